@@ -17,3 +17,10 @@ pub mod testing;
 mod write;
 
 pub use error::{Error, ErrorKind, Result};
+pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
+
+/// What generated code refers to. Not part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::record::{ColumnNode, Description, Key, RowError, Shape};
+}

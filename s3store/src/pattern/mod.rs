@@ -1,1 +1,4 @@
-//! pattern
+//! pattern (placeholder of this branch until `pattern/` lands)
+
+/// What selects partitions.
+pub trait IntoPatterns {}

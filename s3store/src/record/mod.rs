@@ -1,1 +1,71 @@
-//! record
+//! What the derives implement: columns, schema, and the way from rows to columns and back.
+//!
+//! Typed at the edge, plain behind it: [`Record`] and [`RootRecord`] are generic and monomorphised, with no dispatch on
+//! data types per value; what leaves this layer is Arrow arrays and a [`Description`].
+
+mod column;
+mod describe;
+mod value;
+
+pub use column::{AsColumn, Column, ColumnType, ColumnWith};
+pub(crate) use describe::ReadLayout;
+pub use describe::{ColumnNode, Description, Key, Shape};
+pub use value::{RowError, ValueError};
+
+use arrow_array::ArrayRef;
+
+use crate::pattern::IntoPatterns;
+
+/// A type whose values are rows of a dataset: either the record itself, or a projection of it.
+///
+/// Derived by `#[derive(Record)]`, never implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no record",
+    note = "a record is a struct with named fields and `#[derive(s3store::Record)]`"
+)]
+pub trait Record: Sized + Send + 'static {
+    /// The record that is written: `Self`, or what `Self` is a projection of.
+    type Root: RootRecord;
+
+    /// One [`Column`] constant per column, named like the field.
+    #[doc(hidden)]
+    type Columns: 'static;
+
+    /// The columns, for other derives and for filters: `<Cost as Record>::COLUMNS.sku`.
+    const COLUMNS: Self::Columns;
+
+    /// A builder of patterns over the record's partitions, with a method per partition column.
+    type Partitions: IntoPatterns;
+
+    /// Selects everything; each method of the builder narrows one partition column.
+    fn partitions() -> Self::Partitions;
+
+    /// The plain description, made once per process.
+    #[doc(hidden)]
+    fn description() -> &'static Description;
+
+    /// Appends the rows `rows` of a batch that has this record's columns, in order, with their read types
+    /// ([`ColumnNode::read_type`]). More columns may follow; they are not looked at.
+    #[doc(hidden)]
+    fn decode(columns: &[ArrayRef], rows: std::ops::Range<usize>, out: &mut Vec<Self>) -> Result<(), RowError>;
+}
+
+/// A record that can be written. Projections lack it.
+///
+/// Derived by `#[derive(Record)]`, never implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be written",
+    note = "only a record itself is written; a projection (`projection_of = …`) is for reading"
+)]
+pub trait RootRecord: Record<Root = Self> + Sync {
+    /// Columns from rows, in the description's order and with the write types. The field marked `inserted_at` is
+    /// ignored: its column holds `inserted_at` (microseconds since 1970) in every row.
+    #[doc(hidden)]
+    fn encode<'a, I>(rows: I, inserted_at: i64) -> Result<Vec<ArrayRef>, RowError>
+    where
+        I: ExactSizeIterator<Item = &'a Self> + Clone;
+
+    /// Appends this record's partition key, `name=value/name=value`, to `key`. Values are rendered, not validated.
+    #[doc(hidden)]
+    fn partition_key(&self, key: &mut String) -> Result<(), ValueError>;
+}

@@ -1,0 +1,147 @@
+//! The machinery of columns: what a type needs to be one.
+
+use std::marker::PhantomData;
+
+use arrow_array::ArrayRef;
+
+use super::{Shape, ValueError};
+
+/// The encoding of a type's own choice.
+#[derive(Debug)]
+pub enum Plain {}
+
+/// A type that fits a column, under an encoding `E` that the field's attributes choose.
+///
+/// Implemented for the types listed in the crate's documentation. A type of your own gets it by
+/// `#[derive(ColumnType)]` (nested structs, newtypes, unit enums) or by implementing [`AsColumn`].
+///
+/// An array is built in two passes over the rows, which is as fast as writing the buffers by hand: `measure` sums up
+/// what the builder must reserve, then `push` appends.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fit a column",
+    label = "no column type",
+    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
+            with `#[record(with = …)]`"
+)]
+pub trait ColumnType<E = Plain>: Sized {
+    /// What is summed up before building: bytes of strings, items of lists; `()` where the width is fixed.
+    #[doc(hidden)]
+    type Size: Default;
+    /// Collects values.
+    #[doc(hidden)]
+    type Builder;
+    /// Reads values: the typed arrays of a column.
+    #[doc(hidden)]
+    type Reader;
+    /// Whether the column may hold nulls: true for `Option` alone.
+    #[doc(hidden)]
+    const NULLABLE: bool = false;
+
+    /// The shape of the column.
+    #[doc(hidden)]
+    fn shape() -> Shape;
+    /// Adds this value to `size`.
+    #[doc(hidden)]
+    fn measure(&self, size: &mut Self::Size);
+    /// A builder for `rows` values of `size` in all.
+    #[doc(hidden)]
+    fn builder(rows: usize, size: &Self::Size) -> Self::Builder;
+    /// Appends this value.
+    #[doc(hidden)]
+    fn push(&self, builder: &mut Self::Builder) -> Result<(), ValueError>;
+    /// Appends a null.
+    #[doc(hidden)]
+    fn push_null(builder: &mut Self::Builder);
+    /// The array, in the write type.
+    #[doc(hidden)]
+    fn finish(builder: Self::Builder) -> ArrayRef;
+    /// A reader of an array of the read type. A wrong type is an error, never a panic.
+    #[doc(hidden)]
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError>;
+    /// Whether the value of a row is null.
+    #[doc(hidden)]
+    fn is_null(reader: &Self::Reader, row: usize) -> bool;
+    /// The value of a row. A null is an error, but for `Option`.
+    #[doc(hidden)]
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
+}
+
+/// A type of your own, stored as another type.
+///
+/// ```ignore
+/// impl AsColumn for Money {
+///     type Column = i64;
+///     fn to_column(&self) -> Result<i64, ValueError> { Ok(self.cents) }
+///     fn from_column(cents: i64) -> Result<Self, ValueError> { Ok(Money { cents }) }
+/// }
+/// ```
+pub trait AsColumn: Sized {
+    /// The type that is stored.
+    type Column: ColumnType;
+
+    /// The stored value.
+    ///
+    /// # Errors
+    /// A value that can't be stored; the write is refused and nothing of it is sent.
+    fn to_column(&self) -> Result<Self::Column, ValueError>;
+
+    /// The value back from what is stored.
+    ///
+    /// # Errors
+    /// A stored value that is none of this type; the read fails and names file, column and row.
+    fn from_column(column: Self::Column) -> Result<Self, ValueError>;
+}
+
+/// How a foreign type `T` is stored, for `#[record(with = path)]`, where `path` names the type that implements this.
+pub trait ColumnWith<T> {
+    /// The type that is stored.
+    type Column: ColumnType;
+
+    /// The stored value.
+    ///
+    /// # Errors
+    /// A value that can't be stored; the write is refused and nothing of it is sent.
+    fn to_column(value: &T) -> Result<Self::Column, ValueError>;
+
+    /// The value back from what is stored.
+    ///
+    /// # Errors
+    /// A stored value that is none of this type; the read fails and names file, column and row.
+    fn from_column(column: Self::Column) -> Result<T, ValueError>;
+}
+
+/// A column of a record, as a constant: `<Cost as Record>::COLUMNS.sku`.
+///
+/// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
+pub struct Column<R, T, E = Plain> {
+    name: &'static str,
+    types: PhantomData<fn() -> (R, T, E)>,
+}
+
+impl<R, T, E> Column<R, T, E> {
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, types: PhantomData }
+    }
+
+    /// The column's name in the files.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<R, T, E> Clone for Column<R, T, E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R, T, E> Copy for Column<R, T, E> {}
+
+impl<R, T, E> std::fmt::Debug for Column<R, T, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Column({})", self.name)
+    }
+}

@@ -1,0 +1,162 @@
+//! The plain description of a record: all that the layers below the types need.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+
+use super::ValueError;
+
+/// A record, described: compiled once, the same for typed rows, batches and tools without a type.
+#[derive(Debug)]
+pub struct Description {
+    /// The struct's name, for messages.
+    pub record: &'static str,
+    /// The columns, in the struct's order. Skipped fields have none.
+    pub columns: Vec<ColumnNode>,
+    /// The names of the partition's parts, in order.
+    pub partition: &'static [&'static str],
+    /// Which columns identify an entity and its version; `None` without an entity key. A projection has its root's
+    /// here, by index into the *root's* columns.
+    pub key: Option<Key>,
+    /// The index of the insertion time's column.
+    pub inserted_at: Option<usize>,
+}
+
+/// The columns that order and deduplicate records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The entity's columns, in declared order: indices into the root's columns.
+    pub entity: Vec<usize>,
+    /// The version's column.
+    pub version: usize,
+}
+
+impl Key {
+    /// The sort order of a file: the entity's columns, then the version.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
+        self.entity.iter().copied().chain([self.version])
+    }
+}
+
+/// One column, or one node below a column.
+#[derive(Debug, Clone)]
+pub struct ColumnNode {
+    /// The column's name in a file. Below a list it is `element`, in a map `key` and `value`.
+    pub name: &'static str,
+    /// Names that older files may have for it, tried in order when `name` is missing.
+    pub aliases: &'static [&'static str],
+    /// What it holds.
+    pub shape: Shape,
+    /// Whether it may hold nulls.
+    pub nullable: bool,
+    /// Makes an array of one element, in the write type: what a file without this column yields in every row.
+    /// `None` below lists and maps, where nothing can be missing.
+    pub default: Option<fn() -> Result<ArrayRef, ValueError>>,
+    /// Whether nulls of a column that is not nullable become the default; otherwise they are an error.
+    pub default_for_nulls: bool,
+}
+
+/// The shape of a node.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// A single value. Strings are `Utf8` and bytes `Binary` here; the read types are their views.
+    Leaf(DataType),
+    /// A list, with its element.
+    List(Box<ColumnNode>),
+    /// A map with string keys, with its value.
+    Map(Box<ColumnNode>),
+    /// A struct, with its fields.
+    Struct(Vec<ColumnNode>),
+}
+
+impl PartialEq for ColumnNode {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.aliases, &self.shape, self.nullable, self.default_for_nulls)
+            == (other.name, other.aliases, &other.shape, other.nullable, other.default_for_nulls)
+    }
+}
+
+impl ColumnNode {
+    /// The type that arrays have on their way into a file.
+    #[must_use]
+    pub fn write_type(&self) -> DataType {
+        self.data_type(&|leaf| leaf.clone(), Self::write_field)
+    }
+
+    /// The type that arrays have on their way out of a file: strings and bytes as views.
+    #[must_use]
+    pub fn read_type(&self) -> DataType {
+        self.data_type(
+            &|leaf| match leaf {
+                DataType::Utf8 => DataType::Utf8View,
+                DataType::Binary => DataType::BinaryView,
+                other => other.clone(),
+            },
+            Self::read_field,
+        )
+    }
+
+    fn data_type(&self, leaf: &dyn Fn(&DataType) -> DataType, field: fn(&Self) -> FieldRef) -> DataType {
+        match &self.shape {
+            Shape::Leaf(data_type) => leaf(data_type),
+            Shape::List(element) => DataType::List(field(element)),
+            Shape::Map(value) => {
+                let key = Field::new("key", leaf(&DataType::Utf8), false);
+                let entries = Fields::from(vec![Arc::new(key), field(value)]);
+                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
+            }
+            Shape::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
+        }
+    }
+
+    fn write_field(&self) -> FieldRef {
+        Arc::new(Field::new(self.name, self.write_type(), self.nullable))
+    }
+
+    fn read_field(&self) -> FieldRef {
+        Arc::new(Field::new(self.name, self.read_type(), self.nullable))
+    }
+}
+
+impl Description {
+    /// The schema of what is written.
+    pub(crate) fn write_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(ColumnNode::write_field).collect::<Fields>()))
+    }
+}
+
+/// What is read of a file for a record: its columns, then those key columns that it leaves out.
+#[derive(Debug)]
+pub(crate) struct ReadLayout {
+    /// The columns to read, in order.
+    pub(crate) columns: Vec<ColumnNode>,
+    /// How many of them are the record's own; the rest serve deduplication alone.
+    pub(crate) own: usize,
+    /// The key, by index into `columns`.
+    pub(crate) key: Option<Key>,
+}
+
+impl ReadLayout {
+    /// The layout for reading `record`, a projection of `root` (or `root` itself).
+    pub(crate) fn new(record: &Description, root: &Description) -> Self {
+        let mut columns = record.columns.clone();
+        let own = columns.len();
+        let key = root.key.as_ref().map(|key| {
+            let mut place = |index: usize| {
+                let wanted = &root.columns[index];
+                columns.iter().position(|column| column.name == wanted.name).unwrap_or_else(|| {
+                    columns.push(wanted.clone());
+                    columns.len() - 1
+                })
+            };
+            Key { entity: key.entity.iter().map(|&index| place(index)).collect(), version: place(key.version) }
+        });
+        Self { columns, own, key }
+    }
+
+    /// The schema of the batches that are read.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(self.columns.iter().map(ColumnNode::read_field).collect::<Fields>()))
+    }
+}
