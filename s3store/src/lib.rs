@@ -16,6 +16,7 @@ mod store;
 pub mod testing;
 mod write;
 
+pub use codec::Compression;
 pub use error::{Error, ErrorKind, Result};
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
 
