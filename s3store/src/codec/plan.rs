@@ -85,7 +85,6 @@ impl<'a> Planner<'a> {
 
     fn step(&mut self, node: &ColumnNode, found: &Found<'_>) -> Result<(Step, DataType), ValueError> {
         match (&node.shape, found.field.data_type()) {
-            (Shape::Leaf(wanted), file) => self.leaf(wanted, file, found.leaf),
             (Shape::List(element), DataType::List(file)) => {
                 let adapt = self.node(element, &Found { field: file, leaf: found.leaf })?;
                 let field = field_for(element, &adapt.data_type);
@@ -99,12 +98,12 @@ impl<'a> Planner<'a> {
                     wanted.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
                 Ok((Step::Struct { fields: fields.clone(), members }, DataType::Struct(fields)))
             }
-            (_, file) => Err(mismatch(file, &node.write_type())),
+            (_, file) => self.leaf(&node.write_type(), file, found.leaf),
         }
     }
 
     fn leaf(&mut self, wanted: &DataType, file: &DataType, leaf: usize) -> Result<(Step, DataType), ValueError> {
-        if file.is_nested() {
+        if file.is_nested() || wanted.is_nested() {
             return Err(mismatch(file, wanted));
         }
         let column = self.parquet.column(leaf);
@@ -153,7 +152,14 @@ fn map_key() -> ColumnNode {
 
 /// The field of a wanted node, with the type that comes out for it.
 pub(super) fn field_for(node: &ColumnNode, data_type: &DataType) -> FieldRef {
-    Arc::new(Field::new(node.name, data_type.clone(), node.nullable))
+    // A struct around it knows the field, metadata included.
+    let around = ColumnNode { shape: Shape::Struct(vec![node.clone()]), ..node.clone() };
+    match around.read_type() {
+        DataType::Struct(fields) if fields.len() == 1 => {
+            Arc::new(fields[0].as_ref().clone().with_data_type(data_type.clone()))
+        }
+        _ => Arc::new(Field::new(node.name, data_type.clone(), node.nullable)),
+    }
 }
 
 /// How many leaves are below a type of the file.
