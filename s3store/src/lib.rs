@@ -3,10 +3,12 @@
 // Until the layers above use them.
 #![allow(dead_code)]
 
+mod clock;
 mod codec;
 mod dataset;
 mod error;
 mod format;
+mod ids;
 mod merge;
 mod pattern;
 mod read;
