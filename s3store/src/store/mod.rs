@@ -30,6 +30,7 @@ pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::skew::Skew;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::CONTENT_TYPE;
 
 /// How a dataset talks to S3.
 #[derive(Debug, Clone)]
@@ -143,6 +144,11 @@ impl Bucket {
         self.settings.permits
     }
 
+    /// The deadline of a try without a body.
+    pub(crate) fn try_deadline(&self) -> Duration {
+        self.settings.try_deadline
+    }
+
     /// The local clock's difference to S3's, if any answer has told it.
     pub(crate) fn skew(&self) -> Option<Skew> {
         self.shared.skew.skew(self.shared.clock.micros(), self.shared.monotonic())
@@ -188,7 +194,7 @@ impl Bucket {
             .put_object()
             .bucket(self.name())
             .key(put.key)
-            .content_type("application/octet-stream")
+            .content_type(CONTENT_TYPE)
             .body(ByteStream::from(put.body.clone()));
         for (name, value) in &put.metadata {
             request = request.metadata(*name, value);
