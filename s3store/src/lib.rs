@@ -18,6 +18,7 @@ mod store;
 pub mod testing;
 mod write;
 
+pub use codec::Compression;
 pub use error::{Error, ErrorKind, Result};
 pub use pattern::{
     IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
