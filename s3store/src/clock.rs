@@ -58,9 +58,7 @@ impl Clock {
     pub(crate) fn micros(&self) -> i64 {
         let wall = match self.source {
             Source::Machine => machine_micros(),
-            Source::Virtual { wall, since } => {
-                wall.saturating_add(micros(instant().saturating_duration_since(since)))
-            }
+            Source::Virtual { wall, since } => wall.saturating_add(micros(instant().saturating_duration_since(since))),
         };
         wall.saturating_add(self.offset.load(Ordering::Relaxed))
     }

@@ -18,12 +18,19 @@ mod store;
 pub mod testing;
 mod write;
 
+pub use clock::Clock;
 pub use codec::Compression;
+pub use dataset::{ClockGuard, Dataset, DatasetOptions, HivePartition, Init, Initialized, Store};
 pub use error::{Error, ErrorKind, Result};
+pub use format::Offset;
 pub use pattern::{
     IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
 };
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
+pub use store::{ClientRetries, Consistency};
+pub use write::{
+    Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
+};
 
 /// What generated code refers to. Not part of the public API.
 #[doc(hidden)]

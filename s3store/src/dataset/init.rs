@@ -7,9 +7,9 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 
+use super::Dataset;
 use super::options::{DatasetOptions, Unopened};
 use super::timing::{self, Found, Timing};
-use super::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::GoDuration;
 use crate::store::{Class, Put, Strictly};

@@ -97,12 +97,7 @@ impl DatasetOptions {
     ///
     /// # Requests
     /// 2 GET, side by side.
-    pub async fn open(
-        self,
-        client: Client,
-        bucket: impl Into<String>,
-        prefix: impl Into<String>,
-    ) -> Result<Dataset> {
+    pub async fn open(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Dataset> {
         let unopened = self.connect(client, bucket.into(), prefix.into())?;
         let found = timing::find(&unopened.bucket, &unopened.prefix).await?;
         let timing = found.require(&unopened.bucket, &unopened.prefix)?;

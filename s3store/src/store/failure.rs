@@ -112,12 +112,9 @@ impl Failure {
             Class::Forbidden | Class::Client | Class::NotImplemented | Class::Precondition => ErrorKind::Refused,
             Class::NotFound => ErrorKind::Vanished,
             Class::Unsent => ErrorKind::InvalidInput,
-            Class::Conflict
-            | Class::SlowDown
-            | Class::Server
-            | Class::Transport
-            | Class::Timeout
-            | Class::Corrupt => ErrorKind::Unavailable,
+            Class::Conflict | Class::SlowDown | Class::Server | Class::Transport | Class::Timeout | Class::Corrupt => {
+                ErrorKind::Unavailable
+            }
         };
         let error = Error::new(kind, format!("{what}: {self}"));
         match self.source {
@@ -160,11 +157,25 @@ impl fmt::Display for Failure {
 /// The class of an answer, by its code first: servers send some codes under statuses of their own.
 fn classify(status: u16, code: Option<&str>) -> Class {
     match code.unwrap_or_default() {
-        "SlowDown" | "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled"
-        | "RequestThrottledException" | "TooManyRequests" | "TooManyRequestsException" | "RequestLimitExceeded"
-        | "BandwidthLimitExceeded" | "SlowDownRead" | "SlowDownWrite" => return Class::SlowDown,
-        "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "RequestTimeoutException" | "IncompleteBody"
-        | "BadDigest" | "OperationAborted" => return Class::Server,
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequests"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "BandwidthLimitExceeded"
+        | "SlowDownRead"
+        | "SlowDownWrite" => return Class::SlowDown,
+        "InternalError"
+        | "ServiceUnavailable"
+        | "RequestTimeout"
+        | "RequestTimeoutException"
+        | "IncompleteBody"
+        | "BadDigest"
+        | "OperationAborted" => return Class::Server,
         "ConditionalRequestConflict" => return Class::Conflict,
         "PreconditionFailed" => return Class::Precondition,
         "NotImplemented" => return Class::NotImplemented,

@@ -288,12 +288,7 @@ impl Bucket {
         self.tries(|| self.list_once(prefix, start_after, next)).await
     }
 
-    async fn list_once(
-        &self,
-        prefix: &str,
-        start_after: Option<&str>,
-        next: Option<&str>,
-    ) -> Result<Page, Failure> {
+    async fn list_once(&self, prefix: &str, start_after: Option<&str>, next: Option<&str>) -> Result<Page, Failure> {
         let request = self
             .client
             .list_objects_v2()

@@ -52,12 +52,10 @@ pub(crate) struct SkewMonitor(Mutex<Option<Observation>>);
 impl SkewMonitor {
     pub(crate) fn observe(&self, answer: Answer) {
         let skew = Skew { low: answer.sent - answer.date - 1_000_000, high: answer.received - answer.date };
-        let new =
-            Observation { skew, monotonic: answer.monotonic, step: answer.received - answer.monotonic };
+        let new = Observation { skew, monotonic: answer.monotonic, step: answer.received - answer.monotonic };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let replace = kept.is_none_or(|old| {
-            skew.width() <= old.skew.width() || answer.monotonic - old.monotonic > FRESH
-        });
+        let replace =
+            kept.is_none_or(|old| skew.width() <= old.skew.width() || answer.monotonic - old.monotonic > FRESH);
         if replace {
             *kept = Some(new);
         }

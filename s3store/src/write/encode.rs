@@ -80,5 +80,6 @@ fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef> {
         return Ok(Arc::clone(piece));
     }
     let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-    concat(&pieces).map_err(|error| Error::invalid_input("the key columns of one write are too large").with_source(error))
+    concat(&pieces)
+        .map_err(|error| Error::invalid_input("the key columns of one write are too large").with_source(error))
 }

@@ -7,11 +7,11 @@ use futures_util::stream::FuturesUnordered;
 
 use super::Options;
 use super::attempt::{Attempt, Landed, Place};
+use super::encode;
 use super::group::{Group, Rows};
 use super::outcome::{Commit, CommitError, WriteError};
 use super::protocol::{self, Mode, Outcome};
 use super::token::{Tokens, validated};
-use super::encode;
 use crate::codec::Encoder;
 use crate::dataset::{Dataset, Store};
 use crate::error::Result;
@@ -157,7 +157,8 @@ impl Results {
         let Self { mut outcomes, stopped } = self;
         // The first failure in time is the cause; the rest is told in key order.
         let mut error = WriteError { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: None };
-        if let Some(first) = outcomes.iter().position(|(_, result)| matches!(result, Err(CommitError::NotCommitted(_)))) {
+        if let Some(first) = outcomes.iter().position(|(_, result)| matches!(result, Err(CommitError::NotCommitted(_))))
+        {
             if let (_, Err(CommitError::NotCommitted(cause))) = outcomes.swap_remove(first) {
                 error.cause = Some(cause);
             }

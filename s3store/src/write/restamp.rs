@@ -1,8 +1,8 @@
 //! A fresh ref for a commit that readers of the stream may have passed.
 
+use super::judge;
 use super::outcome::{Commit, CommitError};
 use super::protocol::{self, Outcome};
-use super::judge;
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
