@@ -225,6 +225,21 @@ async fn a_fresh_key_is_hidden_from_some_lists() {
     assert_eq!(list(&client, "p/").await, ["p/a", "p/b"]);
 }
 
+#[tokio::test]
+async fn a_hidden_key_counts_on_its_own_page_only() {
+    let (s3, client) = server();
+    s3.inject(Fault::on(Operation::Put).key("c").hide_from_lists(1));
+    for key in ["a", "b", "c", "d"] {
+        put(&client, key, "").await.unwrap();
+    }
+    s3.set_page_size(2);
+    assert_eq!(list(&client, "").await, ["a", "b"]);
+    let request = client.list_objects_v2().bucket(BUCKET).start_after("b");
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.contents().iter().filter_map(|object| object.key()).collect::<Vec<_>>(), ["d"]);
+    assert_eq!(list(&client, "c").await, ["c"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_fresh_key_is_hidden_for_a_while() {
     let (s3, client) = server();
