@@ -1,33 +1,29 @@
 //! S3's operations over the buckets in memory. `s3s` speaks the protocol around them.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket as BucketEntry, Checksum, ChecksumType, CommonPrefix,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket as BucketEntry, Checksum, ChecksumType,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
-    DeleteObjectsOutput, DeletedObject, ETag, ETagCondition, EncodingType, GetBucketLocationInput,
-    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
-    HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, Metadata,
-    Object as ObjectEntry, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp, UploadPartInput,
-    UploadPartOutput,
+    DeleteObjectsOutput, DeletedObject, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput,
+    GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
+    ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
+    StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use super::bucket::{Bucket, Buckets, Conditions, Object, Stored, no_such_key, precondition_failed};
+use super::bucket::{Bucket, Buckets, Object, Stored, no_such_key};
+use super::convert::{
+    answer, conditions, content_encoding, length, metadata, not_modified, octet_stream, position, timestamp,
+    url_encoded,
+};
 use super::fault::Hide;
-use super::list::{Page, Query, Start, Token};
+use super::list::{Query, Start, Token};
 use super::multipart::{Upload, no_such_upload};
 use super::time::Clock;
 use super::{checksum, lock};
-
-/// What AWS's `encoding-type=url` leaves as it is.
-const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
-/// User metadata, names and values together.
-const METADATA_LIMIT: usize = 2048;
 
 /// What the operations work on.
 #[derive(Debug, Default)]
@@ -37,7 +33,7 @@ pub(super) struct Backend {
 }
 
 /// The same backend, as `s3s` wants it.
-pub(super) struct Service(pub(super) std::sync::Arc<Backend>);
+pub(super) struct Service(pub(super) Arc<Backend>);
 
 #[async_trait]
 impl s3s::S3 for Service {
@@ -47,7 +43,7 @@ impl s3s::S3 for Service {
             return Err(s3_error!(BucketAlreadyOwnedByYou));
         }
         let location = Some(format!("/{}", request.input.bucket));
-        Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
@@ -124,7 +120,8 @@ impl s3s::S3 for Service {
                 (stored.object.body.slice(start..end), Some(text))
             }
         };
-        let sums = shown_checksum(stored.checksum, input.checksum_mode.is_some() && range.is_none());
+        let asked = input.checksum_mode.is_some() && range.is_none();
+        let sums = if asked { stored.checksum } else { Checksum::default() };
         Ok(S3Response::new(GetObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: Some(length(body.len())?),
@@ -149,7 +146,7 @@ impl s3s::S3 for Service {
         let input = request.input;
         let stored = self.stored(&input.bucket, &input.key)?;
         not_modified(&stored.object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let sums = shown_checksum(stored.checksum, input.checksum_mode.is_some());
+        let sums = if input.checksum_mode.is_some() { stored.checksum } else { Checksum::default() };
         Ok(S3Response::new(HeadObjectOutput {
             accept_ranges: Some("bytes".to_owned()),
             content_length: Some(length(stored.object.body.len())?),
@@ -337,93 +334,4 @@ impl Service {
     fn stored(&self, bucket: &str, key: &str) -> S3Result<Stored> {
         lock(&self.0.buckets).bucket(bucket)?.get(key).cloned().ok_or_else(no_such_key)
     }
-}
-
-fn answer(page: &Page<'_, Stored>, encode: fn(&str) -> String) -> S3Result<ListObjectsV2Output> {
-    let entry = |(key, stored): &(&str, &Stored)| {
-        Ok(ObjectEntry {
-            key: Some(encode(key)),
-            size: Some(length(stored.object.body.len())?),
-            e_tag: Some(ETag::Strong(stored.object.etag.clone())),
-            last_modified: Some(timestamp(stored.object.last_modified)),
-            ..Default::default()
-        })
-    };
-    let contents = page.keys.iter().map(entry).collect::<S3Result<Vec<_>>>()?;
-    let prefix = |prefix: &&str| CommonPrefix { prefix: Some(encode(prefix)) };
-    let common_prefixes: Vec<_> = page.common_prefixes.iter().map(prefix).collect();
-    Ok(ListObjectsV2Output {
-        key_count: i32::try_from(contents.len() + common_prefixes.len()).ok(),
-        is_truncated: Some(page.next.is_some()),
-        next_continuation_token: page.next.map(Start::render),
-        contents: (!contents.is_empty()).then_some(contents),
-        common_prefixes: (!common_prefixes.is_empty()).then_some(common_prefixes),
-        ..Default::default()
-    })
-}
-
-fn metadata(metadata: Option<Metadata>) -> S3Result<BTreeMap<String, String>> {
-    let metadata: BTreeMap<_, _> = metadata.into_iter().flatten().collect();
-    if metadata.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > METADATA_LIMIT {
-        return Err(s3_error!(MetadataTooLarge, "Your metadata headers exceed the maximum allowed metadata size"));
-    }
-    Ok(metadata)
-}
-
-fn conditions(if_none_match: Option<ETagCondition>, if_match: Option<ETagCondition>) -> S3Result<Conditions> {
-    let absent = match if_none_match {
-        None => false,
-        Some(ETagCondition::Any) => true,
-        Some(ETagCondition::ETag(_)) => {
-            return Err(s3_error!(NotImplemented, "A PUT knows no If-None-Match but *"));
-        }
-    };
-    let matches = if_match.map(|condition| condition.into_etag().map_or_else(|| "*".to_owned(), ETag::into_value));
-    Ok(Conditions { absent, matches })
-}
-
-fn not_modified(
-    object: &Object,
-    if_match: Option<&ETagCondition>,
-    if_none_match: Option<&ETagCondition>,
-) -> S3Result<()> {
-    let holds = |condition: &ETagCondition| condition.as_etag().is_none_or(|etag| etag.value() == object.etag);
-    if !if_match.is_none_or(holds) {
-        return Err(precondition_failed());
-    }
-    if if_none_match.is_some_and(holds) {
-        return Err(s3_error!(NotModified));
-    }
-    Ok(())
-}
-
-/// The framing of a request's body is not part of the object.
-fn content_encoding(encoding: Option<String>) -> Option<String> {
-    let encoding = encoding?;
-    let kept: Vec<_> = encoding.split(',').map(str::trim).filter(|part| *part != "aws-chunked").collect();
-    (!kept.is_empty()).then(|| kept.join(","))
-}
-
-fn shown_checksum(checksum: Checksum, shown: bool) -> Checksum {
-    if shown { checksum } else { Checksum::default() }
-}
-
-fn url_encoded(key: &str) -> String {
-    utf8_percent_encode(key, URL_SAFE).to_string()
-}
-
-fn octet_stream() -> String {
-    "binary/octet-stream".to_owned()
-}
-
-fn timestamp(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
-    Timestamp::from(std::time::SystemTime::from(time))
-}
-
-fn length(bytes: usize) -> S3Result<i64> {
-    i64::try_from(bytes).map_err(|error| s3_error!(error, InternalError))
-}
-
-fn position(bytes: u64) -> S3Result<usize> {
-    usize::try_from(bytes).map_err(|error| s3_error!(error, InternalError))
 }

@@ -173,19 +173,16 @@ impl Bucket {
     /// Lists what is not hidden, and takes note of what was.
     pub(super) fn list<R>(&mut self, query: &Query<'_>, read: impl FnOnce(Page<'_, Stored>) -> R) -> R {
         let now = time::instant();
-        let mut met = Vec::new();
-        let page = list::list(&self.objects, query, |key, stored| match stored.hidden {
+        let page = list::list(&self.objects, query, |stored| match stored.hidden {
             None => true,
             Some(Hidden::Until(end)) => now >= end,
-            Some(Hidden::Lists(_)) => {
-                met.push(key.to_owned());
-                false
-            }
+            Some(Hidden::Lists(_)) => false,
         });
+        let hidden: Vec<_> = page.hidden.iter().map(|key| (*key).to_owned()).collect();
         let answer = read(page);
-        for key in met {
+        for key in hidden {
             if let Some(stored) = self.objects.get_mut(&key) {
-                stored.seen_by_list();
+                stored.passed_over();
             }
         }
         answer
@@ -202,7 +199,7 @@ impl Stored {
         Self { object, checksum, hidden }
     }
 
-    fn seen_by_list(&mut self) {
+    fn passed_over(&mut self) {
         self.hidden = match self.hidden.take() {
             Some(Hidden::Lists(lists)) if lists > 1 => Some(Hidden::Lists(lists - 1)),
             Some(Hidden::Lists(_)) | None => None,

@@ -30,6 +30,8 @@ pub(super) enum Start<'a> {
 pub(super) struct Page<'a, T> {
     pub(super) keys: Vec<(&'a str, &'a T)>,
     pub(super) common_prefixes: Vec<&'a str>,
+    /// Keys that were not visible, where this page would have had them.
+    pub(super) hidden: Vec<&'a str>,
     /// What the next page starts after, if there is one.
     pub(super) next: Option<Start<'a>>,
 }
@@ -38,18 +40,20 @@ pub(super) struct Page<'a, T> {
 pub(super) fn list<'a, T>(
     objects: &'a BTreeMap<String, T>,
     query: &Query<'_>,
-    mut visible: impl FnMut(&str, &T) -> bool,
+    visible: impl Fn(&T) -> bool,
 ) -> Page<'a, T> {
-    let mut page = Page { keys: Vec::new(), common_prefixes: Vec::new(), next: None };
+    let mut page = Page { keys: Vec::new(), common_prefixes: Vec::new(), hidden: Vec::new(), next: None };
     let mut last = None;
     let mut from = first_bound(query);
     while let Some(bound) = from.take() {
         for (key, object) in objects.range((bound, Bound::Unbounded)) {
             let Some(rest) = key.strip_prefix(query.prefix) else { return page };
-            if !visible(key, object) {
+            let is_full = page.keys.len() + page.common_prefixes.len() == query.limit;
+            if !visible(object) {
+                page.hidden.extend((!is_full).then_some(key.as_str()));
                 continue;
             }
-            if page.keys.len() + page.common_prefixes.len() == query.limit {
+            if is_full {
                 page.next = last;
                 return page;
             }
@@ -138,7 +142,7 @@ mod tests {
         let mut token: Option<Token> = None;
         loop {
             let start = token.as_ref().map_or(query.start, Token::start);
-            let page = list(objects, &Query { start, ..query }, |_, ()| true);
+            let page = list(objects, &Query { start, ..query }, |()| true);
             assert!(page.keys.len() + page.common_prefixes.len() <= query.limit);
             keys.extend(page.keys.iter().map(|(key, ())| (*key).to_owned()));
             prefixes.extend(page.common_prefixes.iter().map(|prefix| (*prefix).to_owned()));

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -14,6 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::reply::ReplyBody;
 use super::server::{Outcome, Server};
+use super::time;
 
 /// An [`S3`](super::S3) on a socket. Dropping it closes the socket and all connections.
 #[derive(Debug)]
@@ -58,8 +60,8 @@ async fn accept(socket: TcpListener, server: Arc<Server>) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&server)));
                 }
-                // Out of file descriptors, say: some may be free when others have had their turn.
-                Err(_) => tokio::task::yield_now().await,
+                // Out of file descriptors, say.
+                Err(_) => time::sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
         }

@@ -40,6 +40,7 @@ mod backend;
 mod bucket;
 mod checksum;
 mod connector;
+mod convert;
 mod fault;
 mod list;
 mod listener;

@@ -19,6 +19,8 @@ pub(super) struct ReplyBody {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     Whole,
+    /// What was sent is still on its way.
+    Flushing,
     Cut,
     Stalled,
 }
@@ -29,7 +31,7 @@ impl ReplyBody {
     }
 
     pub(super) fn cut(bytes: &Bytes, after: usize) -> Self {
-        Self { bytes: bytes.slice(..after.min(bytes.len())), end: End::Cut }
+        Self { bytes: bytes.slice(..after.min(bytes.len())), end: End::Flushing }
     }
 
     pub(super) fn stalled(bytes: &Bytes, after: usize) -> Self {
@@ -45,12 +47,18 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if !self.bytes.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
         match self.end {
             End::Whole => Poll::Ready(None),
+            End::Flushing => {
+                // A socket sends what it has only when the body makes it wait.
+                self.end = End::Cut;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
             End::Cut => {
                 let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was lost within the body");
                 Poll::Ready(Some(Err(error)))
@@ -67,7 +75,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self.end {
             End::Whole => SizeHint::with_exact(self.bytes.len() as u64),
-            End::Cut | End::Stalled => SizeHint::default(),
+            End::Flushing | End::Cut | End::Stalled => SizeHint::default(),
         }
     }
 }

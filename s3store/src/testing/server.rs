@@ -122,21 +122,11 @@ impl Server {
             }
             Some(Action::Cut(after)) => {
                 let response = self.apply(number, request).await;
-                return self.broken(
-                    number,
-                    response,
-                    |body| ReplyBody::cut(&body, after),
-                    |status, sent| Answer::Cut { status, sent },
-                );
+                return self.cut(number, response, after);
             }
             Some(Action::Stall(after)) => {
                 let response = self.apply(number, request).await;
-                return self.broken(
-                    number,
-                    response,
-                    |body| ReplyBody::stalled(&body, after),
-                    |status, sent| Answer::Stalled { status, sent },
-                );
+                return self.stall(number, response, after);
             }
             Some(Action::Late { after, meanwhile }) => {
                 match after {
@@ -214,15 +204,16 @@ impl Server {
         if answer == Answer::Silence { Outcome::Silence } else { Outcome::Dropped }
     }
 
-    fn broken(
-        &self,
-        number: usize,
-        response: Response<Bytes>,
-        body: impl FnOnce(Bytes) -> ReplyBody,
-        answer: impl FnOnce(u16, usize) -> Answer,
-    ) -> Outcome {
-        let response = response.map(body);
-        let answer = answer(response.status().as_u16(), response.body().len());
+    fn cut(&self, number: usize, response: Response<Bytes>, after: usize) -> Outcome {
+        let response = response.map(|body| ReplyBody::cut(&body, after));
+        let answer = Answer::Cut { status: response.status().as_u16(), sent: response.body().len() };
+        self.note(number, |request| request.answer = answer);
+        Outcome::Reply(response)
+    }
+
+    fn stall(&self, number: usize, response: Response<Bytes>, after: usize) -> Outcome {
+        let response = response.map(|body| ReplyBody::stalled(&body, after));
+        let answer = Answer::Stalled { status: response.status().as_u16(), sent: response.body().len() };
         self.note(number, |request| request.answer = answer);
         Outcome::Reply(response)
     }

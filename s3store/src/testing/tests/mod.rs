@@ -1,6 +1,9 @@
 //! The server as the real SDK sees it.
 
+mod faults;
+mod lists;
 mod objects;
+mod wire;
 
 use std::fmt::Debug;
 
