@@ -10,11 +10,15 @@ mod duration;
 mod marker;
 mod partition;
 mod prefix;
+#[cfg(test)]
+mod properties;
 mod refs;
+#[cfg(test)]
+mod tests;
 mod time;
 mod token;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
@@ -45,7 +49,7 @@ fn check_length(key: &str, limit: usize, what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_input(format!(
-        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten the prefix, the token or the partition values",
+        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten its parts",
         key.len()
     )))
 }

@@ -58,6 +58,8 @@ mod into;
 mod plan;
 mod selection;
 #[cfg(test)]
+mod selection_tests;
+#[cfg(test)]
 mod tests;
 
 pub use into::{IntoPatterns, Sealed, Selections};
