@@ -45,6 +45,13 @@ fn a_key_of_another_dataset_is_none_of_ours() {
     for key in ["billing2/data/a=1/t.commit", "data/a=1/t.commit", "billing/data/t.commit", "billing/data//t.commit"] {
         assert_eq!(prefix.parse_data_key(key), None, "{key}");
     }
+    let name = "1710684000123456-t-0190a8b4d3a87f4ab1c2d3e4f5a6b7c8;a=b.ref";
+    assert!(prefix.parse_ref_key(&format!("billing/_ref/{name}")).is_some());
+    for root in ["billing2/_ref/", "_ref/", "billing/_ref/x/", "billing/data/", ""] {
+        assert_eq!(prefix.parse_ref_key(&format!("{root}{name}")), None, "{root}");
+    }
+    // The `/` of a partition is escaped in every ref that was written.
+    assert_eq!(prefix.parse_ref_key(&format!("billing/_ref/{}", name.replace("a=b", "a=b/c=d"))), None);
     let offset = prefix.check_offset("costs/_ref/1710684000123456").unwrap_err();
     assert_eq!(offset.kind(), ErrorKind::InvalidInput);
     assert_eq!(
