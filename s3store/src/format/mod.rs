@@ -11,11 +11,15 @@ mod marker;
 mod offset;
 mod partition;
 mod prefix;
+#[cfg(test)]
+mod properties;
 mod refs;
+#[cfg(test)]
+mod tests;
 mod time;
 mod token;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
@@ -47,7 +51,7 @@ fn check_length(key: &str, limit: usize, what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_input(format!(
-        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten the prefix, the token or the partition values",
+        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten its parts",
         key.len()
     )))
 }

@@ -9,7 +9,7 @@
 //! For `partition_by(charge_period, day = calculated_at (format "%Y-%m-%d"))` the derive prints this, and nothing else
 //! of a builder. All names are re-exported in `s3store::__private`.
 //!
-//! ```ignore
+//! ```text
 //! /// Selects partitions of `Cost`.
 //! #[derive(Debug, Clone)]
 //! pub struct CostPartitions(__private::Selections);
@@ -57,6 +57,8 @@ mod grammar;
 mod into;
 mod plan;
 mod selection;
+#[cfg(test)]
+mod selection_tests;
 #[cfg(test)]
 mod tests;
 

@@ -55,13 +55,13 @@ pub trait PartitionFormat {
 )]
 pub trait Ordered: PartitionFormat {}
 
-/// Implemented by no inclusive range, so that the compiler can say why.
+/// What `a..=b` would need of its ends. Nothing has it, so that the compiler can say why.
 #[diagnostic::on_unimplemented(
     message = "a range of partition values is half-open",
     label = "write `a..b` instead of `a..=b`, with the first value that is not wanted as `b`",
     note = "values are compared as text, which has no last value before the next one"
 )]
-pub trait HalfOpen {}
+pub trait InclusiveEnd {}
 
 /// Values that start with a text, see [`prefix`].
 #[derive(Debug, Clone)]
@@ -158,38 +158,27 @@ impl<R: Ordered + PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> f
     }
 }
 
-// No inclusive range is `HalfOpen`: these implementations never apply, and carry the compiler's message.
-impl<S> IntoSelection<Text> for RangeInclusive<S>
-where
-    Self: HalfOpen,
-{
+// Nothing is an `InclusiveEnd`: these implementations never apply, and carry the compiler's message. The bound is not
+// on the range itself, or the compiler would print `IntoSelection`'s message instead.
+impl<S: InclusiveEnd> IntoSelection<Text> for RangeInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<S> IntoSelection<Text> for RangeToInclusive<S>
-where
-    Self: HalfOpen,
-{
+impl<S: InclusiveEnd> IntoSelection<Text> for RangeToInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for RangeInclusive<V>
-where
-    Self: HalfOpen,
-{
+impl<R: PartitionFormat<Value = V>, V: InclusiveEnd> IntoSelection<Rendered<R, V>> for RangeInclusive<V> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for RangeToInclusive<V>
-where
-    Self: HalfOpen,
-{
+impl<R: PartitionFormat<Value = V>, V: InclusiveEnd> IntoSelection<Rendered<R, V>> for RangeToInclusive<V> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
