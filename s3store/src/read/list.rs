@@ -18,10 +18,10 @@ pub(super) async fn snapshot(
     let plan = ListPlan::new(patterns, names);
     let side_by_side = dataset.requests().permits();
     let mut seen = Seen::default();
-    let mut listed = stream::iter(plan.listings().iter().map(|listing| list(dataset, listing)))
+    let mut listed = stream::iter(plan.into_listings().into_iter().map(|listing| list(dataset, listing)))
         .buffer_unordered(side_by_side);
     while let Some((listing, objects, date)) = listed.try_next().await? {
-        seen.add(dataset.keys(), listing, names, objects, date);
+        seen.add(dataset.keys(), &listing, names, objects, date);
     }
     drop(listed);
 
@@ -38,7 +38,7 @@ pub(super) async fn snapshot(
 }
 
 /// All pages of one listing, with the `Date` of the first.
-async fn list<'a>(dataset: &Dataset, listing: &'a Listing) -> Result<(&'a Listing, Vec<Listed>, Option<i64>)> {
+async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Listed>, Option<i64>)> {
     let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
     let (mut objects, mut date, mut next) = (Vec::new(), None, None::<String>);
     loop {
