@@ -29,7 +29,7 @@ fn in_order(keys: &[ArrayRef]) -> Result<bool> {
     let rows = keys.first().map_or(0, |key| key.len());
     // In pieces, so that what is in no order is not looked at to its end.
     for start in (1..rows).step_by(BATCH_ROWS) {
-        if Steps::within(keys, start - 1..rows.min(start + BATCH_ROWS))?.descent().is_some() {
+        if Steps::within(keys, start - 1..rows.min(start + BATCH_ROWS))?.descents().next().is_some() {
             return Ok(false);
         }
     }
@@ -73,10 +73,11 @@ impl Steps {
         Ok(Self { ascending, equal })
     }
 
-    /// The first step that goes down.
-    pub(crate) fn descent(&self) -> Option<usize> {
-        let up = &self.ascending | &self.equal;
-        (up.count_set_bits() < up.len()).then(|| (!&up).set_indices().next()).flatten()
+    /// The steps that go down, in order.
+    pub(crate) fn descents(&self) -> impl Iterator<Item = usize> + use<> {
+        let down = !&(&self.ascending | &self.equal);
+        let count = down.count_set_bits();
+        (0..down.len()).filter(move |&step| down.value(step)).take(count)
     }
 }
 
