@@ -26,11 +26,26 @@ pub use format::Offset;
 pub use pattern::{
     IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
 };
+#[cfg(feature = "arrow")]
+pub use read::BatchStream;
+pub use read::{PartitionStream, Read, RecordStream};
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
 pub use store::{ClientRetries, Consistency};
+
 pub use write::{
     Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
 };
+
+/// The Arrow that [`Read::batches`] speaks.
+#[cfg(feature = "arrow")]
+pub use arrow;
+/// Dates and times as column types.
+pub use chrono;
+/// Decimals as a column type.
+#[cfg(feature = "decimal")]
+pub use rust_decimal;
+/// UUIDs as a column type.
+pub use uuid;
 
 /// What generated code refers to. Not part of the public API.
 #[doc(hidden)]
