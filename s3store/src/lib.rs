@@ -3,10 +3,12 @@
 // Until the layers above use them.
 #![allow(dead_code)]
 
+mod clock;
 mod codec;
 mod dataset;
 mod error;
 mod format;
+mod ids;
 mod merge;
 mod pattern;
 mod read;
@@ -16,12 +18,40 @@ mod store;
 pub mod testing;
 mod write;
 
+pub use clock::Clock;
 pub use codec::Compression;
+pub use dataset::{ClockGuard, Dataset, DatasetOptions, HivePartition, Init, Initialized, Store};
 pub use error::{Error, ErrorKind, Result};
+pub use format::Offset;
+pub use pattern::{
+    IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
+};
+#[cfg(feature = "arrow")]
+pub use read::BatchStream;
+pub use read::{PartitionStream, Read, RecordStream};
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
+pub use store::{ClientRetries, Consistency};
+
+pub use write::{
+    Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
+};
+
+/// The Arrow that [`Read::batches`] speaks.
+#[cfg(feature = "arrow")]
+pub use arrow;
+/// Dates and times as column types.
+pub use chrono;
+/// Decimals as a column type.
+#[cfg(feature = "decimal")]
+pub use rust_decimal;
+/// UUIDs as a column type.
+pub use uuid;
 
 /// What generated code refers to. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::pattern::{
+        IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, Rendered, Sealed, Selections, Text,
+    };
     pub use crate::record::{ColumnNode, Description, Key, RowError, Shape};
 }

@@ -1,0 +1,1 @@
+//! What derived code calls.
