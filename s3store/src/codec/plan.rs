@@ -152,14 +152,7 @@ fn map_key() -> ColumnNode {
 
 /// The field of a wanted node, with the type that comes out for it.
 pub(super) fn field_for(node: &ColumnNode, data_type: &DataType) -> FieldRef {
-    // A struct around it knows the field, metadata included.
-    let around = ColumnNode { shape: Shape::Struct(vec![node.clone()]), ..node.clone() };
-    match around.read_type() {
-        DataType::Struct(fields) if fields.len() == 1 => {
-            Arc::new(fields[0].as_ref().clone().with_data_type(data_type.clone()))
-        }
-        _ => Arc::new(Field::new(node.name, data_type.clone(), node.nullable)),
-    }
+    Arc::new(node.read_field().as_ref().clone().with_data_type(data_type.clone()))
 }
 
 /// How many leaves are below a type of the file.
