@@ -1,0 +1,64 @@
+//! The user metadata of a commit.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use super::AttemptId;
+use crate::error::{Error, Result};
+
+const ATTEMPT: &str = "attemptid";
+const REF_MICROS: &str = "refmicrots";
+const INSERTED_AT: &str = "insertedat";
+const ROW_COUNT: &str = "rowcount";
+
+/// What a commit says, in its user metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct CommitMeta {
+    /// The attempt that the commit makes visible.
+    pub(crate) attempt: AttemptId,
+    /// The microseconds of the attempt's ref.
+    pub(crate) ref_micros: i64,
+    /// The write's insertion time, in Unix microseconds.
+    pub(crate) inserted_at_micros: i64,
+    /// How many records the data file holds.
+    pub(crate) row_count: u64,
+}
+
+impl CommitMeta {
+    /// Renders the user metadata: names without `x-amz-meta-`, and their values.
+    pub(crate) fn to_metadata(self) -> [(&'static str, String); 4] {
+        [
+            (ATTEMPT, self.attempt.to_string()),
+            (REF_MICROS, self.ref_micros.to_string()),
+            (INSERTED_AT, self.inserted_at_micros.to_string()),
+            (ROW_COUNT, self.row_count.to_string()),
+        ]
+    }
+
+    /// Parses the user metadata.
+    ///
+    /// # Errors
+    /// `InvalidData` where a field is missing or does not parse, naming it; the caller adds the object's key.
+    pub(crate) fn from_metadata(metadata: &HashMap<String, String>) -> Result<Self> {
+        let field = |name: &str| {
+            let missing = || Error::invalid_data(format!("the commit's metadata lack {name:?}"));
+            metadata.get(name).map(String::as_str).ok_or_else(missing)
+        };
+        let attempt = field(ATTEMPT)?;
+        Ok(Self {
+            attempt: AttemptId::parse(attempt)
+                .ok_or_else(|| unreadable(ATTEMPT, attempt, "32 lowercase hex digits"))?,
+            ref_micros: integer(REF_MICROS, field(REF_MICROS)?)?,
+            inserted_at_micros: integer(INSERTED_AT, field(INSERTED_AT)?)?,
+            row_count: integer(ROW_COUNT, field(ROW_COUNT)?)?,
+        })
+    }
+}
+
+fn integer<T: FromStr>(name: &str, text: &str) -> Result<T> {
+    text.parse().map_err(|_| unreadable(name, text, "a decimal integer"))
+}
+
+fn unreadable(name: &str, text: &str, expected: &str) -> Error {
+    Error::invalid_data(format!("the commit's metadata say {name:?} is {text:?}, expected {expected}"))
+}

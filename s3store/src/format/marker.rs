@@ -1,0 +1,77 @@
+//! Markers: the tuples of a view, under `<prefix>/_matview/<view>/`.
+
+use super::{Prefix, check_length, check_partition_value};
+use crate::error::{Error, Result};
+
+const BASENAME: &str = "m.matview";
+
+/// The limit for a marker's key, in bytes.
+const MAX_LEN: usize = 1000;
+
+impl Prefix {
+    /// The root of a view's markers: `<prefix>/_matview/<view>/`.
+    pub(crate) fn view_prefix(&self, view: &str) -> String {
+        format!("{self}/_matview/{view}/")
+    }
+
+    /// The key of a tuple's marker. View and columns are taken to be checked.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an illegal value, for more or fewer values than columns, and for a key of over 1,000 bytes.
+    pub(crate) fn marker_key(
+        &self,
+        view: &str,
+        columns: &[impl AsRef<str>],
+        values: &[impl AsRef<str>],
+    ) -> Result<String> {
+        if columns.len() != values.len() {
+            return Err(Error::invalid_input(format!(
+                "view {view:?} has {} columns, not {}",
+                columns.len(),
+                values.len()
+            )));
+        }
+        let mut key = self.view_prefix(view);
+        for (column, value) in columns.iter().zip(values) {
+            let (column, value) = (column.as_ref(), value.as_ref());
+            check_partition_value(value).map_err(|error| error.context(format!("view {view:?}, column {column:?}")))?;
+            key.extend([column, "=", value, "/"]);
+        }
+        key.push_str(BASENAME);
+        check_length(&key, MAX_LEN, "marker").map(|()| key)
+    }
+
+    /// The tuple of a marker as it stands in its key, `col=val/…/col=val`, which patterns match; `None` for a key of
+    /// another shape.
+    pub(crate) fn marker_tuple<'a>(&self, view: &str, key: &'a str) -> Option<&'a str> {
+        let rest = self.strip(key)?.strip_prefix("/_matview/")?.strip_prefix(view)?.strip_prefix('/')?;
+        rest.strip_suffix(BASENAME)?.strip_suffix('/')
+    }
+
+    /// The values of a marker, in the order of `columns`; `None` for a key of another shape or with other columns.
+    pub(crate) fn parse_marker_key<'a>(
+        &self,
+        view: &str,
+        columns: &[impl AsRef<str>],
+        key: &'a str,
+    ) -> Option<Vec<&'a str>> {
+        let mut segments = self.marker_tuple(view, key)?.split('/');
+        let mut value = |column: &str| {
+            let value = segments.next()?.strip_prefix(column)?.strip_prefix('=')?;
+            check_partition_value(value).is_ok().then_some(value)
+        };
+        let values = columns.iter().map(|column| value(column.as_ref())).collect::<Option<Vec<_>>>()?;
+        segments.next().is_none().then_some(values)
+    }
+}
+
+/// Refuses a view's name that can't stand in keys.
+///
+/// # Errors
+/// `InvalidInput` for an empty name, and one with `/` or `..`.
+pub(crate) fn check_view_name(view: &str) -> Result<()> {
+    if view.is_empty() || view.contains('/') || view.contains("..") {
+        return Err(Error::invalid_input(format!("view name {view:?}: must not be empty, nor hold '/' or \"..\"")));
+    }
+    Ok(())
+}
