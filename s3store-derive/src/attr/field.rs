@@ -115,9 +115,7 @@ fn unit(key: &Ident, input: ParseStream<'_>) -> syn::Result<Unit> {
         "ms" => Ok(Unit::Millis),
         "us" => Ok(Unit::Micros),
         "ns" => Ok(Unit::Nanos),
-        other => {
-            Err(syn::Error::new(text.span(), format!("unknown unit {other:?}; {}", suggestion(other, UNITS))))
-        }
+        other => Err(syn::Error::new(text.span(), format!("unknown unit {other:?}; {}", suggestion(other, UNITS)))),
     }
 }
 

@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use syn::parse::{ParseBuffer, ParseStream};
 use syn::{Attribute, Ident, LitStr, Meta, Token};
 
-pub(crate) use column::{ColumnAttrs, RenameRule, VariantAttrs};
+pub(crate) use column::{ColumnAttrs, VariantAttrs};
 pub(crate) use container::RecordAttrs;
 pub(crate) use field::{DefaultAttr, FieldAttrs, Unit};
 pub(crate) use partition::{PartitionAttr, Source};
@@ -85,10 +85,7 @@ fn skip_to_comma(input: ParseStream<'_>) {
 }
 
 /// Reads `(…)` to its end; a mistake inside is no reason to complain about what follows it.
-fn parenthesized<T>(
-    input: ParseStream<'_>,
-    read: impl FnOnce(&ParseBuffer<'_>) -> syn::Result<T>,
-) -> syn::Result<T> {
+fn parenthesized<T>(input: ParseStream<'_>, read: impl FnOnce(&ParseBuffer<'_>) -> syn::Result<T>) -> syn::Result<T> {
     let content;
     syn::parenthesized!(content in input);
     let value = read(&content);

@@ -8,8 +8,7 @@ use syn::{Ident, LitInt, LitStr, Path, Token};
 
 use super::{parenthesized, value_tokens};
 
-const SOURCES: &str =
-    "expected a field, `format(field, \"%Y-%m\")`, `pad(field, 5)`, or a function of fields: `path::to::function(field)`";
+const SOURCES: &str = "expected a field, `format(field, \"%Y-%m\")`, `pad(field, 5)`, or a function of fields: `path::to::function(field)`";
 
 /// A part of the partition: its name, and what its value is made of.
 #[derive(Debug)]
@@ -95,11 +94,12 @@ fn source(input: ParseStream<'_>) -> syn::Result<Source> {
             Ok(Source::Pad(field, width))
         }
         _ => {
-            let fields = parenthesized(input, |content| {
-                Punctuated::<Argument, Token![,]>::parse_terminated(content)
-            })?;
+            let fields = parenthesized(input, |content| Punctuated::<Argument, Token![,]>::parse_terminated(content))?;
             if fields.is_empty() {
-                return Err(syn::Error::new_spanned(&path, "the function needs a field to be made of: `function(field)`"));
+                return Err(syn::Error::new_spanned(
+                    &path,
+                    "the function needs a field to be made of: `function(field)`",
+                ));
             }
             Ok(Source::Call(path, fields.into_iter().map(|field| field.0).collect()))
         }
