@@ -29,6 +29,8 @@ pub use pattern::{
 #[cfg(feature = "arrow")]
 pub use read::BatchStream;
 pub use read::{PartitionStream, Read, RecordStream};
+/// Derives [`trait@Record`], [`trait@ColumnType`].
+pub use s3store_derive::{ColumnType, Record};
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, Record, RootRecord, ValueError};
 pub use store::{ClientRetries, Consistency};
 
