@@ -8,19 +8,25 @@ mod commit;
 mod data;
 mod duration;
 mod marker;
+mod offset;
 mod partition;
 mod prefix;
+#[cfg(test)]
+mod properties;
 mod refs;
+#[cfg(test)]
+mod tests;
 mod time;
 mod token;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
 pub(crate) use data::{DataKey, DataName};
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
 pub(crate) use marker::check_view_name;
+pub use offset::Offset;
 pub(crate) use partition::{PartitionKey, check_partition_value, validate_names};
 pub(crate) use prefix::Prefix;
 pub(crate) use refs::RefName;
@@ -45,7 +51,7 @@ fn check_length(key: &str, limit: usize, what: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid_input(format!(
-        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten the prefix, the token or the partition values",
+        "{what} {key:?} has {} bytes, at most {limit} are allowed: shorten its parts",
         key.len()
     )))
 }

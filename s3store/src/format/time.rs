@@ -178,7 +178,13 @@ impl Parts {
                 rest
             }
             Item::Field(field) => {
-                let (value, rest) = read_number(text, if *field == Field::Year { 4 } else { 2 })?;
+                let width = match field {
+                    Field::Year => 4,
+                    // Go takes an hour of one digit.
+                    Field::Hour if !text.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => 1,
+                    _ => 2,
+                };
+                let (value, rest) = read_number(text, width)?;
                 match field {
                     Field::Year => self.year = i32::try_from(value).ok()?,
                     Field::Month => self.month = value,
@@ -234,7 +240,7 @@ fn read_zone(text: &str) -> Option<(TimeDelta, &str)> {
     let (hours, rest) = read_number(text.strip_prefix(['+', '-'])?, 2)?;
     let (minutes, rest) = read_number(rest.strip_prefix(':')?, 2)?;
     // What Go takes.
-    if hours > 24 || minutes >= 60 {
+    if hours > 24 || minutes > 60 {
         return None;
     }
     let offset = TimeDelta::minutes(i64::from(hours * 60 + minutes));

@@ -90,8 +90,9 @@ fn wrong_count(text: &str, texts: &[&str], names: &[&str]) -> Error {
         "a value holds no `/`".to_owned()
     };
     Error::invalid_input(format!(
-        "pattern {text:?} has {} segments, the partitions have {} (`{shape}`): {fix}",
+        "pattern {text:?} has {} segment{}, the partitions have {} (`{shape}`): {fix}",
         texts.len(),
+        if texts.len() == 1 { "" } else { "s" },
         names.len(),
     ))
 }

@@ -24,10 +24,10 @@ pub trait Sealed {}
 /// | `name=start*` | the values that start with `start` |
 /// | `name=from..to` | the values `v` with `from <= v < to`, compared byte by byte; either end may be left out |
 ///
-/// and `*` alone (or an empty text) selects everything. Values that hold one of `?[]{}`, or that end in `*`, can't be
-/// written in this grammar; a record's builder can select them.
+/// and `*` alone (or an empty text) selects everything. Values that hold one of `*?[]{}` can't be written in this
+/// grammar; a record's builder can select them.
 ///
-/// Ranges compare text: `10..9` is reversed, and `1..2` holds `10`. They suit ISO dates and zero-padded numbers.
+/// Ranges compare text: `9..10` is reversed and refused, and `1..2` holds `10`. They suit ISO dates and zero-padded numbers.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` selects no partitions",
     label = "not a pattern",

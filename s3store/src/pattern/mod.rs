@@ -9,7 +9,7 @@
 //! For `partition_by(charge_period, day = calculated_at (format "%Y-%m-%d"))` the derive prints this, and nothing else
 //! of a builder. All names are re-exported in `s3store::__private`.
 //!
-//! ```ignore
+//! ```text
 //! /// Selects partitions of `Cost`.
 //! #[derive(Debug, Clone)]
 //! pub struct CostPartitions(__private::Selections);
@@ -58,11 +58,15 @@ mod into;
 mod plan;
 mod selection;
 #[cfg(test)]
+mod selection_tests;
+#[cfg(test)]
 mod tests;
 
 pub use into::{IntoPatterns, Sealed, Selections};
 pub(crate) use plan::{ListPlan, Listing};
-pub use selection::{IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix};
+pub use selection::{
+    Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
+};
 
 /// What a read covers: the partitions whose every value is selected by its segment.
 ///

@@ -1,1 +1,226 @@
+//! The grammar against Go's own output, and the LIST plan against brute force.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::{ErrorKind, Result};
+use crate::format::vectors::vectors;
+use crate::format::{PartitionKey, Prefix as DatasetPrefix, check_partition_value};
+
+const NAMES: [&str; 2] = ["charge_period", "customer"];
+
+/// Renders a pattern in the grammar: only tests need the way back.
+pub(super) fn render(pattern: &Pattern, names: &[&str]) -> String {
+    if pattern.segments.is_empty() {
+        return "*".to_owned();
+    }
+    let segment = |(segment, name): (&Segment, &&str)| match segment {
+        Segment::Any => "*".to_owned(),
+        Segment::Exact(value) => format!("{name}={value}"),
+        Segment::Prefix(start) => format!("{name}={start}*"),
+        Segment::Range { from, to } => {
+            format!("{name}={}..{}", from.as_deref().unwrap_or_default(), to.as_deref().unwrap_or_default())
+        }
+    };
+    pattern.segments.iter().zip(names).map(segment).collect::<Vec<_>>().join("/")
+}
+
+fn parse(text: &str) -> Result<Pattern> {
+    Pattern::parse(text, &NAMES)
+}
+
+fn message(text: &str) -> String {
+    let error = parse(text).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    error.to_string()
+}
+
+#[test]
+fn patterns_are_those_of_go() {
+    let vectors = vectors().patterns;
+    assert!(!vectors.cases.is_empty());
+    let root = DatasetPrefix::new("billing").unwrap().data_prefix();
+    for case in vectors.cases {
+        let parsed = Pattern::parse(&case.pattern, &vectors.partition_keys);
+        assert_eq!(parsed.is_ok(), case.ok, "{}", case.pattern);
+        let Ok(pattern) = parsed else { continue };
+        let list_prefix = root.clone() + &pattern.list_prefix(&vectors.partition_keys);
+        assert_eq!(Some(list_prefix), case.list_prefix, "{}", case.pattern);
+        let matches = |key: &&String| pattern.matches(key, &vectors.partition_keys);
+        let matched: Vec<_> = vectors.candidates.iter().filter(matches).cloned().collect();
+        assert_eq!(Some(matched), case.matches, "{}", case.pattern);
+    }
+}
+
+#[test]
+fn errors_say_what_to_write() {
+    for (text, expected) in [
+        (
+            "charge_period=*-17/customer=abc",
+            "pattern \"charge_period=*-17/customer=abc\", segment 1 (\"charge_period=*-17\"): `*` stands only once, at \
+             the end of a value: write `*`, or `*` alone for every value; a value that holds it is selected by the \
+             record's `partitions()`",
+        ),
+        (
+            "charge_perod=2026/*",
+            "pattern \"charge_perod=2026/*\", segment 1 (\"charge_perod=2026\"): there is no column `charge_perod`, did \
+             you mean `charge_period`? write `charge_period=2026`",
+        ),
+        (
+            "customer=abc/*",
+            "pattern \"customer=abc/*\", segment 1 (\"customer=abc\"): `customer` is segment 2, segment 1 is \
+             `charge_period`: keep the order `charge_period/customer`",
+        ),
+        (
+            "custmer=abc/*",
+            "pattern \"custmer=abc/*\", segment 1 (\"custmer=abc\"): there is no column `custmer`, did you mean \
+             `customer`? segment 1 is `charge_period`",
+        ),
+        (
+            "xyz=1/*",
+            "pattern \"xyz=1/*\", segment 1 (\"xyz=1\"): there is no column `xyz`, segment 1 is `charge_period`: write \
+             `charge_period=…` or `*`",
+        ),
+        (
+            "2026-03-17/*",
+            "pattern \"2026-03-17/*\", segment 1 (\"2026-03-17\"): write `charge_period=2026-03-17` for this value, or \
+             `*` for every value",
+        ),
+        (
+            "charge_period=2026-03-17",
+            "pattern \"charge_period=2026-03-17\" has 1 segment, the partitions have 2 (`charge_period=…/customer=…`): \
+             write `charge_period=2026-03-17/*` to select every value of the rest",
+        ),
+    ] {
+        assert_eq!(message(text), expected);
+    }
+    assert!(message("*/customer=9..10").ends_with(
+        "the range is reversed: as text, \"9\" comes after \"10\"; write `10..9`, or pad numbers with zeros"
+    ));
+    assert!(message("*/customer=..").ends_with("a range needs an end: write `*` alone for every value"));
+    assert!(message("*/customer=a..b..c").contains("a range has one `..`"));
+    assert!(message("*/customer=a*..b").ends_with("the ends of a range are plain text: write `a..b`"));
+    assert!(message("*/customer={a,b}").contains("one pattern for each value"));
+    assert!(message("*/customer=a/x").ends_with("a value holds no `/`"));
+}
+
+#[test]
+fn a_list_prefix_ends_between_characters() {
+    // é and è share their first byte.
+    let pattern = parse("charge_period=aè..aé/*").unwrap();
+    assert_eq!(pattern.list_prefix(&NAMES), "charge_period=a");
+}
+
+#[test]
+fn a_plan_lists_each_key_once() {
+    let plan = |texts: &[&str]| -> Vec<String> {
+        let plan = ListPlan::new(texts.iter().map(|text| parse(text).unwrap()), &NAMES);
+        plan.listings().iter().map(|listing| listing.prefix().to_owned()).collect()
+    };
+    assert!(plan(&[]).is_empty());
+    assert_eq!(plan(&["*", "charge_period=1/customer=a"]), [""]);
+    assert_eq!(
+        plan(&[
+            "charge_period=2/*",
+            "charge_period=1/customer=a",
+            "charge_period=1/customer=b",
+            "charge_period=1/customer=a"
+        ]),
+        ["charge_period=1/customer=a/", "charge_period=1/customer=b/", "charge_period=2/"]
+    );
+    assert_eq!(plan(&["charge_period=1/*", "charge_period=1/customer=a"]), ["charge_period=1/"]);
+    // The shorter prefix covers the longer one, and what sorts between them stays on its own.
+    assert_eq!(plan(&["charge_period=1/*", "charge_period=1-2/*", "charge_period=1*/*"]), ["charge_period=1"]);
+    assert_eq!(plan(&["charge_period=1/*", "charge_period=1-2/*"]), ["charge_period=1-2/", "charge_period=1/"]);
+}
+
+/// Values from few letters, so that patterns, prefixes and keys meet.
+fn arb_value() -> impl Strategy<Value = String> {
+    "[ab.*=é-]{1,3}".prop_filter("a legal value", |value| check_partition_value(value).is_ok())
+}
+
+fn arb_end() -> impl Strategy<Value = Option<String>> {
+    proptest::option::of(arb_value())
+}
+
+fn arb_segment() -> impl Strategy<Value = Segment> {
+    prop_oneof![
+        Just(Segment::Any),
+        arb_value().prop_map(Segment::Exact),
+        "[ab.é-]{0,2}".prop_filter("no range", |start| !start.contains("..")).prop_map(Segment::Prefix),
+        (arb_end(), arb_end()).prop_map(|(a, b)| match (a, b) {
+            (Some(a), Some(b)) if a > b => Segment::Range { from: Some(b), to: Some(a) },
+            (from, to) => Segment::Range { from, to },
+        }),
+    ]
+}
+
+fn arb_pattern() -> impl Strategy<Value = Pattern> {
+    prop_oneof![
+        1 => Just(Pattern::everything()),
+        9 => [arb_segment(), arb_segment()].prop_map(|segments| Pattern::new(segments.into())),
+    ]
+}
+
+fn arb_key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        9 => [arb_value(), arb_value()].prop_map(|values| PartitionKey::render(NAMES.iter().zip(values)).unwrap().to_string()),
+        1 => "[ab=/]{0,9}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn a_pattern_is_read_as_written(pattern in arb_pattern()) {
+        // What the grammar has no text for: a `*` in a value, a range without ends, and `..` where a dot meets it.
+        let sayable = pattern.segments.iter().all(|segment| match segment {
+            Segment::Any | Segment::Prefix(_) => true,
+            Segment::Exact(value) => !value.contains('*'),
+            Segment::Range { from: None, to: None } => false,
+            Segment::Range { from, to } => {
+                let ends = [from, to].map(|end| end.as_deref().unwrap_or_default());
+                !ends.iter().any(|end| end.contains('*')) && !ends[0].ends_with('.') && !ends[1].starts_with('.')
+            }
+        });
+        prop_assume!(sayable);
+        prop_assert_eq!(parse(&render(&pattern, &NAMES)).unwrap(), pattern);
+    }
+
+    #[test]
+    fn parsing_is_total(
+        text in prop_oneof![any::<String>(), "(charge_period=|customer=|\\*)[ab.*?é/=]{0,9}/(customer=|)[ab.*é/=]{0,9}"],
+    ) {
+        if let Ok(pattern) = parse(&text) {
+            prop_assert!(text.is_empty() || render(&pattern, &NAMES) == text);
+        } else {
+            let quoted = format!("{text:?}");
+            prop_assert!(message(&text).contains(&quoted));
+        }
+    }
+
+    #[test]
+    fn what_matches_lies_below_the_list_prefix(pattern in arb_pattern(), key in arb_key()) {
+        if pattern.matches(&key, &NAMES) {
+            let folder = key + "/";
+            prop_assert!(folder.starts_with(&pattern.list_prefix(&NAMES)));
+        }
+    }
+
+    #[test]
+    fn a_plan_finds_what_the_patterns_match_and_lists_it_once(
+        patterns in proptest::collection::vec(arb_pattern(), 0..6), keys in proptest::collection::vec(arb_key(), 0..40),
+    ) {
+        let plan = ListPlan::new(patterns.clone(), &NAMES);
+        for key in &keys {
+            let object = format!("{key}/t.commit");
+            let listed: Vec<_> =
+                plan.listings().iter().filter(|listing| object.starts_with(listing.prefix())).collect();
+            prop_assert!(listed.len() <= 1, "{} is listed twice", key);
+            let found = listed.iter().any(|listing| listing.matches(key, &NAMES));
+            let wanted = patterns.iter().any(|pattern| pattern.matches(key, &NAMES));
+            prop_assert_eq!(found, wanted, "{}", key);
+        }
+    }
+}

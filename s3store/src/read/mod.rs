@@ -1,1 +1,174 @@
-//! read
+//! Reading: resolve which files are committed, fetch, decode, order, emit.
+
+mod list;
+mod pipeline;
+mod resolve;
+mod sink;
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+
+use self::pipeline::{Job, ReadAhead};
+#[cfg(feature = "arrow")]
+pub use self::sink::BatchStream;
+pub use self::sink::{PartitionStream, RecordStream};
+use crate::dataset::{Dataset, Store};
+use crate::error::{Error, Result};
+use crate::merge::Keep;
+use crate::pattern::{IntoPatterns, Pattern};
+use crate::record::{ReadLayout, Record};
+
+/// What a read may hold decoded, and downloaded, ahead of its consumer, unless it is told otherwise.
+const READ_AHEAD_BYTES: u64 = 256 << 20;
+
+impl<T: Record> Store<T> {
+    /// A snapshot of the partitions that the patterns select: what was committed when the read's LIST began, and
+    /// perhaps some of what is committed while it runs.
+    ///
+    /// Takes one pattern or many (text, [`T::partitions()`](Record::partitions), arrays, slices, `Vec`s); with no
+    /// pattern it reads nothing, and what several select is read once. The grammar of text stands at [`IntoPatterns`].
+    ///
+    /// Returns a builder. Await it for a `Vec<T>`, or take [`stream`](Read::stream) or
+    /// [`partitions`](Read::partitions), which hold less.
+    ///
+    /// # Order
+    /// Partitions by the bytes of their keys. Within one, records by (entity, version) where the record has an entity
+    /// key, and otherwise in the order of file names and rows. The same data gives the same order, each time.
+    ///
+    /// With an entity key, the latest version of each entity is returned, within its partition; of records that tie,
+    /// the one in the later file, or later in a file. [`history`](Read::history) gives every version.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern that is none; nothing was sent.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): an object that is not what it should be, by its key.
+    /// - [`Vanished`](crate::ErrorKind::Vanished): a file was deleted between LIST and GET. Read again.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    ///
+    /// # Cancel safety
+    /// Dropping the future or stream stops its requests. Nothing is changed in any case.
+    ///
+    /// # Requests
+    /// For each pattern that no other covers 1 LIST per page of at most 1,000 keys; 1 HEAD for each token with more
+    /// than one attempt, or whose commit is seconds old; 1 GET per file.
+    #[must_use = "nothing is read until it is awaited or streamed"]
+    pub fn read(&self, patterns: impl IntoPatterns) -> Read<T> {
+        Read {
+            dataset: self.dataset().clone(),
+            patterns: patterns.into_patterns(T::Root::description().partition),
+            history: false,
+            ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
+            records: PhantomData,
+        }
+    }
+
+    /// A snapshot of everything: see [`read`](Store::read).
+    #[must_use = "nothing is read until it is awaited or streamed"]
+    pub fn read_all(&self) -> Read<T> {
+        self.read("*")
+    }
+}
+
+/// A read, made by [`Store::read`]. Await it, or take one of its streams.
+#[must_use = "nothing is read until it is awaited or streamed"]
+pub struct Read<T> {
+    dataset: Dataset,
+    patterns: Result<Vec<Pattern>>,
+    history: bool,
+    ahead: ReadAhead,
+    records: PhantomData<fn() -> T>,
+}
+
+impl<T: Record> Read<T> {
+    /// Every version of each entity, in place of the latest. Records that agree in entity and version are one and the
+    /// same: the later is returned. Without an entity key it changes nothing.
+    pub fn history(mut self) -> Self {
+        self.history = true;
+        self
+    }
+
+    /// How many partitions may be decoded ahead of the one that is being consumed. Default 1; with 0 the next is
+    /// decoded when this one is consumed.
+    pub fn read_ahead_partitions(mut self, partitions: usize) -> Self {
+        self.ahead.partitions = partitions;
+        self
+    }
+
+    /// How many bytes may wait, decoded, for the consumer; and as many, as they lie in S3, for being decoded. Decoded
+    /// bytes are those of the files' footers. Default 256 MiB. A single partition that is larger still passes, alone.
+    pub fn read_ahead_bytes(mut self, bytes: u64) -> Self {
+        self.ahead.bytes = bytes;
+        self
+    }
+
+    /// The records as a stream, one after the other.
+    #[must_use = "a stream does nothing until it is polled"]
+    pub fn stream(self) -> RecordStream<T> {
+        RecordStream::new(self.start(rows::<T>))
+    }
+
+    /// The records by partition: a stream of each partition's key and rows.
+    #[must_use = "a stream does nothing until it is polled"]
+    pub fn partitions(self) -> PartitionStream<T> {
+        PartitionStream::new(self.start(rows::<T>))
+    }
+
+    /// The records as Arrow batches, deduplicated and ordered alike, of the record's columns in its order. Strings and
+    /// bytes are `Utf8View` and `BinaryView`. Batches don't span partitions.
+    #[cfg(feature = "arrow")]
+    #[must_use = "a stream does nothing until it is polled"]
+    pub fn batches(self) -> BatchStream {
+        BatchStream::new(self.start(own_columns))
+    }
+
+    fn start<X: Send + 'static>(self, emit: fn(&ReadLayout, RecordBatch) -> Result<X>) -> sink::Start<X> {
+        let layout = ReadLayout::new(T::description(), T::Root::description());
+        let keep = match (&layout.key, self.history) {
+            (None, _) => Keep::All,
+            (Some(_), true) => Keep::History,
+            (Some(_), false) => Keep::Latest,
+        };
+        let job = Job { dataset: self.dataset, layout: Arc::new(layout), keep, ahead: self.ahead, emit };
+        sink::Start { job, patterns: self.patterns, names: T::Root::description().partition }
+    }
+}
+
+impl<T: Record> IntoFuture for Read<T> {
+    type Output = Result<Vec<T>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(sink::collect(self.start(rows::<T>)))
+    }
+}
+
+impl<T> fmt::Debug for Read<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Read")
+            .field("record", &std::any::type_name::<T>())
+            .field("patterns", &self.patterns)
+            .field("history", &self.history)
+            .field("ahead", &self.ahead)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A merged batch as records.
+fn rows<T: Record>(_layout: &ReadLayout, batch: RecordBatch) -> Result<Vec<T>> {
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    match T::decode(batch.columns(), 0..batch.num_rows(), &mut rows) {
+        Ok(()) => Ok(rows),
+        Err(error) => Err(Error::invalid_data(error.to_string())),
+    }
+}
+
+/// A merged batch without the columns that were read for its order alone.
+#[cfg(feature = "arrow")]
+fn own_columns(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
+    let own: Vec<usize> = (0..layout.own).collect();
+    batch.project(&own).map_err(|error| Error::invalid_data("a batch lacks its columns").with_source(error))
+}

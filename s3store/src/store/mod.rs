@@ -1,1 +1,412 @@
-//! store
+//! The only user of `aws_sdk_s3`: requests with permits, tries, deadlines and checks.
+//!
+//! A permit is held from the request until its body is in memory, over all its tries, and never while something waits
+//! for the caller.
+
+mod consistency;
+mod exchange;
+mod failure;
+mod retry;
+mod skew;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{EncodingType, ServerSideEncryption};
+use bytes::Bytes;
+use md5::{Digest, Md5};
+use percent_encoding::percent_decode_str;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use self::consistency::Consistency;
+use self::exchange::{Exchange, Shared, deadline};
+pub(crate) use self::failure::{Class, Failure};
+pub(crate) use self::skew::Skew;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::CONTENT_TYPE;
+
+/// How a dataset talks to S3.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) bucket: String,
+    pub(crate) permits: usize,
+    pub(crate) consistency: Consistency,
+    /// The deadline of a try, before what a body's size adds.
+    pub(crate) try_deadline: Duration,
+    /// Whether the client's own retries stay on inside each of our tries; never for a commit.
+    pub(crate) client_retries: ClientRetries,
+}
+
+/// What becomes of the retries that the S3 client itself makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ClientRetries {
+    /// Off within this library's calls, so that five tries are five requests. The default.
+    #[default]
+    Off,
+    /// As the client is configured, inside each of this library's tries: for its adaptive rate limit. The PUT of a
+    /// commit is excepted, since every try of it must be seen.
+    Keep,
+}
+
+/// One bucket, as a dataset uses it. Clones share permits, clock guard and what was learnt about the backend.
+#[derive(Debug, Clone)]
+pub(crate) struct Bucket {
+    client: Client,
+    settings: Arc<Settings>,
+    permits: Arc<Semaphore>,
+    shared: Arc<Shared>,
+    /// Set once the backend has answered 501 to a conditional PUT.
+    unconditional: Arc<AtomicBool>,
+}
+
+/// The right to have one request under way.
+#[derive(Debug)]
+pub(crate) struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+/// An object to be put.
+#[derive(Debug, Clone)]
+pub(crate) struct Put<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) body: Bytes,
+    pub(crate) metadata: Vec<(&'static str, String)>,
+    /// The deadline of each try; `None` for the dataset's.
+    pub(crate) try_deadline: Option<Duration>,
+}
+
+impl<'a> Put<'a> {
+    pub(crate) fn new(key: &'a str, body: Bytes) -> Self {
+        Self { key, body, metadata: Vec::new(), try_deadline: None }
+    }
+}
+
+/// What a HEAD tells of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) metadata: HashMap<String, String>,
+    /// S3's own time of the object, microseconds in whole seconds.
+    pub(crate) last_modified: Option<i64>,
+}
+
+/// One key of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) key: String,
+    pub(crate) size: u64,
+    /// S3's own time of the object, in microseconds.
+    pub(crate) last_modified: Option<i64>,
+}
+
+/// A page of a listing, as long as the server made it.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) objects: Vec<Listed>,
+    /// Asks for the next page; `None` on the last.
+    pub(crate) next: Option<String>,
+    /// The answer's `Date`, in microseconds.
+    pub(crate) date: Option<i64>,
+}
+
+impl Bucket {
+    pub(crate) fn new(client: Client, settings: Settings, clock: Clock) -> Self {
+        let shared = Shared {
+            epoch: clock.monotonic(),
+            skew: skew::SkewMonitor::default(),
+            consistency: settings.consistency.header().map(str::to_owned),
+            clock,
+        };
+        Self {
+            client,
+            permits: Arc::new(Semaphore::new(settings.permits)),
+            settings: Arc::new(settings),
+            shared: Arc::new(shared),
+            unconditional: Arc::default(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.settings.bucket
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.shared.clock
+    }
+
+    /// How many requests may be under way at once.
+    pub(crate) fn permits(&self) -> usize {
+        self.settings.permits
+    }
+
+    /// The deadline of a try without a body.
+    pub(crate) fn try_deadline(&self) -> Duration {
+        self.settings.try_deadline
+    }
+
+    /// The local clock's difference to S3's, if any answer has told it.
+    pub(crate) fn skew(&self) -> Option<Skew> {
+        self.shared.skew.skew(self.shared.clock.micros(), self.shared.monotonic())
+    }
+
+    /// Waits for the right to send a request. Dropping the future gives up the place in the queue.
+    pub(crate) async fn permit(&self) -> Result<Permit> {
+        match Arc::clone(&self.permits).acquire_owned().await {
+            Ok(permit) => Ok(Permit(permit)),
+            Err(_) => Err(Error::new(ErrorKind::Cancelled, "the dataset was closed")),
+        }
+    }
+
+    /// Puts an object, replacing what is there. One PUT per try.
+    pub(crate) async fn put(&self, _permit: &Permit, put: &Put<'_>) -> Result<(), Failure> {
+        self.tries(|| self.put_once(put, Condition::None)).await
+    }
+
+    /// Puts an object unless its key exists, which is [`Class::Precondition`] then, or [`Class::Forbidden`] where a
+    /// policy says so. A backend that answers 501 gets the PUT without the condition, and is remembered, unless
+    /// `strictly`.
+    pub(crate) async fn put_new(&self, _permit: &Permit, put: &Put<'_>, strictly: Strictly) -> Result<(), Failure> {
+        let mut before = false;
+        if strictly == Strictly::Yes || !self.unconditional.load(Ordering::Relaxed) {
+            match self.tries(|| self.put_once(put, Condition::IfNoneMatch)).await {
+                Err(failure) if failure.class == Class::NotImplemented && strictly == Strictly::No => {
+                    self.unconditional.store(true, Ordering::Relaxed);
+                    before = failure.uncertain;
+                }
+                result => return result,
+            }
+        }
+        self.tries(|| self.put_once(put, Condition::Unsupported)).await.map_err(|mut failure| {
+            failure.uncertain |= before;
+            failure
+        })
+    }
+
+    async fn put_once(&self, put: &Put<'_>, condition: Condition) -> Result<(), Failure> {
+        let bytes = put.body.len() as u64;
+        let mut request = self
+            .client
+            .put_object()
+            .bucket(self.name())
+            .key(put.key)
+            .content_type(CONTENT_TYPE)
+            .body(ByteStream::from(put.body.clone()));
+        for (name, value) in &put.metadata {
+            request = request.metadata(*name, value);
+        }
+        if condition == Condition::IfNoneMatch {
+            request = request.if_none_match("*");
+        }
+        let exchange = Exchange::new(&self.shared);
+        let mut request = request.customize().interceptor(exchange);
+        if condition != Condition::None || self.settings.client_retries == ClientRetries::Off {
+            request = request.config_override(without_retries());
+        }
+        let least = put.try_deadline.unwrap_or(self.settings.try_deadline);
+        let answer = self.limit(deadline(least, bytes), request.send()).await?;
+        let answer = answer.map_err(Failure::from_sdk)?;
+        // The ETag is the body's MD5 unless the object is encrypted with a key of the user's.
+        let comparable = answer.sse_customer_algorithm().is_none()
+            && matches!(answer.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
+        match answer.e_tag().map(|etag| etag.trim_matches('"')) {
+            Some(etag) if comparable && is_md5(etag) && !etag.eq_ignore_ascii_case(&md5_hex(&put.body)) => {
+                Err(Failure::local(Class::Corrupt))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The whole object, or `None` where there is none. `size` is what a listing said, for the deadline.
+    pub(crate) async fn get(&self, _permit: &Permit, key: &str, size: u64) -> Result<Option<Bytes>, Failure> {
+        absent(self.tries(|| self.get_once(key, size, None)).await)
+    }
+
+    /// The bytes `range` of an object, or `None` where there is no such object.
+    pub(crate) async fn get_range(
+        &self,
+        _permit: &Permit,
+        key: &str,
+        range: std::ops::Range<u64>,
+    ) -> Result<Option<Bytes>, Failure> {
+        let size = range.end.saturating_sub(range.start);
+        let header = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
+        absent(self.tries(|| self.get_once(key, size, Some(&header))).await)
+    }
+
+    async fn get_once(&self, key: &str, size: u64, range: Option<&str>) -> Result<Bytes, Failure> {
+        let request = self.client.get_object().bucket(self.name()).key(key).set_range(range.map(str::to_owned));
+        let mut request = request.customize().interceptor(Exchange::new(&self.shared));
+        if self.settings.client_retries == ClientRetries::Off {
+            request = request.config_override(without_retries());
+        }
+        let answer = async {
+            let answer = request.send().await.map_err(Failure::from_sdk)?;
+            let declared = answer.content_length();
+            let body = answer.body.collect().await.map_err(Failure::body)?.into_bytes();
+            match declared.and_then(|length| u64::try_from(length).ok()) {
+                Some(length) if length != body.len() as u64 => {
+                    Err(Failure::body(format!("{} of {length} bytes arrived", body.len())))
+                }
+                _ => Ok(body),
+            }
+        };
+        self.limit(deadline(self.settings.try_deadline, size), answer).await?
+    }
+
+    /// An object's metadata, or `None` where there is no such object.
+    pub(crate) async fn head(&self, _permit: &Permit, key: &str) -> Result<Option<Head>, Failure> {
+        absent(self.tries(|| self.head_once(key)).await)
+    }
+
+    async fn head_once(&self, key: &str) -> Result<Head, Failure> {
+        let request = self.client.head_object().bucket(self.name()).key(key);
+        let mut request = request.customize().interceptor(Exchange::new(&self.shared));
+        if self.settings.client_retries == ClientRetries::Off {
+            request = request.config_override(without_retries());
+        }
+        let answer = self.limit(self.settings.try_deadline, request.send()).await?.map_err(Failure::from_sdk)?;
+        Ok(Head {
+            last_modified: answer.last_modified().and_then(micros_of),
+            metadata: answer.metadata.unwrap_or_default(),
+        })
+    }
+
+    /// One page of the keys below `prefix`. `next` is the previous page's; without it the listing begins after
+    /// `start_after`, or at the prefix.
+    pub(crate) async fn list(
+        &self,
+        _permit: &Permit,
+        prefix: &str,
+        start_after: Option<&str>,
+        next: Option<&str>,
+    ) -> Result<Page, Failure> {
+        self.tries(|| self.list_once(prefix, start_after, next)).await
+    }
+
+    async fn list_once(&self, prefix: &str, start_after: Option<&str>, next: Option<&str>) -> Result<Page, Failure> {
+        let request = self
+            .client
+            .list_objects_v2()
+            .bucket(self.name())
+            .prefix(prefix)
+            .encoding_type(EncodingType::Url)
+            .set_start_after(start_after.filter(|_| next.is_none()).map(str::to_owned))
+            .set_continuation_token(next.map(str::to_owned));
+        let exchange = Exchange::new(&self.shared);
+        let mut request = request.customize().interceptor(exchange.clone());
+        if self.settings.client_retries == ClientRetries::Off {
+            request = request.config_override(without_retries());
+        }
+        let answer = self.limit(self.settings.try_deadline, request.send()).await?.map_err(Failure::from_sdk)?;
+        let encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let more = answer.is_truncated() == Some(true);
+        let next = answer.next_continuation_token;
+        if more && next.is_none() {
+            return Err(Failure::body("a truncated listing without a continuation token"));
+        }
+        let mut objects = Vec::with_capacity(answer.contents.as_ref().map_or(0, Vec::len));
+        for object in answer.contents.unwrap_or_default() {
+            let key = object.key.unwrap_or_default();
+            objects.push(Listed {
+                key: if encoded { decode_key(&key)? } else { key },
+                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                last_modified: object.last_modified.as_ref().and_then(micros_of),
+            });
+        }
+        Ok(Page { objects, next: next.filter(|_| more), date: exchange.date() })
+    }
+
+    /// The future's output, or a timeout. The deadline is ours: the SDK's do not cover bodies.
+    async fn limit<F: Future>(&self, limit: Duration, future: F) -> Result<F::Output, Failure> {
+        self.shared.clock.limit(limit, future).await.ok_or_else(|| Failure::local(Class::Timeout))
+    }
+
+    /// Makes up to five tries, as long as they fail in a way that may pass.
+    async fn tries<T, F>(&self, mut one: impl FnMut() -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut uncertain = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let mut failure = match one().await {
+                Ok(value) => return Ok(value),
+                Err(failure) => failure,
+            };
+            uncertain |= failure.uncertain;
+            failure.uncertain = uncertain;
+            failure.tries = tries;
+            match retry::pause_after(tries).filter(|_| failure.class.is_transient()) {
+                Some(pause) => {
+                    tracing::debug!(tries, class = ?failure.class, "s3 request failed, trying again");
+                    self.shared.clock.sleep(pause).await;
+                }
+                None => return Err(failure),
+            }
+        }
+    }
+}
+
+/// Whether a backend without conditional PUT is to be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Strictly {
+    Yes,
+    No,
+}
+
+/// The condition of a PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// None wanted.
+    None,
+    /// The key must not exist.
+    IfNoneMatch,
+    /// Wanted, but the backend has none: sent without, and still with every try seen.
+    Unsupported,
+}
+
+fn absent<T>(result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.class == Class::NotFound => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn without_retries() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::new().retry_config(RetryConfig::disabled())
+}
+
+fn micros_of(time: &aws_sdk_s3::primitives::DateTime) -> Option<i64> {
+    time.secs().checked_mul(1_000_000)
+}
+
+fn is_md5(etag: &str) -> bool {
+    etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn md5_hex(body: &[u8]) -> String {
+    use std::fmt::Write;
+    Md5::digest(body).iter().fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Undoes `encoding-type=url`, which writes a space as `+`.
+fn decode_key(key: &str) -> Result<String, Failure> {
+    let spaced = key.replace('+', " ");
+    match percent_decode_str(&spaced).decode_utf8() {
+        Ok(key) => Ok(key.into_owned()),
+        Err(error) => Err(Failure::body(format!("a listed key is not utf-8: {error}"))),
+    }
+}
+
+//#[cfg(all(test, feature = "testing"))]
+//mod tests;

@@ -1,0 +1,225 @@
+//! One column of values from the type a file has to the type a reader wants, where nothing is lost.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Decimal256Type};
+use arrow_array::{Array, ArrayRef, Decimal128Array, FixedSizeBinaryArray, StringViewArray, new_null_array};
+use arrow_buffer::{ScalarBuffer, i256};
+use arrow_cast::{CastOptions, cast, cast_with_options};
+use arrow_schema::{ArrowError, DataType, TimeUnit};
+
+use crate::record::{RowError, ValueError};
+
+/// What a leaf of a file is, beyond its Arrow type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Annotation {
+    /// Nothing that matters here.
+    Plain,
+    /// Bytes that are the name of an enum's value.
+    Enum,
+    /// Text that the decoder takes for UTF-8 without looking.
+    UncheckedText,
+}
+
+/// How the values of a leaf change.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum LeafCast {
+    /// Not at all.
+    Keep,
+    /// They don't, but whether they are UTF-8 is looked at.
+    CheckText,
+    /// To a type that holds all of theirs.
+    Widen(DataType),
+    /// To a type that may be too narrow for some: those are errors.
+    Checked(DataType),
+    /// To a decimal of another precision or scale; values that would be rounded or cut are errors.
+    Decimal { from: i8, precision: u8, scale: i8 },
+    /// Bytes to bytes of one length; another length is an error.
+    Fixed(i32),
+    /// A column of nothing but nulls, of no type.
+    Nulls(DataType),
+}
+
+impl LeafCast {
+    /// How `file` becomes `wanted`, and the type that comes out: `wanted`, or its finer sibling where the file's times
+    /// have more digits. `None` if the one is no form of the other.
+    pub(super) fn plan(file: &DataType, annotation: Annotation, wanted: &DataType) -> Option<(Self, DataType)> {
+        use DataType::{
+            Binary, BinaryView, Boolean, Date32, Date64, Decimal128, Decimal256, FixedSizeBinary, Null, Time32, Time64,
+            Timestamp, Utf8, Utf8View,
+        };
+        let wanted = match wanted {
+            Utf8 => &Utf8View,
+            Binary => &BinaryView,
+            other => other,
+        };
+        let to = |cast: Self| Some((cast, wanted.clone()));
+        match (file, wanted) {
+            (Null, _) => to(Self::Nulls(wanted.clone())),
+            (Utf8View, Utf8View) if annotation == Annotation::UncheckedText => to(Self::CheckText),
+            (BinaryView, Utf8View) if annotation == Annotation::Enum => to(Self::Checked(Utf8View)),
+            (Boolean, Boolean) | (Utf8View, Utf8View) | (BinaryView, BinaryView) | (Date32, Date32) => to(Self::Keep),
+            (FixedSizeBinary(a), FixedSizeBinary(b)) => (a == b).then(|| (Self::Keep, wanted.clone())),
+            (FixedSizeBinary(_), BinaryView) => to(Self::Widen(BinaryView)),
+            (BinaryView, FixedSizeBinary(length)) => to(Self::Fixed(*length)),
+            (Date64, Date32) => to(Self::Checked(Date32)),
+            (Timestamp(have, _), Timestamp(want, zone)) => {
+                let out = Timestamp(finer(*have, *want), zone.clone());
+                Some((time_cast(file, &out, *have == finer(*have, *want)), out))
+            }
+            (Time32(have) | Time64(have), Time32(want) | Time64(want)) => {
+                let out = time_of_day(finer(*have, *want));
+                Some((time_cast(file, &out, false), out))
+            }
+            (Decimal128(p, s) | Decimal256(p, s), Decimal128(precision, scale)) => {
+                let same = matches!(file, Decimal128(..)) && p == precision && s == scale;
+                let cast = Self::Decimal { from: *s, precision: *precision, scale: *scale };
+                to(if same { Self::Keep } else { cast })
+            }
+            (file, wanted) if file == wanted && file.is_numeric() => to(Self::Keep),
+            (file, wanted) if holds_all(wanted, file) => to(Self::Widen(wanted.clone())),
+            _ => None,
+        }
+    }
+
+    /// The values of `array`, changed.
+    pub(super) fn apply(&self, array: &ArrayRef) -> Result<ArrayRef, RowError> {
+        match self {
+            Self::Keep => Ok(Arc::clone(array)),
+            Self::CheckText => check_text(array),
+            Self::Widen(to) => cast(array, to).map_err(|error| ValueError::new(error).at_row(0)),
+            Self::Checked(to) => checked(array, to),
+            Self::Decimal { from, precision, scale } => decimal(array, *from, *precision, *scale),
+            Self::Fixed(length) => fixed(array, *length),
+            Self::Nulls(to) => Ok(new_null_array(to, array.len())),
+        }
+    }
+}
+
+fn finer(a: TimeUnit, b: TimeUnit) -> TimeUnit {
+    a.max(b)
+}
+
+fn time_of_day(unit: TimeUnit) -> DataType {
+    match unit {
+        TimeUnit::Second | TimeUnit::Millisecond => DataType::Time32(unit),
+        TimeUnit::Microsecond | TimeUnit::Nanosecond => DataType::Time64(unit),
+    }
+}
+
+/// To a unit as fine or finer. Only a timestamp can leave the finer one's range.
+fn time_cast(file: &DataType, out: &DataType, same_unit: bool) -> LeafCast {
+    match (file == out, file, same_unit) {
+        (true, ..) => LeafCast::Keep,
+        (_, DataType::Timestamp(..), false) => LeafCast::Checked(out.clone()),
+        _ => LeafCast::Widen(out.clone()),
+    }
+}
+
+/// Whether every number of the type `narrow` is one of `wide`.
+fn holds_all(wide: &DataType, narrow: &DataType) -> bool {
+    use DataType::{Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
+    match wide {
+        Int16 => matches!(narrow, Int8 | UInt8),
+        Int32 => matches!(narrow, Int8 | Int16 | UInt8 | UInt16),
+        Int64 => matches!(narrow, Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32),
+        UInt16 => matches!(narrow, UInt8),
+        UInt32 => matches!(narrow, UInt8 | UInt16),
+        UInt64 => matches!(narrow, UInt8 | UInt16 | UInt32),
+        Float32 => matches!(narrow, Float16 | Int8 | Int16 | UInt8 | UInt16),
+        Float64 => matches!(narrow, Float16 | Float32 | Int8 | Int16 | Int32 | UInt8 | UInt16 | UInt32),
+        _ => false,
+    }
+}
+
+/// Casts so that values that don't fit become nulls, and refuses the first of those.
+fn checked(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, RowError> {
+    let out = cast_with_options(array, to, &CastOptions { safe: true, ..CastOptions::default() })
+        .map_err(|error| ValueError::new(error).at_row(0))?;
+    // Whole days alone are a date; the cast would cut.
+    let cut = match array.data_type() {
+        DataType::Date64 => {
+            let days = array.as_primitive::<arrow_array::types::Date64Type>();
+            (0..days.len()).find(|&row| days.is_valid(row) && days.value(row).rem_euclid(86_400_000) != 0)
+        }
+        _ => None,
+    };
+    let lost = (out.null_count() != array.null_count())
+        .then(|| (0..out.len()).find(|&row| out.is_null(row) && array.is_valid(row)))
+        .flatten();
+    match cut.or(lost) {
+        Some(row) => Err(ValueError::new(format!("{} does not fit {to}", shown(array, row))).at_row(row)),
+        None => Ok(out),
+    }
+}
+
+fn shown(array: &ArrayRef, row: usize) -> String {
+    let integer = cast(&array.slice(row, 1), &DataType::Int64);
+    match integer {
+        Ok(value) => format!(
+            "the value {} ({})",
+            value.as_primitive::<arrow_array::types::Int64Type>().value(0),
+            array.data_type()
+        ),
+        Err(_) => "a value".to_owned(),
+    }
+}
+
+fn check_text(array: &ArrayRef) -> Result<ArrayRef, RowError> {
+    let bytes = array.as_string_view().clone().to_binary_view();
+    let bad = (0..bytes.len()).find(|&row| bytes.is_valid(row) && std::str::from_utf8(bytes.value(row)).is_err());
+    if let Some(row) = bad {
+        return Err(ValueError::new("the text is not UTF-8").at_row(row));
+    }
+    let text: Result<StringViewArray, ArrowError> = bytes.to_string_view();
+    text.map(|text| Arc::new(text) as ArrayRef).map_err(|error| ValueError::new(error).at_row(0))
+}
+
+fn fixed(array: &ArrayRef, length: i32) -> Result<ArrayRef, RowError> {
+    let bytes = array.as_binary_view();
+    let wanted = usize::try_from(length).unwrap_or_default();
+    let bad = (0..bytes.len()).find(|&row| bytes.is_valid(row) && bytes.value(row).len() != wanted);
+    if let Some(row) = bad {
+        let found = bytes.value(row).len();
+        return Err(ValueError::new(format!("{found} bytes, the column holds {length}")).at_row(row));
+    }
+    FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes.iter(), length)
+        .map(|array| Arc::new(array) as ArrayRef)
+        .map_err(|error| ValueError::new(error).at_row(0))
+}
+
+fn decimal(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<ArrayRef, RowError> {
+    let shift = i32::from(scale) - i32::from(from);
+    let limit = 10i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
+    let value = |row: usize| -> Option<i128> {
+        let value = match array.data_type() {
+            DataType::Decimal256(..) => array.as_primitive::<Decimal256Type>().value(row),
+            _ => i256::from_i128(array.as_primitive::<Decimal128Type>().value(row)),
+        };
+        rescaled(value, shift)?.to_i128().filter(|value| value.unsigned_abs() < limit.unsigned_abs())
+    };
+    let mut values = vec![0; array.len()];
+    for (row, slot) in values.iter_mut().enumerate() {
+        if array.is_valid(row) {
+            let error = || ValueError::new(format!("the value does not fit decimal({precision}, {scale})"));
+            *slot = value(row).ok_or_else(|| error().at_row(row))?;
+        }
+    }
+    Decimal128Array::try_new(ScalarBuffer::from(values), array.nulls().cloned())
+        .and_then(|array| array.with_precision_and_scale(precision, scale))
+        .map(|array| Arc::new(array) as ArrayRef)
+        .map_err(|error| ValueError::new(error).at_row(0))
+}
+
+/// `value` × 10^`shift`, if that is whole.
+fn rescaled(value: i256, shift: i32) -> Option<i256> {
+    let factor = i256::from_i128(10).checked_pow(shift.unsigned_abs());
+    match (shift >= 0, factor) {
+        (_, None) => (value == i256::ZERO).then_some(value),
+        (true, Some(factor)) => value.checked_mul(factor),
+        (false, Some(factor)) => {
+            (value.checked_rem(factor)? == i256::ZERO).then(|| value.checked_div(factor)).flatten()
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Columns to a Parquet file.
+
+use std::io;
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::ArrowSchemaConverter;
+use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{SchemaDescriptor, TypePtr};
+
+use super::{BATCH_ROWS, Compression};
+use crate::error::{Error, Result};
+use crate::record::Description;
+
+/// Names the writer in the footer. Without a version: equal records give equal bytes.
+const CREATED_BY: &str = "s3store";
+
+/// Up to here a dictionary, statistics by page and page indexes cost more than they bring.
+const SMALL_ROWS: usize = 512;
+
+/// Rows of a row group: what a streaming merge holds of each file.
+const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
+
+/// Encoded bytes after which a row group ends early, for wide rows.
+const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// Makes the files of one record type, with one compression. Made once: the schemas and the options are the same for
+/// each file, and setting them up costs more than to encode a few rows.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    schema: SchemaRef,
+    root: TypePtr,
+    small: Options,
+    large: Options,
+}
+
+#[derive(Debug)]
+struct Options {
+    properties: WriterPropertiesPtr,
+    columns: ArrowRowGroupWriterFactory,
+}
+
+impl Encoder {
+    /// An encoder for the description's columns, in their write types.
+    pub(crate) fn new(description: &Description, compression: Compression) -> Result<Self> {
+        let schema = description.write_schema();
+        let fail = |error: ParquetError| {
+            Error::invalid_input(format!("{} has no parquet schema", description.record)).with_source(error)
+        };
+        let parquet = ArrowSchemaConverter::new().schema_root(description.record).convert(&schema).map_err(fail)?;
+        let sorting = sorting_columns(description, &parquet);
+        let root = parquet.root_schema_ptr();
+        let options =
+            |small| Options::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
+        Ok(Self { small: options(true)?, large: options(false)?, root, schema })
+    }
+
+    /// A file of `rows` rows. Each item of `batches` holds all columns for some of them, in order; items are cut into
+    /// [`BATCH_ROWS`], so where they end makes no difference if they hold a multiple of it.
+    pub(crate) fn encode<I>(&self, rows: usize, batches: I) -> Result<Bytes>
+    where
+        I: IntoIterator<Item = Result<Vec<ArrayRef>>>,
+    {
+        let options = if rows <= SMALL_ROWS { &self.small } else { &self.large };
+        let mut file = File::start(self, options).map_err(unencodable)?;
+        for columns in batches {
+            file.write(&columns?).map_err(unencodable)?;
+        }
+        file.finish().map_err(unencodable)
+    }
+}
+
+impl Options {
+    fn new(root: &TypePtr, schema: &SchemaRef, properties: WriterProperties) -> Result<Self, ParquetError> {
+        let properties = Arc::new(properties);
+        // The factory can only be had from a writer.
+        let writer = SerializedFileWriter::new(io::sink(), Arc::clone(root), Arc::clone(&properties))?;
+        Ok(Self { columns: ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)), properties })
+    }
+}
+
+fn properties(compression: Compression, sorting: Option<Vec<SortingColumn>>, small: bool) -> WriterProperties {
+    let codec = match compression {
+        Compression::Snappy => Codec::SNAPPY,
+        Compression::Zstd => Codec::ZSTD(ZstdLevel::default()),
+        Compression::Gzip => Codec::GZIP(GzipLevel::default()),
+        Compression::Uncompressed => Codec::UNCOMPRESSED,
+    };
+    // No Arrow schema in the footer: the Parquet types say all that our columns are, and it is larger than a small
+    // file's data.
+    WriterProperties::builder()
+        .set_created_by(CREATED_BY.to_owned())
+        .set_compression(codec)
+        .set_sorting_columns(sorting)
+        .set_dictionary_enabled(!small)
+        .set_statistics_enabled(if small { EnabledStatistics::Chunk } else { EnabledStatistics::Page })
+        .set_offset_index_disabled(small)
+        .build()
+}
+
+/// The key's columns as Parquet numbers them: by leaf.
+fn sorting_columns(description: &Description, parquet: &SchemaDescriptor) -> Option<Vec<SortingColumn>> {
+    let key = description.key.as_ref()?;
+    let leaf = |column: usize| {
+        let leaf = (0..parquet.num_columns()).find(|&leaf| parquet.get_column_root_idx(leaf) == column);
+        leaf.and_then(|leaf| i32::try_from(leaf).ok())
+    };
+    key.columns()
+        .map(|column| {
+            leaf(column).map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false })
+        })
+        .collect()
+}
+
+fn unencodable(error: ParquetError) -> Error {
+    Error::invalid_input("the records do not encode as parquet").with_source(error)
+}
+
+/// A file under way.
+struct File<'a> {
+    encoder: &'a Encoder,
+    options: &'a Options,
+    writer: SerializedFileWriter<Vec<u8>>,
+    group: Vec<ArrowColumnWriter>,
+    group_rows: usize,
+    groups: usize,
+}
+
+impl<'a> File<'a> {
+    fn start(encoder: &'a Encoder, options: &'a Options) -> Result<Self, ParquetError> {
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), Arc::clone(&options.properties))?;
+        Ok(Self { encoder, options, writer, group: Vec::new(), group_rows: 0, groups: 0 })
+    }
+
+    fn write(&mut self, columns: &[ArrayRef]) -> Result<(), ParquetError> {
+        let rows = columns.first().map_or(0, |column| column.len());
+        let expected = self.encoder.schema.fields().len();
+        if columns.len() != expected || columns.iter().any(|column| column.len() != rows) {
+            return Err(ParquetError::General(format!("{expected} columns of equal length expected")));
+        }
+        if rows <= BATCH_ROWS {
+            return self.write_batch(columns, rows);
+        }
+        for start in (0..rows).step_by(BATCH_ROWS) {
+            let length = BATCH_ROWS.min(rows - start);
+            let slices: Vec<_> = columns.iter().map(|column| column.slice(start, length)).collect();
+            self.write_batch(&slices, length)?;
+        }
+        Ok(())
+    }
+
+    fn write_batch(&mut self, columns: &[ArrayRef], rows: usize) -> Result<(), ParquetError> {
+        if rows == 0 {
+            return Ok(());
+        }
+        if self.group_rows > 0 && (self.group_rows + rows > ROW_GROUP_ROWS || self.group_bytes() >= ROW_GROUP_BYTES) {
+            self.end_group()?;
+        }
+        if self.group.is_empty() {
+            self.group = self.options.columns.create_column_writers(self.groups)?;
+        }
+        let mut writers = self.group.iter_mut();
+        for (field, column) in self.encoder.schema.fields().iter().zip(columns) {
+            if !field.data_type().equals_datatype(column.data_type()) {
+                let found = column.data_type();
+                return Err(ParquetError::General(format!("column {}: {found} is not its type", field.name())));
+            }
+            for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
+                writer.write(leaf)?;
+            }
+        }
+        self.group_rows += rows;
+        Ok(())
+    }
+
+    fn group_bytes(&self) -> usize {
+        self.group.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
+    }
+
+    fn end_group(&mut self) -> Result<(), ParquetError> {
+        let mut group = self.writer.next_row_group()?;
+        for column in self.group.drain(..) {
+            column.close()?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+        self.groups += 1;
+        self.group_rows = 0;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Bytes, ParquetError> {
+        if self.group_rows > 0 {
+            self.end_group()?;
+        }
+        self.writer.into_inner().map(Bytes::from)
+    }
+}

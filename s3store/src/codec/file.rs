@@ -1,0 +1,256 @@
+//! A Parquet file, read as batches of what a reader wants.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use bytes::Bytes;
+use parquet::DecodeResult;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
+use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::BATCH_ROWS;
+use super::adapt::{Member, Source};
+use super::guard::guarded;
+use super::plan::{Planner, field_for, leaf_count};
+use crate::error::{Error, Result};
+use crate::record::{ReadLayout, RowError};
+
+/// Opens a file that is in memory as a whole.
+pub(crate) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
+    let metadata = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&bytes))?;
+    FilePlan::new(Arc::new(metadata), layout)?.read(bytes)
+}
+
+/// How a file with this footer is read: what of it is decoded, and how that becomes the layout's columns.
+#[derive(Debug)]
+pub(crate) struct FilePlan {
+    metadata: ArrowReaderMetadata,
+    leaves: Vec<usize>,
+    members: Vec<Member>,
+    schema: SchemaRef,
+    rows: usize,
+    sorted: bool,
+}
+
+impl FilePlan {
+    /// # Errors
+    /// A column that the layout wants in a type that the file's is no form of, or that the file lacks though it has no
+    /// default.
+    pub(crate) fn new(metadata: Arc<ParquetMetaData>, layout: &ReadLayout) -> Result<Self> {
+        let metadata = guarded(|| typed(metadata))?;
+        let mut planner = Planner::new(metadata.parquet_schema());
+        let members = planner
+            .members(&layout.columns, metadata.schema().fields(), 0)
+            .map_err(|error| Error::invalid_data(error.to_string()))?;
+        let mut leaves = planner.leaves;
+        leaves.sort_unstable();
+        leaves.dedup();
+        let fields: Fields =
+            layout.columns.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
+        let rows = metadata.metadata().row_groups().iter().try_fold(0usize, |rows, group| {
+            usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more))
+        });
+        let rows = rows.ok_or_else(|| Error::invalid_data("the file's footer counts rows wrongly"))?;
+        let sorted = marked_sorted(&metadata, layout, &members);
+        Ok(Self { leaves, members, schema: Arc::new(Schema::new(fields)), rows, sorted, metadata })
+    }
+
+    /// How many rows the file has.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// How many bytes its wanted columns have when they are not compressed, by the footer's own word.
+    pub(crate) fn uncompressed_size(&self) -> u64 {
+        let groups = self.metadata.metadata().row_groups().iter();
+        let sizes = groups.flat_map(|group| self.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
+        sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
+    }
+
+    /// Whether every row group says that it is sorted by the layout's whole key, entity and version. It may lie.
+    pub(crate) fn sorted(&self) -> bool {
+        self.sorted
+    }
+
+    /// The schema of the batches: the layout's, but with the file's unit where its times are finer than wanted.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Reads the file, of which `bytes` is the whole.
+    pub(crate) fn read(self, bytes: Bytes) -> Result<FileReader> {
+        let decoder = guarded(|| {
+            let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), self.leaves.iter().copied());
+            let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()?;
+            decoder.push_range(0..bytes.len() as u64, bytes)?;
+            Ok(decoder)
+        })?;
+        Ok(FileReader { plan: self, decoder: Some(decoder), group: None, read: 0 })
+    }
+}
+
+/// The batches of a file, in order. Ends after the first error.
+#[derive(Debug)]
+pub(crate) struct FileReader {
+    plan: FilePlan,
+    /// `None` at the end.
+    decoder: Option<ParquetPushDecoder>,
+    group: Option<ParquetRecordBatchReader>,
+    read: usize,
+}
+
+impl FileReader {
+    /// What is known of the file.
+    pub(crate) fn plan(&self) -> &FilePlan {
+        &self.plan
+    }
+
+    fn decode(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(group) = &mut self.group {
+                match guarded(|| group.next().transpose().map_err(ParquetError::from))? {
+                    Some(batch) => return Ok(Some(batch)),
+                    None => self.group = None,
+                }
+            }
+            let Some(decoder) = &mut self.decoder else {
+                return Ok(None);
+            };
+            match guarded(|| decoder.try_next_reader())? {
+                DecodeResult::Data(group) => self.group = Some(group),
+                DecodeResult::NeedsData(_) => {
+                    return Err(Error::invalid_data("the file is shorter than its footer says"));
+                }
+                DecodeResult::Finished => self.decoder = None,
+            }
+        }
+    }
+
+    fn adapted(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(batch) = self.decode()? else {
+            return match self.read == self.plan.rows {
+                true => Ok(None),
+                false => Err(Error::invalid_data(format!(
+                    "the file has {} rows, where its footer says {}",
+                    self.read, self.plan.rows
+                ))),
+            };
+        };
+        let rows = batch.num_rows();
+        let columns = self
+            .plan
+            .members
+            .iter()
+            .map(|member| member.apply(batch.columns(), rows, None))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| bad_row(self.read, &error))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), columns, &options)
+            .map_err(|error| Error::invalid_data("the file's columns do not fit together").with_source(error))?;
+        self.read += rows;
+        Ok(Some(batch))
+    }
+}
+
+impl Iterator for FileReader {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.decoder.is_none() && self.group.is_none() {
+            return None;
+        }
+        let batch = self.adapted();
+        if !matches!(batch, Ok(Some(_))) {
+            self.decoder = None;
+            self.group = None;
+        }
+        batch.transpose()
+    }
+}
+
+fn bad_row(before: usize, error: &RowError) -> Error {
+    Error::invalid_data(format!("row {}, {}", before + error.row, error.value))
+}
+
+/// The footer with the Arrow types that the file is decoded to: text and bytes as views, few kinds of the rest.
+fn typed(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+    let bare = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), bare)?;
+    // What Parquet has no type for, a time in seconds for one, is in the writer's own schema alone. That may be broken.
+    let own = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new());
+    let hints = own.map(|own| leaves(own.schema().fields())).unwrap_or_default();
+    let total = leaves(plain.schema().fields()).len();
+    let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] }.into_iter();
+    let fields: Fields = plain.schema().fields().iter().map(|field| decoded(field, &mut hints)).collect();
+    let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
+    ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(Arc::new(schema)))
+}
+
+fn leaves(fields: &Fields) -> Vec<DataType> {
+    let mut leaves = Vec::new();
+    for field in fields {
+        push_leaves(field.data_type(), &mut leaves);
+    }
+    leaves
+}
+
+fn push_leaves(data_type: &DataType, leaves: &mut Vec<DataType>) {
+    match data_type {
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::Map(field, _) => push_leaves(field.data_type(), leaves),
+        DataType::Struct(fields) => fields.iter().for_each(|field| push_leaves(field.data_type(), leaves)),
+        leaf => leaves.push(leaf.clone()),
+    }
+}
+
+fn decoded(field: &Field, hints: &mut impl Iterator<Item = DataType>) -> Field {
+    use DataType::{Binary, BinaryView, Date64, Int32, Int64, List, Map, Struct, Time32, Timestamp, Utf8, Utf8View};
+    let data_type = match field.data_type() {
+        List(element) => List(Arc::new(decoded(element, hints))),
+        Map(entries, sorted) => Map(Arc::new(decoded(entries, hints)), *sorted),
+        Struct(fields) => Struct(fields.iter().map(|field| decoded(field, hints)).collect()),
+        leaf => match (leaf, hints.next()) {
+            (Utf8, _) => Utf8View,
+            (Binary, _) => BinaryView,
+            (Int64, Some(hint @ (Timestamp(..) | Date64))) => hint,
+            (Int32, Some(hint @ Time32(_))) => hint,
+            (leaf, _) => leaf.clone(),
+        },
+    };
+    field.clone().with_data_type(data_type)
+}
+
+fn marked_sorted(metadata: &ArrowReaderMetadata, layout: &ReadLayout, members: &[Member]) -> bool {
+    let Some(key) = &layout.key else {
+        return false;
+    };
+    let fields = metadata.schema().fields();
+    let leaf = |column: usize| -> Option<i32> {
+        let (node, member) = (layout.columns.get(column)?, members.get(column)?);
+        matches!(member.source, Source::Column(..)).then_some(())?;
+        let names = std::iter::once(&node.name).chain(node.aliases);
+        let place = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
+        let before: usize = fields.iter().take(place).map(|field| leaf_count(field.data_type())).sum();
+        i32::try_from(before).ok()
+    };
+    let Some(key) = key.columns().map(leaf).collect::<Option<Vec<_>>>() else {
+        return false;
+    };
+    metadata.metadata().row_groups().iter().all(|group| {
+        group.sorting_columns().is_some_and(|columns| {
+            columns.len() >= key.len()
+                && columns.iter().zip(&key).all(|(column, &leaf)| column.column_idx == leaf && !column.descending)
+        })
+    })
+}

@@ -1,0 +1,10 @@
+//! A partition's records, together.
+
+/// One partition and its rows: what a read yields by partition, and what a write is grouped into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HivePartition<T> {
+    /// The partition's key, `name=value/name=value`.
+    pub key: String,
+    /// On reads in the promised order; grouped for a write in their given order.
+    pub rows: Vec<T>,
+}

@@ -1,0 +1,93 @@
+//! A record type over a dataset.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use super::Dataset;
+use crate::codec::{Compression, Encoder};
+use crate::error::Result;
+use crate::record::{Record, RootRecord};
+
+/// A dataset's records as values of `T`: writes them where `T` is a record, reads them where it is a record or a
+/// projection of one.
+///
+/// Making one costs nothing and sends nothing; a clone is cheap and shares what was prepared for `T`.
+pub struct Store<T> {
+    dataset: Dataset,
+    compression: Compression,
+    encoders: Arc<Encoders>,
+    records: PhantomData<fn() -> T>,
+}
+
+/// One encoder per compression, made when it is first used.
+type Encoders = [OnceLock<Arc<Encoder>>; 4];
+
+impl<T: Record> Store<T> {
+    /// The dataset's records as `T`.
+    #[must_use]
+    pub fn new(dataset: &Dataset) -> Self {
+        Self {
+            dataset: dataset.clone(),
+            compression: Compression::default(),
+            encoders: Arc::default(),
+            records: PhantomData,
+        }
+    }
+
+    /// The compression of the files that are written from now on. Default snappy. Reading takes any.
+    #[must_use]
+    pub fn with_compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// The dataset.
+    #[must_use]
+    pub fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression
+    }
+}
+
+impl<T: RootRecord> Store<T> {
+    /// The encoder for this record type.
+    pub(crate) fn encoder(&self, compression: Compression) -> Result<Arc<Encoder>> {
+        let [snappy, zstd, gzip, uncompressed] = &*self.encoders;
+        let slot = match compression {
+            Compression::Snappy => snappy,
+            Compression::Zstd => zstd,
+            Compression::Gzip => gzip,
+            Compression::Uncompressed => uncompressed,
+        };
+        if let Some(encoder) = slot.get() {
+            return Ok(Arc::clone(encoder));
+        }
+        let encoder = Encoder::new(T::description(), compression)?;
+        Ok(Arc::clone(slot.get_or_init(|| Arc::new(encoder))))
+    }
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self {
+            dataset: self.dataset.clone(),
+            compression: self.compression,
+            encoders: Arc::clone(&self.encoders),
+            records: PhantomData,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("record", &std::any::type_name::<T>())
+            .field("dataset", &self.dataset)
+            .field("compression", &self.compression)
+            .finish_non_exhaustive()
+    }
+}

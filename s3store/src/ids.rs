@@ -1,0 +1,22 @@
+//! The only source of ids and of random numbers.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use uuid::{NoContext, Timestamp, Uuid};
+
+use crate::clock::Clock;
+use crate::format::AttemptId;
+
+/// A new attempt: a `UUIDv7` of the clock's time.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
+pub(crate) fn attempt(clock: &Clock) -> AttemptId {
+    let micros = clock.micros().unsigned_abs();
+    let nanos = u32::try_from(micros % 1_000_000).unwrap_or_default() * 1_000;
+    AttemptId::from_bytes(Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos)).into_bytes())
+}
+
+/// A duration out of `range`, in whole milliseconds, evenly distributed.
+pub(crate) fn jitter(range: Range<u64>) -> Duration {
+    Duration::from_millis(fastrand::u64(range))
+}

@@ -1,0 +1,203 @@
+//! The merge against a plain model: sort by key, then the last of each group wins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
+use arrow_array::{
+    ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+};
+use arrow_schema::{DataType, TimeUnit};
+use proptest::prelude::*;
+
+use super::{Keep, merge, slim};
+use crate::error::Result;
+use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape};
+
+const KEEPS: [Keep; 3] = [Keep::Latest, Keep::History, Keep::All];
+
+/// Entity, version, and a number that tells replicas apart.
+type Row = (String, i64, i64);
+
+fn column(name: &'static str, data_type: DataType) -> ColumnNode {
+    let shape = Shape::Leaf(data_type);
+    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, default_for_nulls: false }
+}
+
+fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {
+    let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };
+    ReadLayout::new(&description, &description)
+}
+
+fn layout(key: Option<Key>) -> ReadLayout {
+    let columns =
+        vec![column("payload", DataType::Int64), column("entity", DataType::Utf8), column("version", DataType::Int64)];
+    keyed(columns, key)
+}
+
+fn by_entity() -> ReadLayout {
+    layout(Some(Key { entity: vec![1], version: 2 }))
+}
+
+fn batch(layout: &ReadLayout, rows: &[Row]) -> RecordBatch {
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(rows.iter().map(|row| row.2).collect::<Int64Array>()),
+        Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.0))),
+        Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
+    ];
+    RecordBatch::try_new(layout.schema(), columns).unwrap()
+}
+
+fn merged(layout: &ReadLayout, files: &[Vec<Row>], batch_rows: usize, keep: Keep) -> Vec<Row> {
+    let files = files.iter().map(|file| file.chunks(batch_rows).map(|rows| batch(layout, rows)).collect()).collect();
+    let batches = merge(layout, files, keep).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    let rows = batches.iter().flat_map(|batch| {
+        assert!(batch.num_rows() > 0);
+        let (payload, entity) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string_view());
+        let version = batch.column(2).as_primitive::<Int64Type>();
+        (0..batch.num_rows()).map(|row| (entity.value(row).to_owned(), version.value(row), payload.value(row)))
+    });
+    rows.collect()
+}
+
+fn model(files: &[Vec<Row>], keep: Keep) -> Vec<Row> {
+    let mut rows: Vec<Row> = files.concat();
+    rows.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let last = |rows: Vec<Row>, key: fn(&Row) -> (String, i64)| -> Vec<Row> {
+        rows.into_iter().map(|row| (key(&row), row)).collect::<BTreeMap<_, _>>().into_values().collect()
+    };
+    match keep {
+        Keep::All => rows,
+        Keep::History => last(rows, |row| (row.0.clone(), row.1)),
+        Keep::Latest => last(rows, |row| (row.0.clone(), 0)),
+    }
+}
+
+/// Files of rows with few keys, so that many tie; some sorted, some with a sorted beginning, some in no order.
+fn files() -> impl Strategy<Value = Vec<Vec<Row>>> {
+    let entity = prop_oneof!["[ab]{0,2}", "long entity number [ab]{1,2}"];
+    let row = (entity, -2i64..3);
+    let file = (prop::collection::vec(row, 0..40), 0usize..3);
+    prop::collection::vec(file, 0..6).prop_map(|files| {
+        let mut payload = 0;
+        let mut numbered = |(entity, version)| {
+            payload += 1;
+            (entity, version, payload)
+        };
+        let arranged = files.into_iter().map(|(mut rows, order)| {
+            let end = [rows.len(), rows.len() / 2, 0][order];
+            rows[..end].sort();
+            rows.into_iter().map(&mut numbered).collect()
+        });
+        arranged.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn equals_the_model(files in files(), batch_rows in 1usize..20) {
+        for keep in KEEPS {
+            prop_assert_eq!(merged(&by_entity(), &files, batch_rows, keep), model(&files, keep), "{:?}", keep);
+        }
+    }
+
+    #[test]
+    fn without_a_key_rows_stay_as_they_are(files in files(), batch_rows in 1usize..20) {
+        prop_assert_eq!(merged(&layout(None), &files, batch_rows, Keep::Latest), files.concat());
+    }
+}
+
+#[test]
+fn merges_more_rows_than_a_batch_holds() {
+    let file = |number: i64| -> Vec<Row> {
+        (0..30_000).map(|row| (format!("entity {:06}", row * 7 % 50_000), number % 3, number * 100_000 + row)).collect()
+    };
+    let mut files: Vec<_> = (0..9).map(file).collect();
+    files.iter_mut().skip(1).for_each(|file| file.sort());
+    for keep in KEEPS {
+        assert_eq!(merged(&by_entity(), &files, 8_192, keep), model(&files, keep), "{keep:?}");
+    }
+}
+
+#[test]
+fn a_version_of_varying_length_is_no_part_of_the_entity() {
+    let layout = keyed(
+        vec![column("entity", DataType::Utf8), column("version", DataType::Utf8)],
+        Some(Key { entity: vec![0], version: 1 }),
+    );
+    let file = |rows: &[(&str, &str)]| {
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.0))),
+            Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| row.1))),
+        ];
+        vec![RecordBatch::try_new(layout.schema(), columns).unwrap()]
+    };
+    let files = vec![file(&[("a", "1"), ("b", "")]), file(&[("a", "10"), ("b", "1"), ("b1", "")])];
+    let batches = merge(&layout, files, Keep::Latest).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    let [batch] = batches.as_slice() else { panic!("{batches:?}") };
+    let versions: Vec<_> = batch.column(1).as_string_view().iter().flatten().collect();
+    assert_eq!(versions, ["10", "1", ""]);
+}
+
+fn instants(unit: TimeUnit) -> ReadLayout {
+    let instant = DataType::Timestamp(unit, Some("UTC".into()));
+    keyed(
+        vec![column("entity", DataType::Int64), column("version", instant)],
+        Some(Key { entity: vec![0], version: 1 }),
+    )
+}
+
+fn micros(values: Vec<i64>) -> Vec<RecordBatch> {
+    let entities: ArrayRef = Arc::new(Int64Array::from(vec![1; values.len()]));
+    let versions = Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"));
+    vec![RecordBatch::try_new(instants(TimeUnit::Microsecond).schema(), vec![entities, versions]).unwrap()]
+}
+
+fn nanos(values: Vec<i64>) -> Vec<RecordBatch> {
+    let entities: ArrayRef = Arc::new(Int64Array::from(vec![1; values.len()]));
+    let versions = Arc::new(TimestampNanosecondArray::from(values).with_timezone("UTC"));
+    vec![RecordBatch::try_new(instants(TimeUnit::Nanosecond).schema(), vec![entities, versions]).unwrap()]
+}
+
+#[test]
+fn versions_of_different_units_compare_as_instants() {
+    let layout = instants(TimeUnit::Microsecond);
+    let files = vec![micros(vec![2, 4]), nanos(vec![1_999, 2_000, 2_001])];
+    let batches = merge(&layout, files, Keep::History).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    let versions = batches[0].column(1).as_primitive::<TimestampNanosecondType>();
+    assert_eq!(versions.values(), &[1_999, 2_000, 2_001, 4_000]);
+
+    let batches = merge(&layout, vec![micros(vec![2, 4])], Keep::History).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    assert_eq!(batches[0].column(1).as_primitive::<TimestampMicrosecondType>().values(), &[2, 4]);
+}
+
+#[test]
+fn an_instant_that_no_common_unit_holds_is_an_error() {
+    let files = vec![micros(vec![i64::MAX / 2]), nanos(vec![1])];
+    let error = merge(&instants(TimeUnit::Microsecond), files, Keep::Latest).unwrap_err();
+    assert!(error.to_string().starts_with("column version: a time does not fit"), "{error}");
+}
+
+#[test]
+fn nothing_merges_to_nothing() {
+    for keep in KEEPS {
+        let layout = by_entity();
+        assert!(merged(&layout, &[], 1, keep).is_empty());
+        assert!(merged(&layout, &[vec![], vec![]], 1, keep).is_empty());
+        assert_eq!(merge(&layout, vec![], keep).unwrap().schema(), &layout.schema());
+    }
+}
+
+#[test]
+fn a_slim_batch_lets_go_of_what_it_does_not_show() {
+    let rows: Vec<Row> = (0..1_000).map(|row| (format!("a rather long entity {row:04}"), 0, row)).collect();
+    let whole = batch(&by_entity(), &rows);
+    let held = |batch: &RecordBatch| -> usize {
+        batch.column(1).as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum()
+    };
+    let few = whole.slice(500, 3);
+    assert_eq!(slim(&few), few);
+    assert!(held(&slim(&few)) < 100, "{}", held(&slim(&few)));
+    assert_eq!(held(&slim(&whole)), held(&whole));
+}

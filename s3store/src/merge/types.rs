@@ -1,0 +1,63 @@
+//! Files that differ in the unit of a time, brought to one.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_cast::{CastOptions, cast_with_options};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+
+use crate::error::{Error, Result};
+
+/// The same batches, all with one schema.
+///
+/// # Errors
+/// A timestamp that the finest unit of all files can't hold.
+pub(super) fn unified(files: Vec<Vec<RecordBatch>>) -> Result<Vec<Vec<RecordBatch>>> {
+    let Some(first) = files.iter().flatten().next().map(RecordBatch::schema) else {
+        return Ok(files);
+    };
+    let mut common = Arc::clone(&first);
+    for file in &files {
+        // The batches of a file have one schema.
+        if let Some(batch) = file.first().filter(|batch| *batch.schema_ref() != common) {
+            let fields = common.fields().iter().zip(batch.schema_ref().fields());
+            common = Arc::new(Schema::new(fields.map(|(a, b)| finest_field(a, b)).collect::<Fields>()));
+        }
+    }
+    files.into_iter().map(|file| file.into_iter().map(|batch| cast_batch(batch, &common)).collect()).collect()
+}
+
+fn cast_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    if batch.schema_ref() == schema {
+        return Ok(batch);
+    }
+    let options = CastOptions { safe: false, ..CastOptions::default() };
+    let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
+        cast_with_options(column, field.data_type(), &options).map_err(|error| {
+            let finest = "does not fit the finer unit that another file of the partition has";
+            Error::invalid_data(format!("column {}: a time {finest}", field.name())).with_source(error)
+        })
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(super::unmergeable)
+}
+
+fn finest_field(a: &Arc<Field>, b: &Arc<Field>) -> Arc<Field> {
+    match finest(a.data_type(), b.data_type()) {
+        Some(data_type) => Arc::new(a.as_ref().clone().with_data_type(data_type)),
+        None => Arc::clone(a),
+    }
+}
+
+/// The finer of two types that differ in the unit of a time, or in one below.
+fn finest(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType::{List, Map, Struct, Time32, Time64, Timestamp};
+    match (a, b) {
+        (Timestamp(have, zone), Timestamp(other, _)) => Some(Timestamp(*have.max(other), zone.clone())),
+        (Time32(have) | Time64(have), Time32(other) | Time64(other)) => Some(if have > other { a } else { b }.clone()),
+        (List(a), List(b)) => Some(List(finest_field(a, b))),
+        (Map(a, sorted), Map(b, _)) => Some(Map(finest_field(a, b), *sorted)),
+        (Struct(a), Struct(b)) => Some(Struct(a.iter().zip(b).map(|(a, b)| finest_field(a, b)).collect())),
+        _ => None,
+    }
+}

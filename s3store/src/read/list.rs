@@ -1,0 +1,61 @@
+//! Performs the resolving of a snapshot: LISTs, and HEADs where they leave something open.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::resolve::{PartitionFiles, Seen};
+use crate::dataset::Dataset;
+use crate::error::Result;
+use crate::format::CommitMeta;
+use crate::pattern::{ListPlan, Listing, Pattern};
+use crate::store::{Listed, Page};
+
+/// The committed files that the patterns select.
+pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &[&str]) -> Result<Vec<PartitionFiles>> {
+    let plan = ListPlan::new(patterns, names);
+    let side_by_side = dataset.requests().permits();
+    let mut seen = Seen::default();
+    let mut listed = stream::iter(plan.into_listings().into_iter().map(|listing| list(dataset, listing)))
+        .buffer_unordered(side_by_side);
+    while let Some((listing, objects, date)) = listed.try_next().await? {
+        seen.add(dataset.keys(), &listing, names, objects, date);
+    }
+    drop(listed);
+
+    let questions = seen.questions(dataset.keys());
+    let mut answers = stream::iter(questions.into_iter().map(|question| async move {
+        let commit = head(dataset, &question.commit_key).await?;
+        Ok::<_, crate::Error>((question, commit))
+    }))
+    .buffer_unordered(side_by_side);
+    while let Some((question, commit)) = answers.try_next().await? {
+        seen.answer(&question, commit);
+    }
+    Ok(seen.into_partitions())
+}
+
+/// All pages of one listing, with the `Date` of the first.
+async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Listed>, Option<i64>)> {
+    let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
+    let (mut objects, mut date, mut next) = (Vec::new(), None, None::<String>);
+    loop {
+        let permit = dataset.requests().permit().await?;
+        let page = dataset.requests().list(&permit, &prefix, None, next.as_deref()).await;
+        drop(permit);
+        let Page { objects: more, next: after, date: now } =
+            page.map_err(|failure| failure.into_error(format!("list {prefix}")))?;
+        date = date.or(now);
+        objects.extend(more);
+        match after {
+            Some(after) => next = Some(after),
+            None => return Ok((listing, objects, date)),
+        }
+    }
+}
+
+async fn head(dataset: &Dataset, key: &str) -> Result<Option<CommitMeta>> {
+    let permit = dataset.requests().permit().await?;
+    let found = dataset.requests().head(&permit, key).await;
+    drop(permit);
+    let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
+    found.map(|found| CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))).transpose()
+}

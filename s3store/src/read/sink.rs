@@ -1,0 +1,260 @@
+//! What a read ends in.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use tokio::sync::mpsc::Receiver;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::list;
+use super::pipeline::{Event, Job, events};
+use crate::dataset::HivePartition;
+use crate::error::Result;
+use crate::pattern::Pattern;
+use crate::record::Record;
+
+/// A read that has not begun.
+pub(super) struct Start<X> {
+    pub(super) job: Job<X>,
+    pub(super) patterns: Result<Vec<Pattern>>,
+    pub(super) names: &'static [&'static str],
+}
+
+/// A read's events. It begins when first asked, in a task of its own that ends with this.
+enum Events<X> {
+    Waiting(Box<Start<X>>),
+    Running(Receiver<Result<Event<X>>>, #[expect(dead_code, reason = "held for its drop")] AbortOnDropHandle<()>),
+    Done,
+}
+
+impl<X: Send + 'static> Events<X> {
+    fn new(start: Start<X>) -> Self {
+        Self::Waiting(Box::new(start))
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event<X>>>> {
+        if let Self::Waiting(_) = self {
+            if let Self::Waiting(start) = std::mem::replace(self, Self::Done) {
+                *self = start.run();
+            }
+        }
+        let Self::Running(receiver, _) = self else { return Poll::Ready(None) };
+        let event = ready!(receiver.poll_recv(context));
+        if !matches!(event, Some(Ok(_))) {
+            *self = Self::Done;
+        }
+        Poll::Ready(event)
+    }
+
+    async fn next(&mut self) -> Option<Result<Event<X>>> {
+        std::future::poll_fn(|context| self.poll_next(context)).await
+    }
+}
+
+impl<X: Send + 'static> Start<X> {
+    fn run(self) -> Events<X> {
+        let Self { job, patterns, names } = self;
+        let (sender, receiver) = events();
+        let task = tokio::spawn(async move {
+            let partitions = match patterns {
+                Ok(patterns) => list::snapshot(&job.dataset, patterns, names).await,
+                Err(error) => Err(error),
+            };
+            match partitions {
+                Ok(partitions) => job.run(partitions, sender).await,
+                Err(error) => drop(sender.send(Err(error)).await),
+            }
+        });
+        Events::Running(receiver, AbortOnDropHandle::new(task))
+    }
+}
+
+/// All records of a read.
+pub(super) async fn collect<T: Record>(start: Start<Vec<T>>) -> Result<Vec<T>> {
+    let mut events = Events::new(start);
+    let mut all = Vec::new();
+    while let Some(event) = events.next().await {
+        if let Event::Piece(mut rows) = event? {
+            if all.is_empty() { all = rows } else { all.append(&mut rows) }
+        }
+    }
+    Ok(all)
+}
+
+/// A stream of records, in the order that [`Store::read`](crate::Store::read) promises. It ends after an error.
+///
+/// Dropping it stops its requests.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct RecordStream<T> {
+    events: Events<Vec<T>>,
+    rows: std::vec::IntoIter<T>,
+}
+
+impl<T: Record> RecordStream<T> {
+    pub(super) fn new(start: Start<Vec<T>>) -> Self {
+        Self { events: Events::new(start), rows: Vec::new().into_iter() }
+    }
+
+    /// The next record; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Store::read`](crate::Store::read).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no record.
+    pub async fn try_next(&mut self) -> Result<Option<T>> {
+        std::future::poll_fn(|context| self.poll_record(context)).await.transpose()
+    }
+
+    fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<T>>> {
+        loop {
+            if let Some(row) = self.rows.next() {
+                return Poll::Ready(Some(Ok(row)));
+            }
+            match ready!(self.events.poll_next(context)) {
+                Some(Ok(Event::Piece(rows))) => self.rows = rows.into_iter(),
+                Some(Ok(Event::End(..))) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for RecordStream<T> {}
+
+impl<T: Record> Stream for RecordStream<T> {
+    type Item = Result<T>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_record(context)
+    }
+}
+
+/// A stream of partitions with their records, in key order. It ends after an error. A partition without records is not
+/// in it.
+///
+/// Dropping it stops its requests.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct PartitionStream<T> {
+    events: Events<Vec<T>>,
+    rows: Vec<T>,
+}
+
+impl<T: Record> PartitionStream<T> {
+    pub(super) fn new(start: Start<Vec<T>>) -> Self {
+        Self { events: Events::new(start), rows: Vec::new() }
+    }
+
+    /// The next partition; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Store::read`](crate::Store::read).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no partition.
+    pub async fn try_next(&mut self) -> Result<Option<HivePartition<T>>> {
+        std::future::poll_fn(|context| self.poll_partition(context)).await.transpose()
+    }
+
+    fn poll_partition(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<HivePartition<T>>>> {
+        loop {
+            match ready!(self.events.poll_next(context)) {
+                Some(Ok(Event::Piece(mut rows))) if self.rows.is_empty() => std::mem::swap(&mut self.rows, &mut rows),
+                Some(Ok(Event::Piece(mut rows))) => self.rows.append(&mut rows),
+                Some(Ok(Event::End(key, _))) => {
+                    let rows = std::mem::take(&mut self.rows);
+                    if !rows.is_empty() {
+                        return Poll::Ready(Some(Ok(HivePartition { key, rows })));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<T> Unpin for PartitionStream<T> {}
+
+impl<T: Record> Stream for PartitionStream<T> {
+    type Item = Result<HivePartition<T>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_partition(context)
+    }
+}
+
+macro_rules! opaque_debug {
+    ($($stream:ident),*) => {$(
+        impl<T> fmt::Debug for $stream<T> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($stream)).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque_debug!(RecordStream, PartitionStream);
+
+#[cfg(feature = "arrow")]
+pub use batch::BatchStream;
+
+#[cfg(feature = "arrow")]
+mod batch {
+    use super::{Context, Event, Events, Pin, Poll, Result, Start, Stream, fmt, ready};
+    use arrow_array::RecordBatch;
+
+    /// A stream of Arrow batches, in the order that [`Store::read`](crate::Store::read) promises. It ends after an
+    /// error.
+    ///
+    /// Dropping it stops its requests.
+    #[must_use = "a stream does nothing until it is polled"]
+    pub struct BatchStream(Events<RecordBatch>);
+
+    impl BatchStream {
+        pub(in crate::read) fn new(start: Start<RecordBatch>) -> Self {
+            Self(Events::new(start))
+        }
+
+        /// The next batch; `None` at the end.
+        ///
+        /// # Errors
+        /// As [`Store::read`](crate::Store::read).
+        ///
+        /// # Cancel safety
+        /// Dropping the future loses no batch.
+        pub async fn try_next(&mut self) -> Result<Option<RecordBatch>> {
+            std::future::poll_fn(|context| self.poll_batch(context)).await.transpose()
+        }
+
+        fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<RecordBatch>>> {
+            loop {
+                match ready!(self.0.poll_next(context)) {
+                    Some(Ok(Event::Piece(batch))) => return Poll::Ready(Some(Ok(batch))),
+                    Some(Ok(Event::End(..))) => {}
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => return Poll::Ready(None),
+                }
+            }
+        }
+    }
+
+    impl Stream for BatchStream {
+        type Item = Result<RecordBatch>;
+
+        fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+            self.poll_batch(context)
+        }
+    }
+
+    impl fmt::Debug for BatchStream {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("BatchStream").finish_non_exhaustive()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The same server on a socket, for other programs.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::reply::ReplyBody;
+use super::server::{Outcome, Server};
+use super::time;
+
+/// An [`S3`](super::S3) on a socket. Dropping it closes the socket and all connections.
+#[derive(Debug)]
+pub struct Listener {
+    addr: SocketAddr,
+    task: AbortHandle,
+}
+
+impl Listener {
+    pub(super) async fn bind(server: Arc<Server>, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        let socket = TcpListener::bind(addr).await?;
+        let addr = socket.local_addr()?;
+        let task = tokio::spawn(accept(socket, server)).abort_handle();
+        Ok(Self { addr, task })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The endpoint that S3 clients want: `http://127.0.0.1:9000`. Buckets are part of the path.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(socket: TcpListener, server: Arc<Server>) {
+    // Dropped with this task, and all connections with it.
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, Arc::clone(&server)));
+                }
+                // Out of file descriptors, say.
+                Err(_) => time::sleep(Duration::from_millis(20)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, server: Arc<Server>) {
+    let answer = service_fn(move |request| respond(Arc::clone(&server), request));
+    // A client that goes away, or that a fault cuts off, is nothing to report.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+}
+
+async fn respond(server: Arc<Server>, request: http::Request<Incoming>) -> io::Result<http::Response<ReplyBody>> {
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    match server.exchange(http::Request::from_parts(parts, body)).await {
+        Outcome::Reply(response) => Ok(response),
+        Outcome::Dropped => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was dropped")),
+        Outcome::Silence => std::future::pending().await,
+    }
+}

@@ -1,0 +1,143 @@
+//! The log, the time, and the socket.
+
+use std::time::Duration;
+
+use aws_smithy_http_client::Builder as HttpClient;
+
+use super::*;
+
+fn date<T, E: Debug>(result: &Result<T, SdkError<E, HttpResponse>>) -> String {
+    let answer = result.as_ref().err().and_then(|error| error.raw_response()).expect("an answer");
+    answer.headers().get("date").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_request_is_logged_in_order() {
+    let (s3, client) = server();
+    let request = client.put_object().bucket(BUCKET).key("a b").if_none_match("*").body(b"hello".to_vec().into());
+    let with_header = request.customize().mutate_request(|request| {
+        request.headers_mut().insert("Consistency-Control", "strong-global");
+    });
+    with_header.send().await.unwrap();
+    client.get_object().bucket(BUCKET).key("a b").range("bytes=1-2").send().await.unwrap();
+    client.head_object().bucket(BUCKET).key("c").send().await.unwrap_err();
+    client.list_objects_v2().bucket(BUCKET).prefix("x/").start_after("x/ü").send().await.unwrap();
+
+    let requests = s3.requests();
+    let seen: Vec<_> = requests.iter().map(|request| (request.operation, request.applied)).collect();
+    let expected = [
+        (Operation::Put, Some(200)),
+        (Operation::Get, Some(206)),
+        (Operation::Head, Some(404)),
+        (Operation::List, Some(200)),
+    ];
+    assert_eq!(seen, expected);
+    assert!(requests.iter().all(|request| request.bucket.as_deref() == Some(BUCKET)));
+    assert_eq!(requests[0].key.as_deref(), Some("a b"));
+    assert_eq!(requests[0].header("consistency-control"), Some("strong-global"));
+    assert_eq!(requests[0].if_none_match(), Some("*"));
+    assert_eq!(requests[0].body_len, 5);
+    assert_eq!(requests[1].range(), Some("bytes=1-2"));
+    assert_eq!((requests[3].prefix(), requests[3].start_after()), (Some("x/"), Some("x/ü")));
+
+    s3.clear_requests();
+    put(&client, "b", "").await.unwrap();
+    assert_eq!(s3.requests()[0].number, 4);
+    assert_eq!(s3.requests()[0].answer, Answer::Status(200));
+}
+
+#[tokio::test]
+async fn answers_carry_the_server_s_date() {
+    let (s3, client) = server();
+    s3.set_time(ServerTime::Fixed("2026-03-07T01:02:03.9Z".parse().unwrap()));
+    let gone = || client.get_object().bucket(BUCKET).key("a").send();
+    assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:02:03 GMT");
+    s3.set_clock_offset(TimeDelta::seconds(-4));
+    assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:01:59 GMT");
+    // Also those that a fault makes up.
+    s3.inject(Fault::any().fail(500, "InternalError"));
+    assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:01:59 GMT");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_s_time_follows_tokio_s() {
+    let (s3, client) = server();
+    let start = "2026-03-07T01:02:03Z".parse().unwrap();
+    s3.set_time(ServerTime::Tokio(start));
+    tokio::time::advance(Duration::from_hours(48)).await;
+    assert_eq!(s3.now(), start + TimeDelta::days(2));
+    put(&client, "a", "").await.unwrap();
+    assert_eq!(s3.object(BUCKET, "a").unwrap().last_modified, start + TimeDelta::days(2));
+    s3.set_clock_offset(TimeDelta::milliseconds(-1500));
+    put(&client, "a", "").await.unwrap();
+    let modified = s3.object(BUCKET, "a").unwrap().last_modified;
+    assert_eq!(modified, start + TimeDelta::days(2) - TimeDelta::seconds(2));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_off_still_serves() {
+    let (s3, client) = server();
+    s3.set_clock_offset(TimeDelta::days(-400));
+    for key in ["a", "b", "c"] {
+        put(&client, key, "").await.unwrap();
+    }
+    assert_eq!(list(&client, "").await, ["a", "b", "c"]);
+}
+
+/// A client over a socket.
+fn over(s3: &S3, listener: &Listener) -> Client {
+    let config = s3.config_without_http_client(listener.endpoint()).http_client(HttpClient::new().build_http());
+    Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
+}
+
+#[tokio::test]
+async fn a_socket_serves_the_same_bucket() {
+    let (s3, inside) = server();
+    let listener = s3.listen("127.0.0.1:0").await.unwrap();
+    let client = over(&s3, &listener);
+    put_if_absent(&client, "a b/ü", "hello").await.unwrap();
+    assert_eq!(refusal(put_if_absent(&client, "a b/ü", "again").await), (412, "PreconditionFailed".to_owned()));
+    assert_eq!(get(&client, "a b/ü").await, "hello");
+    assert_eq!(get(&inside, "a b/ü").await, "hello");
+    let head = client.head_object().bucket(BUCKET).key("a b/ü").send().await.unwrap();
+    assert_eq!(head.content_length(), Some(5));
+    let gone = client.head_object().bucket(BUCKET).key("c").send().await.unwrap_err();
+    assert!(gone.as_service_error().unwrap().is_not_found());
+    assert_eq!(list(&client, "").await, ["a b/ü"]);
+    client.delete_object().bucket(BUCKET).key("a b/ü").send().await.unwrap();
+    assert!(s3.keys(BUCKET).is_empty());
+}
+
+#[tokio::test]
+async fn faults_strike_on_a_socket_too() {
+    let (s3, _) = server();
+    let listener = s3.listen("127.0.0.1:0").await.unwrap();
+    let client = over(&s3, &listener);
+    s3.inject(Fault::on(Operation::Put).drop_connection_applied());
+    assert!(matches!(put(&client, "a", "0123456789").await, Err(SdkError::DispatchFailure(_))));
+    assert_eq!(s3.keys(BUCKET), ["a"]);
+    s3.inject(Fault::on(Operation::Get).cut_body(4));
+    let answer = client.get_object().bucket(BUCKET).key("a").send().await.unwrap();
+    assert_eq!(answer.content_length(), Some(10));
+    answer.body.collect().await.unwrap_err();
+    s3.inject(Fault::on(Operation::Get).fail(503, "SlowDown"));
+    let refused = client.get_object().bucket(BUCKET).key("a").send().await;
+    assert_eq!(refusal(refused), (503, "SlowDown".to_owned()));
+    assert_eq!(get(&client, "a").await, "0123456789");
+}
+
+#[tokio::test]
+async fn a_dropped_listener_is_closed() {
+    let (s3, _) = server();
+    let listener = s3.listen("127.0.0.1:0").await.unwrap();
+    let client = over(&s3, &listener);
+    put(&client, "a", "").await.unwrap();
+    let addr = listener.addr();
+    drop(listener);
+    // The task that listened ends at its next turn.
+    while tokio::net::TcpStream::connect(addr).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(put(&client, "b", "").await.is_err());
+    assert_eq!(s3.keys(BUCKET), ["a"]);
+}

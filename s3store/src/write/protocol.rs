@@ -1,0 +1,202 @@
+//! Performs the write protocol: what `attempt` and `judge` decide, as requests.
+
+use std::time::Duration;
+
+use super::attempt::{Attempt, Landed, Place, Prepared, Referenced};
+use super::judge::{self, Settled};
+use super::outcome::{Commit, CommitError};
+use crate::dataset::{Dataset, Proven};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::CommitMeta;
+use crate::store::{Class, Failure, Permit, Put, Strictly};
+
+/// The least deadline of a ref's or commit's try, however short the commit timeout: better late than unknown.
+const LEAST_TAIL_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A commit as it was found or made, and whether it was in time.
+#[derive(Debug, Clone)]
+pub(super) struct Outcome {
+    pub(super) commit: Commit,
+    pub(super) late: bool,
+}
+
+impl Outcome {
+    pub(super) fn into_result(self) -> Result<Commit, CommitError> {
+        if self.late {
+            tracing::warn!(
+                partition = self.commit.partition,
+                "committed after the commit timeout: durable, but readers of the stream may have passed it"
+            );
+            return Err(CommitError::Late(Box::new(self.commit)));
+        }
+        Ok(self.commit)
+    }
+}
+
+/// How the commit is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The upfront HEAD, where there is a caller's token, then the conditional PUT.
+    Usual,
+    /// No upfront HEAD: the backend's condition alone tells of an earlier commit.
+    Optimistic,
+    /// As usual, and then a second PUT that shows whether the backend enforces the condition.
+    Proving,
+}
+
+/// Step 2, and whenever a commit must be looked up: 1 HEAD.
+pub(super) async fn find(dataset: &Dataset, place: &Place) -> Result<Option<Outcome>> {
+    let permit = dataset.requests().permit().await?;
+    let found = head(dataset, &permit, place.commit_key()).await?;
+    drop(permit);
+    found.map(|found| outcome(dataset, place, found)).transpose()
+}
+
+type Found = (CommitMeta, Option<i64>);
+
+async fn head(dataset: &Dataset, permit: &Permit, key: &str) -> Result<Option<Found>> {
+    let found = dataset.requests().head(permit, key).await;
+    let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
+    let Some(found) = found else { return Ok(None) };
+    let meta = CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))?;
+    Ok(Some((meta, found.last_modified)))
+}
+
+fn outcome(dataset: &Dataset, place: &Place, (meta, last_modified): Found) -> Result<Outcome> {
+    let late = judge::was_late(&meta, last_modified, dataset.commit_timeout());
+    Ok(Outcome { commit: place.commit(&meta)?, late })
+}
+
+/// Step 4: puts the data file. Views' markers will go beside it; all must have landed before step 5.
+pub(super) async fn land(dataset: &Dataset, prepared: Prepared) -> Result<Landed> {
+    let requests = dataset.requests();
+    let permit = requests.permit().await?;
+    let put = Put::new(prepared.data_key(), prepared.body().clone());
+    let put = requests.put(&permit, &put).await;
+    put.map_err(|failure| failure.into_error(format!("put data file {}", prepared.data_key())))?;
+    Ok(prepared.landed())
+}
+
+/// Steps 5 to 7, to their end. To be run in a task of its own.
+pub(super) async fn commit(dataset: Dataset, landed: Landed, mode: Mode) -> Result<Outcome, CommitError> {
+    // One permit for ref and commit: between them nothing waits, least of all behind other data files.
+    let permit = dataset.requests().permit().await?;
+    dataset.check_clock()?;
+    let started = dataset.clock().monotonic();
+    let micros = dataset.clock().micros();
+    let ref_key = landed.ref_key(micros)?;
+    put_ref(&dataset, &permit, &ref_key).await?;
+    let referenced = landed.referenced(micros);
+
+    let result = put_commit(&dataset, &permit, &referenced, mode).await;
+    let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
+    let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
+    let outcome = match result? {
+        Committed::Ours => Outcome { commit: referenced.committed()?, late },
+        Committed::Theirs(found) => outcome(&dataset, &referenced.attempt().place, found)?,
+    };
+    if mode == Mode::Proving {
+        prove(&dataset, &permit, &referenced).await;
+    }
+    Ok(outcome)
+}
+
+/// Step 5: 1 PUT.
+pub(super) async fn put_ref(dataset: &Dataset, permit: &Permit, key: &str) -> Result<()> {
+    let put = tail_put(dataset, key);
+    let put = dataset.requests().put(permit, &put).await;
+    put.map_err(|failure| failure.into_error(format!("put ref {key}")))
+}
+
+/// Whose attempt the commit names.
+enum Committed {
+    Ours,
+    Theirs(Found),
+}
+
+/// Step 6: the conditional PUT, and a HEAD where its answers leave something open.
+async fn put_commit(
+    dataset: &Dataset,
+    permit: &Permit,
+    referenced: &Referenced,
+    mode: Mode,
+) -> Result<Committed, CommitError> {
+    let key = referenced.attempt().place.commit_key();
+    let strictly = if mode == Mode::Optimistic { Strictly::Yes } else { Strictly::No };
+    let Err(failure) = dataset.requests().put_new(permit, &commit_put(dataset, referenced), strictly).await else {
+        return Ok(Committed::Ours);
+    };
+    if mode == Mode::Optimistic && failure.class == Class::NotImplemented {
+        dataset.proof().record(Proven::Ignored);
+    }
+    let unknown = |cause| CommitError::Unknown(Box::new(referenced.attempt().unknown(cause)));
+    let cause = |failure: Failure| failure.into_error(format!("put commit {key}"));
+    if !judge::must_look(&failure) {
+        return Err(CommitError::NotCommitted(cause(failure)));
+    }
+    let found = match head(dataset, permit, key).await {
+        Ok(found) => found,
+        // Whatever lies there, this answer does not say that it is not ours.
+        Err(error) => return Err(unknown(error.context(cause(failure)))),
+    };
+    let last_modified = found.as_ref().and_then(|(_, last_modified)| *last_modified);
+    match judge::settle(&failure, found.map(|(meta, _)| meta), referenced.meta().attempt) {
+        Settled::Ours => Ok(Committed::Ours),
+        Settled::Theirs(meta) => Ok(Committed::Theirs((meta, last_modified))),
+        Settled::NotCommitted => Err(CommitError::NotCommitted(cause(failure))),
+        Settled::Unknown => Err(unknown(cause(failure))),
+    }
+}
+
+/// Puts a commit of ours once more, conditionally and with the same metadata: the backend must refuse it.
+async fn prove(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
+    match dataset.requests().put_new(permit, &commit_put(dataset, referenced), Strictly::Yes).await {
+        Ok(()) => dataset.proof().record(Proven::Ignored),
+        Err(failure) => match failure.class {
+            Class::Precondition | Class::Forbidden => dataset.proof().record(Proven::Enforced),
+            Class::NotImplemented => dataset.proof().record(Proven::Ignored),
+            _ => tracing::debug!(%failure, "could not tell whether the backend enforces if-none-match"),
+        },
+    }
+}
+
+fn commit_put<'a>(dataset: &Dataset, referenced: &'a Referenced) -> Put<'a> {
+    let put = tail_put(dataset, referenced.attempt().place.commit_key());
+    Put { metadata: referenced.meta().to_metadata().into(), ..put }
+}
+
+/// An empty object of the write's tail, with its deadline: at most a quarter of the commit timeout a try.
+fn tail_put<'a>(dataset: &Dataset, key: &'a str) -> Put<'a> {
+    let deadline = (dataset.commit_timeout() / 4).max(LEAST_TAIL_DEADLINE);
+    let try_deadline = Some(deadline.min(dataset.requests().try_deadline()));
+    Put { try_deadline, ..Put::new(key, bytes::Bytes::new()) }
+}
+
+/// Which mode an optimistic write to this dataset takes.
+pub(super) fn optimistic_mode(dataset: &Dataset) -> Result<Mode> {
+    match dataset.proof().state() {
+        Proven::Open => Ok(Mode::Proving),
+        Proven::Enforced => Ok(Mode::Optimistic),
+        Proven::Ignored => Err(Error::new(
+            ErrorKind::Refused,
+            "optimistic_commit needs a backend that enforces if-none-match, or a policy that denies overwriting commits, \
+             and this one was seen to do neither; write without it",
+        )),
+    }
+}
+
+/// Runs the tail of an attempt to its end, even if the caller goes away.
+pub(super) fn detach(
+    dataset: &Dataset,
+    landed: Landed,
+    mode: Mode,
+) -> impl Future<Output = Result<Outcome, CommitError>> + Send + use<> {
+    let attempt: Attempt = landed.attempt().clone();
+    let task = dataset.tails().spawn(commit(dataset.clone(), landed, mode));
+    async move {
+        task.await.unwrap_or_else(|stopped| {
+            let cause = Error::new(ErrorKind::Cancelled, "the runtime shut down between ref and commit; drain() first");
+            Err(CommitError::Unknown(Box::new(attempt.unknown(cause.with_source(stopped)))))
+        })
+    }
+}
