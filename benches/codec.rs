@@ -73,10 +73,9 @@ fn sort(shuffled: &[Keyed]) {
     let now = DateTime::<Utc>::UNIX_EPOCH;
     let [with, without] = medians(
         shuffled.len(),
-        [
-            &mut || drop(black_box(files.encode(black_box(shuffled), now).expect("a file"))),
-            &mut || drop(black_box(files.encode(black_box(&sorted), now).expect("a file"))),
-        ],
+        [&mut || drop(black_box(files.encode(black_box(shuffled), now).expect("a file"))), &mut || {
+            drop(black_box(files.encode(black_box(&sorted), now).expect("a file")))
+        }],
     );
     println!("{:<26} {:>9}  {:>12.2?}", "  of which the sort", shuffled.len(), with.saturating_sub(without));
 }
@@ -86,10 +85,9 @@ fn decode<T: RootRecord>(shape: &str, records: &[T]) {
     let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
     let [ours, arrow] = medians(
         records.len(),
-        [
-            &mut || drop(black_box(files.decode(black_box(file.clone())).expect("records"))),
-            &mut || drop(black_box(arrow_decode(black_box(file.clone())))),
-        ],
+        [&mut || drop(black_box(files.decode(black_box(file.clone())).expect("records"))), &mut || {
+            drop(black_box(arrow_decode(black_box(file.clone()))))
+        }],
     );
     println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {:>6.2}", records.len(), ratio(ours, arrow));
 }

@@ -60,7 +60,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
 
             impl _s3store::Sealed for #partitions {}
             impl _s3store::IntoPatterns for #partitions {
-                fn into_patterns(self, names: &[&str]) -> _s3store::PatternResult {
+                fn into_patterns(self, names: &[&str]) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
                     ::core::unimplemented!()
                 }
             }
@@ -123,7 +123,7 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
             use #krate::__private as _s3store;
 
             #[automatically_derived]
-            impl<__Encoding> _s3store::ColumnType<__Encoding> for #ident {
+            impl _s3store::ColumnType for #ident {
                 type Size = ();
                 type Builder = ();
                 type Reader = ();
@@ -132,9 +132,9 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
                 fn shape() -> _s3store::Shape {
                     ::core::unimplemented!()
                 }
-                fn measure(&self, _: &mut ()) {}
+                fn measure(_: &Self, _: &mut ()) {}
                 fn builder(_: usize, _: &()) {}
-                fn push(&self, _: &mut ()) -> ::core::result::Result<(), _s3store::ValueError> {
+                fn push(_: &Self, _: &mut ()) -> ::core::result::Result<(), _s3store::ValueError> {
                     ::core::unimplemented!()
                 }
                 fn push_null(_: &mut ()) {}

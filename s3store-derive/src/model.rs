@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Fields, Ident, Path, Type, Visibility};
+use syn::{Data, DeriveInput, Fields, Ident, Path, Type};
 
 use crate::attr::{FieldAttrs, RecordAttrs};
 use crate::ctxt::Ctxt;
@@ -11,7 +11,6 @@ use crate::ctxt::Ctxt;
 /// A struct with `#[derive(Record)]`.
 pub(crate) struct Record<'a> {
     pub(crate) ident: &'a Ident,
-    pub(crate) vis: &'a Visibility,
     pub(crate) attrs: RecordAttrs,
     pub(crate) fields: Vec<Field<'a>>,
 }
@@ -33,7 +32,7 @@ impl<'a> Record<'a> {
         let attrs = RecordAttrs::read(cx, &input.attrs);
         no_generics(cx, input, "a record owns its data and is one type");
         let fields = record_fields(cx, input)?;
-        Some(Self { ident: &input.ident, vis: &input.vis, attrs, fields })
+        Some(Self { ident: &input.ident, attrs, fields })
     }
 
     /// The fields that are columns, in order.

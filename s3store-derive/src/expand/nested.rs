@@ -56,8 +56,8 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
                 _s3store::Shape::Struct(::std::vec![#(#nodes,)*])
             }
 
-            fn measure(&self, size: &mut #size) {
-                #(#paths::measure(&self.#members, &mut size.#parts);)*
+            fn measure(value: &Self, size: &mut #size) {
+                #(#paths::measure(&value.#members, &mut size.#parts);)*
             }
 
             fn builder(rows: ::core::primitive::usize, size: &#size) -> #builder {
@@ -67,9 +67,9 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
                 }
             }
 
-            fn push(&self, builder: &mut #builder) -> ::core::result::Result<(), _s3store::ValueError> {
+            fn push(value: &Self, builder: &mut #builder) -> ::core::result::Result<(), _s3store::ValueError> {
                 builder.validity.append_non_null();
-                #(_s3store::in_column(#paths::push(&self.#members, &mut builder.#parts), #names)?;)*
+                #(_s3store::in_column(#paths::push(&value.#members, &mut builder.#parts), #names)?;)*
                 ::core::result::Result::Ok(())
             }
 

@@ -7,7 +7,6 @@ use super::encoding;
 use crate::check;
 use crate::ctxt::Ctxt;
 use crate::model::Field;
-use crate::types::{Look, leaf, look};
 
 /// Checks what the only field says: how it is stored, and nothing about a column of its own.
 pub(super) fn check(cx: &Ctxt, field: &Field<'_>) {
@@ -28,38 +27,23 @@ pub(super) fn check(cx: &Ctxt, field: &Field<'_>) {
 }
 
 /// The implementation for the newtype `ident`.
-///
-/// Where the field says nothing, every encoding of the wrapped type is one of the newtype's, so that a record's field
-/// chooses.
 pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
-    let own = !field.attrs.encoding_keys().is_empty() || field.attrs.exact.is_some();
-    let (generics, encoding, bound) = if own {
-        (None, encoding(field), None)
-    } else {
-        let encoding = emit!(__Encoding);
-        let bound = emit!(where #ty: _s3store::ColumnType<#encoding>);
-        (Some(emit!(<__Encoding>)), encoding, Some(bound))
-    };
-    let target = if own { emit!(_s3store::Plain) } else { encoding.clone() };
-    // A newtype that no field can use is refused where it is written; a bare decimal waits for its digits.
-    let asserted = (!own && look(leaf(ty)) != Look::Decimal)
-        .then(|| emit!(const _: () = _s3store::column::<#ty, _s3store::Plain>();));
-    let implementation = delegated(&Delegated {
-        head: emit!(impl #generics _s3store::ColumnType<#target> for #ident #bound),
+    let encoding = encoding(field);
+    let column = delegated(&Delegated {
+        ident,
         inner: emit!(<#ty as _s3store::ColumnType<#encoding>>),
-        to: emit!(&self.0),
+        to: emit!(&value.0),
         from: emit!(.map(Self)),
     });
     emit! {
-        #asserted
+        #column
 
-        #implementation
-
+        // The lifetime keeps the compiler from judging the bound here: without a text there is no implementation.
         #[automatically_derived]
         impl _s3store::PartitionValue for #ident
         where
-            for<'__a> #ty: _s3store::PartitionValue,
+            for<'a> #ty: _s3store::PartitionValue,
         {
             type Kind = _s3store::AsValue<Self>;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
@@ -70,22 +54,21 @@ pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
 }
 
 /// A type that is stored as another one.
-pub(super) struct Delegated {
-    /// `impl ColumnType for …`
-    pub(super) head: TokenStream,
+pub(super) struct Delegated<'a> {
+    pub(super) ident: &'a Ident,
     /// `<… as ColumnType>` of what is stored.
     pub(super) inner: TokenStream,
-    /// A reference to what is stored, from `self`.
+    /// A reference to what is stored, from `value`.
     pub(super) to: TokenStream,
     /// From a `Result` of what is stored to one of `Self`.
     pub(super) from: TokenStream,
 }
 
 /// An implementation of `ColumnType` by that of another type.
-pub(super) fn delegated(Delegated { head, inner, to, from }: &Delegated) -> TokenStream {
+pub(super) fn delegated(Delegated { ident, inner, to, from }: &Delegated<'_>) -> TokenStream {
     emit! {
         #[automatically_derived]
-        #head {
+        impl _s3store::ColumnType for #ident {
             type Size = #inner::Size;
             type Builder = #inner::Builder;
             type Reader = #inner::Reader;
@@ -96,13 +79,13 @@ pub(super) fn delegated(Delegated { head, inner, to, from }: &Delegated) -> Toke
             fn shape() -> _s3store::Shape {
                 #inner::shape()
             }
-            fn measure(&self, size: &mut Self::Size) {
+            fn measure(value: &Self, size: &mut Self::Size) {
                 #inner::measure(#to, size);
             }
             fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
                 #inner::builder(rows, size)
             }
-            fn push(&self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
+            fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
                 #inner::push(#to, builder)
             }
             fn push_null(builder: &mut Self::Builder) {

@@ -80,8 +80,8 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
             fn shape() -> _s3store::Shape {
                 _s3store::EnumBuilder::shape()
             }
-            fn measure(&self, size: &mut ::core::primitive::usize) {
-                *size += _s3store::EnumText::text(self).len();
+            fn measure(value: &Self, size: &mut ::core::primitive::usize) {
+                *size += _s3store::EnumText::text(value).len();
             }
             fn builder(
                 rows: ::core::primitive::usize,
@@ -89,8 +89,8 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
             ) -> _s3store::EnumBuilder {
                 _s3store::EnumBuilder::new(rows, *size)
             }
-            fn push(&self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
-                builder.push(self);
+            fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
+                builder.push(value);
                 ::core::result::Result::Ok(())
             }
             fn push_null(builder: &mut Self::Builder) {
@@ -191,9 +191,9 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
     }
     let type_name = ident.unraw().to_string();
     let column = delegated(&Delegated {
-        head: emit!(impl _s3store::ColumnType for #ident),
+        ident,
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
-        to: emit!(&_s3store::EnumInteger::integer(self)),
+        to: emit!(&_s3store::EnumInteger::integer(value)),
         from: emit!(.and_then(_s3store::enum_of)),
     });
     Some(emit! {
