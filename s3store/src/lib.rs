@@ -18,6 +18,7 @@ mod store;
 pub mod testing;
 mod write;
 
+pub use chrono;
 pub use clock::Clock;
 pub use codec::Compression;
 pub use dataset::{ClockGuard, Dataset, DatasetOptions, HivePartition, Init, Initialized, Store};
@@ -27,7 +28,11 @@ pub use pattern::{
     Discrete, IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
 };
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError};
+#[cfg(feature = "decimal")]
+pub use rust_decimal;
+pub use s3store_derive::{ColumnType, Record};
 pub use store::{ClientRetries, Consistency};
+pub use uuid;
 pub use write::{
     Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
 };
@@ -35,6 +40,9 @@ pub use write::{
 /// What generated code refers to. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use arrow_array::ArrayRef;
+
+    pub use crate::error::Result;
     pub use crate::pattern::{
         IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, Rendered, Sealed, Selections, Text,
     };
