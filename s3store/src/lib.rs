@@ -50,6 +50,9 @@ pub use uuid;
 /// What generated code refers to. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
+    pub use arrow_array::ArrayRef;
+
+    pub use crate::error::Result;
     pub use crate::pattern::{
         IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, Rendered, Sealed, Selections, Text,
     };

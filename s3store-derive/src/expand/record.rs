@@ -1,10 +1,10 @@
 //! A record that is written: its columns, its description, rows to arrays and back.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote_spanned};
+use quote::format_ident;
 use syn::ext::IdentExt;
 
-use super::{default, encoding, field_path, local, located, node, partitions};
+use super::{default, encoding, field_path, local, node, partitions};
 use crate::model::{Field, Record};
 
 /// A field that is a column, with its encoding.
@@ -183,16 +183,24 @@ pub(super) fn skipped(record: &Record<'_>) -> TokenStream {
 }
 
 fn encode(columns: &[Column<'_>]) -> TokenStream {
+    let written: Vec<_> = columns.iter().filter(|column| column.field.attrs.inserted_at.is_none()).collect();
+    let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
+    let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
+    let paths: Vec<_> = written.iter().map(|column| &column.path).collect();
+    let fields: Vec<_> = written.iter().map(|column| column.field.ident).collect();
+    let names: Vec<_> = written.iter().map(|column| column.field.column()).collect();
+    let mut ready = builders.iter();
     let arrays = columns.iter().map(|Column { field, encoding, path }| {
-        let (ident, ty, name) = (field.ident, field.ty, field.column());
-        if field.attrs.inserted_at.is_some() {
-            return emit! {
-                <#ty as _s3store::InsertionTime<#encoding>>::constant(inserted_at, rows.len(), #name)?
-            };
+        let (ty, name) = (field.ty, field.column());
+        match &field.attrs.inserted_at {
+            Some(_) => emit!(<#ty as _s3store::InsertionTime<#encoding>>::constant(inserted_at, count, #name)?),
+            None => {
+                let builder = ready.next();
+                emit!(#path::end(#builder, #name)?)
+            }
         }
-        let get = quote_spanned!(located(ident.span())=> |row: &Self| &row.#ident);
-        emit!(#path::encode(rows.clone(), #get, #name)?)
     });
+    let arrays: Vec<_> = arrays.collect();
     emit! {
         fn encode<'a, I>(
             rows: I,
@@ -201,6 +209,15 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
         where
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
+            let count = rows.len();
+            #(let mut #sizes = ::core::default::Default::default();)*
+            for record in rows.clone() {
+                #(#paths::add(&record.#fields, &mut #sizes);)*
+            }
+            #(let mut #builders = #paths::start(count, &#sizes);)*
+            for (row, record) in rows.enumerate() {
+                #(#paths::append(&record.#fields, &mut #builders, row, #names)?;)*
+            }
             ::core::result::Result::Ok(::std::vec![#(#arrays,)*])
         }
     }
