@@ -1,8 +1,9 @@
 //! Record batches to Parquet bytes, and back.
 //!
 //! Writing is the plain half: [`Encoder`] holds everything that is the same for each file of a record type, and
-//! [`sort::permutation`] says in which order rows belong. Reading adapts: [`FilePlan`](file::FilePlan) matches a file's columns to what
-//! the reader wants, by name, and decides once how each is brought to its type; [`FileReader`] applies that to batches.
+//! [`sort::permutation`] says in which order rows belong. Reading adapts: a plan ([`FileReader::plan`]) matches a
+//! file's columns to what the reader wants, by name, and decides once how each is brought to its type; [`FileReader`]
+//! applies that to batches.
 
 mod adapt;
 mod cast;

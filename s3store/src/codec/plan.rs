@@ -85,6 +85,8 @@ impl<'a> Planner<'a> {
 
     fn step(&mut self, node: &ColumnNode, found: &Found<'_>) -> Result<(Step, DataType), ValueError> {
         match (&node.shape, found.field.data_type()) {
+            (Shape::Leaf(wanted), file) => self.leaf(wanted, file, found.leaf),
+            (Shape::Uuid, file) => self.leaf(&node.read_type(), file, found.leaf),
             (Shape::List(element), DataType::List(file)) => {
                 let adapt = self.node(element, &Found { field: file, leaf: found.leaf })?;
                 let field = field_for(element, &adapt.data_type);
@@ -152,7 +154,7 @@ fn map_key() -> ColumnNode {
 
 /// The field of a wanted node, with the type that comes out for it.
 pub(super) fn field_for(node: &ColumnNode, data_type: &DataType) -> FieldRef {
-    Arc::new(node.read_field().as_ref().clone().with_data_type(data_type.clone()))
+    node.field(data_type.clone())
 }
 
 /// How many leaves are below a type of the file.

@@ -128,7 +128,8 @@ impl ColumnNode {
         self.field(self.read_type())
     }
 
-    fn field(&self, data_type: DataType) -> FieldRef {
+    /// The field of this column, with another type of data: one that is on its way to the read type.
+    pub(crate) fn field(&self, data_type: DataType) -> FieldRef {
         let mut field = Field::new(self.name, data_type, self.nullable);
         if self.shape == Shape::Uuid {
             // Parquet's logical type UUID follows from Arrow's canonical extension type.
@@ -149,6 +150,16 @@ pub(crate) fn entries_field(fields: Fields) -> FieldRef {
 }
 
 impl Description {
+    /// A projection of this record, its columns in the order of `names`.
+    #[must_use]
+    pub fn projection(&self, record: &'static str, names: &[&str]) -> Self {
+        let columns: Vec<ColumnNode> =
+            names.iter().filter_map(|name| self.columns.iter().find(|column| column.name == *name)).cloned().collect();
+        let inserted_at = self.inserted_at.and_then(|index| self.columns.get(index));
+        let inserted_at = inserted_at.and_then(|wanted| columns.iter().position(|column| column.name == wanted.name));
+        Self { record, columns, partition: self.partition, key: self.key.clone(), inserted_at }
+    }
+
     /// The schema of what is written.
     pub(crate) fn write_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnNode::write_field).collect::<Fields>()))

@@ -8,17 +8,25 @@ mod derived;
 mod describe;
 mod encoding;
 mod order;
+mod partition;
 mod types;
 mod value;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
+pub use derived::{
+    EnumBuilder, EnumInteger, EnumReader, EnumText, Field, Missing, Reading, Skipped, StructReader, Validity, entity,
+    enum_of, in_column, struct_array, version,
+};
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{Cut, Exact, Micro, Milli, Nano, Passes, Plain, Precision, Timestamp, Unit, With, WithOption};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
-pub use types::{AsBytes, Listed, VecLayout};
+pub use partition::{
+    AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
+};
+pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
 pub use value::{RowError, ValueError};
 
 use arrow_array::ArrayRef;

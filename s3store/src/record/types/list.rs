@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, ListArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use super::text::MAX_OFFSET;
-use super::{Nulls, Validity, mismatch, refused};
+use super::{NullMask, Nulls, mismatch, refused};
 use crate::record::{ColumnNode, ColumnType, Passes, Shape, Unordered, ValueError};
 
 /// How a `Vec<T>` is stored: what [`ColumnType`] says, for a slice. The element type chooses.
@@ -155,17 +155,17 @@ impl Offsets {
 #[derive(Debug)]
 pub(super) struct Spans {
     offsets: OffsetBuffer<i32>,
-    validity: Validity,
+    nulls: NullMask,
 }
 
 impl Spans {
     pub(super) fn new(offsets: &OffsetBuffer<i32>, array: &dyn arrow_array::Array) -> Self {
-        Self { offsets: offsets.clone(), validity: Validity::of(array) }
+        Self { offsets: offsets.clone(), nulls: NullMask::of(array) }
     }
 
     #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
-        self.validity.is_null(row)
+        self.nulls.is_null(row)
     }
 
     #[inline]

@@ -15,9 +15,9 @@ mod uuid;
 
 pub use bytes::AsBytes;
 pub use list::{Listed, VecLayout};
-pub use nulls::{Nulls, Validity};
+pub(crate) use nulls::{NullMask, Nulls};
 pub(crate) use text::{TextBuilder, TextReader};
-pub(crate) use time::InsertedAtColumn;
+pub use time::InsertionTime;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;

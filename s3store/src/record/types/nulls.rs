@@ -5,14 +5,14 @@ use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
 /// Collects which rows of an array are null. Costs nothing until the first null.
 #[derive(Debug, Default)]
-pub struct Nulls {
+pub(crate) struct Nulls {
     valid: Option<BooleanBufferBuilder>,
 }
 
 impl Nulls {
     /// Marks `row` as null. Rows come in order; those that are never marked hold values.
     #[inline]
-    pub fn push_null(&mut self, row: usize) {
+    pub(crate) fn push_null(&mut self, row: usize) {
         let valid = self.valid.get_or_insert_with(|| BooleanBufferBuilder::new(row + 1));
         let since = row.saturating_sub(valid.len());
         valid.append_n(since, true);
@@ -21,7 +21,7 @@ impl Nulls {
 
     /// The nulls of an array of `rows` rows; `None` if there are none.
     #[must_use]
-    pub fn finish(self, rows: usize) -> Option<NullBuffer> {
+    pub(crate) fn finish(self, rows: usize) -> Option<NullBuffer> {
         let mut valid = self.valid?;
         valid.append_n(rows.saturating_sub(valid.len()), true);
         Some(NullBuffer::new(valid.finish()))
@@ -30,22 +30,22 @@ impl Nulls {
 
 /// Says which rows of an array that is read are null.
 #[derive(Debug, Clone)]
-pub struct Validity {
+pub(crate) struct NullMask {
     /// `None` if no row is.
     nulls: Option<NullBuffer>,
 }
 
-impl Validity {
+impl NullMask {
     /// Of an array.
     #[must_use]
-    pub fn of(array: &dyn Array) -> Self {
+    pub(crate) fn of(array: &dyn Array) -> Self {
         Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned() }
     }
 
     /// Whether the row is null. A row beyond the end is none.
     #[must_use]
     #[inline]
-    pub fn is_null(&self, row: usize) -> bool {
+    pub(crate) fn is_null(&self, row: usize) -> bool {
         match &self.nulls {
             None => false,
             Some(nulls) => row < nulls.len() && nulls.is_null(row),

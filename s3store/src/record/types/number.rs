@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, BooleanBufferBuilder, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::{AsBytes, Listed, Nulls, Validity, mismatch, refused, typed};
+use super::{AsBytes, Listed, NullMask, Nulls, mismatch, refused, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, Unordered, ValueError};
 
 /// Collects values of a fixed width.
@@ -67,31 +67,31 @@ impl Fixed<i64> {
 #[derive(Debug)]
 pub struct FixedReader<N: ArrowNativeType> {
     values: ScalarBuffer<N>,
-    validity: Validity,
+    nulls: NullMask,
 }
 
 impl FixedReader<i64> {
     pub(super) fn widened<P: ArrowPrimitiveType<Native = i32>>(array: &PrimitiveArray<P>) -> Self {
         Self {
             values: array.values().iter().copied().map(i64::from).collect::<Vec<_>>().into(),
-            validity: Validity::of(array),
+            nulls: NullMask::of(array),
         }
     }
 }
 
 impl<N: ArrowNativeType> FixedReader<N> {
     pub(super) fn new<P: ArrowPrimitiveType<Native = N>>(array: &PrimitiveArray<P>) -> Self {
-        Self { values: array.values().clone(), validity: Validity::of(array) }
+        Self { values: array.values().clone(), nulls: NullMask::of(array) }
     }
 
     #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
-        self.validity.is_null(row)
+        self.nulls.is_null(row)
     }
 
     #[inline]
     pub(super) fn value(&self, row: usize) -> Result<N, ValueError> {
-        if self.validity.is_null(row) {
+        if self.nulls.is_null(row) {
             return Err(ValueError::null());
         }
         self.values.get(row).copied().ok_or_else(|| ValueError::no_row(row))
@@ -174,7 +174,7 @@ pub struct Bools {
 #[derive(Debug)]
 pub struct BoolReader {
     values: BooleanBuffer,
-    validity: Validity,
+    nulls: NullMask,
 }
 
 impl ColumnType<Plain> for bool {
@@ -214,17 +214,17 @@ impl ColumnType<Plain> for bool {
 
     fn reader(array: &ArrayRef) -> Result<BoolReader, ValueError> {
         let array = typed::<BooleanArray>(array, &DataType::Boolean)?;
-        Ok(BoolReader { values: array.values().clone(), validity: Validity::of(array) })
+        Ok(BoolReader { values: array.values().clone(), nulls: NullMask::of(array) })
     }
 
     #[inline]
     fn is_null(reader: &BoolReader, row: usize) -> bool {
-        reader.validity.is_null(row)
+        reader.nulls.is_null(row)
     }
 
     #[inline]
     fn get(reader: &BoolReader, row: usize) -> Result<Self, ValueError> {
-        if reader.validity.is_null(row) {
+        if reader.nulls.is_null(row) {
             return Err(ValueError::null());
         }
         if row >= reader.values.len() {

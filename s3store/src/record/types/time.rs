@@ -12,7 +12,9 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, 
 
 use super::number::{Fixed, FixedReader};
 use super::{Listed, mismatch, typed};
-use crate::record::{ColumnType, Micro, Plain, Precision, Shape, Timestamp, Total, Unit, ValueError};
+use crate::record::{
+    ColumnNode, ColumnType, Micro, Passes, Plain, Precision, RowError, Shape, Timestamp, Total, Unit, ValueError,
+};
 
 /// An encoding that says in which unit a time is stored.
 pub trait TimeEncoding {
@@ -324,21 +326,34 @@ impl ColumnType<Plain> for NaiveDate {
     label = "neither DateTime<Utc> nor Option<DateTime<Utc>>",
     note = "the insertion time is a `DateTime<Utc>`, or an `Option` of it for records that were not read"
 )]
-pub trait InsertedAtColumn<E = Plain>: ColumnType<E> {
-    /// A column that holds `micros` (since 1970) in each of `rows` rows.
-    fn constant(micros: i64, rows: usize) -> Result<ArrayRef, ValueError>;
-}
+pub trait InsertionTime<E = Plain>: ColumnType<E> {
+    /// The column `name`: `micros` (since 1970) in each of `rows` rows.
+    ///
+    /// # Errors
+    /// The column's unit has no count for it.
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError>;
 
-impl<E: TimeEncoding> InsertedAtColumn<E> for DateTime<Utc> {
-    fn constant(micros: i64, rows: usize) -> Result<ArrayRef, ValueError> {
-        let instant = Self::from_timestamp_micros(micros).ok_or_else(out_of_range::<Micro>)?;
-        let count = count::<E>(instant.timestamp(), instant.timestamp_subsec_nanos())?;
-        finish_timestamps(Fixed::repeated(count, rows), E::Unit::UNIT, Some(UTC))
+    /// The column as one that is never null, since every write fills it: what a version must be.
+    #[must_use]
+    fn never_null(node: ColumnNode) -> ColumnNode {
+        // The default of an `Option` is a null.
+        let default = if node.nullable { None } else { node.default };
+        ColumnNode { nullable: false, default, ..node }
     }
 }
 
-impl<E: TimeEncoding + crate::record::Passes> InsertedAtColumn<E> for Option<DateTime<Utc>> {
-    fn constant(micros: i64, rows: usize) -> Result<ArrayRef, ValueError> {
-        <DateTime<Utc> as InsertedAtColumn<E>>::constant(micros, rows)
+impl<E: TimeEncoding> InsertionTime<E> for DateTime<Utc> {
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
+        let instant = Self::from_timestamp_micros(micros).ok_or_else(out_of_range::<Micro>);
+        instant
+            .and_then(|instant| count::<E>(instant.timestamp(), instant.timestamp_subsec_nanos()))
+            .and_then(|count| finish_timestamps(Fixed::repeated(count, rows), E::Unit::UNIT, Some(UTC)))
+            .map_err(|error| error.in_column(name).at_row(0))
+    }
+}
+
+impl<E: TimeEncoding + Passes> InsertionTime<E> for Option<DateTime<Utc>> {
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
+        <DateTime<Utc> as InsertionTime<E>>::constant(micros, rows, name)
     }
 }
