@@ -1,8 +1,5 @@
 //! Append-only, versioned, typed records on S3.
 
-// Until the layers above use them.
-#![allow(dead_code)]
-
 mod clock;
 mod codec;
 mod dataset;
