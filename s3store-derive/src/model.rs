@@ -13,6 +13,10 @@ pub(crate) struct Record<'a> {
     pub(crate) ident: &'a Ident,
     pub(crate) attrs: RecordAttrs,
     pub(crate) fields: Vec<Field<'a>>,
+    /// An attribute of the struct could not be read, so nothing is said about one that seems to lack.
+    pub(crate) unread: bool,
+    /// An attribute of some field could not be read.
+    pub(crate) unread_field: bool,
 }
 
 /// A field, of a record or of a nested struct.
@@ -30,9 +34,11 @@ impl<'a> Record<'a> {
     /// Reads the struct. `None` if it has no named fields, which is noted.
     pub(crate) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
         let attrs = RecordAttrs::read(cx, &input.attrs);
+        let unread = cx.count() > 0;
         no_generics(cx, input, "a record owns its data and is one type");
+        let before = cx.count();
         let fields = record_fields(cx, input)?;
-        Some(Self { ident: &input.ident, attrs, fields })
+        Some(Self { ident: &input.ident, attrs, fields, unread, unread_field: cx.count() > before })
     }
 
     /// The fields that are columns, in order.

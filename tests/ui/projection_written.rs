@@ -1,7 +1,5 @@
 use s3store::Record;
 
-use s3store::RootRecord;
-
 #[derive(Record)]
 #[record(partition_by(day))]
 struct Cost {
@@ -19,7 +17,7 @@ struct Narrow {
     day: String,
 }
 
-fn write<T: RootRecord>(_records: &[T]) {}
+fn write<T: s3store::RootRecord>(_records: &[T]) {}
 
 fn main() {
     write(&[Narrow { day: String::new() }]);

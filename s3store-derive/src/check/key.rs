@@ -19,7 +19,9 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     if let Some(inserted_at) = at_most_one(cx, record, "inserted_at") {
         insertion_time(cx, inserted_at);
     }
-    together(cx, record);
+    if !record.unread_field {
+        together(cx, record);
+    }
 }
 
 /// Entity and version come together or not at all. Skipped fields count here: what they lack is said already.

@@ -18,6 +18,9 @@ const MAX_WIDTH: usize = 20;
 /// Checks `partition_by(…)`, and that the entity determines the partition.
 pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     let Some(parts) = &record.attrs.partition_by else {
+        if record.unread {
+            return;
+        }
         let message = format!(
             "which partition does a `{}` belong to? say `#[record(partition_by(…))]` with the fields that decide it",
             record.ident
@@ -127,7 +130,8 @@ fn padded(cx: &Ctxt, ident: &Ident, field: &Field<'_>, width: &LitInt) {
 
 /// Records of one entity are in one partition, or else the struct says so.
 fn determined(cx: &Ctxt, record: &Record<'_>, parts: &[PartitionAttr]) {
-    if !record.columns().any(|field| field.attrs.entity.is_some()) {
+    let has_entity = record.columns().any(|field| field.attrs.entity.is_some());
+    if !has_entity || record.unread || record.unread_field {
         return;
     }
     let fields = parts.iter().flat_map(|part| part.source.fields());

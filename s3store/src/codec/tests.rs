@@ -2,6 +2,7 @@
 
 mod corrupt;
 mod go_files;
+mod order;
 mod pyarrow;
 mod roundtrip;
 

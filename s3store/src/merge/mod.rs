@@ -7,6 +7,7 @@
 
 mod keys;
 mod runs;
+#[cfg(any(feature = "arrow", test))]
 mod slim;
 mod tree;
 mod types;
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use keys::KeyEncoder;
 use runs::{Piece, Run};
+#[cfg(any(feature = "arrow", test))]
 pub(crate) use slim::slim;
 use tree::Tree;
 

@@ -181,9 +181,11 @@ pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, layout: &ReadLayout) ->
     Ok(rows)
 }
 
-/// A merged batch without the columns that were read for its order alone.
+/// A merged batch without the columns that were read for its order alone, and fit to be held.
 #[cfg(feature = "arrow")]
 fn own_columns(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
     let own: Vec<usize> = (0..layout.own).collect();
-    batch.project(&own).map_err(|error| Error::invalid_data("a batch lacks its columns").with_source(error))
+    let batch = batch.project(&own);
+    let batch = batch.map_err(|error| Error::invalid_data("a batch lacks its columns").with_source(error))?;
+    Ok(crate::merge::slim(&batch))
 }

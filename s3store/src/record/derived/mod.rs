@@ -119,6 +119,7 @@ pub trait Missing: Sized {
     fn missing() -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Default> Missing for T {
     fn missing() -> Self {
         T::default()
@@ -136,6 +137,7 @@ pub trait Skipped: Sized {
     fn skipped() -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Default> Skipped for T {
     fn skipped() -> Self {
         T::default()

@@ -7,6 +7,8 @@ use crate::record::{AsColumn, ColumnType, ColumnWith, Plain, Shape, Unordered, V
 
 // Nothing is summed up before building: that would convert every value twice.
 
+// A type without any column lacks `ColumnType`, not `AsColumn`: so says the compiler then.
+#[diagnostic::do_not_recommend]
 impl<T: AsColumn> ColumnType<Plain> for T {
     type Size = ();
     type Builder = <T::Column as ColumnType>::Builder;
