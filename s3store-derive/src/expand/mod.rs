@@ -84,27 +84,20 @@ fn encoding(field: &Field<'_>) -> TokenStream {
     emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
 }
 
-/// `<String as _s3store::Field<_s3store::Plain>>::function(arguments)`, at the place of the type.
+/// `<String as _s3store::ColumnType<_s3store::Plain>>::item`, at the place of the type.
 ///
 /// Generated code reaches a field's type by such paths alone: whatever it lacks is then said at the type in the user's
 /// struct, and in the same words each time, which the compiler prints once.
-fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
-    let (at, path) = (located(field.ty.span()), item(field, &emit!(Field), encoding, function));
-    quote_spanned!(at=> #path(#arguments))
-}
-
-/// [`call`], with the error handed on.
-fn try_call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
-    let (at, call) = (located(field.ty.span()), call(field, encoding, function, arguments));
-    quote_spanned!(at=> #call?)
-}
-
-/// `<String as _s3store::Trait<_s3store::Plain>>::Item`, at the place of the type.
-fn item(field: &Field<'_>, of: &TokenStream, encoding: &TokenStream, item: &str) -> TokenStream {
-    let ty = field.ty;
-    let at = located(ty.span());
+fn item(field: &Field<'_>, encoding: &TokenStream, item: &str) -> TokenStream {
+    let (ty, at) = (field.ty, located(field.ty.span()));
     let item = Ident::new(item, at);
-    quote_spanned!(at=> <#ty as _s3store::#of<#encoding>>::#item)
+    quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>::#item)
+}
+
+/// A call of [`item`].
+fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
+    let function = item(field, encoding, function);
+    quote_spanned!(located(field.ty.span())=> #function(#arguments))
 }
 
 /// The value of a field that is not there.

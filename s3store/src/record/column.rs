@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::{Plain, Shape, ValueError, VecLayout};
+use super::{ColumnNode, Plain, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
 ///
@@ -74,6 +74,25 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The value of a row. A null is an error, but for `Option`.
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
+
+    /// An array of one element.
+    #[doc(hidden)]
+    fn single(value: Self) -> Result<ArrayRef, ValueError> {
+        let mut builder = Self::builder(1, &Self::Size::default());
+        Self::push(&value, &mut builder)?;
+        Self::finish(builder)
+    }
+
+    /// A column of this type. `default` makes an array of one element.
+    #[doc(hidden)]
+    fn node(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        default: fn() -> Result<ArrayRef, ValueError>,
+        default_for_nulls: bool,
+    ) -> ColumnNode {
+        ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<Self, E>(name) }
+    }
 }
 
 /// A type of your own, stored as another type.
