@@ -1,8 +1,9 @@
 //! Record batches to Parquet bytes, and back.
 //!
 //! Writing is the plain half: [`Encoder`] holds everything that is the same for each file of a record type, and
-//! [`sort::permutation`] says in which order rows belong. Reading adapts: [`FilePlan`] matches a file's columns to what
-//! the reader wants, by name, and decides once how each is brought to its type; [`FileReader`] applies that to batches.
+//! [`sort::permutation`] says in which order rows belong. Reading adapts: a plan ([`FileReader::plan`]) matches a
+//! file's columns to what the reader wants, by name, and decides once how each is brought to its type; [`FileReader`]
+//! applies that to batches.
 
 mod adapt;
 mod cast;
@@ -13,7 +14,7 @@ mod plan;
 pub(crate) mod sort;
 
 pub(crate) use encode::Encoder;
-pub(crate) use file::{FilePlan, FileReader, open};
+pub(crate) use file::{FileReader, open};
 
 /// Rows of a batch, when reading and when writing. Larger ones leave the processor's caches and cost a tenth.
 pub(crate) const BATCH_ROWS: usize = 8_192;
@@ -22,14 +23,14 @@ pub(crate) const BATCH_ROWS: usize = 8_192;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Fast, and half the size of nothing at all.
+    /// Fast to write and to read.
     #[default]
     Snappy,
     /// Smaller than Snappy, and slower to write.
     Zstd,
     /// For readers that know nothing newer.
     Gzip,
-    /// None: the fastest to read where the network is faster than a processor.
+    /// None: the least work for a processor, the most for the network.
     Uncompressed,
 }
 

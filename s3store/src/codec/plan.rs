@@ -100,12 +100,12 @@ impl<'a> Planner<'a> {
                     wanted.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
                 Ok((Step::Struct { fields: fields.clone(), members }, DataType::Struct(fields)))
             }
-            (_, file) => Err(mismatch(file, &node.write_type())),
+            (_, file) => self.leaf(&node.write_type(), file, found.leaf),
         }
     }
 
     fn leaf(&mut self, wanted: &DataType, file: &DataType, leaf: usize) -> Result<(Step, DataType), ValueError> {
-        if file.is_nested() {
+        if file.is_nested() || wanted.is_nested() {
             return Err(mismatch(file, wanted));
         }
         let column = self.parquet.column(leaf);

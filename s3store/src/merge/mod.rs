@@ -7,6 +7,7 @@
 
 mod keys;
 mod runs;
+#[cfg(any(feature = "arrow", test))]
 mod slim;
 mod tree;
 mod types;
@@ -25,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use keys::KeyEncoder;
 use runs::{Piece, Run};
+#[cfg(any(feature = "arrow", test))]
 pub(crate) use slim::slim;
 use tree::Tree;
 
@@ -86,13 +88,6 @@ enum State {
         key: Option<Key>,
     },
     Many(Box<Many>),
-}
-
-impl Merge {
-    /// The schema of all batches.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
 }
 
 impl Iterator for Merge {

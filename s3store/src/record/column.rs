@@ -156,6 +156,7 @@ pub trait ColumnWith<T> {
 /// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
+    #[expect(clippy::type_complexity, reason = "the types are all that it is")]
     types: PhantomData<fn() -> (R, T, E)>,
 }
 
