@@ -16,6 +16,16 @@ use super::{ColumnNode, ColumnType, EntityColumn, RowError, ValueError, VersionC
 ///
 /// Every [`ColumnType`] is one. Derived code reaches a field's type through this trait alone, so that the compiler says
 /// once what a type lacks.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fit a column",
+    label = "no column type",
+    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
+            with `#[record(with = …)]`",
+    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
+            differ between machines, use u64 and i64",
+    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
+            Decimal"
+)]
 pub trait Field<E>: ColumnType<E> {
     /// The column's description. `default` makes an array of one element.
     fn node(
@@ -62,6 +72,7 @@ pub trait Field<E>: ColumnType<E> {
     fn read(reader: &Self::Reader, row: usize, name: &str) -> Result<Self, RowError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: ColumnType<E>, E> Field<E> for T {
     fn node(
         name: &'static str,
