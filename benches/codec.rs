@@ -1,1 +1,124 @@
-fn main() {}
+//! Rows to Parquet and Parquet to rows, beside arrow-rs's own writer and reader on ready batches.
+//!
+//! `cargo bench -p benches --bench codec`, and with `--features mimalloc`. Prints, for each shape and size, the medians
+//! of interleaved runs in one process and their ratio, which is the figure; single times on a shared machine are not.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use benches::{Keyed, Plain, Properties, arrow_decode, arrow_encode};
+use bytes::Bytes;
+use s3store::chrono::{DateTime, Utc};
+use s3store::testing::Files;
+use s3store::{Compression, RootRecord};
+
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SIZES: [usize; 4] = [8, 5_000, 50_000, 1_000_000];
+
+fn main() {
+    let allocator = if cfg!(feature = "mimalloc") { "mimalloc" } else { "the system's" };
+    println!("allocator: {allocator}; medians of interleaved runs; ratio: ours over arrow-rs on ready batches");
+    println!(
+        "{:<26} {:>9}  {:>12} {:>12} {:>6}  {:>12} {:>6}",
+        "", "rows", "ours", "same options", "ratio", "defaults", "ratio"
+    );
+    for rows in SIZES {
+        let records = Plain::shuffled(rows);
+        encode("encode, no key", &records, &Plain::batches(&records));
+    }
+    for rows in SIZES {
+        let records = Keyed::sorted(rows);
+        encode("encode, key, sorted", &records, &Keyed::batches(&records));
+    }
+    for rows in SIZES {
+        let records = Keyed::shuffled(rows);
+        encode("encode, key, shuffled", &records, &Keyed::batches(&Keyed::sorted(rows)));
+        sort(&records);
+    }
+    println!("{:<26} {:>9}  {:>12} {:>12} {:>6}", "", "rows", "ours", "arrow-rs", "ratio");
+    for rows in SIZES {
+        decode("decode, no key", &Plain::shuffled(rows));
+    }
+    for rows in SIZES {
+        decode("decode, key, one file", &Keyed::sorted(rows));
+    }
+}
+
+fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::RecordBatch]) {
+    let files = Files::<T>::new(Compression::Snappy).expect("a schema");
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let [ours, same, defaults] = medians(
+        records.len(),
+        [
+            &mut || drop(black_box(files.encode(black_box(records), now).expect("a file"))),
+            &mut || drop(black_box(arrow_encode(black_box(batches), Properties::Ours))),
+            &mut || drop(black_box(arrow_encode(black_box(batches), Properties::Default))),
+        ],
+    );
+    println!(
+        "{shape:<26} {:>9}  {ours:>12.2?} {same:>12.2?} {:>6.2}  {defaults:>12.2?} {:>6.2}",
+        records.len(),
+        ratio(ours, same),
+        ratio(ours, defaults)
+    );
+}
+
+/// What sorting adds: the same records, shuffled against sorted.
+fn sort(shuffled: &[Keyed]) {
+    let sorted = Keyed::sorted(shuffled.len());
+    let files = Files::<Keyed>::new(Compression::Snappy).expect("a schema");
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let [with, without] = medians(
+        shuffled.len(),
+        [&mut || drop(black_box(files.encode(black_box(shuffled), now).expect("a file"))), &mut || {
+            drop(black_box(files.encode(black_box(&sorted), now).expect("a file")))
+        }],
+    );
+    println!("{:<26} {:>9}  {:>12.2?}", "  of which the sort", shuffled.len(), with.saturating_sub(without));
+}
+
+fn decode<T: RootRecord>(shape: &str, records: &[T]) {
+    let files = Files::<T>::new(Compression::Snappy).expect("a schema");
+    let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
+    let [ours, arrow] = medians(
+        records.len(),
+        [&mut || drop(black_box(files.decode(black_box(file.clone())).expect("records"))), &mut || {
+            drop(black_box(arrow_decode(black_box(file.clone()))))
+        }],
+    );
+    println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {:>6.2}", records.len(), ratio(ours, arrow));
+}
+
+fn ratio(ours: Duration, theirs: Duration) -> f64 {
+    ours.as_secs_f64() / theirs.as_secs_f64()
+}
+
+/// The median time of each piece of work, all taking turns.
+fn medians<const N: usize>(rows: usize, mut work: [&mut dyn FnMut(); N]) -> [Duration; N] {
+    let (rounds, calls) = match rows {
+        ..100 => (300, 50),
+        ..10_000 => (100, 3),
+        ..100_000 => (40, 1),
+        _ => (9, 1),
+    };
+    let mut times: [Vec<Duration>; N] = std::array::from_fn(|_| Vec::with_capacity(rounds));
+    for round in 0..=rounds {
+        for (piece, times) in work.iter_mut().zip(&mut times) {
+            let start = Instant::now();
+            for _ in 0..calls {
+                piece();
+            }
+            // The first round warms up.
+            if round > 0 {
+                times.push(start.elapsed() / calls);
+            }
+        }
+    }
+    times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    })
+}

@@ -1,1 +1,153 @@
-//! Shared helpers.
+//! What the benchmarks have in common: the records, and arrow-rs's own writer and reader on ready batches.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::basic::Compression;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use s3store::Record;
+
+/// Rows of a batch, for arrow-rs as for us.
+const BATCH_ROWS: usize = 8_192;
+
+macro_rules! record {
+    ($(#[$docs:meta])* $name:ident, [$($container:tt)*], $(#[$entity:meta])?, $(#[$version:meta])?) => {
+        $(#[$docs])*
+        #[derive(Debug, Clone, PartialEq, Record)]
+        #[record($($container)*)]
+        pub struct $name {
+            /// The partition.
+            $(#[$entity])?
+            pub period: String,
+            /// One of 10,000.
+            $(#[$entity])?
+            pub customer: String,
+            /// One of 1,000.
+            $(#[$entity])?
+            pub sku: String,
+            /// A counter.
+            $(#[$version])?
+            pub quantity: i64,
+            /// A price.
+            pub price: f64,
+            /// Text, different in each row.
+            pub notes: String,
+        }
+
+        impl $name {
+            /// A made-up record; 87 bytes of payload, about.
+            #[must_use]
+            pub fn made(row: u64) -> Self {
+                let mixed = row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
+                Self {
+                    period: "2026-03-17".to_owned(),
+                    customer: format!("customer-{:05}", mixed % 10_000),
+                    sku: format!("sku-{:04}", (mixed >> 20) % 1_000),
+                    quantity: i64::try_from(row).unwrap_or(i64::MAX),
+                    price: (mixed % 100_000) as f64 / 100.0,
+                    notes: format!("note {mixed:016x} on row {row:08}"),
+                }
+            }
+
+            /// Records in no order of their keys.
+            #[must_use]
+            pub fn shuffled(rows: usize) -> Vec<Self> {
+                (0..rows as u64).map(Self::made).collect()
+            }
+
+            /// Records in the order of (period, customer, sku, quantity).
+            #[must_use]
+            pub fn sorted(rows: usize) -> Vec<Self> {
+                let mut records = Self::shuffled(rows);
+                records.sort_by(|a, b| {
+                    (&a.period, &a.customer, &a.sku, a.quantity).cmp(&(&b.period, &b.customer, &b.sku, b.quantity))
+                });
+                records
+            }
+
+            /// The same as ready Arrow batches.
+            #[must_use]
+            pub fn batches(records: &[Self]) -> Vec<RecordBatch> {
+                let text = |field: fn(&Self) -> &str, rows: &[Self]| {
+                    Arc::new(rows.iter().map(|row| Some(field(row))).collect::<StringArray>()) as ArrayRef
+                };
+                let batch = |rows: &[Self]| {
+                    RecordBatch::try_from_iter_with_nullable([
+                        ("period", text(|row| &row.period, rows), false),
+                        ("customer", text(|row| &row.customer, rows), false),
+                        ("sku", text(|row| &row.sku, rows), false),
+                        (
+                            "quantity",
+                            Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.quantity))) as ArrayRef,
+                            false,
+                        ),
+                        (
+                            "price",
+                            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| row.price))) as ArrayRef,
+                            false,
+                        ),
+                        ("notes", text(|row| &row.notes, rows), false),
+                    ])
+                    .expect("the columns are of one length")
+                };
+                records.chunks(BATCH_ROWS).map(batch).collect()
+            }
+        }
+    };
+}
+
+record!(
+    /// Without an entity key.
+    Plain, [partition_by(period)], ,
+);
+record!(
+    /// With an entity key.
+    Keyed, [partition_by(period)], #[record(entity)], #[record(version)]
+);
+
+/// arrow-rs's writer on ready batches.
+#[derive(Debug, Clone, Copy)]
+pub enum Properties {
+    /// arrow-rs's defaults, with snappy.
+    Default,
+    /// What this library chooses for a file of so many rows.
+    Ours,
+}
+
+/// A file by arrow-rs's `ArrowWriter`.
+#[must_use]
+pub fn arrow_encode(batches: &[RecordBatch], properties: Properties) -> Vec<u8> {
+    let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+    let small = rows <= 512;
+    let builder = WriterProperties::builder().set_compression(Compression::SNAPPY);
+    let options = ArrowWriterOptions::new();
+    let options = match properties {
+        Properties::Default => options.with_properties(builder.build()),
+        Properties::Ours => options.with_skip_arrow_metadata(true).with_properties(
+            builder
+                .set_dictionary_enabled(!small)
+                .set_statistics_enabled(if small { EnabledStatistics::Chunk } else { EnabledStatistics::Page })
+                .set_offset_index_disabled(small)
+                .set_max_row_group_row_count(Some(16 * BATCH_ROWS))
+                .build(),
+        ),
+    };
+    let mut file = Vec::new();
+    let mut writer = ArrowWriter::try_new_with_options(&mut file, batches[0].schema(), options).expect("a schema");
+    for batch in batches {
+        writer.write(batch).expect("a batch of the schema");
+    }
+    writer.close().expect("a file");
+    file
+}
+
+/// All batches of a file, by arrow-rs's reader.
+#[must_use]
+pub fn arrow_decode(file: Bytes) -> Vec<RecordBatch> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file").with_batch_size(BATCH_ROWS);
+    reader.build().expect("a reader").map(|batch| batch.expect("a batch")).collect()
+}

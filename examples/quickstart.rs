@@ -1,1 +1,139 @@
-fn main() {}
+//! The whole way of a record on an S3 inside this process: initialise, write, read, narrow, retry, versions.
+//!
+//! `cargo run --example quickstart`
+
+use std::error::Error;
+
+use s3store::chrono::{DateTime, TimeDelta, Utc};
+use s3store::rust_decimal::Decimal;
+use s3store::testing::S3;
+use s3store::{Dataset, Initialized, Record, Store};
+
+const BUCKET: &str = "warehouse";
+
+/// What a customer pays for a product in a period. The struct is the schema of the files.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(charge_period, customer = customer_id))]
+struct Cost {
+    #[record(entity)]
+    charge_period: String,
+    #[record(entity)]
+    customer_id: String,
+    #[record(entity)]
+    sku: String,
+    #[record(decimal(18, 6))]
+    net_cost: Decimal,
+    currency: Option<String>,
+    /// Of the records of one entity, the one with the highest version is the latest.
+    #[record(version, timestamp = "ms")]
+    calculated_at: DateTime<Utc>,
+    /// Ignored on write; filled in on every read.
+    #[record(inserted_at)]
+    inserted_at: Option<DateTime<Utc>>,
+}
+
+/// A narrow view of [`Cost`]: only these columns are read.
+#[derive(Debug, Record)]
+#[record(projection_of = Cost)]
+struct Price {
+    sku: String,
+    net_cost: Decimal,
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    // In a program of yours: `aws_sdk_s3::Client::new(&aws_config::load_from_env().await)`.
+    let s3 = S3::with_bucket(BUCKET);
+    let client = s3.client();
+
+    step("initialise a dataset: once, when its prefix is provisioned");
+    for _ in 0..2 {
+        match Dataset::init(client.clone(), BUCKET, "billing").await? {
+            Initialized::Created(dataset) => println!("created, commit timeout {:?}", dataset.commit_timeout()),
+            Initialized::Found(_) => println!("found, with the same values: nothing was written"),
+        }
+    }
+    let dataset = Dataset::open(client, BUCKET, "billing").await?;
+    let store = Store::<Cost>::new(&dataset);
+
+    step("write five records to three partitions, with a token that makes the write repeatable");
+    let calculated_at: DateTime<Utc> = "2026-03-20T06:00:00Z".parse()?;
+    let costs = [
+        cost("2026-03-17", "abc", "SKU-1", "12.50", calculated_at),
+        cost("2026-03-17", "abc", "SKU-2", "0.000001", calculated_at),
+        cost("2026-03-17", "xyz", "SKU-1", "99.99", calculated_at),
+        cost("2026-03-18", "abc", "SKU-1", "13.75", calculated_at),
+        cost("2026-03-18", "abc", "SKU-2", "7", calculated_at),
+    ];
+    let commits = store.write(&costs).token("job-2026-03-20").await?;
+    for commit in &commits {
+        println!("{}: {} records in {}", commit.partition, commit.row_count, commit.data_path);
+    }
+
+    step("what lies in the bucket now: configuration, refs for the change stream, data, commits");
+    for key in s3.keys(BUCKET) {
+        println!("{key}");
+    }
+
+    step("read everything");
+    print(&store.read_all().await?);
+
+    step("narrow by a pattern: charge_period=2026-03-17/customer=*");
+    print(&store.read("charge_period=2026-03-17/customer=*").await?);
+
+    step("narrow by a typed pattern: periods 2026-03-18 up to 2026-04-01, customer abc");
+    let march = Cost::partitions().charge_period("2026-03-18".."2026-04-01").customer("abc");
+    print(&store.read(march).await?);
+
+    step("write the same again with the same token: the first commits come back, nothing is put");
+    s3.clear_requests();
+    let again = store.write(&costs).token("job-2026-03-20").await?;
+    println!("the same commits: {}", again == commits);
+    for request in s3.requests() {
+        println!("{:?} {}", request.operation, request.key.unwrap_or_default());
+    }
+
+    step("write a newer version of one record");
+    let corrected = cost("2026-03-17", "abc", "SKU-1", "11.00", calculated_at + TimeDelta::days(1));
+    store.write(&[corrected]).token("job-2026-03-21").await?;
+    println!("latest:");
+    print(&store.read("charge_period=2026-03-17/customer=abc").await?);
+    println!("history:");
+    print(&store.read("charge_period=2026-03-17/customer=abc").history().await?);
+
+    step("read two columns of it, as a stream");
+    let mut prices = Store::<Price>::new(&dataset).read_all().stream();
+    let mut total = Decimal::ZERO;
+    while let Some(Price { sku, net_cost }) = prices.try_next().await? {
+        println!("{sku} {net_cost}");
+        total += net_cost;
+    }
+    println!("total {total}");
+
+    // Before a program ends: no write is cut off between its ref and its commit.
+    dataset.drain().await;
+    Ok(())
+}
+
+fn cost(charge_period: &str, customer_id: &str, sku: &str, net_cost: &str, calculated_at: DateTime<Utc>) -> Cost {
+    Cost {
+        charge_period: charge_period.to_owned(),
+        customer_id: customer_id.to_owned(),
+        sku: sku.to_owned(),
+        net_cost: net_cost.parse().unwrap_or_default(),
+        currency: Some("EUR".to_owned()),
+        calculated_at,
+        inserted_at: None,
+    }
+}
+
+fn step(what: &str) {
+    println!("\n== {what}");
+}
+
+fn print(costs: &[Cost]) {
+    for cost in costs {
+        let Cost { charge_period, customer_id, sku, net_cost, calculated_at, .. } = cost;
+        println!("{charge_period} {customer_id} {sku} {net_cost:>12} calculated {calculated_at:%Y-%m-%d}");
+    }
+}

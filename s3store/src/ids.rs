@@ -6,14 +6,13 @@ use std::time::Duration;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::Clock;
-use crate::format::AttemptId;
 
-/// A new attempt: a `UUIDv7` of the clock's time.
+/// The id of a new attempt: a `UUIDv7` of the clock's time.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
-pub(crate) fn attempt(clock: &Clock) -> AttemptId {
+pub(crate) fn attempt(clock: &Clock) -> [u8; 16] {
     let micros = clock.micros().unsigned_abs();
     let nanos = u32::try_from(micros % 1_000_000).unwrap_or_default() * 1_000;
-    AttemptId::from_bytes(Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos)).into_bytes())
+    Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos)).into_bytes()
 }
 
 /// A duration out of `range`, in whole milliseconds, evenly distributed.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Decimal256Type};
-use arrow_array::{Array, ArrayRef, Decimal128Array, FixedSizeBinaryArray, StringViewArray, new_null_array};
+use arrow_array::types::{Date64Type, Decimal128Type, Decimal256Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, Decimal128Array, FixedSizeBinaryArray, Int64Array, StringViewArray, new_null_array,
+};
 use arrow_buffer::{ScalarBuffer, i256};
 use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -33,6 +35,9 @@ pub(super) enum LeafCast {
     Widen(DataType),
     /// To a type that may be too narrow for some: those are errors.
     Checked(DataType),
+    /// To a timestamp of a unit so many times finer, whatever the zone: what is stored is UTC, or is taken for it.
+    /// Instants out of that unit's range are errors.
+    Instant { factor: i64, to: DataType },
     /// To a decimal of another precision or scale; values that would be rounded or cut are errors.
     Decimal { from: i8, precision: u8, scale: i8 },
     /// Bytes to bytes of one length; another length is an error.
@@ -65,12 +70,13 @@ impl LeafCast {
             (BinaryView, FixedSizeBinary(length)) => to(Self::Fixed(*length)),
             (Date64, Date32) => to(Self::Checked(Date32)),
             (Timestamp(have, _), Timestamp(want, zone)) => {
-                let out = Timestamp(finer(*have, *want), zone.clone());
-                Some((time_cast(file, &out, *have == finer(*have, *want)), out))
+                let unit = *have.max(want);
+                let (factor, to) = (per_second(unit) / per_second(*have), Timestamp(unit, zone.clone()));
+                Some((if *file == to { Self::Keep } else { Self::Instant { factor, to: to.clone() } }, to))
             }
             (Time32(have) | Time64(have), Time32(want) | Time64(want)) => {
-                let out = time_of_day(finer(*have, *want));
-                Some((time_cast(file, &out, false), out))
+                let to = time_of_day(*have.max(want));
+                Some((if *file == to { Self::Keep } else { Self::Widen(to.clone()) }, to))
             }
             (Decimal128(p, s) | Decimal256(p, s), Decimal128(precision, scale)) => {
                 let same = matches!(file, Decimal128(..)) && p == precision && s == scale;
@@ -90,6 +96,7 @@ impl LeafCast {
             Self::CheckText => check_text(array),
             Self::Widen(to) => cast(array, to).map_err(|error| ValueError::new(error).at_row(0)),
             Self::Checked(to) => checked(array, to),
+            Self::Instant { factor, to } => instant(array, *factor, to),
             Self::Decimal { from, precision, scale } => decimal(array, *from, *precision, *scale),
             Self::Fixed(length) => fixed(array, *length),
             Self::Nulls(to) => Ok(new_null_array(to, array.len())),
@@ -97,23 +104,19 @@ impl LeafCast {
     }
 }
 
-fn finer(a: TimeUnit, b: TimeUnit) -> TimeUnit {
-    a.max(b)
+fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
 }
 
 fn time_of_day(unit: TimeUnit) -> DataType {
     match unit {
         TimeUnit::Second | TimeUnit::Millisecond => DataType::Time32(unit),
         TimeUnit::Microsecond | TimeUnit::Nanosecond => DataType::Time64(unit),
-    }
-}
-
-/// To a unit as fine or finer. Only a timestamp can leave the finer one's range.
-fn time_cast(file: &DataType, out: &DataType, same_unit: bool) -> LeafCast {
-    match (file == out, file, same_unit) {
-        (true, ..) => LeafCast::Keep,
-        (_, DataType::Timestamp(..), false) => LeafCast::Checked(out.clone()),
-        _ => LeafCast::Widen(out.clone()),
     }
 }
 
@@ -140,29 +143,38 @@ fn checked(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, RowError> {
     // Whole days alone are a date; the cast would cut.
     let cut = match array.data_type() {
         DataType::Date64 => {
-            let days = array.as_primitive::<arrow_array::types::Date64Type>();
+            let days = array.as_primitive::<Date64Type>();
             (0..days.len()).find(|&row| days.is_valid(row) && days.value(row).rem_euclid(86_400_000) != 0)
         }
         _ => None,
     };
-    let lost = (out.null_count() != array.null_count())
-        .then(|| (0..out.len()).find(|&row| out.is_null(row) && array.is_valid(row)))
-        .flatten();
-    match cut.or(lost) {
-        Some(row) => Err(ValueError::new(format!("{} does not fit {to}", shown(array, row))).at_row(row)),
+    match cut.or_else(|| lost(array, &out)) {
+        Some(row) => Err(ValueError::new(format!("the value does not fit {to}")).at_row(row)),
         None => Ok(out),
     }
 }
 
-fn shown(array: &ArrayRef, row: usize) -> String {
-    let integer = cast(&array.slice(row, 1), &DataType::Int64);
-    match integer {
-        Ok(value) => format!(
-            "the value {} ({})",
-            value.as_primitive::<arrow_array::types::Int64Type>().value(0),
-            array.data_type()
-        ),
-        Err(_) => "a value".to_owned(),
+/// The first value that became a null.
+fn lost(from: &dyn Array, to: &dyn Array) -> Option<usize> {
+    let lost = to.null_count() != from.null_count();
+    lost.then(|| (0..to.len()).find(|&row| to.is_null(row) && from.is_valid(row))).flatten()
+}
+
+fn instant(array: &ArrayRef, factor: i64, to: &DataType) -> Result<ArrayRef, RowError> {
+    // To and from integers, which leaves zones alone.
+    let whole = |error: ArrowError| ValueError::new(error).at_row(0);
+    let ticks = cast(array, &DataType::Int64).map_err(whole)?;
+    let ticks = ticks.as_primitive::<Int64Type>();
+    if factor == 1 {
+        return cast(ticks, to).map_err(whole);
+    }
+    let finer: Int64Array = ticks.unary_opt(|tick| tick.checked_mul(factor));
+    match lost(ticks, &finer) {
+        Some(row) => {
+            let value = format!("the value {} ({}) does not fit {to}", ticks.value(row), array.data_type());
+            Err(ValueError::new(value).at_row(row))
+        }
+        None => cast(&finer, to).map_err(whole),
     }
 }
 

@@ -86,6 +86,7 @@ impl<'a> Planner<'a> {
     fn step(&mut self, node: &ColumnNode, found: &Found<'_>) -> Result<(Step, DataType), ValueError> {
         match (&node.shape, found.field.data_type()) {
             (Shape::Leaf(wanted), file) => self.leaf(wanted, file, found.leaf),
+            (Shape::Uuid, file) => self.leaf(&node.read_type(), file, found.leaf),
             (Shape::List(element), DataType::List(file)) => {
                 let adapt = self.node(element, &Found { field: file, leaf: found.leaf })?;
                 let field = field_for(element, &adapt.data_type);
@@ -99,12 +100,12 @@ impl<'a> Planner<'a> {
                     wanted.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
                 Ok((Step::Struct { fields: fields.clone(), members }, DataType::Struct(fields)))
             }
-            (_, file) => Err(mismatch(file, &node.write_type())),
+            (_, file) => self.leaf(&node.write_type(), file, found.leaf),
         }
     }
 
     fn leaf(&mut self, wanted: &DataType, file: &DataType, leaf: usize) -> Result<(Step, DataType), ValueError> {
-        if file.is_nested() {
+        if file.is_nested() || wanted.is_nested() {
             return Err(mismatch(file, wanted));
         }
         let column = self.parquet.column(leaf);
@@ -153,7 +154,7 @@ fn map_key() -> ColumnNode {
 
 /// The field of a wanted node, with the type that comes out for it.
 pub(super) fn field_for(node: &ColumnNode, data_type: &DataType) -> FieldRef {
-    Arc::new(Field::new(node.name, data_type.clone(), node.nullable))
+    node.field(data_type.clone())
 }
 
 /// How many leaves are below a type of the file.

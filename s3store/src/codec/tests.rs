@@ -1,6 +1,8 @@
 //! What the tests of the codec share: descriptions made by hand, and values as JSON.
 
+mod corrupt;
 mod go_files;
+mod pyarrow;
 mod roundtrip;
 
 use std::path::PathBuf;

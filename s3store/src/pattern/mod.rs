@@ -64,7 +64,9 @@ mod tests;
 
 pub use into::{IntoPatterns, Sealed, Selections};
 pub(crate) use plan::{ListPlan, Listing};
-pub use selection::{IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix};
+pub use selection::{
+    Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
+};
 
 /// What a read covers: the partitions whose every value is selected by its segment.
 ///

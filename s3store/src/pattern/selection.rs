@@ -14,8 +14,8 @@ pub struct Selection(std::result::Result<Segment, String>);
 
 /// What selects values of a partition column of this `Kind`: an exact value, [`prefix`], or a half-open range.
 ///
-/// A range `from..to` selects the values `v` with `from <= v < to`, compared as they are rendered, byte by byte; `from..`
-/// and `..to` leave an end open. Equal ends select nothing.
+/// A range `from..to` selects the partitions that hold values `v` with `from <= v < to`; `from..` and `..to` leave an end
+/// open. Equal ends select nothing. A partition by month, say, that holds a value of the range is selected as a whole.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` selects no values of this partition column",
     label = "not a value of this column, nor a range of them",
@@ -54,6 +54,16 @@ pub trait PartitionFormat {
             values or `prefix(\"…\")` instead"
 )]
 pub trait Ordered: PartitionFormat {}
+
+/// Values each of which has a next smaller one, so that a range knows its last.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't end a range of partition values",
+    label = "its next smaller value is not known"
+)]
+pub trait Discrete: PartialOrd + Sized {
+    /// The greatest value that is smaller.
+    fn before(&self) -> Option<Self>;
+}
 
 /// What `a..=b` would need of its ends. Nothing has it, so that the compiler can say why.
 #[diagnostic::on_unimplemented(
@@ -140,9 +150,13 @@ impl<R: PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for &V {
     }
 }
 
-impl<R: Ordered + PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for Range<V> {
+impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendered<R, V>> for Range<V> {
     fn into_selection(self) -> Selection {
-        Selection::range(Some(R::render(&self.start)), Some(R::render(&self.end)))
+        if self.start > self.end {
+            return Selection(Err("the range is reversed: its end comes before its start".to_owned()));
+        }
+        let end = if self.start == self.end { R::render(&self.end) } else { end_before::<R>(&self.end) };
+        Selection::range(Some(R::render(&self.start)), Some(end))
     }
 }
 
@@ -152,9 +166,9 @@ impl<R: Ordered + PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> f
     }
 }
 
-impl<R: Ordered + PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for RangeTo<V> {
+impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendered<R, V>> for RangeTo<V> {
     fn into_selection(self) -> Selection {
-        Selection::range(None, Some(R::render(&self.end)))
+        Selection::range(None, Some(end_before::<R>(&self.end)))
     }
 }
 
@@ -213,6 +227,17 @@ impl Selection {
     fn inclusive() -> Self {
         Self(Err("a range of partition values is half-open".to_owned()))
     }
+}
+
+/// Where the texts of the values below `end` end. A rendering may be one text for many values: the last value below the
+/// 20th of March has, by `%Y-%m`, the text of the 20th of March, which then belongs to the range.
+fn end_before<R: PartitionFormat<Value: Discrete>>(end: &R::Value) -> Result<String> {
+    let mut text = R::render(end)?;
+    if end.before().is_some_and(|last| R::render(&last).is_ok_and(|last| last == text)) {
+        // The smallest text that is greater.
+        text.push('\0');
+    }
+    Ok(text)
 }
 
 fn text(text: &impl AsRef<str>) -> Result<String> {

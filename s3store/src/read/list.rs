@@ -10,11 +10,7 @@ use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::store::{Listed, Page};
 
 /// The committed files that the patterns select.
-pub(super) async fn snapshot(
-    dataset: &Dataset,
-    patterns: Vec<Pattern>,
-    names: &[&str],
-) -> Result<Vec<PartitionFiles>> {
+pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &[&str]) -> Result<Vec<PartitionFiles>> {
     let plan = ListPlan::new(patterns, names);
     let side_by_side = dataset.requests().permits();
     let mut seen = Seen::default();

@@ -160,10 +160,25 @@ impl<T> fmt::Debug for Read<T> {
 /// A merged batch as records.
 fn rows<T: Record>(_layout: &ReadLayout, batch: RecordBatch) -> Result<Vec<T>> {
     let mut rows = Vec::with_capacity(batch.num_rows());
-    match T::decode(batch.columns(), 0..batch.num_rows(), &mut rows) {
-        Ok(()) => Ok(rows),
-        Err(error) => Err(Error::invalid_data(error.to_string())),
+    append(&batch, &mut rows)?;
+    Ok(rows)
+}
+
+fn append<T: Record>(batch: &RecordBatch, rows: &mut Vec<T>) -> Result<()> {
+    let decoded = T::decode(batch.columns(), 0..batch.num_rows(), rows);
+    decoded.map_err(|error| Error::invalid_data(error.to_string()))
+}
+
+/// The records of one file, decoded on this thread: what the testing tools and the benchmarks measure.
+#[cfg(feature = "testing")]
+pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, layout: &ReadLayout) -> Result<Vec<T>> {
+    let batches = crate::codec::open(file, layout)?.collect::<Result<Vec<_>>>()?;
+    let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
+    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for batch in crate::merge::merge(layout, vec![batches], keep)? {
+        append(&batch?, &mut rows)?;
     }
+    Ok(rows)
 }
 
 /// A merged batch without the columns that were read for its order alone.

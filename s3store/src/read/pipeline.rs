@@ -148,10 +148,7 @@ async fn download(dataset: Dataset, file: File) -> Result<Bytes> {
     drop(permit);
     let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
     body.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Vanished,
-            format!("{} was listed but is gone: somebody deleted it; read again", file.key),
-        )
+        Error::new(ErrorKind::Vanished, format!("{} was listed but is gone: somebody deleted it; read again", file.key))
     })
 }
 

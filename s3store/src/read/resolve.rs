@@ -119,8 +119,7 @@ impl Seen {
         let mut partitions = Vec::new();
         for (key, tokens) in self.0 {
             let committed = tokens.into_values().filter(|attempts| attempts.commit.is_some());
-            let mut files: Vec<File> =
-                committed.flat_map(|attempts| attempts.files).map(|(_, file)| file).collect();
+            let mut files: Vec<File> = committed.flat_map(|attempts| attempts.files).map(|(_, file)| file).collect();
             if files.is_empty() {
                 continue;
             }

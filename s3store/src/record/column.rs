@@ -4,11 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::{Shape, ValueError};
-
-/// The encoding of a type's own choice.
-#[derive(Debug)]
-pub enum Plain {}
+use super::{Plain, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
 ///
@@ -16,12 +12,15 @@ pub enum Plain {}
 /// `#[derive(ColumnType)]` (nested structs, newtypes, unit enums) or by implementing [`AsColumn`].
 ///
 /// An array is built in two passes over the rows, which is as fast as writing the buffers by hand: `measure` sums up
-/// what the builder must reserve, then `push` appends.
+/// what the builder must reserve, then `push` appends. No item is a method: where this trait is imported, `vec.push(…)`
+/// must stay what it is.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit a column",
     label = "no column type",
     note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
-            with `#[record(with = …)]`"
+            with `#[record(with = …)]`",
+    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
+            differ between machines, use u64 and i64"
 )]
 pub trait ColumnType<E = Plain>: Sized {
     /// What is summed up before building: bytes of strings, items of lists; `()` where the width is fixed.
@@ -33,6 +32,12 @@ pub trait ColumnType<E = Plain>: Sized {
     /// Reads values: the typed arrays of a column.
     #[doc(hidden)]
     type Reader;
+    /// How a `Vec` of this type is stored: [`Listed`](super::Listed), but for `u8`, whose `Vec` is bytes.
+    #[doc(hidden)]
+    type InVec: VecLayout<Self, E>;
+    /// Whether the stored values have a total order: [`Total`](super::Total) or [`Unordered`](super::Unordered).
+    #[doc(hidden)]
+    type Order;
     /// Whether the column may hold nulls: true for `Option` alone.
     #[doc(hidden)]
     const NULLABLE: bool = false;
@@ -40,25 +45,28 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The shape of the column.
     #[doc(hidden)]
     fn shape() -> Shape;
-    /// Adds this value to `size`.
+    /// Adds this value to `size`. A guess: a builder grows beyond it.
     #[doc(hidden)]
-    fn measure(&self, size: &mut Self::Size);
+    fn measure(value: &Self, size: &mut Self::Size);
     /// A builder for `rows` values of `size` in all.
     #[doc(hidden)]
     fn builder(rows: usize, size: &Self::Size) -> Self::Builder;
-    /// Appends this value.
+    /// Appends this value. After an error the builder is of no further use.
     #[doc(hidden)]
-    fn push(&self, builder: &mut Self::Builder) -> Result<(), ValueError>;
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError>;
     /// Appends a null.
     #[doc(hidden)]
     fn push_null(builder: &mut Self::Builder);
     /// The array, in the write type.
     #[doc(hidden)]
-    fn finish(builder: Self::Builder) -> ArrayRef;
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError>;
     /// A reader of an array of the read type. A wrong type is an error, never a panic.
+    ///
+    /// Timestamps and times of day may come in any unit, so that nothing is lost of a file whose unit is finer than
+    /// the field's: what casts a file's columns to the read type leaves a finer unit alone. Values keep every digit.
     #[doc(hidden)]
     fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError>;
-    /// Whether the value of a row is null.
+    /// Whether the value of a row is null. The row is one of the array's.
     #[doc(hidden)]
     fn is_null(reader: &Self::Reader, row: usize) -> bool;
     /// The value of a row. A null is an error, but for `Option`.
@@ -71,7 +79,9 @@ pub trait ColumnType<E = Plain>: Sized {
 /// ```ignore
 /// impl AsColumn for Money {
 ///     type Column = i64;
+///
 ///     fn to_column(&self) -> Result<i64, ValueError> { Ok(self.cents) }
+///
 ///     fn from_column(cents: i64) -> Result<Self, ValueError> { Ok(Money { cents }) }
 /// }
 /// ```

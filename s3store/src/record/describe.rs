@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
+use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 
-use super::ValueError;
+use super::{ColumnType, ValueError};
 
 /// A record, described: compiled once, the same for typed rows, batches and tools without a type.
 #[derive(Debug)]
@@ -62,6 +63,8 @@ pub struct ColumnNode {
 pub enum Shape {
     /// A single value. Strings are `Utf8` and bytes `Binary` here; the read types are their views.
     Leaf(DataType),
+    /// A UUID: 16 fixed bytes, marked as a UUID in the file.
+    Uuid,
     /// A list, with its element.
     List(Box<ColumnNode>),
     /// A map with string keys, with its value.
@@ -78,6 +81,12 @@ impl PartialEq for ColumnNode {
 }
 
 impl ColumnNode {
+    /// A column of the type `T` under the encoding `E`: without aliases and default, which are then set.
+    #[must_use]
+    pub fn of<T: ColumnType<E>, E>(name: &'static str) -> Self {
+        Self { name, aliases: &[], shape: T::shape(), nullable: T::NULLABLE, default: None, default_for_nulls: false }
+    }
+
     /// The type that arrays have on their way into a file.
     #[must_use]
     pub fn write_type(&self) -> DataType {
@@ -85,6 +94,8 @@ impl ColumnNode {
     }
 
     /// The type that arrays have on their way out of a file: strings and bytes as views.
+    ///
+    /// A timestamp or time of day may also keep the file's unit where that is finer; readers take any.
     #[must_use]
     pub fn read_type(&self) -> DataType {
         self.data_type(
@@ -100,26 +111,55 @@ impl ColumnNode {
     fn data_type(&self, leaf: &dyn Fn(&DataType) -> DataType, field: fn(&Self) -> FieldRef) -> DataType {
         match &self.shape {
             Shape::Leaf(data_type) => leaf(data_type),
+            Shape::Uuid => DataType::FixedSizeBinary(16),
             Shape::List(element) => DataType::List(field(element)),
-            Shape::Map(value) => {
-                let key = Field::new("key", leaf(&DataType::Utf8), false);
-                let entries = Fields::from(vec![Arc::new(key), field(value)]);
-                DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries), false)), false)
-            }
+            Shape::Map(value) => DataType::Map(entries_field(entry_fields(leaf(&DataType::Utf8), field(value))), false),
             Shape::Struct(fields) => DataType::Struct(fields.iter().map(field).collect()),
         }
     }
 
-    fn write_field(&self) -> FieldRef {
-        Arc::new(Field::new(self.name, self.write_type(), self.nullable))
+    /// The field of what is written.
+    pub(crate) fn write_field(&self) -> FieldRef {
+        self.field(self.write_type())
     }
 
-    fn read_field(&self) -> FieldRef {
-        Arc::new(Field::new(self.name, self.read_type(), self.nullable))
+    /// The field of what is read.
+    pub(crate) fn read_field(&self) -> FieldRef {
+        self.field(self.read_type())
+    }
+
+    /// The field of this column, with another type of data: one that is on its way to the read type.
+    pub(crate) fn field(&self, data_type: DataType) -> FieldRef {
+        let mut field = Field::new(self.name, data_type, self.nullable);
+        if self.shape == Shape::Uuid {
+            // Parquet's logical type UUID follows from Arrow's canonical extension type.
+            field.set_metadata([(EXTENSION_TYPE_NAME_KEY.to_owned(), "arrow.uuid".to_owned())].into());
+        }
+        Arc::new(field)
     }
 }
 
+/// The fields of a map's entries.
+pub(crate) fn entry_fields(key: DataType, value: FieldRef) -> Fields {
+    Fields::from(vec![Arc::new(Field::new("key", key, false)), value])
+}
+
+/// The field of a map's entries, with the names that other libraries look for.
+pub(crate) fn entries_field(fields: Fields) -> FieldRef {
+    Arc::new(Field::new("key_value", DataType::Struct(fields), false))
+}
+
 impl Description {
+    /// A projection of this record, its columns in the order of `names`.
+    #[must_use]
+    pub fn projection(&self, record: &'static str, names: &[&str]) -> Self {
+        let columns: Vec<ColumnNode> =
+            names.iter().filter_map(|name| self.columns.iter().find(|column| column.name == *name)).cloned().collect();
+        let inserted_at = self.inserted_at.and_then(|index| self.columns.get(index));
+        let inserted_at = inserted_at.and_then(|wanted| columns.iter().position(|column| column.name == wanted.name));
+        Self { record, columns, partition: self.partition, key: self.key.clone(), inserted_at }
+    }
+
     /// The schema of what is written.
     pub(crate) fn write_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnNode::write_field).collect::<Fields>()))

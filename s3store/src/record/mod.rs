@@ -4,12 +4,29 @@
 //! data types per value; what leaves this layer is Arrow arrays and a [`Description`].
 
 mod column;
+mod derived;
 mod describe;
+mod encoding;
+mod order;
+mod partition;
+mod types;
 mod value;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
+pub use derived::{
+    EnumBuilder, EnumInteger, EnumReader, EnumText, Field, Missing, Reading, Skipped, StructReader, Validity, entity,
+    enum_of, in_column, struct_array, version,
+};
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
+#[cfg(feature = "decimal")]
+pub use encoding::DecimalOf;
+pub use encoding::{Cut, Exact, Micro, Milli, Nano, Passes, Plain, Precision, Timestamp, Unit, With, WithOption};
+pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
+pub use partition::{
+    AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
+};
+pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
 pub use value::{RowError, ValueError};
 
 use arrow_array::ArrayRef;
@@ -60,6 +77,9 @@ pub trait Record: Sized + Send + 'static {
 pub trait RootRecord: Record<Root = Self> + Sync {
     /// Columns from rows, in the description's order and with the write types. The field marked `inserted_at` is
     /// ignored: its column holds `inserted_at` (microseconds since 1970) in every row.
+    ///
+    /// An error for which [`ValueError::is_too_large`] holds asks for fewer rows a call: no single value is at fault,
+    /// unless it is the only one.
     #[doc(hidden)]
     fn encode<'a, I>(rows: I, inserted_at: i64) -> Result<Vec<ArrayRef>, RowError>
     where

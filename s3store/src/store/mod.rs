@@ -407,6 +407,3 @@ fn decode_key(key: &str) -> Result<String, Failure> {
         Err(error) => Err(Failure::body(format!("a listed key is not utf-8: {error}"))),
     }
 }
-
-//#[cfg(all(test, feature = "testing"))]
-//mod tests;

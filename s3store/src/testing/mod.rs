@@ -42,6 +42,7 @@ mod checksum;
 mod connector;
 mod convert;
 mod fault;
+mod files;
 mod list;
 mod listener;
 mod multipart;
@@ -64,6 +65,7 @@ use tokio::net::ToSocketAddrs;
 
 pub use bucket::{ConditionalPut, Object, Policy};
 pub use fault::{Fault, FaultBuilder, Meanwhile};
+pub use files::{Files, read_file};
 pub use listener::Listener;
 pub use request::{Answer, Operation, Request};
 pub use time::ServerTime;

@@ -23,12 +23,26 @@ pub(super) async fn encode<T: RootRecord>(
 ) -> Result<Bytes> {
     let mut batches = columns(rows, inserted_at).await?;
     if let Some(key) = &T::description().key {
-        if let Some(order) = order(&batches, key).await? {
+        let keys = key_columns(&batches, key);
+        if let Some(order) = blocking(move || order(&keys)).await? {
             batches = columns(&rows.ordered(&order), inserted_at).await?;
         }
     }
     let count = rows.len();
     blocking(move || encoder.encode(count, batches.into_iter().map(Ok))).await
+}
+
+/// As [`encode`], on this thread: what the testing tools and the benchmarks measure.
+#[cfg(feature = "testing")]
+pub(crate) fn encode_here<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Encoder) -> Result<Bytes> {
+    let rows = Rows::all(records);
+    let mut batches = Batches::new(&rows, inserted_at).collect::<Result<Vec<_>>>()?;
+    if let Some(key) = &T::description().key {
+        if let Some(order) = order(&key_columns(&batches, key))? {
+            batches = Batches::new(&rows.ordered(&order), inserted_at).collect::<Result<_>>()?;
+        }
+    }
+    encoder.encode(records.len(), batches.into_iter().map(Ok))
 }
 
 /// Whether all rows fit their columns.
@@ -48,15 +62,8 @@ async fn each_batch<T: RootRecord>(
     inserted_at: i64,
     mut take: impl FnMut(Vec<ArrayRef>),
 ) -> Result<()> {
-    for (turn, start) in (0..rows.len()).step_by(BATCH_ROWS).enumerate() {
-        let range = start..rows.len().min(start + BATCH_ROWS);
-        let batch =
-            rows.with_range(range, |slice| T::encode(slice, inserted_at), |picked| T::encode(picked, inserted_at));
-        let batch = batch.map_err(|mut error| {
-            error.row = rows.place(start + error.row);
-            unfit(error)
-        })?;
-        take(batch);
+    for (turn, batch) in Batches::new(rows, inserted_at).enumerate() {
+        take(batch?);
         if turn % BATCHES_A_TURN == BATCHES_A_TURN - 1 {
             tokio::task::yield_now().await;
         }
@@ -64,15 +71,60 @@ async fn each_batch<T: RootRecord>(
     Ok(())
 }
 
+/// Rows as columns, [`BATCH_ROWS`] at a time, or fewer where so many have more text than an array can hold.
+struct Batches<'r, 'a, T> {
+    rows: &'r Rows<'a, T>,
+    inserted_at: i64,
+    start: usize,
+    size: usize,
+}
+
+impl<'r, 'a, T: RootRecord> Batches<'r, 'a, T> {
+    fn new(rows: &'r Rows<'a, T>, inserted_at: i64) -> Self {
+        Self { rows, inserted_at, start: 0, size: BATCH_ROWS }
+    }
+}
+
+impl<T: RootRecord> Iterator for Batches<'_, '_, T> {
+    type Item = Result<Vec<ArrayRef>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let range = self.start..self.rows.len().min(self.start + self.size);
+            if range.is_empty() {
+                return None;
+            }
+            let (length, inserted_at) = (range.len(), self.inserted_at);
+            let batch = self.rows.with_range(
+                range,
+                |slice| T::encode(slice, inserted_at),
+                |picked| T::encode(picked, inserted_at),
+            );
+            match batch {
+                Err(error) if error.value.is_too_large() && length > 1 => self.size = length / 2,
+                Err(mut error) => {
+                    error.row = self.rows.place(self.start + error.row);
+                    self.start = self.rows.len();
+                    return Some(Err(unfit(error)));
+                }
+                Ok(batch) => {
+                    self.start += length;
+                    return Some(Ok(batch));
+                }
+            }
+        }
+    }
+}
+
+/// The pieces of each key column, entity first.
+fn key_columns(batches: &[Vec<ArrayRef>], key: &Key) -> Vec<Vec<ArrayRef>> {
+    key.columns().map(|column| batches.iter().map(|batch| Arc::clone(&batch[column])).collect()).collect()
+}
+
 /// In which order the rows belong; `None` if they are in order.
-async fn order(batches: &[Vec<ArrayRef>], key: &Key) -> Result<Option<Vec<u32>>> {
-    let keys: Vec<Vec<ArrayRef>> =
-        key.columns().map(|column| batches.iter().map(|batch| Arc::clone(&batch[column])).collect()).collect();
-    blocking(move || {
-        let keys = keys.iter().map(|pieces| whole(pieces)).collect::<Result<Vec<_>>>()?;
-        sort::permutation(&keys)
-    })
-    .await
+fn order(keys: &[Vec<ArrayRef>]) -> Result<Option<Vec<u32>>> {
+    let keys = keys.iter().map(|pieces| whole(pieces)).collect::<Result<Vec<_>>>()?;
+    sort::permutation(&keys)
 }
 
 fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef> {

@@ -60,7 +60,9 @@ mod tests {
     }
 
     fn failure(class: Class, uncertain: bool) -> Failure {
-        Failure { uncertain, ..Failure::local(class) }
+        let mut failure = Failure::local(class);
+        failure.uncertain = uncertain;
+        failure
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::token::{Tokens, validated};
 use crate::codec::Encoder;
 use crate::dataset::{Dataset, Store};
 use crate::error::Result;
-use crate::format::Token;
+use crate::format::{AttemptId, Token};
 use crate::ids;
 use crate::record::RootRecord;
 
@@ -63,7 +63,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
                 true => protocol::optimistic_mode(&dataset)?,
                 false => Mode::Usual,
             };
-            let id = ids::attempt(dataset.clock());
+            let id = AttemptId::from_bytes(ids::attempt(dataset.clock()));
             let retried = token.is_some();
             let token = token.unwrap_or_else(|| Token::of_attempt(id));
             let place = Place::new(dataset.keys(), group.key, token)?;

@@ -17,6 +17,8 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 
 use self::attempt::Place;
+#[cfg(feature = "testing")]
+pub(crate) use self::encode::encode_here;
 use self::group::{Group, Rows};
 use self::many::Plan;
 pub use self::outcome::{Commit, CommitError, Unknown, WriteError};

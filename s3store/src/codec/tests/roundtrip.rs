@@ -1,30 +1,323 @@
 //! What is written is read again, to the value; and the same records give the same bytes.
 
+use std::process::Command;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray};
-use arrow_schema::DataType;
-use parquet::file::metadata::ParquetMetaDataReader;
+use arrow_array::builder::{Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, FixedSizeBinaryArray, Float32Array,
+    Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, StructArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, UInt8Array,
+    UInt16Array, UInt32Array, UInt64Array,
+};
+use arrow_cast::cast;
+use arrow_schema::{DataType, Field, TimeUnit};
+use bytes::Bytes;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use proptest::prelude::*;
 
-use super::super::{Compression, Encoder, open};
-use super::{column, description, layout};
-use crate::record::Key;
+use super::super::{BATCH_ROWS, Compression, Encoder, open};
+use super::{column, description, layout, list, map, node, read};
+use crate::error::Result;
+use crate::record::{ColumnNode, Key, Shape};
+
+const CODECS: [Compression; 4] = [Compression::Snappy, Compression::Zstd, Compression::Gzip, Compression::Uncompressed];
+
+fn instant(unit: TimeUnit) -> DataType {
+    DataType::Timestamp(unit, Some("UTC".into()))
+}
+
+/// One column of each type.
+fn columns() -> Vec<ColumnNode> {
+    let place = || vec![column("street", DataType::Utf8), column("zip", DataType::Int32).null()];
+    let strings = || Shape::List(Box::new(column("element", DataType::Utf8).null()));
+    vec![
+        column("name", DataType::Utf8),
+        column("b", DataType::Boolean),
+        column("i8", DataType::Int8),
+        column("i16", DataType::Int16),
+        column("i32", DataType::Int32),
+        column("i64", DataType::Int64),
+        column("u8", DataType::UInt8),
+        column("u16", DataType::UInt16),
+        column("u32", DataType::UInt32),
+        column("u64", DataType::UInt64),
+        column("f32", DataType::Float32),
+        column("f64", DataType::Float64),
+        column("note", DataType::Utf8).null(),
+        column("bytes", DataType::Binary).null(),
+        column("fixed", DataType::FixedSizeBinary(4)),
+        column("small", DataType::Decimal128(9, 2)),
+        column("medium", DataType::Decimal128(18, 6)),
+        column("large", DataType::Decimal128(28, 10)),
+        column("at_ms", instant(TimeUnit::Millisecond)),
+        column("at_us", instant(TimeUnit::Microsecond)),
+        column("at_ns", instant(TimeUnit::Nanosecond)),
+        column("local", DataType::Timestamp(TimeUnit::Microsecond, None)),
+        column("day", DataType::Date32),
+        column("time", DataType::Time64(TimeUnit::Microsecond)),
+        list("tags", Shape::Leaf(DataType::Utf8)),
+        node("maybe_tags", strings()).null(),
+        map("attrs", Shape::Leaf(DataType::Int64)),
+        node("place", Shape::Struct(place())).null(),
+        list("places", Shape::Struct(place())),
+    ]
+}
+
+/// What one row is made of: a number, a text, some texts.
+type Seed = (i64, String, Vec<String>);
+
+/// Columns for rows, in the write types.
+fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
+    let numbers = || seeds.iter().map(|seed| seed.0);
+    let texts = || seeds.iter().map(|seed| seed.1.as_str());
+    let optional = |row: usize| row % 3 != 1;
+    let maybe = || texts().enumerate().map(|(row, text)| optional(row).then_some(text));
+    let decimal = |precision: u8, scale: i8| {
+        let limit = 10i128.pow(u32::from(precision));
+        let values = Decimal128Array::from_iter_values(numbers().map(|number| i128::from(number) % limit));
+        values.with_precision_and_scale(precision, scale).unwrap()
+    };
+    let zip = |count: usize| (0..count).map(|row| optional(row).then_some(row as i32)).collect::<Int32Array>();
+    let fields = || match columns()[27].write_type() {
+        DataType::Struct(fields) => fields,
+        other => panic!("{other}"),
+    };
+    let place = |streets: Vec<&str>, nulls: Option<Vec<bool>>| {
+        let zips = zip(streets.len());
+        let columns: Vec<ArrayRef> = vec![Arc::new(StringArray::from(streets)), Arc::new(zips)];
+        StructArray::new(fields(), columns, nulls.map(Into::into))
+    };
+    let items: Vec<&str> = seeds.iter().flat_map(|seed| seed.2.iter().map(String::as_str)).collect();
+    let offsets = arrow_buffer::OffsetBuffer::from_lengths(seeds.iter().map(|seed| seed.2.len()));
+    let fixed = numbers().map(|number| Some((number as u32).to_be_bytes()));
+    let fixed = FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed, 4).unwrap();
+    let list_of = |element: ArrayRef| {
+        let field = Arc::new(Field::new("element", element.data_type().clone(), false));
+        arrow_array::ListArray::new(field, offsets.clone(), element, None)
+    };
+    let mut maybe_tags = ListBuilder::new(StringBuilder::new()).with_field(Field::new("element", DataType::Utf8, true));
+    let names = MapFieldNames { entry: "key_value".into(), key: "key".into(), value: "value".into() };
+    let mut attrs = MapBuilder::new(Some(names), StringBuilder::new(), Int64Builder::new())
+        .with_values_field(Field::new("value", DataType::Int64, false));
+    for (row, seed) in seeds.iter().enumerate() {
+        for (index, item) in seed.2.iter().enumerate() {
+            maybe_tags.values().append_option(optional(index).then_some(item));
+            attrs.keys().append_value(item);
+            attrs.values().append_value(index as i64);
+        }
+        maybe_tags.append(optional(row) || !seed.2.is_empty());
+        attrs.append(true).unwrap();
+    }
+    vec![
+        Arc::new(StringArray::from_iter_values(texts())),
+        Arc::new(numbers().map(|number| Some(number % 2 == 0)).collect::<BooleanArray>()),
+        Arc::new(numbers().map(|number| number as i8).collect::<Int8Array>()),
+        Arc::new(numbers().map(|number| number as i16).collect::<Int16Array>()),
+        Arc::new(numbers().map(|number| number as i32).collect::<Int32Array>()),
+        Arc::new(numbers().collect::<Int64Array>()),
+        Arc::new(numbers().map(|number| number as u8).collect::<UInt8Array>()),
+        Arc::new(numbers().map(|number| number as u16).collect::<UInt16Array>()),
+        Arc::new(numbers().map(|number| number as u32).collect::<UInt32Array>()),
+        Arc::new(numbers().map(|number| number as u64).collect::<UInt64Array>()),
+        Arc::new(numbers().map(|number| number as f32).collect::<Float32Array>()),
+        Arc::new(numbers().map(|number| number as f64 / 3.0).collect::<Float64Array>()),
+        Arc::new(maybe().collect::<StringArray>()),
+        Arc::new(maybe().map(|text| text.map(str::as_bytes)).collect::<BinaryArray>()),
+        Arc::new(fixed),
+        Arc::new(decimal(9, 2)),
+        Arc::new(decimal(18, 6)),
+        Arc::new(decimal(28, 10)),
+        Arc::new(TimestampMillisecondArray::from_iter_values(numbers()).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(numbers()).with_timezone("UTC")),
+        Arc::new(TimestampNanosecondArray::from_iter_values(numbers()).with_timezone("UTC")),
+        Arc::new(TimestampMicrosecondArray::from_iter_values(numbers())),
+        Arc::new(Date32Array::from_iter_values(numbers().map(|number| (number % 1_000_000) as i32))),
+        Arc::new(Time64MicrosecondArray::from_iter_values(numbers().map(|number| number.rem_euclid(86_400_000_000)))),
+        Arc::new(list_of(Arc::new(StringArray::from(items.clone())))),
+        Arc::new(maybe_tags.finish()),
+        Arc::new(attrs.finish()),
+        Arc::new(place(texts().collect(), Some((0..seeds.len()).map(optional).collect()))),
+        Arc::new(list_of(Arc::new(place(items, None)))),
+    ]
+}
+
+/// A file of these rows, given to the encoder so many at a time.
+fn encode(compression: Compression, seeds: &[Seed], chunk: usize) -> Bytes {
+    let encoder = Encoder::new(&description(columns(), None), compression).unwrap();
+    let arrays = arrays(seeds);
+    let slices = (0..seeds.len()).step_by(chunk).map(|start| {
+        let length = chunk.min(seeds.len() - start);
+        Ok(arrays.iter().map(|array| array.slice(start, length)).collect())
+    });
+    encoder.encode(seeds.len(), slices).unwrap()
+}
+
+fn expected(seeds: &[Seed]) -> RecordBatch {
+    let schema = layout(columns(), None).schema();
+    let columns =
+        arrays(seeds).into_iter().zip(schema.fields()).map(|(array, field)| cast(&array, field.data_type()).unwrap());
+    let columns = columns.collect();
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
+fn fixed_seeds(rows: i64) -> Vec<Seed> {
+    let seed = |row: i64| {
+        let number = row.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64);
+        (
+            number,
+            format!("text {} of some length", number % 1_000),
+            (0..row % 4).map(|item| format!("item {item}")).collect(),
+        )
+    };
+    (0..rows).map(seed).collect()
+}
+
+fn footer(bytes: &Bytes) -> ParquetMetaData {
+    ParquetMetaDataReader::new().parse_and_finish(bytes).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_type_survives(
+        seeds in prop::collection::vec((any::<i64>(), any::<String>(), prop::collection::vec(any::<String>(), 0..4)), 0..30),
+        codec in 0usize..4,
+    ) {
+        let bytes = encode(CODECS[codec], &seeds, 7);
+        let (batch, expected) = (read(bytes, columns()).unwrap(), expected(&seeds));
+        for (index, column) in columns().iter().enumerate() {
+            prop_assert_eq!(batch.column(index), expected.column(index), "{}", column.name);
+        }
+    }
+}
+
+#[test]
+fn large_files_survive_in_every_codec() {
+    let seeds = fixed_seeds(20_000);
+    for compression in CODECS {
+        let bytes = encode(compression, &seeds, BATCH_ROWS);
+        let reader = open(bytes.clone(), &layout(columns(), None)).unwrap();
+        assert_eq!(reader.plan().rows(), 20_000);
+        assert!(reader.plan().uncompressed_size() > 1_000_000, "{}", reader.plan().uncompressed_size());
+        assert!(reader.map(|batch| batch.unwrap().num_rows()).all(|rows| rows <= BATCH_ROWS));
+        assert!(read(bytes, columns()).unwrap() == expected(&seeds), "{compression:?}");
+    }
+}
+
+#[test]
+fn nothing_encodes_to_a_file_of_no_rows() {
+    let batch = read(encode(Compression::Snappy, &[], 1), columns()).unwrap();
+    assert_eq!(batch.num_rows(), 0);
+}
+
+#[test]
+fn lists_and_maps_are_where_other_readers_look() {
+    let parquet = footer(&encode(Compression::Snappy, &fixed_seeds(3), 3));
+    let paths: Vec<_> =
+        parquet.file_metadata().schema_descr().columns().iter().map(|column| column.path().string()).collect();
+    for path in ["tags.list.element", "attrs.key_value.key", "attrs.key_value.value", "places.list.element.zip"] {
+        assert!(paths.iter().any(|have| have == path), "{path} in {paths:?}");
+    }
+}
+
+#[test]
+fn row_groups_end_where_reading_them_one_by_one_stays_cheap() {
+    let encoder = Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap();
+    let column: ArrayRef = Arc::new((0..300_000).collect::<Int64Array>());
+    let parquet = footer(&encoder.encode(300_000, [Ok(vec![column])]).unwrap());
+    let groups: Vec<_> = parquet.row_groups().iter().map(|group| group.num_rows()).collect();
+    assert_eq!(groups.iter().sum::<i64>(), 300_000);
+    assert_eq!(groups, [131_072, 131_072, 37_856]);
+}
+
+#[test]
+fn the_same_rows_give_the_same_bytes() {
+    let seeds = fixed_seeds(20_000);
+    for compression in CODECS {
+        let bytes = encode(compression, &seeds, BATCH_ROWS);
+        assert!(bytes == encode(compression, &seeds, BATCH_ROWS), "{compression:?}");
+        // Where the caller's batches end makes no difference.
+        assert!(bytes == encode(compression, &seeds, 20_000), "{compression:?}");
+    }
+}
+
+/// A digest of files that this process encodes; the test below runs it in others.
+#[test]
+fn print_digest() {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    for rows in [8, 3_000] {
+        CODECS.iter().for_each(|&codec| encode(codec, &fixed_seeds(rows), BATCH_ROWS).hash(&mut hasher));
+    }
+    println!("digest {:016x}", hasher.finish());
+}
+
+#[test]
+fn two_processes_give_the_same_bytes() {
+    let digest = || {
+        let test = concat!(module_path!(), "::print_digest");
+        let test = test.split_once("::").unwrap().1;
+        let output = Command::new(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture"]).output();
+        let output = String::from_utf8(output.unwrap().stdout).unwrap();
+        let digest = output.split("digest ").nth(1).unwrap_or_else(|| panic!("{output}"));
+        digest[..16].to_owned()
+    };
+    assert_eq!(digest(), digest());
+}
+
+#[test]
+fn columns_of_another_type_are_refused() {
+    let encoder = Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap();
+    let wrong: ArrayRef = Arc::new(Int32Array::from(vec![1]));
+    let error = encoder.encode(1, [Ok(vec![wrong])]).unwrap_err();
+    assert_eq!(error.to_string(), "the records do not encode as parquet");
+    assert!(encoder.encode(1, [Ok(vec![])]).is_err());
+}
 
 #[test]
 fn a_keyed_file_says_how_it_is_sorted() {
-    let columns = || vec![column("name", DataType::Utf8), column("version", DataType::Int64)];
-    let key = Key { entity: vec![0], version: 1 };
+    let place = node("place", Shape::Struct(vec![column("x", DataType::Int64), column("y", DataType::Int64)]));
+    let columns = || vec![place.clone(), column("version", DataType::Int64), column("name", DataType::Utf8)];
+    let key = Key { entity: vec![2], version: 1 };
     let encoder = Encoder::new(&description(columns(), Some(key.clone())), Compression::Snappy).unwrap();
-    let arrays: Vec<ArrayRef> =
-        vec![Arc::new(StringArray::from(vec!["a", "b"])), Arc::new(Int64Array::from(vec![1, 2]))];
-    let bytes = encoder.encode(2, [Ok(arrays)]).unwrap();
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(&bytes).unwrap();
-    let sorting = metadata.row_group(0).sorting_columns().unwrap();
-    assert_eq!(sorting.iter().map(|column| column.column_idx).collect::<Vec<_>>(), [0, 1]);
-    assert_eq!(metadata.file_metadata().created_by(), Some("s3store"));
+    let numbers = || Arc::new((0..200_000).collect::<Int64Array>()) as ArrayRef;
+    let DataType::Struct(fields) = place.write_type() else { panic!("no struct") };
+    let arrays: Vec<ArrayRef> = vec![
+        Arc::new(StructArray::new(fields, vec![numbers(), numbers()], None)),
+        numbers(),
+        Arc::new(StringArray::from_iter_values((0..200_000).map(|row| format!("{row:06}")))),
+    ];
+    let bytes = encoder.encode(200_000, [Ok(arrays)]).unwrap();
+    let parquet = footer(&bytes);
+    assert_eq!(parquet.num_row_groups(), 2);
+    for group in parquet.row_groups() {
+        let sorting = group.sorting_columns().unwrap().iter();
+        let sorting: Vec<_> =
+            sorting.map(|column| (column.column_idx, column.descending, column.nulls_first)).collect();
+        assert_eq!(sorting, [(3, false, false), (2, false, false)]);
+    }
+    assert_eq!(parquet.file_metadata().created_by(), Some("s3store"));
 
-    let reader = open(bytes.clone(), &layout(columns(), Some(key))).unwrap();
-    assert!(reader.plan().sorted());
-    let reader = open(bytes, &layout(columns(), Some(Key { entity: vec![1], version: 0 }))).unwrap();
-    assert!(!reader.plan().sorted());
+    let sorted = |key| open(bytes.clone(), &layout(columns(), Some(key))).unwrap().plan().sorted();
+    assert!(sorted(key));
+    assert!(!sorted(Key { entity: vec![1], version: 2 }));
+}
+
+/// `S3STORE_WRITE_SAMPLE=file` puts a file of every type there, and its rows as JSON beside it, for
+/// `.ci/check-readers.py`.
+#[test]
+fn write_sample() -> Result<()> {
+    let Some(path) = std::env::var_os("S3STORE_WRITE_SAMPLE") else {
+        return Ok(());
+    };
+    // Instants that every reader can show.
+    let mut seeds = fixed_seeds(1_000);
+    seeds.iter_mut().for_each(|seed| seed.0 %= 10_000_000_000_000);
+    let bytes = encode(Compression::Zstd, &seeds, BATCH_ROWS);
+    std::fs::write(&path, &bytes).unwrap();
+    let rows = super::rows(&read(bytes, columns())?);
+    std::fs::write(std::path::Path::new(&path).with_extension("json"), serde_json::to_vec(&rows).unwrap()).unwrap();
+    Ok(())
 }

@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Opens a Parquet file of ours in DuckDB, pyarrow and Polars, and compares what they read with what we wrote.
+
+    check-readers.py FILE.parquet ROWS.json [TYPES.json]
+
+ROWS.json is a list of objects: integers of 64 bits and times as text (ticks of the column's unit since 1970 or
+midnight), bytes and UUIDs as hex, decimals as text without their point, the rest as itself. TYPES.json, if given, maps
+a reader's name to what it must call each column. Needs `pip install pyarrow duckdb polars`.
+"""
+
+import decimal
+import json
+import sys
+import uuid
+
+import duckdb
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def main(path, rows_path, types_path=None):
+    with open(rows_path, encoding="utf-8") as file:
+        expected = json.load(file)
+    types = {}
+    if types_path:
+        with open(types_path, encoding="utf-8") as file:
+            types = json.load(file)
+    parquet = pq.ParquetFile(path).schema_arrow
+    failures = 0
+    for name, read in [("pyarrow", read_pyarrow), ("duckdb", read_duckdb), ("polars", read_polars)]:
+        seen, rows = read(path)
+        print(f"{name}:")
+        for column, type_ in seen.items():
+            print(f"  {column}: {type_}")
+        failures += compare(name, parquet, rows, expected)
+        for column, type_ in types.get(name, {}).items():
+            if seen.get(column) != type_:
+                print(f"FAIL {name}: column {column} is {seen.get(column)}, not {type_}")
+                failures += 1
+    print("all equal" if not failures else f"{failures} failures")
+    return 1 if failures else 0
+
+
+def read_pyarrow(path):
+    table = pq.read_table(path)
+    # As integers: Python's times have no nanoseconds.
+    return {field.name: str(field.type) for field in table.schema}, rows_of(table)
+
+
+def read_duckdb(path):
+    connection = duckdb.connect()
+    # In UTC, whatever the machine's zone.
+    connection.execute("set timezone = 'UTC'")
+    relation = connection.execute("select * from read_parquet(?)", [path])
+    seen = {column[0]: str(column[1]) for column in relation.description}
+    return seen, rows_of(relation.to_arrow_table())
+
+
+def read_polars(path):
+    frame = polars.read_parquet(path)
+    return {name: str(type_) for name, type_ in frame.schema.items()}, rows_of(frame.to_arrow())
+
+
+def rows_of(table):
+    columns = {field.name: [plain(value) for value in table.column(field.name)] for field in table.schema}
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+
+
+def plain(scalar):
+    """A value of Arrow's, in the form that ROWS.json has it."""
+    if isinstance(scalar, pa.ExtensionScalar):
+        scalar = scalar.value
+    if not scalar.is_valid:
+        return None
+    type_ = scalar.type
+    if pa.types.is_map(type_):
+        pairs = scalar.values
+        return {plain(pair["key"]): plain(pair["value"]) for pair in pairs}
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
+        return [plain(item) for item in scalar]
+    if pa.types.is_struct(type_):
+        return {field.name: plain(scalar[field.name]) for field in type_}
+    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+        return (type_.unit, scalar.value)
+    if pa.types.is_date(type_):
+        return scalar.value
+    if pa.types.is_decimal(type_):
+        return str(scalar.as_py().scaleb(type_.scale, decimal.Context(prec=76)).to_integral_value())
+    value = scalar.as_py()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, uuid.UUID):
+        return value.hex
+    if isinstance(value, str) or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and type_.bit_width == 64:
+        return str(value)
+    return value
+
+
+TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def same(value, expected, type_):
+    """Whether a read value is the expected one, which is in the unit of the file's type."""
+    if isinstance(expected, list):
+        inner = getattr(type_, "value_type", None)
+        return isinstance(value, list) and len(value) == len(expected) and all(map(lambda a, b: same(a, b, inner), value, expected))
+    if isinstance(expected, dict):
+        # Polars has no maps: it gives lists of pairs.
+        if isinstance(value, list):
+            value = {pair["key"]: pair["value"] for pair in value}
+        return isinstance(value, dict) and value.keys() == expected.keys() and all(
+            same(value[key], expected[key], member(type_, key)) for key in expected
+        )
+    if isinstance(value, tuple):
+        unit, ticks = value
+        return expected is not None and ticks * TICKS[type_.unit] == int(expected) * TICKS[unit]
+    if isinstance(value, float) and expected is not None:
+        if type_ == pa.float32():
+            return pa.scalar(value, pa.float32()) == pa.scalar(expected, pa.float32())
+        return value == expected
+    if isinstance(value, str) and isinstance(expected, str) and isinstance(type_, pa.UuidType):
+        return value.replace("-", "") == expected.replace("-", "")
+    return value == expected
+
+
+def member(type_, key):
+    if type_ is not None and pa.types.is_map(type_):
+        return type_.item_type
+    if type_ is not None and pa.types.is_struct(type_):
+        return type_.field(key).type
+    return None
+
+
+def compare(name, schema, rows, expected):
+    if len(rows) != len(expected):
+        print(f"FAIL {name}: {len(rows)} rows, {len(expected)} expected")
+        return 1
+    failures = 0
+    for number, (row, wanted) in enumerate(zip(rows, expected)):
+        if row.keys() != wanted.keys():
+            print(f"FAIL {name}: columns {sorted(row.keys() ^ wanted.keys())} differ")
+            return failures + 1
+        for column, value in wanted.items():
+            if not same(row[column], value, schema.field(column).type):
+                failures += 1
+                if failures <= 20:
+                    print(f"FAIL {name}: row {number}, {column}: {row[column]!r}, expected {value!r}")
+    return failures
+
+
+if __name__ == "__main__":
+    if len(sys.argv) not in (3, 4):
+        sys.exit(__doc__)
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,173 @@
+//! Prints implementations.
+
+/// `quote!` whose local variables no name of the user meets.
+macro_rules! emit {
+    ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
+}
+
+mod column_type;
+mod nested;
+mod newtype;
+mod partitions;
+mod projection;
+mod record;
+mod unit_enum;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{DeriveInput, Type};
+
+use crate::attr::{DefaultAttr, Unit};
+use crate::check;
+use crate::ctxt::Ctxt;
+use crate::fallback;
+use crate::krate;
+use crate::model::{Field, Record};
+use crate::types::inside_option;
+
+pub(crate) use column_type::column_type;
+
+/// The implementations of a record, or its errors.
+pub(crate) fn record(input: &DeriveInput) -> TokenStream {
+    let cx = Ctxt::default();
+    let record = Record::read(&cx, input);
+    if let Some(record) = &record {
+        check::record(&cx, record);
+    }
+    match record {
+        Some(record) if cx.count() == 0 => {
+            let krate = krate::path(&record.attrs.krate);
+            let items = match record.root() {
+                Some(root) => projection::items(&record, root),
+                None => record::items(&record),
+            };
+            in_const(&krate, &items)
+        }
+        record => fallback::record(input, record.as_ref(), cx),
+    }
+}
+
+/// Items in a scope of their own, where `_s3store` is what generated code refers to.
+fn in_const(krate: &TokenStream, items: &TokenStream) -> TokenStream {
+    quote! {
+        #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, clippy::all, clippy::pedantic)]
+        const _: () = {
+            use #krate::__private as _s3store;
+            #items
+        };
+    }
+}
+
+/// The type that stands for how a field is stored.
+fn encoding(field: &Field<'_>) -> TokenStream {
+    let attrs = &field.attrs;
+    if let Some(with) = &attrs.with {
+        let path = &with.value;
+        return match inside_option(field.ty) {
+            Some(_) => emit!(_s3store::WithOption<#path>),
+            None => emit!(_s3store::With<#path>),
+        };
+    }
+    if let Some((precision, scale)) = attrs.decimal.as_ref().and_then(|given| check::decimal_digits(&given.value)) {
+        let scale = i8::try_from(scale).unwrap_or(i8::MAX);
+        return emit!(_s3store::DecimalOf<#precision, #scale>);
+    }
+    let unit = match attrs.timestamp.as_ref().map(|given| given.value) {
+        Some(Unit::Millis) => emit!(Milli),
+        Some(Unit::Nanos) => emit!(Nano),
+        Some(Unit::Micros) => emit!(Micro),
+        None if attrs.exact.is_some() => emit!(Micro),
+        None => return emit!(_s3store::Plain),
+    };
+    let precision = if attrs.exact.is_some() { emit!(Exact) } else { emit!(Cut) };
+    emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
+}
+
+/// `<String as _s3store::Field<_s3store::Plain>>`.
+///
+/// Generated code reaches a field's type by this path alone: whatever it lacks is then said at the type in the user's
+/// struct, and in the same words each time, which the compiler prints once.
+fn field_path(ty: &Type, encoding: &TokenStream) -> TokenStream {
+    emit!(<#ty as _s3store::Field<#encoding>>)
+}
+
+/// The value of a field that is not there.
+fn default(field: &Field<'_>) -> TokenStream {
+    let ty = field.ty;
+    match field.attrs.default.as_ref().map(|given| &given.value) {
+        Some(DefaultAttr::Value(value)) => match &**value {
+            syn::Expr::Lit(syn::ExprLit { lit: lit @ syn::Lit::Str(_), .. }) => {
+                quote_spanned!(located(lit.span())=> <#ty as ::core::convert::From<&'static str>>::from(#lit))
+            }
+            value => emit!(#value),
+        },
+        Some(DefaultAttr::Type) | None if field.is_column() => emit!(<#ty as _s3store::Missing>::missing()),
+        Some(DefaultAttr::Type) | None => emit!(<#ty as _s3store::Skipped>::skipped()),
+    }
+}
+
+/// The description of a field's column.
+fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
+    let (ty, name, aliases) = (field.ty, field.column(), &field.attrs.alias);
+    let (path, default) = (field_path(ty, encoding), default(field));
+    let for_nulls = field.attrs.default.is_some();
+    emit!(#path::node(#name, &[#(#aliases),*], || #path::single(#default), #for_nulls))
+}
+
+/// A local variable that no name of the user meets.
+fn local(prefix: &str, index: usize) -> Ident {
+    format_ident!("{prefix}{index}", span = Span::mixed_site())
+}
+
+/// A place in the user's code, for code that is still the macro's, so that no lint takes it for the user's.
+fn located(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// `tokens` at the place of `ty`, from its first to its last token.
+fn at_type(ty: &Type, tokens: TokenStream) -> TokenStream {
+    let mut spans = ty.to_token_stream().into_iter().map(|tree| tree.span());
+    let first = spans.next().unwrap_or_else(|| ty.span());
+    let last = spans.last().unwrap_or(first);
+    let count = tokens.clone().into_iter().count();
+    let trees = tokens.into_iter().enumerate().map(|(at, mut tree)| {
+        tree.set_span(located(if at + 1 == count { last } else { first }));
+        tree
+    });
+    trees.collect()
+}
+
+/// The method of the partition `name`: the name itself, or the nearest that the language allows.
+pub(crate) fn method(name: &str, span: Span) -> Ident {
+    let mut word: String =
+        name.chars().map(|letter| if letter == '_' || letter.is_alphanumeric() { letter } else { '_' }).collect();
+    if matches!(word.as_str(), "self" | "Self" | "super" | "crate" | "_") {
+        word.push('_');
+    }
+    if let Ok(mut ident) = syn::parse_str::<Ident>(&word) {
+        ident.set_span(span);
+        return ident;
+    }
+    if syn::parse_str::<syn::Token![_]>(&word).is_err() && word.starts_with(|letter: char| letter.is_alphabetic()) {
+        return Ident::new_raw(&word, span);
+    }
+    Ident::new(&format!("_{word}"), span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_name_has_a_method() {
+        let method = |name| method(name, Span::call_site()).to_string();
+        assert_eq!(method("sku"), "sku");
+        assert_eq!(method("charge-period"), "charge_period");
+        assert_eq!(method("type"), "r#type");
+        assert_eq!(method("self"), "self_");
+        assert_eq!(method("2026"), "_2026");
+        assert_eq!(method("größe"), "größe");
+        assert_eq!(method("-"), "__");
+    }
+}

@@ -1,0 +1,61 @@
+//! A projection: some fields of another record, for reading.
+
+use proc_macro2::TokenStream;
+use syn::Path;
+use syn::ext::IdentExt;
+
+use super::record::{decode_fn, skipped};
+use super::{at_type, local};
+use crate::model::Record;
+
+/// The implementation of a projection of `root`.
+///
+/// Its columns are the root's, by the root's own constants: the compiler itself says which are not there, and which
+/// have another type.
+pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
+    let ident = record.ident;
+    let name = ident.unraw().to_string();
+    let fields: Vec<_> = record.columns().collect();
+    let columns: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let field = field.ident;
+            emit!(<#root as _s3store::Record>::COLUMNS.#field)
+        })
+        .collect();
+    let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
+    let indices = 0..columns.len();
+    let read = fields.iter().zip(&readers).map(|(field, reader)| {
+        let ident = field.ident;
+        let value = at_type(field.ty, emit!(#reader.read(row)?));
+        emit!(#ident: #value)
+    });
+    let skipped = skipped(record);
+    let decode = decode_fn(
+        &emit!(#(let #readers = _s3store::Reading::open(&#columns, columns, #indices)?;)*),
+        &emit!(#(#read,)* #skipped),
+    );
+    emit! {
+        #[automatically_derived]
+        impl _s3store::Record for #ident {
+            type Root = #root;
+            type Columns = <#root as _s3store::Record>::Columns;
+            const COLUMNS: Self::Columns = <#root as _s3store::Record>::COLUMNS;
+            type Partitions = <#root as _s3store::Record>::Partitions;
+
+            fn partitions() -> Self::Partitions {
+                <#root as _s3store::Record>::partitions()
+            }
+
+            fn description() -> &'static _s3store::Description {
+                static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
+                DESCRIPTION.get_or_init(|| {
+                    let root = <#root as _s3store::Record>::description();
+                    root.projection(#name, &[#(#columns.name()),*])
+                })
+            }
+
+            #decode
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A record that is written: its columns, its description, rows to arrays and back.
+
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use syn::ext::IdentExt;
+
+use super::{default, encoding, field_path, local, node, partitions};
+use crate::model::{Field, Record};
+
+/// A field that is a column, with its encoding.
+struct Column<'r> {
+    field: &'r Field<'r>,
+    encoding: TokenStream,
+    /// `<Type as Field<Encoding>>`.
+    path: TokenStream,
+}
+
+/// The implementations of a record.
+pub(super) fn items(record: &Record<'_>) -> TokenStream {
+    let ident = record.ident;
+    let columns: Vec<_> = record.columns().map(column).collect();
+    let columns_ident = format_ident!("{}Columns", ident.unraw());
+    let (constants, values) = constants(record, &columns, &columns_ident);
+    let assertions = assertions(&columns);
+    let description = description(record, &columns);
+    let decode = decode(record, &columns);
+    let encode = encode(&columns);
+    let builder = partitions::builder(record);
+    let (builder_items, partitions_ident) = (&builder.items, &builder.ident);
+    let partition_key = partitions::partition_key(record);
+    emit! {
+        #constants
+        #builder_items
+        #assertions
+
+        #[automatically_derived]
+        impl _s3store::Record for #ident {
+            type Root = Self;
+            type Columns = #columns_ident;
+            const COLUMNS: #columns_ident = #columns_ident { #values };
+            type Partitions = #partitions_ident;
+
+            fn partitions() -> #partitions_ident {
+                #partitions_ident::all()
+            }
+
+            fn description() -> &'static _s3store::Description {
+                #description
+            }
+
+            #decode
+        }
+
+        #[automatically_derived]
+        impl _s3store::RootRecord for #ident {
+            #encode
+            #partition_key
+        }
+    }
+}
+
+fn column<'r>(field: &'r Field<'r>) -> Column<'r> {
+    let encoding = encoding(field);
+    let path = field_path(field.ty, &encoding);
+    Column { field, encoding, path }
+}
+
+/// The struct behind `COLUMNS`, and its values.
+fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &syn::Ident) -> (TokenStream, TokenStream) {
+    let ident = record.ident;
+    let fields = columns.iter().map(|Column { field, encoding, .. }| {
+        let (name, ty) = (field.ident, field.ty);
+        emit!(pub #name: _s3store::Column<#ident, #ty, #encoding>)
+    });
+    let values = columns.iter().map(|Column { field, .. }| {
+        let (ident, name) = (field.ident, field.column());
+        emit!(#ident: _s3store::Column::new(#name))
+    });
+    // `pub`, since it stands in the implementation of a public trait; outside nothing can name it.
+    let item = emit! {
+        #[doc(hidden)]
+        pub struct #columns_ident { #(#fields,)* }
+    };
+    (item, emit!(#(#values,)*))
+}
+
+/// What the looks of a type could not tell.
+fn assertions(columns: &[Column<'_>]) -> TokenStream {
+    let asserted = columns.iter().filter_map(|Column { field, encoding, .. }| {
+        let (ty, attrs) = (field.ty, &field.attrs);
+        let entity = attrs.entity.as_ref().map(|_| emit!(_s3store::entity::<#ty, #encoding>();));
+        // As insertion time it may be an `Option`, which is filled in by the write.
+        let version = attrs.version.as_ref().filter(|_| attrs.inserted_at.is_none());
+        let version = version.map(|_| emit!(_s3store::version::<#ty, #encoding>();));
+        (entity.is_some() || version.is_some()).then(|| emit!(#entity #version))
+    });
+    let asserted: TokenStream = asserted.collect();
+    if asserted.is_empty() {
+        return asserted;
+    }
+    emit!(const _: () = { #asserted };)
+}
+
+fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
+    let name = record.ident.unraw().to_string();
+    let nodes = columns.iter().map(|Column { field, encoding, .. }| {
+        let node = node(field, encoding);
+        match field.attrs.version {
+            Some(_) if field.attrs.inserted_at.is_some() => {
+                let ty = field.ty;
+                emit!(<#ty as _s3store::InsertionTime<#encoding>>::never_null(#node))
+            }
+            _ => node,
+        }
+    });
+    let parts = partitions::names(record);
+    let position = |wanted: fn(&Field<'_>) -> bool| columns.iter().position(|column| wanted(column.field));
+    let entity = columns.iter().enumerate().filter(|(_, column)| column.field.attrs.entity.is_some());
+    let entity: Vec<_> = entity.map(|(index, _)| index).collect();
+    let key = match position(|field| field.attrs.version.is_some()) {
+        Some(version) => {
+            emit!(::core::option::Option::Some(_s3store::Key { entity: ::std::vec![#(#entity),*], version: #version }))
+        }
+        None => emit!(::core::option::Option::None),
+    };
+    let inserted_at = match position(|field| field.attrs.inserted_at.is_some()) {
+        Some(index) => emit!(::core::option::Option::Some(#index)),
+        None => emit!(::core::option::Option::None),
+    };
+    emit! {
+        static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
+        DESCRIPTION.get_or_init(|| _s3store::Description {
+            record: #name,
+            columns: ::std::vec![#(#nodes,)*],
+            partition: &[#(#parts),*],
+            key: #key,
+            inserted_at: #inserted_at,
+        })
+    }
+}
+
+fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
+    let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
+    let opened = columns.iter().zip(&readers).enumerate().map(|(index, (column, reader))| {
+        let (path, name) = (&column.path, column.field.column());
+        emit!(let #reader = #path::open(columns, #index, #name)?;)
+    });
+    let read = columns.iter().zip(&readers).map(|(column, reader)| {
+        let (path, ident, name) = (&column.path, column.field.ident, column.field.column());
+        emit!(#ident: #path::read(&#reader, row, #name)?)
+    });
+    let skipped = skipped(record);
+    decode_fn(&emit!(#(#opened)*), &emit!(#(#read,)* #skipped))
+}
+
+/// The function around readers that are opened once, and fields that are read for each row.
+pub(super) fn decode_fn(opened: &TokenStream, read: &TokenStream) -> TokenStream {
+    emit! {
+        fn decode(
+            columns: &[_s3store::ArrayRef],
+            rows: ::core::ops::Range<::core::primitive::usize>,
+            out: &mut ::std::vec::Vec<Self>,
+        ) -> ::core::result::Result<(), _s3store::RowError> {
+            #opened
+            out.reserve(rows.len());
+            for row in rows {
+                out.push(Self { #read });
+            }
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+/// The values of the fields that are not stored.
+pub(super) fn skipped(record: &Record<'_>) -> TokenStream {
+    let skipped = record.fields.iter().filter(|field| !field.is_column());
+    skipped
+        .map(|field| {
+            let (ident, value) = (field.ident, default(field));
+            emit!(#ident: #value,)
+        })
+        .collect()
+}
+
+fn encode(columns: &[Column<'_>]) -> TokenStream {
+    let written: Vec<_> = columns.iter().filter(|column| column.field.attrs.inserted_at.is_none()).collect();
+    let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
+    let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
+    let paths: Vec<_> = written.iter().map(|column| &column.path).collect();
+    let fields: Vec<_> = written.iter().map(|column| column.field.ident).collect();
+    let names: Vec<_> = written.iter().map(|column| column.field.column()).collect();
+    let mut ready = builders.iter();
+    let arrays = columns.iter().map(|Column { field, encoding, path }| {
+        let (ty, name) = (field.ty, field.column());
+        match &field.attrs.inserted_at {
+            Some(_) => emit!(<#ty as _s3store::InsertionTime<#encoding>>::constant(inserted_at, count, #name)?),
+            None => {
+                let builder = ready.next();
+                emit!(#path::end(#builder, #name)?)
+            }
+        }
+    });
+    let arrays: Vec<_> = arrays.collect();
+    emit! {
+        fn encode<'a, I>(
+            rows: I,
+            inserted_at: ::core::primitive::i64,
+        ) -> ::core::result::Result<::std::vec::Vec<_s3store::ArrayRef>, _s3store::RowError>
+        where
+            I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
+        {
+            let count = rows.len();
+            #(let mut #sizes = ::core::default::Default::default();)*
+            for record in rows.clone() {
+                #(#paths::add(&record.#fields, &mut #sizes);)*
+            }
+            #(let mut #builders = #paths::start(count, &#sizes);)*
+            for (row, record) in rows.enumerate() {
+                #(#paths::append(&record.#fields, &mut #builders, row, #names)?;)*
+            }
+            ::core::result::Result::Ok(::std::vec![#(#arrays,)*])
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! A record as its struct describes it, before it is checked.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::{Data, DeriveInput, Fields, Ident, Path, Type};
+
+use crate::attr::{FieldAttrs, RecordAttrs};
+use crate::ctxt::Ctxt;
+
+/// A struct with `#[derive(Record)]`.
+pub(crate) struct Record<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) attrs: RecordAttrs,
+    pub(crate) fields: Vec<Field<'a>>,
+}
+
+/// A field, of a record or of a nested struct.
+pub(crate) struct Field<'a> {
+    pub(crate) ident: &'a Ident,
+    /// Its name as the language sees it: `type` of `r#type`.
+    pub(crate) name: String,
+    pub(crate) ty: &'a Type,
+    pub(crate) attrs: FieldAttrs,
+    /// The column's name by a rule for all fields, where it has no `rename` of its own.
+    pub(crate) renamed: Option<String>,
+}
+
+impl<'a> Record<'a> {
+    /// Reads the struct. `None` if it has no named fields, which is noted.
+    pub(crate) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
+        let attrs = RecordAttrs::read(cx, &input.attrs);
+        no_generics(cx, input, "a record owns its data and is one type");
+        let fields = record_fields(cx, input)?;
+        Some(Self { ident: &input.ident, attrs, fields })
+    }
+
+    /// The fields that are columns, in order.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter().filter(|field| field.is_column())
+    }
+
+    /// The field of this name.
+    pub(crate) fn field(&self, ident: &Ident) -> Option<&Field<'a>> {
+        let name = ident.unraw();
+        self.fields.iter().find(|field| name == field.name)
+    }
+
+    /// What this is a projection of, if it is one.
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.attrs.projection_of.as_ref().map(|given| &given.value)
+    }
+}
+
+impl<'a> Field<'a> {
+    /// The fields of a struct with names.
+    pub(crate) fn read_all(cx: &Ctxt, fields: &'a syn::FieldsNamed, attr: &str) -> Vec<Self> {
+        let named = fields.named.iter();
+        named
+            .filter_map(|field| {
+                let ident = field.ident.as_ref()?;
+                let attrs = FieldAttrs::read(cx, &field.attrs, attr);
+                Some(Self { ident, name: ident.unraw().to_string(), ty: &field.ty, attrs, renamed: None })
+            })
+            .collect()
+    }
+
+    /// Whether it is stored.
+    pub(crate) fn is_column(&self) -> bool {
+        self.attrs.skip.is_none()
+    }
+
+    /// The name of its column.
+    pub(crate) fn column(&self) -> String {
+        match &self.attrs.rename {
+            Some(given) => given.value.value(),
+            None => self.renamed.clone().unwrap_or_else(|| self.name.clone()),
+        }
+    }
+}
+
+/// Refuses type parameters, lifetimes and constants.
+pub(crate) fn no_generics(cx: &Ctxt, input: &DeriveInput, why: &str) {
+    if !input.generics.params.is_empty() {
+        cx.error(&input.generics.params, format!("no generics here: {why}"));
+    } else if let Some(clause) = &input.generics.where_clause {
+        cx.error(clause, format!("no `where` here: {why}"));
+    }
+}
+
+fn record_fields<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Option<Vec<Field<'a>>> {
+    let (token, what): (TokenStream, _) = match &input.data {
+        Data::Struct(data) => match &data.fields {
+            Fields::Named(fields) => return Some(Field::read_all(cx, fields, "record")),
+            Fields::Unnamed(fields) => (fields.to_token_stream(), "the fields of this one have no names"),
+            Fields::Unit => (input.ident.to_token_stream(), "this one has no fields"),
+        },
+        Data::Enum(data) => {
+            let message = "an enum is no record; as a column of one it has `#[derive(s3store::ColumnType)]`";
+            cx.error(data.enum_token, message);
+            return None;
+        }
+        Data::Union(data) => (data.union_token.to_token_stream(), "this is a union"),
+    };
+    cx.error(quote!(#token), format!("a record is a struct whose fields are its columns, by name; {what}"));
+    None
+}

@@ -1,0 +1,110 @@
+//! Decimal numbers.
+
+use arrow_array::types::Decimal128Type;
+use arrow_array::{ArrayRef, PrimitiveArray};
+use arrow_schema::DataType;
+use rust_decimal::Decimal;
+
+use super::number::{Fixed, FixedReader};
+use super::{Listed, typed};
+use crate::record::{ColumnType, DecimalOf, Shape, Total, ValueError};
+
+/// Reads decimals.
+#[derive(Debug)]
+pub struct DecimalReader {
+    values: FixedReader<i128>,
+    scale: u32,
+}
+
+impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
+    type Size = ();
+    type Builder = Fixed<i128>;
+    type Reader = DecimalReader;
+    type InVec = Listed;
+    type Order = Total;
+
+    const NULLABLE: bool = {
+        assert!(1 <= P && P <= 38, "a decimal column has 1 to 38 digits");
+        assert!(0 <= S && S as u8 <= P, "a decimal column has at most as many decimal places as digits");
+        false
+    };
+
+    fn shape() -> Shape {
+        Shape::Leaf(DataType::Decimal128(P, S))
+    }
+
+    #[inline]
+    fn measure(_: &Self, (): &mut ()) {}
+
+    fn builder(rows: usize, (): &()) -> Fixed<i128> {
+        Fixed::new(rows)
+    }
+
+    #[inline]
+    fn push(value: &Self, builder: &mut Fixed<i128>) -> Result<(), ValueError> {
+        builder.push(unscaled(value, P, u32::from(S.unsigned_abs()))?);
+        Ok(())
+    }
+
+    #[inline]
+    fn push_null(builder: &mut Fixed<i128>) {
+        builder.push_null();
+    }
+
+    fn finish(builder: Fixed<i128>) -> Result<ArrayRef, ValueError> {
+        builder.finish::<Decimal128Type>(&DataType::Decimal128(P, S))
+    }
+
+    fn reader(array: &ArrayRef) -> Result<DecimalReader, ValueError> {
+        let expected = DataType::Decimal128(P, S);
+        let array_typed = typed::<PrimitiveArray<Decimal128Type>>(array, &expected)?;
+        // The array's own scale, so that no digit is lost of a file that has more of them.
+        let scale = u32::try_from(array_typed.scale()).map_err(|_| super::mismatch(array, &expected))?;
+        Ok(DecimalReader { values: FixedReader::new(array_typed), scale })
+    }
+
+    #[inline]
+    fn is_null(reader: &DecimalReader, row: usize) -> bool {
+        reader.values.is_null(row)
+    }
+
+    #[inline]
+    fn get(reader: &DecimalReader, row: usize) -> Result<Self, ValueError> {
+        let value = reader.values.value(row)?;
+        Self::try_from_i128_with_scale(value, reader.scale).or_else(|_| shortened(value, reader.scale))
+    }
+}
+
+/// The value in units of the last of `places` decimal places.
+#[inline]
+fn unscaled(value: &Decimal, digits: u8, places: u32) -> Result<i128, ValueError> {
+    let mantissa = value.mantissa();
+    let scaled = match places.checked_sub(value.scale()) {
+        Some(missing) => 10_i128.checked_pow(missing).and_then(|factor| mantissa.checked_mul(factor)),
+        // A Decimal has at most 28 places, and 10^28 fits.
+        None => match 10_i128.pow(value.scale() - places) {
+            factor if mantissa % factor == 0 => Some(mantissa / factor),
+            _ => {
+                let has = value.normalize().scale();
+                return Err(ValueError::new(format_args!("{has} decimal places, the column holds {places}")));
+            }
+        },
+    };
+    match scaled {
+        Some(scaled) if scaled.unsigned_abs() < 10_u128.pow(u32::from(digits)) => Ok(scaled),
+        _ => Err(ValueError::new(format_args!(
+            "{value} needs more digits than the column holds: {digits}, {places} of them decimal places"
+        ))),
+    }
+}
+
+/// A number that is too long for a Decimal, without the zeros at its end.
+#[cold]
+fn shortened(mut value: i128, mut scale: u32) -> Result<Decimal, ValueError> {
+    while scale > 0 && value % 10 == 0 {
+        value /= 10;
+        scale -= 1;
+    }
+    Decimal::try_from_i128_with_scale(value, scale)
+        .map_err(|_| ValueError::new(format_args!("{value} with {scale} decimal places is too long for a Decimal")))
+}

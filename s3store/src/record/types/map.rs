@@ -1,0 +1,209 @@
+//! Maps with string keys.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, MapArray, StructArray};
+use arrow_schema::DataType;
+
+use super::list::{ListSize, Offsets, Spans};
+use super::text::MAX_OFFSET;
+use super::{Listed, TextBuilder, TextReader, mismatch, refused};
+use crate::record::describe::{entries_field, entry_fields};
+use crate::record::{ColumnNode, ColumnType, Passes, Shape, Unordered, ValueError};
+
+/// What maps sum up before building: bytes of keys, and what values sum up.
+#[derive(Debug, Default)]
+pub struct MapSize<S> {
+    keys: usize,
+    values: ListSize<S>,
+}
+
+/// Collects maps.
+#[derive(Debug)]
+pub struct MapBuilder<B> {
+    offsets: Offsets,
+    keys: TextBuilder,
+    values: B,
+}
+
+/// Reads maps.
+#[derive(Debug)]
+pub struct MapReader<R> {
+    spans: Spans,
+    keys: TextReader,
+    values: R,
+}
+
+impl<S> MapSize<S> {
+    #[inline]
+    fn add<'a, V: ColumnType<E, Size = S> + 'a, E>(&mut self, entries: impl Iterator<Item = (&'a String, &'a V)>) {
+        for (key, value) in entries {
+            self.keys = self.keys.saturating_add(key.len());
+            self.values.items = self.values.items.saturating_add(1);
+            V::measure(value, &mut self.values.inner);
+        }
+    }
+}
+
+impl<B> MapBuilder<B> {
+    fn new<V: ColumnType<E, Builder = B>, E>(rows: usize, size: &MapSize<V::Size>) -> Self {
+        let items = size.values.items.min(MAX_OFFSET);
+        Self {
+            offsets: Offsets::new(rows),
+            keys: TextBuilder::new(items, size.keys),
+            values: V::builder(items, &size.values.inner),
+        }
+    }
+
+    #[inline]
+    fn push<'a, V: ColumnType<E, Builder = B> + 'a, E>(
+        &mut self,
+        entries: impl ExactSizeIterator<Item = (&'a String, &'a V)>,
+    ) -> Result<(), ValueError> {
+        self.offsets.push(entries.len())?;
+        for (key, value) in entries {
+            self.keys.push(key).map_err(|error| error.in_column("key"))?;
+            V::push(value, &mut self.values).map_err(|error| error.in_column("value"))?;
+        }
+        Ok(())
+    }
+
+    fn finish<V: ColumnType<E, Builder = B>, E>(self) -> Result<ArrayRef, ValueError> {
+        let (offsets, nulls) = self.offsets.finish();
+        let values = V::finish(self.values)?;
+        let fields = entry_fields(DataType::Utf8, value_node::<V, E>().write_field());
+        let entries = StructArray::try_new(fields.clone(), vec![self.keys.finish(), values], None).map_err(refused)?;
+        let map = MapArray::try_new(entries_field(fields), offsets, entries, nulls, false).map_err(refused)?;
+        Ok(Arc::new(map))
+    }
+}
+
+impl<R> MapReader<R> {
+    fn new<V: ColumnType<E, Reader = R>, E>(array: &ArrayRef) -> Result<Self, ValueError> {
+        let Some(map) = array.as_any().downcast_ref::<MapArray>() else {
+            return Err(mismatch(array, &"a map"));
+        };
+        Ok(Self {
+            spans: Spans::new(map.offsets(), map),
+            keys: TextReader::new(map.keys()).map_err(|error| error.in_column("key"))?,
+            values: V::reader(map.values()).map_err(|error| error.in_column("value"))?,
+        })
+    }
+
+    #[inline]
+    fn entry<V: ColumnType<E, Reader = R>, E>(&self, item: usize) -> Result<(String, V), ValueError> {
+        let key = self.keys.value(item).map_err(|error| error.in_column("key"))?;
+        let value = V::get(&self.values, item).map_err(|error| error.in_column("value"))?;
+        Ok((key.to_owned(), value))
+    }
+}
+
+fn value_node<V: ColumnType<E>, E>() -> ColumnNode {
+    ColumnNode::of::<V, E>("value")
+}
+
+impl<V: ColumnType<E>, E: Passes> ColumnType<E> for BTreeMap<String, V> {
+    type Size = MapSize<V::Size>;
+    type Builder = MapBuilder<V::Builder>;
+    type Reader = MapReader<V::Reader>;
+    type InVec = Listed;
+    type Order = Unordered;
+
+    fn shape() -> Shape {
+        Shape::Map(Box::new(value_node::<V, E>()))
+    }
+
+    #[inline]
+    fn measure(value: &Self, size: &mut Self::Size) {
+        size.add::<V, E>(value.iter());
+    }
+
+    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
+        MapBuilder::new::<V, E>(rows, size)
+    }
+
+    #[inline]
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
+        builder.push::<V, E>(value.iter())
+    }
+
+    #[inline]
+    fn push_null(builder: &mut Self::Builder) {
+        builder.offsets.push_null();
+    }
+
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
+        builder.finish::<V, E>()
+    }
+
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+        MapReader::new::<V, E>(array)
+    }
+
+    #[inline]
+    fn is_null(reader: &Self::Reader, row: usize) -> bool {
+        reader.spans.is_null(row)
+    }
+
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
+        reader.spans.items(row)?.map(|item| reader.entry::<V, E>(item)).collect()
+    }
+}
+
+// Written in the order of the keys, so that equal maps give equal files.
+impl<V: ColumnType<E>, E: Passes, S: BuildHasher + Default> ColumnType<E> for HashMap<String, V, S> {
+    type Size = MapSize<V::Size>;
+    type Builder = MapBuilder<V::Builder>;
+    type Reader = MapReader<V::Reader>;
+    type InVec = Listed;
+    type Order = Unordered;
+
+    fn shape() -> Shape {
+        Shape::Map(Box::new(value_node::<V, E>()))
+    }
+
+    #[inline]
+    fn measure(value: &Self, size: &mut Self::Size) {
+        size.add::<V, E>(value.iter());
+    }
+
+    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
+        MapBuilder::new::<V, E>(rows, size)
+    }
+
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
+        let mut entries: Vec<_> = value.iter().collect();
+        entries.sort_unstable_by_key(|&(key, _)| key);
+        builder.push::<V, E>(entries.into_iter())
+    }
+
+    #[inline]
+    fn push_null(builder: &mut Self::Builder) {
+        builder.offsets.push_null();
+    }
+
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
+        builder.finish::<V, E>()
+    }
+
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+        MapReader::new::<V, E>(array)
+    }
+
+    #[inline]
+    fn is_null(reader: &Self::Reader, row: usize) -> bool {
+        reader.spans.is_null(row)
+    }
+
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
+        let items = reader.spans.items(row)?;
+        let mut map = Self::with_capacity_and_hasher(items.len(), S::default());
+        for item in items {
+            let (key, value) = reader.entry::<V, E>(item)?;
+            map.insert(key, value);
+        }
+        Ok(map)
+    }
+}

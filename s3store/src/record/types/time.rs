@@ -1,0 +1,359 @@
+//! Date-times and times of day, in a unit; dates.
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Date32Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+};
+use arrow_array::{Array, ArrayRef, PrimitiveArray};
+use arrow_schema::{DataType, TimeUnit};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+
+use super::number::{Fixed, FixedReader};
+use super::{Listed, mismatch, typed};
+use crate::record::{
+    ColumnNode, ColumnType, Micro, Passes, Plain, Precision, RowError, Shape, Timestamp, Total, Unit, ValueError,
+};
+
+/// An encoding that says in which unit a time is stored.
+pub trait TimeEncoding {
+    /// The unit.
+    type Unit: Unit;
+    /// Whether finer digits are refused.
+    const EXACT: bool;
+}
+
+impl TimeEncoding for Plain {
+    type Unit = Micro;
+    const EXACT: bool = false;
+}
+
+impl<U: Unit, F: Precision> TimeEncoding for Timestamp<U, F> {
+    type Unit = U;
+    const EXACT: bool = F::EXACT;
+}
+
+const NANOS_PER_SECOND: u32 = 1_000_000_000;
+
+/// The count of units that a point in time becomes.
+#[inline]
+fn count<E: TimeEncoding>(seconds: i64, nanos: u32) -> Result<i64, ValueError> {
+    if nanos >= NANOS_PER_SECOND {
+        return Err(ValueError::new("a leap second does not fit a column of times"));
+    }
+    if E::EXACT && nanos % E::Unit::NANOS != 0 {
+        return Err(finer::<E::Unit>());
+    }
+    let per_second = NANOS_PER_SECOND / E::Unit::NANOS;
+    let count = i128::from(seconds) * i128::from(per_second) + i128::from(nanos / E::Unit::NANOS);
+    i64::try_from(count).map_err(|_| out_of_range::<E::Unit>())
+}
+
+#[cold]
+fn finer<U: Unit>() -> ValueError {
+    ValueError::new(format_args!("has digits finer than {}, the column's unit, and the field is exact", U::NAME))
+}
+
+#[cold]
+fn out_of_range<U: Unit>() -> ValueError {
+    ValueError::new(format_args!("lies beyond what {} since 1970 can hold", U::NAME))
+}
+
+/// Reads counts of any unit.
+#[derive(Debug)]
+pub struct Counts {
+    values: FixedReader<i64>,
+    unit: TimeUnit,
+}
+
+impl Counts {
+    /// Date-times. `zoned`: points in time, as opposed to what a clock on some wall shows.
+    fn of_timestamps(array: &ArrayRef, zoned: bool) -> Result<Self, ValueError> {
+        let expected = if zoned { "a timestamp in UTC" } else { "a timestamp without a zone" };
+        let unit = match array.data_type() {
+            DataType::Timestamp(unit, zone) if zone.is_some() == zoned => *unit,
+            _ => return Err(mismatch(array, &expected)),
+        };
+        let data_type = array.data_type();
+        let values = match unit {
+            TimeUnit::Second => typed::<PrimitiveArray<TimestampSecondType>>(array, data_type).map(FixedReader::new),
+            TimeUnit::Millisecond => {
+                typed::<PrimitiveArray<TimestampMillisecondType>>(array, data_type).map(FixedReader::new)
+            }
+            TimeUnit::Microsecond => {
+                typed::<PrimitiveArray<TimestampMicrosecondType>>(array, data_type).map(FixedReader::new)
+            }
+            TimeUnit::Nanosecond => {
+                typed::<PrimitiveArray<TimestampNanosecondType>>(array, data_type).map(FixedReader::new)
+            }
+        }?;
+        Ok(Self { values, unit })
+    }
+
+    /// Times of day.
+    fn of_times(array: &ArrayRef) -> Result<Self, ValueError> {
+        let data_type = array.data_type();
+        let (values, unit) = match data_type {
+            DataType::Time32(TimeUnit::Second) => (
+                typed::<PrimitiveArray<Time32SecondType>>(array, data_type).map(FixedReader::widened),
+                TimeUnit::Second,
+            ),
+            DataType::Time32(unit) => {
+                (typed::<PrimitiveArray<Time32MillisecondType>>(array, data_type).map(FixedReader::widened), *unit)
+            }
+            DataType::Time64(TimeUnit::Nanosecond) => (
+                typed::<PrimitiveArray<Time64NanosecondType>>(array, data_type).map(FixedReader::new),
+                TimeUnit::Nanosecond,
+            ),
+            DataType::Time64(unit) => {
+                (typed::<PrimitiveArray<Time64MicrosecondType>>(array, data_type).map(FixedReader::new), *unit)
+            }
+            _ => return Err(mismatch(array, &"a time of day")),
+        };
+        Ok(Self { values: values?, unit })
+    }
+
+    /// Seconds, and nanoseconds of the second.
+    #[inline]
+    fn parts(&self, row: usize) -> Result<(i64, u32), ValueError> {
+        let count = self.values.value(row)?;
+        // Divisions by constants: several times as fast as by a factor kept in a field.
+        let (seconds, part, nanos) = match self.unit {
+            TimeUnit::Second => (count, 0, 0),
+            TimeUnit::Millisecond => (count.div_euclid(1_000), count.rem_euclid(1_000), 1_000_000),
+            TimeUnit::Microsecond => (count.div_euclid(1_000_000), count.rem_euclid(1_000_000), 1_000),
+            TimeUnit::Nanosecond => (count.div_euclid(1_000_000_000), count.rem_euclid(1_000_000_000), 1),
+        };
+        // The remainder is less than a second's worth of units, so the product less than a second.
+        Ok((seconds, part as u32 * nanos))
+    }
+
+    #[inline]
+    fn instant(&self, row: usize) -> Result<DateTime<Utc>, ValueError> {
+        let (seconds, nanos) = self.parts(row)?;
+        DateTime::from_timestamp(seconds, nanos)
+            .ok_or_else(|| ValueError::new(format_args!("{seconds} seconds since 1970 lie beyond what a date can say")))
+    }
+
+    #[inline]
+    fn time_of_day(&self, row: usize) -> Result<NaiveTime, ValueError> {
+        let (seconds, nanos) = self.parts(row)?;
+        u32::try_from(seconds)
+            .ok()
+            .and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos))
+            .ok_or_else(|| ValueError::new(format_args!("{seconds} seconds since midnight are no time of day")))
+    }
+}
+
+fn finish_timestamps(values: Fixed<i64>, unit: TimeUnit, zone: Option<&str>) -> Result<ArrayRef, ValueError> {
+    let data_type = DataType::Timestamp(unit, zone.map(Arc::from));
+    match unit {
+        TimeUnit::Second => values.finish::<TimestampSecondType>(&data_type),
+        TimeUnit::Millisecond => values.finish::<TimestampMillisecondType>(&data_type),
+        TimeUnit::Microsecond => values.finish::<TimestampMicrosecondType>(&data_type),
+        TimeUnit::Nanosecond => values.finish::<TimestampNanosecondType>(&data_type),
+    }
+}
+
+fn time_type(unit: TimeUnit) -> DataType {
+    match unit {
+        TimeUnit::Second | TimeUnit::Millisecond => DataType::Time32(unit),
+        TimeUnit::Microsecond | TimeUnit::Nanosecond => DataType::Time64(unit),
+    }
+}
+
+fn finish_times(values: Fixed<i64>, unit: TimeUnit) -> Result<ArrayRef, ValueError> {
+    let data_type = time_type(unit);
+    match unit {
+        TimeUnit::Second => values.narrowed()?.finish::<Time32SecondType>(&data_type),
+        TimeUnit::Millisecond => values.narrowed()?.finish::<Time32MillisecondType>(&data_type),
+        TimeUnit::Microsecond => values.finish::<Time64MicrosecondType>(&data_type),
+        TimeUnit::Nanosecond => values.finish::<Time64NanosecondType>(&data_type),
+    }
+}
+
+const UTC: &str = "UTC";
+
+macro_rules! times {
+    (
+        $time:ty,
+        shape: $shape:expr,
+        push: $push:expr,
+        finish: $finish:expr,
+        reader: $reader:expr,
+        get: $get:expr,
+    ) => {
+        impl<E: TimeEncoding> ColumnType<E> for $time {
+            type Size = ();
+            type Builder = Fixed<i64>;
+            type Reader = Counts;
+            type InVec = Listed;
+            type Order = Total;
+
+            fn shape() -> Shape {
+                let shape: fn(TimeUnit) -> DataType = $shape;
+                Shape::Leaf(shape(E::Unit::UNIT))
+            }
+
+            #[inline]
+            fn measure(_: &Self, (): &mut ()) {}
+
+            fn builder(rows: usize, (): &()) -> Fixed<i64> {
+                Fixed::new(rows)
+            }
+
+            #[inline]
+            fn push(value: &Self, builder: &mut Fixed<i64>) -> Result<(), ValueError> {
+                let parts: fn(&Self) -> (i64, u32) = $push;
+                let (seconds, nanos) = parts(value);
+                builder.push(count::<E>(seconds, nanos)?);
+                Ok(())
+            }
+
+            #[inline]
+            fn push_null(builder: &mut Fixed<i64>) {
+                builder.push_null();
+            }
+
+            fn finish(builder: Fixed<i64>) -> Result<ArrayRef, ValueError> {
+                let finish: fn(Fixed<i64>, TimeUnit) -> Result<ArrayRef, ValueError> = $finish;
+                finish(builder, E::Unit::UNIT)
+            }
+
+            fn reader(array: &ArrayRef) -> Result<Counts, ValueError> {
+                $reader(array)
+            }
+
+            #[inline]
+            fn is_null(reader: &Counts, row: usize) -> bool {
+                reader.values.is_null(row)
+            }
+
+            #[inline]
+            fn get(reader: &Counts, row: usize) -> Result<Self, ValueError> {
+                $get(reader, row)
+            }
+        }
+    };
+}
+
+times! {
+    DateTime<Utc>,
+    shape: |unit| DataType::Timestamp(unit, Some(Arc::from(UTC))),
+    push: |time| (time.timestamp(), time.timestamp_subsec_nanos()),
+    finish: |values, unit| finish_timestamps(values, unit, Some(UTC)),
+    reader: |array| Counts::of_timestamps(array, true),
+    get: Counts::instant,
+}
+
+times! {
+    NaiveDateTime,
+    shape: |unit| DataType::Timestamp(unit, None),
+    push: |time| (time.and_utc().timestamp(), time.and_utc().timestamp_subsec_nanos()),
+    finish: |values, unit| finish_timestamps(values, unit, None),
+    reader: |array| Counts::of_timestamps(array, false),
+    get: |reader: &Counts, row| reader.instant(row).map(|instant| instant.naive_utc()),
+}
+
+times! {
+    NaiveTime,
+    shape: time_type,
+    push: |time| (i64::from(time.num_seconds_from_midnight()), time.nanosecond()),
+    finish: finish_times,
+    reader: Counts::of_times,
+    get: Counts::time_of_day,
+}
+
+/// 1970-01-01, in days since the first day of year 1.
+const EPOCH: i32 = 719_163;
+
+impl ColumnType<Plain> for NaiveDate {
+    type Size = ();
+    type Builder = Fixed<i32>;
+    type Reader = FixedReader<i32>;
+    type InVec = Listed;
+    type Order = Total;
+
+    fn shape() -> Shape {
+        Shape::Leaf(DataType::Date32)
+    }
+
+    #[inline]
+    fn measure(_: &Self, (): &mut ()) {}
+
+    fn builder(rows: usize, (): &()) -> Fixed<i32> {
+        Fixed::new(rows)
+    }
+
+    #[inline]
+    fn push(value: &Self, builder: &mut Fixed<i32>) -> Result<(), ValueError> {
+        // A NaiveDate lies within 262,143 years of year 1.
+        builder.push(value.num_days_from_ce() - EPOCH);
+        Ok(())
+    }
+
+    #[inline]
+    fn push_null(builder: &mut Fixed<i32>) {
+        builder.push_null();
+    }
+
+    fn finish(builder: Fixed<i32>) -> Result<ArrayRef, ValueError> {
+        builder.finish::<Date32Type>(&DataType::Date32)
+    }
+
+    fn reader(array: &ArrayRef) -> Result<FixedReader<i32>, ValueError> {
+        typed::<PrimitiveArray<Date32Type>>(array, &DataType::Date32).map(FixedReader::new)
+    }
+
+    #[inline]
+    fn is_null(reader: &FixedReader<i32>, row: usize) -> bool {
+        reader.is_null(row)
+    }
+
+    #[inline]
+    fn get(reader: &FixedReader<i32>, row: usize) -> Result<Self, ValueError> {
+        let days = reader.value(row)?;
+        days.checked_add(EPOCH)
+            .and_then(Self::from_num_days_from_ce_opt)
+            .ok_or_else(|| ValueError::new(format_args!("{days} days since 1970 lie beyond what a date can say")))
+    }
+}
+
+/// A type that can hold the insertion time.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't hold the insertion time",
+    label = "neither DateTime<Utc> nor Option<DateTime<Utc>>",
+    note = "the insertion time is a `DateTime<Utc>`, or an `Option` of it for records that were not read"
+)]
+pub trait InsertionTime<E = Plain>: ColumnType<E> {
+    /// The column `name`: `micros` (since 1970) in each of `rows` rows.
+    ///
+    /// # Errors
+    /// The column's unit has no count for it.
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError>;
+
+    /// The column as one that is never null, since every write fills it: what a version must be.
+    #[must_use]
+    fn never_null(node: ColumnNode) -> ColumnNode {
+        // The default of an `Option` is a null.
+        let default = if node.nullable { None } else { node.default };
+        ColumnNode { nullable: false, default, ..node }
+    }
+}
+
+impl<E: TimeEncoding> InsertionTime<E> for DateTime<Utc> {
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
+        let instant = Self::from_timestamp_micros(micros).ok_or_else(out_of_range::<Micro>);
+        instant
+            .and_then(|instant| count::<E>(instant.timestamp(), instant.timestamp_subsec_nanos()))
+            .and_then(|count| finish_timestamps(Fixed::repeated(count, rows), E::Unit::UNIT, Some(UTC)))
+            .map_err(|error| error.in_column(name).at_row(0))
+    }
+}
+
+impl<E: TimeEncoding + Passes> InsertionTime<E> for Option<DateTime<Utc>> {
+    fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
+        <DateTime<Utc> as InsertionTime<E>>::constant(micros, rows, name)
+    }
+}

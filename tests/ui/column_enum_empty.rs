@@ -1,0 +1,6 @@
+use s3store::ColumnType;
+
+#[derive(ColumnType)]
+enum Price {}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use s3store::ColumnType;
+
+struct City;
+
+#[derive(ColumnType)]
+struct Place(City);
+
+fn main() {}

@@ -1,0 +1,11 @@
+use s3store::Record;
+use s3store::rust_decimal::Decimal;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    cost: Decimal,
+}
+
+fn main() {}

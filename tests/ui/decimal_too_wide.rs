@@ -1,0 +1,12 @@
+use s3store::Record;
+use s3store::rust_decimal::Decimal;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    #[record(decimal(38, 6))]
+    cost: Decimal,
+}
+
+fn main() {}

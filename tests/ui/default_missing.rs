@@ -1,0 +1,16 @@
+use s3store::{ColumnType, Record};
+
+#[derive(Clone, ColumnType)]
+enum Currency {
+    Eur,
+    Usd,
+}
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    currency: Currency,
+}
+
+fn main() {}

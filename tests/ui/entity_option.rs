@@ -1,0 +1,13 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day), dedup = "per_partition")]
+struct Cost {
+    day: String,
+    #[record(entity)]
+    sku: Option<String>,
+    #[record(version)]
+    updated: u64,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by())]
+struct Cost {
+    day: String,
+    sku: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day, day = sku))]
+struct Cost {
+    day: String,
+    sku: String,
+}
+
+fn main() {}

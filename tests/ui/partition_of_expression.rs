@@ -1,0 +1,9 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day = self.day))]
+struct Cost {
+    day: String,
+}
+
+fn main() {}

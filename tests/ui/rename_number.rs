@@ -1,0 +1,11 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    #[record(rename = 5)]
+    sku: String,
+}
+
+fn main() {}

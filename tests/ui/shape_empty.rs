@@ -1,0 +1,7 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {}
+
+fn main() {}

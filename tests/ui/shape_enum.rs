@@ -1,0 +1,9 @@
+use s3store::Record;
+
+#[derive(Record)]
+enum Cost {
+    Net,
+    Gross,
+}
+
+fn main() {}

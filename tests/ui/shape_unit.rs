@@ -1,0 +1,6 @@
+use s3store::Record;
+
+#[derive(Record)]
+struct Cost;
+
+fn main() {}

@@ -1,0 +1,12 @@
+use chrono::{DateTime, Utc};
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    #[record(timestamp = ms)]
+    at: DateTime<Utc>,
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    #[record(entity)]
+    day: String,
+    #[record(version)]
+    updated: f32,
+}
+
+fn main() {}

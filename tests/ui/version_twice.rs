@@ -1,0 +1,14 @@
+use s3store::Record;
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    #[record(entity)]
+    day: String,
+    #[record(version)]
+    updated: u64,
+    #[record(version)]
+    revision: u64,
+}
+
+fn main() {}
