@@ -1,7 +1,7 @@
 //! The cases: which request, what happens to it, what is done then.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation, Request};
 

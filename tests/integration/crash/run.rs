@@ -196,7 +196,8 @@ async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) ->
         let mine = |commit: &mut Commit| commit.partition == partition;
         let told = committed.extract_if(.., mine).next().map(Told::Committed);
         let told = told.or_else(|| late.extract_if(.., mine).next().map(Told::Late));
-        let told = told.or_else(|| unknown.extract_if(.., |unknown| unknown.partition == partition).next().map(Told::Unknown));
+        let told =
+            told.or_else(|| unknown.extract_if(.., |unknown| unknown.partition == partition).next().map(Told::Unknown));
         (partition, told.unwrap_or(Told::NotCommitted))
     };
     names.iter().map(|name| format!("part={name}")).map(of).collect()

@@ -56,7 +56,8 @@ impl Watch {
         assert_eq!(seen, expected, "{stage}: a reader sees something else than what the commits name");
         for commit in &self.reported {
             let key = format!("{PREFIX}/data/{}/{}.commit", commit.partition, commit.token);
-            let object = commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported and is not there"));
+            let object =
+                commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported and is not there"));
             assert_eq!(data_key(&key, object), commit.data_path, "{stage}");
         }
         for (partition, inserted_at) in &self.dead {
@@ -72,8 +73,11 @@ impl Watch {
         let data = data_key(key, commit);
         assert!(self.s3.object(BUCKET, &data).is_some(), "{stage}: {key} names {data}, which is not there");
         let (partition, token) = place(key);
-        let reference =
-            format!("{PREFIX}/_ref/{:016}-{token}-{};{partition}.ref", number("refmicrots"), commit.metadata["attemptid"]);
+        let reference = format!(
+            "{PREFIX}/_ref/{:016}-{token}-{};{partition}.ref",
+            number("refmicrots"),
+            commit.metadata["attemptid"]
+        );
         assert!(self.s3.object(BUCKET, &reference).is_some(), "{stage}: {key} has no ref {reference}");
         let name = partition.strip_prefix("part=").unwrap();
         let rows = event::ids().map(|id| (partition.to_owned(), id, number("insertedat")));
@@ -91,7 +95,9 @@ impl Watch {
     /// Whether an attempt became visible.
     pub(super) fn is_committed(&self, partition: &str, inserted_at: i64) -> bool {
         let inserted_at = inserted_at.to_string();
-        self.commits.iter().any(|(key, commit)| place(key).0 == partition && commit.metadata["insertedat"] == inserted_at)
+        self.commits
+            .iter()
+            .any(|(key, commit)| place(key).0 == partition && commit.metadata["insertedat"] == inserted_at)
     }
 
     /// The commit that was reported for a partition and a token.
