@@ -30,7 +30,8 @@ fn real() -> Option<&'static Real> {
     static REAL: OnceLock<Option<Real>> = OnceLock::new();
     let read = || {
         let endpoint = std::env::var("S3STORE_TEST_ENDPOINT").ok()?;
-        let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("S3STORE_TEST_ENDPOINT needs {name}"));
+        let variable =
+            |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("S3STORE_TEST_ENDPOINT needs {name}"));
         let name = std::env::var("S3STORE_TEST_SERVER").unwrap_or_else(|_| server_header(&endpoint));
         Some(Real {
             access_key: variable("AWS_ACCESS_KEY_ID"),
@@ -108,6 +109,10 @@ impl Server {
         options.init(self.client.clone(), &self.bucket, &self.prefix).await.unwrap().into_dataset()
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the server lacks something; says then that the calling test, or a part of it, is skipped.
     pub fn lacks(&self, capability: Capability, test: &str) -> bool {
         let lacking = match capability {
@@ -177,7 +182,9 @@ pub fn brief(request: &Request) -> String {
 /// Whether a request is one of [`Virtual::process`]'s.
 pub fn sent_by(request: &Request, name: &str) -> bool {
     let app = format!("app/{name}");
-    ["user-agent", "x-amz-user-agent"].iter().any(|header| request.header(header).is_some_and(|text| text.contains(&app)))
+    ["user-agent", "x-amz-user-agent"]
+        .iter()
+        .any(|header| request.header(header).is_some_and(|text| text.contains(&app)))
 }
 
 /// An instant, in whole microseconds.
