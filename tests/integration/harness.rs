@@ -109,6 +109,10 @@ impl Server {
         options.init(self.client.clone(), &self.bucket, &self.prefix).await.unwrap().into_dataset()
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the server lacks something; says then that the calling test, or a part of it, is skipped.
     pub fn lacks(&self, capability: Capability, test: &str) -> bool {
         let lacking = match capability {

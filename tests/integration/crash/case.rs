@@ -47,7 +47,7 @@ pub(super) enum Strike {
     AppliedThenLost,
     /// Applied, without an answer.
     AppliedThenSilence,
-    /// Not yet applied: an error, a dropped connection, or silence, and it lands some time later.
+    /// Not yet applied: an error or silence, and it lands some time later.
     Late(Lost),
     /// The answer's body breaks off, or stops.
     BodyCut,
@@ -61,7 +61,6 @@ pub(super) enum Strike {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lost {
     Error,
-    Connection,
     Silence,
 }
 
@@ -139,7 +138,6 @@ fn strikes() -> Vec<(Strike, Times)> {
         Strike::AppliedThenLost,
         Strike::AppliedThenSilence,
         Strike::Late(Lost::Error),
-        Strike::Late(Lost::Connection),
         Strike::Late(Lost::Silence),
         Strike::BodyCut,
         Strike::BodyStalled,
@@ -206,7 +204,6 @@ impl Strike {
                 builder.hang_applied()
             }
             Self::Late(Lost::Error) => builder.apply_late(Meanwhile::Error(500, "InternalError".to_owned())),
-            Self::Late(Lost::Connection) => builder.apply_late(Meanwhile::ConnectionLost),
             Self::Late(Lost::Silence) | Self::CallerGone(Fate::Late) | Self::Death(Fate::Late) => {
                 builder.apply_late(Meanwhile::Silence)
             }

@@ -13,7 +13,7 @@ mod watch;
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use self::case::{Case, Shape, Target, cases};
+use self::case::{Shape, Target, cases};
 use self::run::{Told, clean, run};
 
 /// What an enumeration came past, so that it can't silently become an empty one.
@@ -64,25 +64,25 @@ fn in_paused_time<F: Future>(future: F) -> F::Output {
 
 #[test]
 fn one_partition_without_token() {
-    enumerate(Shape { token: false, optimistic: false, partitions: 1 }, 3, 100);
+    enumerate(Shape { token: false, optimistic: false, partitions: 1 }, 3, 300);
 }
 
 #[test]
 fn one_partition_with_token() {
-    enumerate(Shape { token: true, optimistic: false, partitions: 1 }, 4, 300);
+    enumerate(Shape { token: true, optimistic: false, partitions: 1 }, 4, 650);
 }
 
 #[test]
 fn one_partition_optimistic() {
-    enumerate(Shape { token: true, optimistic: true, partitions: 1 }, 5, 300);
+    enumerate(Shape { token: true, optimistic: true, partitions: 1 }, 5, 800);
 }
 
 #[test]
 fn two_partitions_without_token() {
-    enumerate(Shape { token: false, optimistic: false, partitions: 2 }, 6, 200);
+    enumerate(Shape { token: false, optimistic: false, partitions: 2 }, 6, 600);
 }
 
 #[test]
 fn two_partitions_with_token() {
-    enumerate(Shape { token: true, optimistic: false, partitions: 2 }, 8, 600);
+    enumerate(Shape { token: true, optimistic: false, partitions: 2 }, 8, 1_300);
 }

@@ -9,7 +9,7 @@ use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, sent_by, until};
 use crate::integration::records::Event;
 
 const TOKEN: &str = "job-1";
-const RETRY: &str = "second-writer";
+pub(super) const RETRY: &str = "second-writer";
 
 /// The insertion times of the writers, which tell their attempts apart.
 pub(super) const FIRST_TIME: i64 = 1_000_001;
@@ -38,7 +38,7 @@ impl Told {
         }
     }
 
-    fn commit(&self) -> Option<&Commit> {
+    pub(super) fn commit(&self) -> Option<&Commit> {
         match self {
             Self::Committed(commit) | Self::Late(commit) => Some(commit),
             Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
@@ -46,19 +46,8 @@ impl Told {
     }
 }
 
-/// The records of the cases.
-pub(super) mod event {
-    use super::Event;
-
-    pub(in super::super) fn ids() -> impl Iterator<Item = i64> {
-        1..=2
-    }
-
-    pub(in super::super) fn all(partitions: &[&str]) -> Vec<Event> {
-        let of = |part: &&str| ids().map(|id| Event { part: (*part).to_owned(), id, inserted_at: None }).collect();
-        partitions.iter().flat_map(|part| -> Vec<Event> { of(part) }).collect()
-    }
-}
+/// The records of a partition: `1..=RECORDS`.
+pub(super) const RECORDS: i64 = 2;
 
 /// An initialised dataset in a fresh S3.
 pub(super) fn world() -> Virtual {
@@ -85,9 +74,9 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
     let world = world();
     let s3 = &world.s3;
     let first = world.process(FIRST).await;
-    let retry = world.process(RETRY).await;
-    let reader = world.process("reader").await;
-    let mut watch = Watch::new(s3, &reader);
+    // Reader, retry and last write share a process: opening one takes longer than a case.
+    let other = world.process(RETRY).await;
+    let mut watch = Watch::new(s3, &other);
     let partitions: Vec<String> =
         PARTITIONS[..case.shape.partitions].iter().map(|name| format!("part={name}")).collect();
 
@@ -112,7 +101,7 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
         }));
     }
     if case.follow_up != FollowUp::Nothing {
-        let again = write(retry, case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
+        let again = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
         for (partition, again) in &again {
             let commit = again.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {again:?}"));
             if let Some(before) = watch.reported(partition, &commit.token) {
@@ -136,12 +125,12 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
         assert!(least == 1 || case.follow_up == FollowUp::Nothing, "{name}: records are missing");
     }
     if case.shape.token {
-        last_write(&world, &case, &mut watch, &name).await;
+        last_write(&other, &case, &mut watch, &name).await;
     }
     watch.look_up().await;
     for (partition, told) in &told {
         if let Told::Unknown(unknown) = told {
-            let found = Store::<Event>::new(&reader).lookup_commit(partition, &unknown.token).await.unwrap();
+            let found = Store::<Event>::new(&other).lookup_commit(partition, &unknown.token).await.unwrap();
             let ours = found.is_some_and(|commit| commit.data_path == unknown.data_path);
             assert_eq!(ours, watch.is_committed(partition, FIRST_TIME), "{name}");
         }
@@ -150,7 +139,7 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
 }
 
 /// The write that is struck.
-async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Told)> {
+pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Told)> {
     let shape = case.shape;
     let mut task = tokio::spawn(write(first.clone(), shape, shape.token, FIRST_TIME));
     if !case.strike.ends_the_caller() {
@@ -168,9 +157,8 @@ async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(Stri
 }
 
 /// Once more with the token, when all is over: what was reported comes back, and each record exists once.
-async fn last_write(world: &Virtual, case: &Case, watch: &mut Watch, name: &str) {
-    let last = world.process("last-writer").await;
-    let told = write(last, case.shape, true, LAST_TIME).await;
+async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str) {
+    let told = write(other.clone(), case.shape, true, LAST_TIME).await;
     for (partition, told) in &told {
         let commit = told.commit().unwrap_or_else(|| panic!("{name}: the last write of {partition} got {told:?}"));
         if let Some(before) = watch.reported(partition, TOKEN) {
@@ -182,9 +170,9 @@ async fn last_write(world: &Virtual, case: &Case, watch: &mut Watch, name: &str)
 }
 
 /// A write of all records, and what it tells about each partition.
-async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
+pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
     let names = &PARTITIONS[..shape.partitions];
-    let records = event::all(names);
+    let records = Event::of(names, RECORDS);
     let store = Store::<Event>::new(&dataset);
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
     let result = if shape.optimistic { write.optimistic_commit().await } else { write.await };
