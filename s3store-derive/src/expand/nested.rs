@@ -3,10 +3,9 @@
 use proc_macro2::TokenStream;
 use quote::format_ident;
 use syn::Ident;
-use syn::ext::IdentExt;
 
 use super::{call, default, encoding, item, local, node};
-use crate::model::Field;
+use crate::model::{Field, own_name};
 
 /// The implementation for the struct `ident`.
 pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
@@ -17,7 +16,7 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
     let parts: Vec<_> = (0..columns.len()).map(|index| local("part", index)).collect();
     let kinds: Vec<_> = (0..columns.len()).map(|index| format_ident!("P{index}")).collect();
-    let parts_ident = format_ident!("{}Parts", ident.unraw());
+    let parts_ident = own_name(ident, "Parts", fields, TokenStream::new());
     // Each a path below the field's type, at the place of that type.
     let types = |name: &str| -> Vec<_> {
         let typed = columns.iter().zip(&encodings);

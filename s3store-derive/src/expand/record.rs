@@ -1,7 +1,7 @@
 //! A record that is written: its columns, its description, rows to arrays and back.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote_spanned};
+use quote::quote_spanned;
 use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -31,7 +31,7 @@ impl Column<'_> {
 pub(super) fn items(record: &Record<'_>) -> TokenStream {
     let ident = record.ident;
     let columns: Vec<_> = record.columns().map(column).collect();
-    let columns_ident = format_ident!("{}Columns", ident.unraw());
+    let columns_ident = record.own_name("Columns");
     let (constants, values) = constants(record, &columns, &columns_ident);
     let assertions = assertions(&columns);
     let description = description(record, &columns);

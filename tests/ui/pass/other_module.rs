@@ -20,6 +20,36 @@ mod records {
         cents: i64,
     }
 
+    #[derive(Default, s3store::ColumnType)]
+    struct Hidden(String);
+
+    #[derive(Default, s3store::ColumnType)]
+    struct Inner {
+        hidden: Hidden,
+    }
+
+    // More visible than the types of its fields, which are called like what the macro makes.
+    #[derive(Record)]
+    #[record(partition_by(hidden))]
+    pub struct Shown {
+        hidden: Hidden,
+        inner: Inner,
+        columns: ShownColumns,
+        part: Option<ShownPartitions>,
+    }
+
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownColumns(u64);
+
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownPartitions(u64);
+
+    impl Shown {
+        pub fn all(&self) -> (&str, &str, u64, Option<u64>) {
+            (&self.hidden.0, &self.inner.hidden.0, self.columns.0, self.part.as_ref().map(|part| part.0))
+        }
+    }
+
     impl Cost {
         // Getters named like what a derive could have claimed.
         pub(crate) fn day(&self) -> &str {
@@ -52,5 +82,6 @@ fn main() {
         T::partitions()
     }
     let _ = same::<readers::Narrow>().day("a");
+    let _ = records::Shown::all;
     let _ = |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
 }
