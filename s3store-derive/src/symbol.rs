@@ -1,7 +1,7 @@
 //! The words of the attributes.
 
 /// What a `#[record(…)]` on a struct may say.
-pub(crate) const RECORD: &[&str] = &["partition_by", "dedup", "projection_of", "crate", "views"];
+pub(crate) const RECORD: &[&str] = &["partition_by", "dedup", "projection_of", "crate"];
 
 /// What a `#[column(…)]` on a struct or an enum may say.
 pub(crate) const COLUMN: &[&str] = &["repr", "rename_all", "crate"];

@@ -52,9 +52,6 @@
 //! - `arrow`: `Read::batches`, and the Arrow that it speaks.
 //! - `testing`: an S3 inside the process, with fault injection.
 
-// Until the layers above use them.
-#![allow(dead_code)]
-
 mod clock;
 mod codec;
 mod dataset;
@@ -112,10 +109,10 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsValue, ByValue, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn, EntityOrder,
-        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Field, InsertionTime, Key, Listed, Micro, Milli,
-        Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError,
-        Shape, Skipped, StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout,
-        VersionColumn, VersionOrder, With, WithOption, entity, enum_of, format_time, in_column, in_partition, pad,
+        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli, Missing, Nano,
+        PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError, Shape, Skipped,
+        StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
+        VersionOrder, With, WithOption, entity, enum_of, format_time, in_column, in_partition, in_row, open, pad,
         push_padded, push_time, struct_array, version,
     };
 }

@@ -22,6 +22,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) default: Slot<DefaultAttr>,
     pub(crate) skip: Slot<()>,
     pub(crate) with: Slot<Path>,
+    /// Something here could not be read, so nothing is said about what seems to lack.
+    pub(crate) unread: bool,
 }
 
 /// What a missing value becomes.
@@ -45,8 +47,9 @@ impl FieldAttrs {
     /// Reads the `#[name(…)]` of a field, where `name` is `record` or `column`.
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute], name: &str) -> Self {
         let mut this = Self::default();
-        let in_record = name == "record";
+        let (in_record, before) = (name == "record", cx.count());
         entries(cx, attrs, name, |key, input| this.entry(in_record, key, input));
+        this.unread = cx.count() > before;
         this
     }
 

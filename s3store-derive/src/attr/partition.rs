@@ -52,7 +52,7 @@ impl PartitionAttr {
                 return Err(syn::Error::new(name.span(), message));
             }
             input.parse::<Token![=]>()?;
-            return Ok(Self { name: name.value(), span: name.span(), source: source(input)? });
+            return Ok(Self { name: name.value(), span: name.span(), source: whole_source(input)? });
         }
         if !input.peek(Ident::peek_any) {
             return Err(syn::Error::new_spanned(value_tokens(input), "expected a field, or `name = …`"));
@@ -61,7 +61,7 @@ impl PartitionAttr {
         let name = word.unraw().to_string();
         if input.peek(Token![=]) {
             input.parse::<Token![=]>()?;
-            return Ok(Self { name, span: word.span(), source: source(input)? });
+            return Ok(Self { name, span: word.span(), source: whole_source(input)? });
         }
         if input.peek(syn::token::Paren) || input.peek(Token![::]) {
             value_tokens(input);
@@ -70,6 +70,17 @@ impl PartitionAttr {
         }
         Ok(Self { name, span: word.span(), source: Source::Field(word) })
     }
+}
+
+/// A source, with nothing behind it.
+fn whole_source(input: ParseStream<'_>) -> syn::Result<Source> {
+    let start = input.cursor();
+    let source = source(input)?;
+    if input.is_empty() || input.peek(Token![,]) {
+        return Ok(source);
+    }
+    value_tokens(input);
+    Err(syn::Error::new_range(start..input.cursor(), SOURCES))
 }
 
 fn source(input: ParseStream<'_>) -> syn::Result<Source> {
@@ -94,6 +105,7 @@ fn source(input: ParseStream<'_>) -> syn::Result<Source> {
             Ok(Source::Pad(field, width))
         }
         _ => {
+            #[expect(clippy::redundant_closure, reason = "the function's lifetimes are not general enough")]
             let fields = parenthesized(input, |content| Punctuated::<Argument, Token![,]>::parse_terminated(content))?;
             if fields.is_empty() {
                 return Err(syn::Error::new_spanned(

@@ -47,6 +47,9 @@ pub(crate) fn encoding(cx: &Ctxt, field: &Field<'_>) {
         for other in others {
             cx.error(other, format!("`{first}` says how the field is stored already: remove one of the two"));
         }
+        if !others.is_empty() {
+            return;
+        }
     }
     let ty = leaf(field.ty);
     if attrs.with.is_some() {
@@ -67,11 +70,9 @@ pub(crate) fn encoding(cx: &Ctxt, field: &Field<'_>) {
         }
     }
     match (&attrs.decimal, look(ty)) {
-        (Some(given), Look::Decimal | Look::Unknown) => {
-            digits(cx, &given.value);
-        }
+        (Some(given), Look::Decimal | Look::Unknown) => digits(cx, &given.value),
         (Some(given), _) => cx.error(&given.key, format!("`decimal` is for `Decimal`; the field holds {}", word(ty))),
-        (None, Look::Decimal) if attrs.encoding_keys().is_empty() => {
+        (None, Look::Decimal) if attrs.encoding_keys().is_empty() && !attrs.unread => {
             cx.error(ty, "a `Decimal` needs its digits, and how many of them are after the point: `decimal(18, 6)`");
         }
         (None, _) => {}
@@ -84,16 +85,12 @@ pub(crate) fn decimal_digits((precision, scale): &(LitInt, LitInt)) -> Option<(u
 }
 
 fn digits(cx: &Ctxt, literals: &(LitInt, LitInt)) {
-    match decimal_digits(literals) {
-        Some((1..=MAX_PRECISION, _)) => {}
-        _ => {
-            cx.error(&literals.0, format!("a `Decimal` has 1 to {MAX_PRECISION} digits"));
-            return;
-        }
-    }
-    if decimal_digits(literals).is_none_or(|(precision, scale)| scale > precision) {
-        let message = format!("of {} digits at most {0} are after the point", literals.0);
-        cx.error(&literals.1, message);
+    let (precision, scale) = literals;
+    let Some(digits @ 1..=MAX_PRECISION) = precision.base10_parse().ok() else {
+        return cx.error(precision, format!("a `Decimal` has 1 to {MAX_PRECISION} digits"));
+    };
+    if !scale.base10_parse::<u8>().is_ok_and(|scale| scale <= digits) {
+        cx.error(scale, format!("of {digits} digits, 0 to {digits} are after the point"));
     }
 }
 

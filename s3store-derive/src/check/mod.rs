@@ -19,7 +19,7 @@ pub(crate) fn record(cx: &Ctxt, record: &Record<'_>) {
             true => "a record needs at least one field to be a column",
             false => "every field is skipped: a record needs at least one column",
         };
-        cx.error(record.ident, message);
+        return cx.error(record.ident, message);
     }
     if record.root().is_some() {
         projection::check(cx, record);

@@ -120,8 +120,10 @@ fn formatted(cx: &Ctxt, ident: &Ident, field: &Field<'_>, format: &LitStr) {
 }
 
 fn padded(cx: &Ctxt, ident: &Ident, field: &Field<'_>, width: &LitInt) {
-    if !matches!(look(field.ty), Look::Integer | Look::Pointer | Look::Unknown) {
-        return cx.error(ident, format!("`pad` is for integers; `{ident}` is {}", word(field.ty)));
+    let signed = look(field.ty) == Look::Integer && word(field.ty).starts_with("`i");
+    if signed || !matches!(look(field.ty), Look::Integer | Look::Pointer | Look::Unknown) {
+        let message = format!("`pad` is for integers without a sign, `u8` to `u64`; `{ident}` is {}", word(field.ty));
+        return cx.error(ident, message);
     }
     if !matches!(width.base10_parse::<usize>(), Ok(1..=MAX_WIDTH)) {
         cx.error(width, format!("an integer has 1 to {MAX_WIDTH} digits"));

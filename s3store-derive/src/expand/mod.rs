@@ -14,9 +14,9 @@ mod record;
 mod unit_enum;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
+use syn::DeriveInput;
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Type};
 
 use crate::attr::{DefaultAttr, Unit};
 use crate::check;
@@ -84,12 +84,20 @@ fn encoding(field: &Field<'_>) -> TokenStream {
     emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
 }
 
-/// `<String as _s3store::Field<_s3store::Plain>>`.
+/// `<String as _s3store::ColumnType<_s3store::Plain>>::item`, at the place of the type.
 ///
-/// Generated code reaches a field's type by this path alone: whatever it lacks is then said at the type in the user's
+/// Generated code reaches a field's type by such paths alone: whatever it lacks is then said at the type in the user's
 /// struct, and in the same words each time, which the compiler prints once.
-fn field_path(ty: &Type, encoding: &TokenStream) -> TokenStream {
-    emit!(<#ty as _s3store::Field<#encoding>>)
+fn item(field: &Field<'_>, encoding: &TokenStream, item: &str) -> TokenStream {
+    let (ty, at) = (field.ty, located(field.ty.span()));
+    let item = Ident::new(item, at);
+    quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>::#item)
+}
+
+/// A call of [`item`].
+fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
+    let function = item(field, encoding, function);
+    quote_spanned!(located(field.ty.span())=> #function(#arguments))
 }
 
 /// The value of a field that is not there.
@@ -109,10 +117,10 @@ fn default(field: &Field<'_>) -> TokenStream {
 
 /// The description of a field's column.
 fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
-    let (ty, name, aliases) = (field.ty, field.column(), &field.attrs.alias);
-    let (path, default) = (field_path(ty, encoding), default(field));
+    let (name, aliases) = (field.column(), &field.attrs.alias);
+    let single = call(field, encoding, "single", &default(field));
     let for_nulls = field.attrs.default.is_some();
-    emit!(#path::node(#name, &[#(#aliases),*], || #path::single(#default), #for_nulls))
+    call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], || #single, #for_nulls))
 }
 
 /// A local variable that no name of the user meets.
@@ -125,24 +133,11 @@ fn located(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-/// `tokens` at the place of `ty`, from its first to its last token.
-fn at_type(ty: &Type, tokens: TokenStream) -> TokenStream {
-    let mut spans = ty.to_token_stream().into_iter().map(|tree| tree.span());
-    let first = spans.next().unwrap_or_else(|| ty.span());
-    let last = spans.last().unwrap_or(first);
-    let count = tokens.clone().into_iter().count();
-    let trees = tokens.into_iter().enumerate().map(|(at, mut tree)| {
-        tree.set_span(located(if at + 1 == count { last } else { first }));
-        tree
-    });
-    trees.collect()
-}
-
 /// The method of the partition `name`: the name itself, or the nearest that the language allows.
 pub(crate) fn method(name: &str, span: Span) -> Ident {
     let mut word: String =
         name.chars().map(|letter| if letter == '_' || letter.is_alphanumeric() { letter } else { '_' }).collect();
-    if matches!(word.as_str(), "self" | "Self" | "super" | "crate" | "_") {
+    if matches!(word.as_str(), "self" | "Self" | "super" | "crate" | "_" | "") {
         word.push('_');
     }
     if let Ok(mut ident) = syn::parse_str::<Ident>(&word) {
@@ -169,5 +164,6 @@ mod tests {
         assert_eq!(method("2026"), "_2026");
         assert_eq!(method("größe"), "größe");
         assert_eq!(method("-"), "__");
+        assert_eq!(method(""), "__");
     }
 }

@@ -5,7 +5,7 @@ use quote::format_ident;
 use syn::Ident;
 use syn::ext::IdentExt;
 
-use super::{default, encoding, local, node};
+use super::{call, default, encoding, item, local, node};
 use crate::model::Field;
 
 /// The implementation for the struct `ident`.
@@ -13,17 +13,48 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let columns: Vec<_> = fields.iter().filter(|field| field.is_column()).collect();
     let encodings: Vec<_> = columns.iter().map(|field| encoding(field)).collect();
     let nodes = columns.iter().zip(&encodings).map(|(field, encoding)| node(field, encoding));
-    let paths = columns.iter().zip(&encodings).map(|(field, encoding)| {
-        let ty = field.ty;
-        emit!(<#ty as _s3store::ColumnType<#encoding>>)
-    });
-    let paths: Vec<_> = paths.collect();
     let members: Vec<_> = columns.iter().map(|field| field.ident).collect();
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
-    let indices: Vec<_> = (0..columns.len()).collect();
-    let parts: Vec<_> = indices.iter().map(|&index| local("part", index)).collect();
-    let kinds: Vec<_> = indices.iter().map(|index| format_ident!("P{index}")).collect();
+    let parts: Vec<_> = (0..columns.len()).map(|index| local("part", index)).collect();
+    let kinds: Vec<_> = (0..columns.len()).map(|index| format_ident!("P{index}")).collect();
     let parts_ident = format_ident!("{}Parts", ident.unraw());
+    // Each a path below the field's type, at the place of that type.
+    let types = |name: &str| -> Vec<_> {
+        let typed = columns.iter().zip(&encodings);
+        typed.map(|(field, encoding)| item(field, encoding, name)).collect()
+    };
+    let calls = |name: &str, arguments: &dyn Fn(usize) -> TokenStream| -> Vec<_> {
+        let typed = columns.iter().zip(&encodings).enumerate();
+        typed.map(|(index, (field, encoding))| call(field, encoding, name, &arguments(index))).collect()
+    };
+    let [sizes, builders, readers] = ["Size", "Builder", "Reader"].map(types);
+    let part = |index: usize| parts.get(index);
+    let member = |index: usize| members.get(index);
+    let measure = calls("measure", &|index| {
+        let (member, part) = (member(index), part(index));
+        emit!(&value.#member, &mut size.#part)
+    });
+    let builder = calls("builder", &|index| {
+        let part = part(index);
+        emit!(rows, &size.#part)
+    });
+    let push = calls("push", &|index| {
+        let (member, part) = (member(index), part(index));
+        emit!(&value.#member, &mut builder.#part)
+    });
+    let push_null = calls("push_null", &|index| {
+        let part = part(index);
+        emit!(&mut builder.#part)
+    });
+    let finish = calls("finish", &|index| {
+        let part = part(index);
+        emit!(builder.#part)
+    });
+    let reader = calls("reader", &|index| emit!(whole.child(#index)?));
+    let get = calls("get", &|index| {
+        let part = part(index);
+        emit!(&reader.#part, row)
+    });
     let skipped = fields.iter().filter(|field| !field.is_column()).map(|field| {
         let (ident, value) = (field.ident, default(field));
         emit!(#ident: #value)
@@ -39,9 +70,9 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
 
         #[automatically_derived]
         impl _s3store::ColumnType for #ident {
-            type Size = #parts_ident<() #(, #paths::Size)*>;
-            type Builder = #parts_ident<_s3store::Validity #(, #paths::Builder)*>;
-            type Reader = #parts_ident<_s3store::StructReader #(, #paths::Reader)*>;
+            type Size = #parts_ident<() #(, #sizes)*>;
+            type Builder = #parts_ident<_s3store::Validity #(, #builders)*>;
+            type Reader = #parts_ident<_s3store::StructReader #(, #readers)*>;
             type InVec = _s3store::Listed;
             type Order = _s3store::Unordered;
 
@@ -50,30 +81,30 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             }
 
             fn measure(value: &Self, size: &mut Self::Size) {
-                #(#paths::measure(&value.#members, &mut size.#parts);)*
+                #(#measure;)*
             }
 
             fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
                 #parts_ident {
                     whole: _s3store::Validity::new(rows),
-                    #(#parts: #paths::builder(rows, &size.#parts),)*
+                    #(#parts: #builder,)*
                 }
             }
 
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
                 builder.whole.append_non_null();
-                #(_s3store::in_column(#paths::push(&value.#members, &mut builder.#parts), #names)?;)*
+                #(_s3store::in_column(#push, #names)?;)*
                 ::core::result::Result::Ok(())
             }
 
             fn push_null(builder: &mut Self::Builder) {
                 builder.whole.append_null();
-                #(#paths::push_null(&mut builder.#parts);)*
+                #(#push_null;)*
             }
 
             fn finish(builder: Self::Builder) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
                 let children = ::std::vec![
-                    #(_s3store::in_column(#paths::finish(builder.#parts), #names)?,)*
+                    #(_s3store::in_column(#finish, #names)?,)*
                 ];
                 _s3store::struct_array(<Self as _s3store::ColumnType>::shape(), children, builder.whole)
             }
@@ -81,7 +112,7 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             fn reader(array: &_s3store::ArrayRef) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
                 let whole = _s3store::StructReader::new(array)?;
                 ::core::result::Result::Ok(#parts_ident {
-                    #(#parts: _s3store::in_column(#paths::reader(whole.child(#indices)?), #names)?,)*
+                    #(#parts: _s3store::in_column(#reader, #names)?,)*
                     whole,
                 })
             }
@@ -96,7 +127,7 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             ) -> ::core::result::Result<Self, _s3store::ValueError> {
                 reader.whole.not_null(row)?;
                 ::core::result::Result::Ok(Self {
-                    #(#members: _s3store::in_column(#paths::get(&reader.#parts, row), #names)?,)*
+                    #(#members: _s3store::in_column(#get, #names)?,)*
                     #(#skipped,)*
                 })
             }

@@ -1,9 +1,11 @@
 //! A struct around one value, stored as that value.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 use syn::Ident;
+use syn::spanned::Spanned;
 
-use super::encoding;
+use super::{encoding, located};
 use crate::check;
 use crate::ctxt::Ctxt;
 use crate::model::Field;
@@ -30,9 +32,11 @@ pub(super) fn check(cx: &Ctxt, field: &Field<'_>) {
 pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     let encoding = encoding(field);
+    let at = located(ty.span());
     let column = delegated(&Delegated {
+        at,
         ident,
-        inner: emit!(<#ty as _s3store::ColumnType<#encoding>>),
+        inner: quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>),
         to: emit!(&value.0),
         from: emit!(.map(Self)),
     });
@@ -55,6 +59,8 @@ pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
 
 /// A type that is stored as another one.
 pub(super) struct Delegated<'a> {
+    /// Where errors about what is stored stand.
+    pub(super) at: Span,
     pub(super) ident: &'a Ident,
     /// `<… as ColumnType>` of what is stored.
     pub(super) inner: TokenStream,
@@ -65,8 +71,8 @@ pub(super) struct Delegated<'a> {
 }
 
 /// An implementation of `ColumnType` by that of another type.
-pub(super) fn delegated(Delegated { ident, inner, to, from }: &Delegated<'_>) -> TokenStream {
-    emit! {
+pub(super) fn delegated(&Delegated { at, ident, ref inner, ref to, ref from }: &Delegated<'_>) -> TokenStream {
+    quote_spanned! {at=>
         #[automatically_derived]
         impl _s3store::ColumnType for #ident {
             type Size = #inner::Size;

@@ -1,11 +1,12 @@
 //! The builder that selects partitions, and the key of a record.
 
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{format_ident, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
-use super::method;
+use super::{located, method};
 use crate::attr::{PartitionAttr, Source};
 use crate::check::keeps_order;
 use crate::model::Record;
@@ -93,7 +94,7 @@ fn kind(
         Source::Field(field) => {
             let what = format!("the field `{field}`: {ANY}");
             match field_type(record, field) {
-                Some(ty) => (emit!(<#ty as _s3store::PartitionValue>::Kind), what),
+                Some(ty) => (quote_spanned!(located(ty.span())=> <#ty as _s3store::PartitionValue>::Kind), what),
                 None => (emit!(_s3store::Text), what),
             }
         }
@@ -101,14 +102,16 @@ fn kind(
             let ty = field_type(record, field);
             let text = format.value();
             let ordered = keeps_order(&text);
-            let render = emit!(_s3store::format_time(value, #text));
+            let value = emit!(value);
+            let render = quote_spanned!(located(field.span())=> _s3store::format_time(#value, #text));
             let kind = rendered(record, index, ty, &render, ordered, formats);
             let ranges = if ordered { ", or a half-open range" } else { "" };
             (kind, format!("the field `{field}` as {text:?}: an exact time, `prefix(\"…\")`{ranges}."))
         }
         Source::Pad(field, width) => {
             let ty = field_type(record, field);
-            let render = emit!(_s3store::pad(value, #width));
+            let value = emit!(value);
+            let render = quote_spanned!(located(field.span())=> _s3store::pad(#value, #width));
             let kind = rendered(record, index, ty, &render, true, formats);
             let what = format!("the field `{field}` with {width} digits: {ANY}");
             (kind, what)
@@ -163,15 +166,23 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
     let parts = parts(record).enumerate().map(|(index, part)| {
         let start = format!("{}{}=", if index == 0 { "" } else { "/" }, part.name);
         let name = &part.name;
+        let (this, key) = (emit!(self), emit!(key));
         let render = match &part.source {
             Source::Field(field) => match field_type(record, field) {
-                Some(ty) => emit!(<#ty as _s3store::PartitionValue>::render(&self.#field, key)),
+                Some(ty) => quote_spanned! {located(ty.span())=>
+                    <#ty as _s3store::PartitionValue>::render(&#this.#field, #key)
+                },
                 None => TokenStream::new(),
             },
-            Source::Format(field, format) => emit!(_s3store::push_time(&self.#field, #format, key)),
-            Source::Pad(field, width) => emit!(_s3store::push_padded(&self.#field, #width, key)),
+            Source::Format(field, format) => {
+                quote_spanned!(located(field.span())=> _s3store::push_time(&#this.#field, #format, #key))
+            }
+            Source::Pad(field, width) => {
+                quote_spanned!(located(field.span())=> _s3store::push_padded(&#this.#field, #width, #key))
+            }
             Source::Call(path, fields) => {
-                emit!(_s3store::PartitionValue::render(&#path(#(&self.#fields),*), key))
+                let arguments = fields.iter().map(|field| quote_spanned!(located(field.span())=> &#this.#field));
+                quote_spanned!(located(path.span())=> _s3store::PartitionValue::render(&#path(#(#arguments),*), #key))
             }
         };
         emit!(key.push_str(#start); _s3store::in_partition(#render, #name)?;)

@@ -1,11 +1,12 @@
 //! A projection: some fields of another record, for reading.
 
 use proc_macro2::TokenStream;
+use quote::quote_spanned;
 use syn::Path;
 use syn::ext::IdentExt;
 
 use super::record::{decode_fn, skipped};
-use super::{at_type, local};
+use super::{local, located};
 use crate::model::Record;
 
 /// The implementation of a projection of `root`.
@@ -20,21 +21,21 @@ pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
         .iter()
         .map(|field| {
             let field = field.ident;
-            emit!(<#root as _s3store::Record>::COLUMNS.#field)
+            quote_spanned!(located(field.span())=> <#root as _s3store::Record>::COLUMNS.#field)
         })
         .collect();
     let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
-    let indices = 0..columns.len();
+    let opened = fields.iter().zip(&readers).zip(&columns).enumerate().map(|(index, ((field, reader), column))| {
+        let ty = field.ty;
+        let column = quote_spanned!(located(field.ident.span())=> &#column);
+        emit!(let #reader = _s3store::Reading::<#ty, _>::open(#column, columns, #index)?;)
+    });
     let read = fields.iter().zip(&readers).map(|(field, reader)| {
         let ident = field.ident;
-        let value = at_type(field.ty, emit!(#reader.read(row)?));
-        emit!(#ident: #value)
+        emit!(#ident: #reader.read(row)?)
     });
     let skipped = skipped(record);
-    let decode = decode_fn(
-        &emit!(#(let #readers = _s3store::Reading::open(&#columns, columns, #indices)?;)*),
-        &emit!(#(#read,)* #skipped),
-    );
+    let decode = decode_fn(&emit!(#(#opened)*), &emit!(#(#read,)* #skipped));
     emit! {
         #[automatically_derived]
         impl _s3store::Record for #ident {

@@ -1,18 +1,30 @@
 //! A record that is written: its columns, its description, rows to arrays and back.
 
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{format_ident, quote_spanned};
+use syn::Ident;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
-use super::{default, encoding, field_path, local, node, partitions};
+use super::{call, default, encoding, item, local, located, node, partitions};
 use crate::model::{Field, Record};
 
 /// A field that is a column, with its encoding.
 struct Column<'r> {
     field: &'r Field<'r>,
     encoding: TokenStream,
-    /// `<Type as Field<Encoding>>`.
-    path: TokenStream,
+}
+
+impl Column<'_> {
+    fn call(&self, function: &str, arguments: &TokenStream) -> TokenStream {
+        call(self.field, &self.encoding, function, arguments)
+    }
+
+    /// A call whose error names the column and the `row`.
+    fn try_call(&self, function: &str, arguments: &TokenStream, row: &TokenStream) -> TokenStream {
+        let (call, name) = (self.call(function, arguments), self.field.column());
+        emit!(_s3store::in_row(#call, #name, #row)?)
+    }
 }
 
 /// The implementations of a record.
@@ -60,13 +72,11 @@ pub(super) fn items(record: &Record<'_>) -> TokenStream {
 }
 
 fn column<'r>(field: &'r Field<'r>) -> Column<'r> {
-    let encoding = encoding(field);
-    let path = field_path(field.ty, &encoding);
-    Column { field, encoding, path }
+    Column { field, encoding: encoding(field) }
 }
 
 /// The struct behind `COLUMNS`, and its values.
-fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &syn::Ident) -> (TokenStream, TokenStream) {
+fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident) -> (TokenStream, TokenStream) {
     let ident = record.ident;
     let fields = columns.iter().map(|Column { field, encoding, .. }| {
         let (name, ty) = (field.ident, field.ty);
@@ -142,12 +152,14 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
 fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
     let opened = columns.iter().zip(&readers).enumerate().map(|(index, (column, reader))| {
-        let (path, name) = (&column.path, column.field.column());
-        emit!(let #reader = #path::open(columns, #index, #name)?;)
+        let name = column.field.column();
+        let open = item(column.field, &column.encoding, "reader");
+        emit!(let #reader = _s3store::open(#open, columns, #index, #name)?;)
     });
     let read = columns.iter().zip(&readers).map(|(column, reader)| {
-        let (path, ident, name) = (&column.path, column.field.ident, column.field.column());
-        emit!(#ident: #path::read(&#reader, row, #name)?)
+        let ident = column.field.ident;
+        let read = column.try_call("get", &emit!(&#reader, row), &emit!(row));
+        emit!(#ident: #read)
     });
     let skipped = skipped(record);
     decode_fn(&emit!(#(#opened)*), &emit!(#(#read,)* #skipped))
@@ -186,18 +198,26 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
     let written: Vec<_> = columns.iter().filter(|column| column.field.attrs.inserted_at.is_none()).collect();
     let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
     let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
-    let paths: Vec<_> = written.iter().map(|column| &column.path).collect();
-    let fields: Vec<_> = written.iter().map(|column| column.field.ident).collect();
-    let names: Vec<_> = written.iter().map(|column| column.field.column()).collect();
-    let mut ready = builders.iter();
-    let arrays = columns.iter().map(|Column { field, encoding, path }| {
+    let locals = || written.iter().zip(sizes.iter().zip(&builders));
+    let measure = locals().map(|(column, (size, _))| {
+        let ident = column.field.ident;
+        let size = quote_spanned!(located(column.field.ty.span())=> &mut #size);
+        column.call("measure", &emit!(&record.#ident, #size))
+    });
+    let builder = locals().map(|(column, (size, _))| column.call("builder", &emit!(count, &#size)));
+    let push = locals().map(|(column, (_, builder))| {
+        let ident = column.field.ident;
+        column.try_call("push", &emit!(&record.#ident, &mut #builder), &emit!(row))
+    });
+    let mut ready = locals().map(|(column, (_, builder))| column.try_call("finish", &emit!(#builder), &emit!(0)));
+    let arrays = columns.iter().map(|Column { field, encoding }| {
         let (ty, name) = (field.ty, field.column());
         match &field.attrs.inserted_at {
-            Some(_) => emit!(<#ty as _s3store::InsertionTime<#encoding>>::constant(inserted_at, count, #name)?),
-            None => {
-                let builder = ready.next();
-                emit!(#path::end(#builder, #name)?)
+            Some(_) => {
+                let (at, micros, count) = (located(ty.span()), emit!(inserted_at), emit!(count));
+                quote_spanned! {at=> <#ty as _s3store::InsertionTime<#encoding>>::constant(#micros, #count, #name)? }
             }
+            None => ready.next().unwrap_or_default(),
         }
     });
     let arrays: Vec<_> = arrays.collect();
@@ -212,11 +232,11 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
             let count = rows.len();
             #(let mut #sizes = ::core::default::Default::default();)*
             for record in rows.clone() {
-                #(#paths::add(&record.#fields, &mut #sizes);)*
+                #(#measure;)*
             }
-            #(let mut #builders = #paths::start(count, &#sizes);)*
+            #(let mut #builders = #builder;)*
             for (row, record) in rows.enumerate() {
-                #(#paths::append(&record.#fields, &mut #builders, row, #names)?;)*
+                #(#push;)*
             }
             ::core::result::Result::Ok(::std::vec![#(#arrays,)*])
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
 use syn::{DataEnum, Expr, Ident, Variant};
 
@@ -90,8 +90,7 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
                 _s3store::EnumBuilder::new(rows, *size)
             }
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
-                builder.push(value);
-                ::core::result::Result::Ok(())
+                builder.push(value)
             }
             fn push_null(builder: &mut Self::Builder) {
                 builder.push_null();
@@ -191,6 +190,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
     }
     let type_name = ident.unraw().to_string();
     let column = delegated(&Delegated {
+        at: Span::mixed_site(),
         ident,
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
         to: emit!(&_s3store::EnumInteger::integer(value)),

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::{Plain, Shape, ValueError, VecLayout};
+use super::{ColumnNode, Plain, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
 ///
@@ -20,7 +20,9 @@ use super::{Plain, Shape, ValueError, VecLayout};
     note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
             with `#[record(with = …)]`",
     note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
-            differ between machines, use u64 and i64"
+            differ between machines, use u64 and i64",
+    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
+            Decimal"
 )]
 pub trait ColumnType<E = Plain>: Sized {
     /// What is summed up before building: bytes of strings, items of lists; `()` where the width is fixed.
@@ -72,6 +74,25 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The value of a row. A null is an error, but for `Option`.
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
+
+    /// An array of one element.
+    #[doc(hidden)]
+    fn single(value: Self) -> Result<ArrayRef, ValueError> {
+        let mut builder = Self::builder(1, &Self::Size::default());
+        Self::push(&value, &mut builder)?;
+        Self::finish(builder)
+    }
+
+    /// A column of this type. `default` makes an array of one element.
+    #[doc(hidden)]
+    fn node(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        default: fn() -> Result<ArrayRef, ValueError>,
+        default_for_nulls: bool,
+    ) -> ColumnNode {
+        ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<Self, E>(name) }
+    }
 }
 
 /// A type of your own, stored as another type.
@@ -85,6 +106,16 @@ pub trait ColumnType<E = Plain>: Sized {
 ///     fn from_column(cents: i64) -> Result<Self, ValueError> { Ok(Money { cents }) }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fit a column",
+    label = "no column type",
+    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
+            with `#[record(with = …)]`",
+    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
+            differ between machines, use u64 and i64",
+    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
+            Decimal"
+)]
 pub trait AsColumn: Sized {
     /// The type that is stored.
     type Column: ColumnType;
@@ -125,6 +156,7 @@ pub trait ColumnWith<T> {
 /// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
+    #[expect(clippy::type_complexity, reason = "the types are all that it is")]
     types: PhantomData<fn() -> (R, T, E)>,
 }
 

@@ -14,8 +14,8 @@ mod value;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    EnumBuilder, EnumInteger, EnumReader, EnumText, Field, Missing, Reading, Skipped, StructReader, Validity, entity,
-    enum_of, in_column, struct_array, version,
+    EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, entity, enum_of,
+    in_column, in_row, open, struct_array, version,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
@@ -71,8 +71,8 @@ pub trait Record: Sized + Send + 'static {
 ///
 /// Derived by `#[derive(Record)]`, never implemented by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be written",
-    note = "only a record itself is written; a projection (`projection_of = …`) is for reading"
+    message = "`{Self}` is no record that can be written",
+    note = "a projection (`projection_of = …`) is for reading alone, and is made of a record, not of a projection"
 )]
 pub trait RootRecord: Record<Root = Self> + Sync {
     /// Columns from rows, in the description's order and with the write types. The field marked `inserted_at` is
