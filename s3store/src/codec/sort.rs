@@ -22,10 +22,10 @@ pub(crate) fn permutation(keys: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
     }
     let length = keys.first().map_or(0, |key| key.len());
     let length = u32::try_from(length).map_err(|_| Error::invalid_input("more than 2^32 records to sort"))?;
-    if length >= RANKED_ROWS {
-        if let Some(order) = ranks::order(keys) {
-            return Ok(Some(order));
-        }
+    if length >= RANKED_ROWS
+        && let Some(order) = ranks::order(keys)
+    {
+        return Ok(Some(order));
     }
     let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let rows = RowConverter::new(fields).and_then(|converter| converter.convert_columns(keys)).map_err(unordered)?;
