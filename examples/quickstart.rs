@@ -134,6 +134,7 @@ fn step(what: &str) {
 fn print(costs: &[Cost]) {
     for cost in costs {
         let Cost { charge_period, customer_id, sku, net_cost, calculated_at, .. } = cost;
-        println!("{charge_period} {customer_id} {sku} {net_cost:>12} calculated {calculated_at:%Y-%m-%d}");
+        let calculated = calculated_at.format("%Y-%m-%d");
+        println!("{charge_period} {customer_id} {sku} {net_cost:>10} calculated {calculated}");
     }
 }

@@ -1,11 +1,11 @@
 //! A record as its struct describes it, before it is checked.
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use proc_macro2::{TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Fields, Ident, Path, Type};
 
-use crate::attr::{FieldAttrs, RecordAttrs};
+use crate::attr::{FieldAttrs, RecordAttrs, Source};
 use crate::ctxt::Ctxt;
 
 /// A struct with `#[derive(Record)]`.
@@ -52,6 +52,16 @@ impl<'a> Record<'a> {
         self.fields.iter().find(|field| name == field.name)
     }
 
+    /// A name for an item of the macro's, see [`own_name`].
+    pub(crate) fn own_name(&self, end: &str) -> Ident {
+        let calls =
+            self.attrs.partition_by.iter().flat_map(|parts| &parts.value).filter_map(|part| match &part.source {
+                Source::Call(path, _) => Some(path.to_token_stream()),
+                _ => None,
+            });
+        own_name(self.ident, end, &self.fields, calls.collect())
+    }
+
     /// What this is a projection of, if it is one.
     pub(crate) fn root(&self) -> Option<&Path> {
         self.attrs.projection_of.as_ref().map(|given| &given.value)
@@ -83,6 +93,26 @@ impl<'a> Field<'a> {
             None => self.renamed.clone().unwrap_or_else(|| self.name.clone()),
         }
     }
+}
+
+/// A name for an item of the macro's: `CostColumns`, or with `_` where the fields' types or `others` have that name.
+pub(crate) fn own_name(ident: &Ident, end: &str, fields: &[Field<'_>], others: TokenStream) -> Ident {
+    let mut taken: TokenStream = fields.iter().map(|field| field.ty.to_token_stream()).collect();
+    taken.extend(others);
+    let mut name = format_ident!("{}{end}", ident.unraw());
+    while mentions(&taken, &name) {
+        name = format_ident!("{name}_");
+    }
+    name
+}
+
+/// Whether a word stands anywhere in `tokens`.
+fn mentions(tokens: &TokenStream, word: &Ident) -> bool {
+    tokens.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(ident) => ident == *word,
+        TokenTree::Group(group) => mentions(&group.stream(), word),
+        _ => false,
+    })
 }
 
 /// Refuses type parameters, lifetimes and constants.

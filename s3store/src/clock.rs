@@ -69,13 +69,13 @@ impl Clock {
         instant()
     }
 
-    #[expect(clippy::disallowed_methods, clippy::unused_self, reason = "the one place that sleeps")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that sleeps")]
     pub(crate) async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }
 
     /// The future's output, or `None` when it takes longer than `limit`; it is dropped then.
-    #[expect(clippy::disallowed_methods, clippy::unused_self, reason = "the one place that limits time")]
+    #[expect(clippy::disallowed_methods, reason = "the one place that limits time")]
     pub(crate) async fn limit<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         tokio::time::timeout(limit, future).await.ok()
     }

@@ -1,7 +1,56 @@
 //! Append-only, versioned, typed records on S3.
-
-// Until the layers above use them.
-#![allow(dead_code)]
+//!
+//! A struct with [`#[derive(Record)]`](derive@Record) is a dataset's schema. [`Store<T>`](Store) writes slices of it as
+//! Parquet files in Hive partitions, and reads them back: the latest version of each entity, or all of them. There is no
+//! server, no coordinator and no lock; any number of writers and readers share one bucket.
+//!
+//! - [`Dataset`]: a key prefix of a bucket, initialised once and opened by each service.
+//! - [`Store::write`]: one file and one commit per partition. With a token it can be repeated until it succeeds.
+//!   [`WriteError`] and [`CommitError`] say what is durable.
+//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, a [`RecordStream`] or a
+//!   [`PartitionStream`].
+//! - [`Record::partitions`]: typed patterns.
+//!
+//! Everything async needs a tokio runtime.
+//!
+//! # Example
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use s3store::{Dataset, Record, Store};
+//!
+//! #[derive(Debug, Clone, PartialEq, Record)]
+//! #[record(partition_by(day))]
+//! struct Reading {
+//!     #[record(entity)]
+//!     day: String,
+//!     #[record(entity)]
+//!     sensor: String,
+//!     #[record(version)]
+//!     revision: u64,
+//!     celsius: Option<f64>,
+//! }
+//!
+//! # #[cfg(feature = "testing")] {
+//! # let client = s3store::testing::S3::with_bucket("warehouse").client();
+//! let dataset = Dataset::init(client, "warehouse", "readings").await?.into_dataset();
+//! let store = Store::<Reading>::new(&dataset);
+//!
+//! let reading = Reading { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
+//! let commits = store.write(&[reading.clone()]).token("load-2026-03-17").await?;
+//! assert_eq!(commits[0].partition, "day=2026-03-17");
+//!
+//! let march = store.read(Reading::partitions().day("2026-03-01".."2026-04-01")).await?;
+//! assert_eq!(march, [reading]);
+//! # }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Features
+//! - `decimal`: `rust_decimal::Decimal` as a column type.
+//! - `arrow`: `Read::batches`, and the Arrow that it speaks.
+//! - `testing`: an S3 inside the process, with fault injection.
 
 mod clock;
 mod codec;
@@ -60,10 +109,15 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsValue, ByValue, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn, EntityOrder,
-        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Field, InsertionTime, Key, Listed, Micro, Milli,
-        Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError,
-        Shape, Skipped, StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout,
-        VersionColumn, VersionOrder, With, WithOption, entity, enum_of, format_time, in_column, in_partition, pad,
+        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli, Missing, Nano,
+        PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError, Shape, Skipped,
+        StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
+        VersionOrder, With, WithOption, entity, enum_of, format_time, in_column, in_partition, in_row, open, pad,
         push_padded, push_time, struct_array, version,
     };
 }
+
+/// The snippets of the README.
+#[cfg(all(doctest, feature = "testing"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;

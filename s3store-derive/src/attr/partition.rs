@@ -105,6 +105,7 @@ fn source(input: ParseStream<'_>) -> syn::Result<Source> {
             Ok(Source::Pad(field, width))
         }
         _ => {
+            #[expect(clippy::redundant_closure, reason = "the function's lifetimes are not general enough")]
             let fields = parenthesized(input, |content| Punctuated::<Argument, Token![,]>::parse_terminated(content))?;
             if fields.is_empty() {
                 return Err(syn::Error::new_spanned(

@@ -34,9 +34,10 @@ pub(super) fn check(cx: &Ctxt, format: &LitStr, look: Look) {
 }
 
 /// Whether the texts of `format`, byte by byte, are ordered as the times are: year, month, day, hour and so on, each
-/// with its leading zeros, with nothing between left out.
-pub(crate) fn keeps_order(format: &str) -> bool {
-    let mut rank = None;
+/// with its leading zeros, with nothing between left out. A time of day begins with the hour.
+pub(crate) fn keeps_order(format: &str, look: Look) -> bool {
+    let first = if look == Look::Time { 3 } else { 0 };
+    let mut rank = first;
     for item in StrftimeItems::new(format) {
         let next = match item {
             Item::Literal(_) | Item::Space(_) => continue,
@@ -51,13 +52,12 @@ pub(crate) fn keeps_order(format: &str) -> bool {
             | Item::Fixed(Fixed::Nanosecond3 | Fixed::Nanosecond6 | Fixed::Nanosecond9) => (6, 7),
             _ => return false,
         };
-        // A `NaiveTime` has no date: it may begin with the hour.
-        if rank.is_some_and(|rank| rank != next.0) || (rank.is_none() && !matches!(next.0, 0 | 3)) {
+        if rank != next.0 {
             return false;
         }
-        rank = Some(next.1);
+        rank = next.1;
     }
-    rank.is_some()
+    rank > first
 }
 
 fn owner(look: Look) -> &'static str {
@@ -101,12 +101,14 @@ mod tests {
 
     #[test]
     fn only_falling_units_keep_the_order() {
-        for format in ["%Y", "%Y-%m", "%F", "%Y%jT%H", "%FT%T", "%FT%T%.3f", "%H:%M"] {
-            assert!(keeps_order(format), "{format}");
+        for format in ["%Y", "%Y-%m", "%F", "%Y%jT%H", "%FT%T", "%FT%T%.3f"] {
+            assert!(keeps_order(format, Look::Utc), "{format}");
         }
-        for format in ["%m-%Y", "%d", "%Y-%d", "%y", "%Y-%-m", "%b", "%+", "week", "%Y-%H", "%FT%T%.f"] {
-            assert!(!keeps_order(format), "{format}");
+        for format in ["%m-%Y", "%d", "%Y-%d", "%y", "%Y-%-m", "%b", "%+", "week", "%Y-%H", "%FT%T%.f", "%H:%M"] {
+            assert!(!keeps_order(format, Look::Utc), "{format}");
         }
+        assert!(keeps_order("%H:%M", Look::Time));
+        assert!(!keeps_order("%M", Look::Time));
     }
 
     #[test]

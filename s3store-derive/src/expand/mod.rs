@@ -51,7 +51,7 @@ pub(crate) fn record(input: &DeriveInput) -> TokenStream {
 /// Items in a scope of their own, where `_s3store` is what generated code refers to.
 fn in_const(krate: &TokenStream, items: &TokenStream) -> TokenStream {
     quote! {
-        #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, clippy::all, clippy::pedantic)]
+        #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, private_interfaces, clippy::impl_trait_in_params)]
         const _: () = {
             use #krate::__private as _s3store;
             #items
@@ -84,27 +84,20 @@ fn encoding(field: &Field<'_>) -> TokenStream {
     emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
 }
 
-/// `<String as _s3store::Field<_s3store::Plain>>::function(arguments)`, at the place of the type.
+/// `<String as _s3store::ColumnType<_s3store::Plain>>::item`, at the place of the type.
 ///
 /// Generated code reaches a field's type by such paths alone: whatever it lacks is then said at the type in the user's
 /// struct, and in the same words each time, which the compiler prints once.
-fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
-    let (at, path) = (located(field.ty.span()), item(field, &emit!(Field), encoding, function));
-    quote_spanned!(at=> #path(#arguments))
-}
-
-/// [`call`], with the error handed on.
-fn try_call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
-    let (at, call) = (located(field.ty.span()), call(field, encoding, function, arguments));
-    quote_spanned!(at=> #call?)
-}
-
-/// `<String as _s3store::Trait<_s3store::Plain>>::Item`, at the place of the type.
-fn item(field: &Field<'_>, of: &TokenStream, encoding: &TokenStream, item: &str) -> TokenStream {
-    let ty = field.ty;
-    let at = located(ty.span());
+fn item(field: &Field<'_>, encoding: &TokenStream, item: &str) -> TokenStream {
+    let (ty, at) = (field.ty, located(field.ty.span()));
     let item = Ident::new(item, at);
-    quote_spanned!(at=> <#ty as _s3store::#of<#encoding>>::#item)
+    quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>::#item)
+}
+
+/// A call of [`item`].
+fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, arguments: &TokenStream) -> TokenStream {
+    let function = item(field, encoding, function);
+    quote_spanned!(located(field.ty.span())=> #function(#arguments))
 }
 
 /// The value of a field that is not there.
@@ -159,7 +152,93 @@ pub(crate) fn method(name: &str, span: Span) -> Ident {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use syn::parse_quote;
+
     use super::*;
+
+    /// `BLESS=1 cargo test -p s3store-derive` accepts what is printed now.
+    #[test]
+    fn a_rich_record_expands_as_it_did() {
+        let record: DeriveInput = parse_quote! {
+            #[record(
+                partition_by(
+                    charge_period,
+                    region = region_of(customer_id),
+                    month = format(calculated_at, "%Y-%m"),
+                    "shard-no" = pad(shard, 4),
+                ),
+                dedup = "per_partition",
+                crate = ::s3store,
+            )]
+            pub struct Cost {
+                #[record(entity)]
+                charge_period: String,
+                #[record(entity, rename = "customer", alias = "client")]
+                customer_id: String,
+                shard: u16,
+                #[record(decimal(18, 6), default)]
+                net_cost: Decimal,
+                #[record(with = Hex)]
+                color: Option<Color>,
+                #[record(default = "EUR")]
+                currency: String,
+                #[record(skip)]
+                cache: u32,
+                #[record(version, timestamp = "ms", exact)]
+                calculated_at: DateTime<Utc>,
+                #[record(inserted_at)]
+                inserted_at: Option<DateTime<Utc>>,
+            }
+        };
+        let projection: DeriveInput = parse_quote! {
+            #[record(projection_of = Cost, crate = ::s3store)]
+            struct Narrow {
+                currency: String,
+                #[record(skip, default = 1)]
+                rank: u8,
+            }
+        };
+        let nested: DeriveInput = parse_quote! {
+            #[column(crate = ::s3store)]
+            struct Address {
+                street: String,
+                #[column(alias = "postcode")]
+                zip: Option<u32>,
+            }
+        };
+        let newtype: DeriveInput = parse_quote! {
+            #[column(crate = ::s3store)]
+            struct Sku(String);
+        };
+        let text: DeriveInput = parse_quote! {
+            #[column(rename_all = "UPPERCASE", crate = ::s3store)]
+            enum Currency {
+                Eur,
+                #[column(alias = "dollar")]
+                Usd,
+            }
+        };
+        let integer: DeriveInput = parse_quote! {
+            #[column(repr = "u8", crate = ::s3store)]
+            enum State {
+                Open = 1,
+                Closed = 2,
+            }
+        };
+        let records = [record, projection].into_iter().map(|input| super::record(&input));
+        let columns = [nested, newtype, text, integer].into_iter().map(|input| column_type(&input));
+        let printed = prettyplease::unparse(&syn::parse2(records.chain(columns).collect()).unwrap());
+
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots/expanded.rs");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &printed).unwrap();
+        }
+        let blessed = std::fs::read_to_string(&path).unwrap();
+        assert!(printed == blessed, "the expansion differs from {path:?}:\n{printed}");
+    }
 
     #[test]
     fn every_partition_name_has_a_method() {

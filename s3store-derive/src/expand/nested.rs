@@ -1,13 +1,11 @@
 //! A struct inside a column.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote_spanned};
+use quote::format_ident;
 use syn::Ident;
-use syn::ext::IdentExt;
-use syn::spanned::Spanned;
 
-use super::{default, encoding, item, local, located, node};
-use crate::model::Field;
+use super::{call, default, encoding, item, local, node};
+use crate::model::{Field, own_name};
 
 /// The implementation for the struct `ident`.
 pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
@@ -18,19 +16,15 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
     let parts: Vec<_> = (0..columns.len()).map(|index| local("part", index)).collect();
     let kinds: Vec<_> = (0..columns.len()).map(|index| format_ident!("P{index}")).collect();
-    let parts_ident = format_ident!("{}Parts", ident.unraw());
+    let parts_ident = own_name(ident, "Parts", fields, TokenStream::new());
     // Each a path below the field's type, at the place of that type.
     let types = |name: &str| -> Vec<_> {
         let typed = columns.iter().zip(&encodings);
-        typed.map(|(field, encoding)| item(field, &emit!(ColumnType), encoding, name)).collect()
+        typed.map(|(field, encoding)| item(field, encoding, name)).collect()
     };
     let calls = |name: &str, arguments: &dyn Fn(usize) -> TokenStream| -> Vec<_> {
-        let paths = types(name).into_iter().zip(&columns).enumerate();
-        let calls = paths.map(|(index, (path, field))| {
-            let arguments = arguments(index);
-            quote_spanned!(located(field.ty.span())=> #path(#arguments))
-        });
-        calls.collect()
+        let typed = columns.iter().zip(&encodings).enumerate();
+        typed.map(|(index, (field, encoding))| call(field, encoding, name, &arguments(index))).collect()
     };
     let [sizes, builders, readers] = ["Size", "Builder", "Reader"].map(types);
     let part = |index: usize| parts.get(index);

@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
@@ -10,6 +9,7 @@ use super::{located, method};
 use crate::attr::{PartitionAttr, Source};
 use crate::check::keeps_order;
 use crate::model::Record;
+use crate::types::{Look, look};
 use crate::words::all_of;
 
 /// The builder of a record.
@@ -29,7 +29,7 @@ fn parts<'r>(record: &'r Record<'_>) -> impl Iterator<Item = &'r PartitionAttr> 
 
 /// The builder, and how computed parts are rendered.
 pub(super) fn builder(record: &Record<'_>) -> Builder {
-    let ident = format_ident!("{}Partitions", record.ident.unraw());
+    let ident = record.own_name("Partitions");
     let names = names(record);
     let doc = format!("Selects partitions of [`{}`].", record.ident);
     let mut taken: Vec<Ident> = Vec::new();
@@ -101,7 +101,7 @@ fn kind(
         Source::Format(field, format) => {
             let ty = field_type(record, field);
             let text = format.value();
-            let ordered = keeps_order(&text);
+            let ordered = keeps_order(&text, ty.map_or(Look::Unknown, look));
             let value = emit!(value);
             let render = quote_spanned!(located(field.span())=> _s3store::format_time(#value, #text));
             let kind = rendered(record, index, ty, &render, ordered, formats);
@@ -138,7 +138,7 @@ fn rendered(
     ordered: bool,
     formats: &mut Vec<TokenStream>,
 ) -> TokenStream {
-    let ident = format_ident!("{}Part{index}", record.ident.unraw());
+    let ident = record.own_name(&format!("Part{index}"));
     let ordered = ordered.then(|| emit!(impl _s3store::Ordered for #ident {}));
     formats.push(emit! {
         #[doc(hidden)]

@@ -1,12 +1,12 @@
 //! A record that is written: its columns, its description, rows to arrays and back.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote_spanned};
+use quote::quote_spanned;
 use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::{call, default, encoding, local, located, node, partitions, try_call};
+use super::{call, default, encoding, item, local, located, node, partitions};
 use crate::model::{Field, Record};
 
 /// A field that is a column, with its encoding.
@@ -20,8 +20,10 @@ impl Column<'_> {
         call(self.field, &self.encoding, function, arguments)
     }
 
-    fn try_call(&self, function: &str, arguments: &TokenStream) -> TokenStream {
-        try_call(self.field, &self.encoding, function, arguments)
+    /// A call whose error names the column and the `row`.
+    fn try_call(&self, function: &str, arguments: &TokenStream, row: &TokenStream) -> TokenStream {
+        let (call, name) = (self.call(function, arguments), self.field.column());
+        emit!(_s3store::in_row(#call, #name, #row)?)
     }
 }
 
@@ -29,7 +31,7 @@ impl Column<'_> {
 pub(super) fn items(record: &Record<'_>) -> TokenStream {
     let ident = record.ident;
     let columns: Vec<_> = record.columns().map(column).collect();
-    let columns_ident = format_ident!("{}Columns", ident.unraw());
+    let columns_ident = record.own_name("Columns");
     let (constants, values) = constants(record, &columns, &columns_ident);
     let assertions = assertions(&columns);
     let description = description(record, &columns);
@@ -151,12 +153,12 @@ fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
     let opened = columns.iter().zip(&readers).enumerate().map(|(index, (column, reader))| {
         let name = column.field.column();
-        let open = column.try_call("open", &emit!(columns, #index, #name));
-        emit!(let #reader = #open;)
+        let open = item(column.field, &column.encoding, "reader");
+        emit!(let #reader = _s3store::open(#open, columns, #index, #name)?;)
     });
     let read = columns.iter().zip(&readers).map(|(column, reader)| {
-        let (ident, name) = (column.field.ident, column.field.column());
-        let read = column.try_call("read", &emit!(&#reader, row, #name));
+        let ident = column.field.ident;
+        let read = column.try_call("get", &emit!(&#reader, row), &emit!(row));
         emit!(#ident: #read)
     });
     let skipped = skipped(record);
@@ -197,19 +199,17 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
     let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
     let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
     let locals = || written.iter().zip(sizes.iter().zip(&builders));
-    let add = locals().map(|(column, (size, _))| {
+    let measure = locals().map(|(column, (size, _))| {
         let ident = column.field.ident;
-        column.call("add", &emit!(&record.#ident, &mut #size))
+        let size = quote_spanned!(located(column.field.ty.span())=> &mut #size);
+        column.call("measure", &emit!(&record.#ident, #size))
     });
-    let start = locals().map(|(column, (size, _))| column.call("start", &emit!(count, &#size)));
-    let append = locals().map(|(column, (_, builder))| {
-        let (ident, name) = (column.field.ident, column.field.column());
-        column.try_call("append", &emit!(&record.#ident, &mut #builder, row, #name))
+    let builder = locals().map(|(column, (size, _))| column.call("builder", &emit!(count, &#size)));
+    let push = locals().map(|(column, (_, builder))| {
+        let ident = column.field.ident;
+        column.try_call("push", &emit!(&record.#ident, &mut #builder), &emit!(row))
     });
-    let mut ready = locals().map(|(column, (_, builder))| {
-        let name = column.field.column();
-        column.try_call("end", &emit!(#builder, #name))
-    });
+    let mut ready = locals().map(|(column, (_, builder))| column.try_call("finish", &emit!(#builder), &emit!(0)));
     let arrays = columns.iter().map(|Column { field, encoding }| {
         let (ty, name) = (field.ty, field.column());
         match &field.attrs.inserted_at {
@@ -232,11 +232,11 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
             let count = rows.len();
             #(let mut #sizes = ::core::default::Default::default();)*
             for record in rows.clone() {
-                #(#add;)*
+                #(#measure;)*
             }
-            #(let mut #builders = #start;)*
+            #(let mut #builders = #builder;)*
             for (row, record) in rows.enumerate() {
-                #(#append;)*
+                #(#push;)*
             }
             ::core::result::Result::Ok(::std::vec![#(#arrays,)*])
         }

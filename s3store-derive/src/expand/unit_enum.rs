@@ -90,8 +90,7 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
                 _s3store::EnumBuilder::new(rows, *size)
             }
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
-                builder.push(value);
-                ::core::result::Result::Ok(())
+                builder.push(value)
             }
             fn push_null(builder: &mut Self::Builder) {
                 builder.push_null();

@@ -16,10 +16,6 @@ impl AttemptId {
         Self(bytes)
     }
 
-    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
     /// Parses exactly 32 lowercase hex digits.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);

@@ -3,6 +3,15 @@
 //! Pure: nothing here asks a clock or S3. Keys hang off a [`Prefix`]; a name that was found in the bucket parses to
 //! `None` where it is of another shape, and a body or metadata that does not parse is an error that says what is wrong.
 
+#![cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "the whole format is here; the change stream and the views use the rest"
+    )
+)]
+
 mod attempt;
 mod commit;
 mod data;

@@ -90,13 +90,6 @@ enum State {
     Many(Box<Many>),
 }
 
-impl Merge {
-    /// The schema of all batches.
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-}
-
 impl Iterator for Merge {
     type Item = Result<RecordBatch>;
 

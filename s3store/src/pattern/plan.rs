@@ -39,6 +39,7 @@ impl ListPlan {
     }
 
     /// The LISTs to make.
+    #[cfg(test)]
     pub(crate) fn listings(&self) -> &[Listing] {
         &self.listings
     }

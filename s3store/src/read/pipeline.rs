@@ -136,8 +136,11 @@ impl<X: Send + 'static> Job<X> {
     }
 }
 
+/// Where a job's events go, and where they come out.
+type Channel<E> = (Sender<Result<E>>, Receiver<Result<E>>);
+
 /// The channel from a job to its consumer.
-pub(super) fn events<X>() -> (Sender<Result<Event<X>>>, Receiver<Result<Event<X>>>) {
+pub(super) fn events<X>() -> Channel<Event<X>> {
     channel(BATCHES_READY)
 }
 

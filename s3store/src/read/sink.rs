@@ -35,10 +35,10 @@ impl<X: Send + 'static> Events<X> {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event<X>>>> {
-        if let Self::Waiting(_) = self {
-            if let Self::Waiting(start) = std::mem::replace(self, Self::Done) {
-                *self = start.run();
-            }
+        if matches!(self, Self::Waiting(_))
+            && let Self::Waiting(start) = std::mem::replace(self, Self::Done)
+        {
+            *self = start.run();
         }
         let Self::Running(receiver, _) = self else { return Poll::Ready(None) };
         let event = ready!(receiver.poll_recv(context));

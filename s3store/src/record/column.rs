@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::{Plain, Shape, ValueError, VecLayout};
+use super::{ColumnNode, Plain, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
 ///
@@ -74,6 +74,25 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The value of a row. A null is an error, but for `Option`.
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
+
+    /// An array of one element.
+    #[doc(hidden)]
+    fn single(value: Self) -> Result<ArrayRef, ValueError> {
+        let mut builder = Self::builder(1, &Self::Size::default());
+        Self::push(&value, &mut builder)?;
+        Self::finish(builder)
+    }
+
+    /// A column of this type. `default` makes an array of one element.
+    #[doc(hidden)]
+    fn node(
+        name: &'static str,
+        aliases: &'static [&'static str],
+        default: fn() -> Result<ArrayRef, ValueError>,
+        default_for_nulls: bool,
+    ) -> ColumnNode {
+        ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<Self, E>(name) }
+    }
 }
 
 /// A type of your own, stored as another type.
@@ -137,6 +156,7 @@ pub trait ColumnWith<T> {
 /// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
+    #[expect(clippy::type_complexity, reason = "the types are all that it is")]
     types: PhantomData<fn() -> (R, T, E)>,
 }
 

@@ -14,8 +14,8 @@ mod value;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    EnumBuilder, EnumInteger, EnumReader, EnumText, Field, Missing, Reading, Skipped, StructReader, Validity, entity,
-    enum_of, in_column, struct_array, version,
+    EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, entity, enum_of,
+    in_column, in_row, open, struct_array, version,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};

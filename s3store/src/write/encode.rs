@@ -37,11 +37,10 @@ pub(super) async fn encode<T: RootRecord>(
 pub(crate) fn encode_here<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Encoder) -> Result<Bytes> {
     let rows = Rows::all(records);
     let mut batches = Batches::new(&rows, inserted_at).collect::<Result<Vec<_>>>()?;
-    if let Some(key) = &T::description().key {
-        if let Some(order) = order(&key_columns(&batches, key))? {
+    if let Some(key) = &T::description().key
+        && let Some(order) = order(&key_columns(&batches, key))? {
             batches = Batches::new(&rows.ordered(&order), inserted_at).collect::<Result<_>>()?;
         }
-    }
     encoder.encode(records.len(), batches.into_iter().map(Ok))
 }
 

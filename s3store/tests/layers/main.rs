@@ -6,8 +6,8 @@
 mod source;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use source::{Module, Reference};
 
@@ -51,8 +51,8 @@ fn judge(layer: &str, reference: &Reference, roots: &BTreeMap<String, String>) -
 }
 
 /// All that is wrong below `root`, the folder of `lib.rs`; and how many references were looked at.
-fn check(root: &Path) -> (Vec<String>, usize) {
-    let lib = Module::parse(&fs::read_to_string(root.join("lib.rs")).unwrap(), 0);
+fn check(root: &Path) -> io::Result<(Vec<String>, usize)> {
+    let lib = Module::parse(&fs::read_to_string(root.join("lib.rs"))?, 0);
     let roots: BTreeMap<_, _> = lib.exports.iter().cloned().collect();
     let (mut wrong, mut seen) = (Vec::new(), 0);
     let mut open: Vec<(PathBuf, Vec<String>)> =
@@ -61,7 +61,7 @@ fn check(root: &Path) -> (Vec<String>, usize) {
         let (layer, name) = (&path[0], &path[path.len() - 1]);
         let [flat, nested] = [folder.join(format!("{name}.rs")), folder.join(name).join("mod.rs")];
         let file = if flat.exists() { flat } else { nested };
-        let module = Module::parse(&fs::read_to_string(&file).unwrap(), path.len());
+        let module = Module::parse(&fs::read_to_string(&file)?, path.len());
         if !LAYERS.contains(&layer.as_str()) {
             wrong.push(format!("{}: {layer} has no place among the layers", file.display()));
         }
@@ -75,12 +75,12 @@ fn check(root: &Path) -> (Vec<String>, usize) {
             (folder.join(name), path)
         }));
     }
-    (wrong, seen)
+    Ok((wrong, seen))
 }
 
 #[test]
 fn no_module_uses_one_above_it() {
-    let (wrong, seen) = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+    let (wrong, seen) = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(seen > 500, "only {seen} references: the modules were not found");
 }

@@ -10,113 +10,29 @@ pub use projection::Reading;
 
 use arrow_array::ArrayRef;
 
-use super::{ColumnNode, ColumnType, EntityColumn, RowError, ValueError, VersionColumn};
+use super::{EntityColumn, RowError, ValueError, VersionColumn};
 
-/// A field of a record: a column by name, whose errors say which column and row it was.
+/// A reader of the column at `index`, by [`ColumnType::reader`].
 ///
-/// Every [`ColumnType`] is one. Derived code reaches a field's type through this trait alone, so that the compiler says
-/// once what a type lacks.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not fit a column",
-    label = "no column type",
-    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
-            with `#[record(with = …)]`",
-    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
-            differ between machines, use u64 and i64",
-    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
-            Decimal"
-)]
-pub trait Field<E>: ColumnType<E> {
-    /// The column's description. `default` makes an array of one element.
-    fn node(
-        name: &'static str,
-        aliases: &'static [&'static str],
-        default: fn() -> Result<ArrayRef, ValueError>,
-        default_for_nulls: bool,
-    ) -> ColumnNode;
-
-    /// An array of one element.
-    ///
-    /// # Errors
-    /// The value does not fit its column.
-    fn single(value: Self) -> Result<ArrayRef, ValueError>;
-
-    /// See [`ColumnType::measure`].
-    fn add(value: &Self, size: &mut Self::Size);
-
-    /// See [`ColumnType::builder`].
-    fn start(rows: usize, size: &Self::Size) -> Self::Builder;
-
-    /// See [`ColumnType::push`].
-    ///
-    /// # Errors
-    /// The value does not fit its column.
-    fn append(value: &Self, builder: &mut Self::Builder, row: usize, name: &str) -> Result<(), RowError>;
-
-    /// See [`ColumnType::finish`].
-    ///
-    /// # Errors
-    /// The values are no array.
-    fn end(builder: Self::Builder, name: &str) -> Result<ArrayRef, RowError>;
-
-    /// A reader of the column at `index`.
-    ///
-    /// # Errors
-    /// There is none, or it has another type.
-    fn open(columns: &[ArrayRef], index: usize, name: &str) -> Result<Self::Reader, RowError>;
-
-    /// The value of a row.
-    ///
-    /// # Errors
-    /// It is a null, or none of this type.
-    fn read(reader: &Self::Reader, row: usize, name: &str) -> Result<Self, RowError>;
+/// # Errors
+/// There is none, or it has another type.
+pub fn open<R>(
+    reader: fn(&ArrayRef) -> Result<R, ValueError>,
+    columns: &[ArrayRef],
+    index: usize,
+    name: &str,
+) -> Result<R, RowError> {
+    let column = columns.get(index).ok_or_else(|| ValueError::new("is not among the columns that were read"));
+    in_row(column.and_then(reader), name, 0)
 }
 
-#[diagnostic::do_not_recommend]
-impl<T: ColumnType<E>, E> Field<E> for T {
-    fn node(
-        name: &'static str,
-        aliases: &'static [&'static str],
-        default: fn() -> Result<ArrayRef, ValueError>,
-        default_for_nulls: bool,
-    ) -> ColumnNode {
-        ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<T, E>(name) }
-    }
-
-    fn single(value: Self) -> Result<ArrayRef, ValueError> {
-        let mut builder = T::builder(1, &T::Size::default());
-        T::push(&value, &mut builder)?;
-        T::finish(builder)
-    }
-
-    #[inline]
-    fn add(value: &Self, size: &mut Self::Size) {
-        T::measure(value, size);
-    }
-
-    #[inline]
-    fn start(rows: usize, size: &Self::Size) -> Self::Builder {
-        T::builder(rows, size)
-    }
-
-    #[inline]
-    fn append(value: &Self, builder: &mut Self::Builder, row: usize, name: &str) -> Result<(), RowError> {
-        T::push(value, builder).map_err(|error| error.in_column(name).at_row(row))
-    }
-
-    fn end(builder: Self::Builder, name: &str) -> Result<ArrayRef, RowError> {
-        T::finish(builder).map_err(|error| error.in_column(name).at_row(0))
-    }
-
-    fn open(columns: &[ArrayRef], index: usize, name: &str) -> Result<Self::Reader, RowError> {
-        let column = columns.get(index).ok_or_else(|| ValueError::new("is not among the columns that were read"));
-        column.and_then(|column| T::reader(column)).map_err(|error| error.in_column(name).at_row(0))
-    }
-
-    #[inline]
-    fn read(reader: &Self::Reader, row: usize, name: &str) -> Result<Self, RowError> {
-        T::get(reader, row).map_err(|error| error.in_column(name).at_row(row))
-    }
+/// Names the column and the row of an error.
+///
+/// # Errors
+/// The one that is given.
+#[inline]
+pub fn in_row<T>(result: Result<T, ValueError>, name: &str, row: usize) -> Result<T, RowError> {
+    result.map_err(|error| error.in_column(name).at_row(row))
 }
 
 /// What a field holds where a file has no column for it: its type's default.

@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 
-use super::Field;
+use super::{in_row, open};
 use crate::record::{Column, ColumnType, RowError};
 
 /// Reads a column of a record, for a projection of it.
@@ -18,7 +18,7 @@ impl<T: ColumnType<E>, E> Reading<T, E> {
     /// There is none, or it has another type.
     pub fn open<R>(column: &Column<R, T, E>, columns: &[ArrayRef], index: usize) -> Result<Self, RowError> {
         let name = column.name();
-        Ok(Self { reader: T::open(columns, index, name)?, name })
+        Ok(Self { reader: open(T::reader, columns, index, name)?, name })
     }
 
     /// The value of a row.
@@ -27,7 +27,7 @@ impl<T: ColumnType<E>, E> Reading<T, E> {
     /// It is a null, or none of this type.
     #[inline]
     pub fn read(&self, row: usize) -> Result<T, RowError> {
-        T::read(&self.reader, row, self.name)
+        in_row(T::get(&self.reader, row), self.name, row)
     }
 }
 

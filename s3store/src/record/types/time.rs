@@ -42,7 +42,7 @@ fn count<E: TimeEncoding>(seconds: i64, nanos: u32) -> Result<i64, ValueError> {
     if nanos >= NANOS_PER_SECOND {
         return Err(ValueError::new("a leap second does not fit a column of times"));
     }
-    if E::EXACT && nanos % E::Unit::NANOS != 0 {
+    if E::EXACT && !nanos.is_multiple_of(E::Unit::NANOS) {
         return Err(finer::<E::Unit>());
     }
     let per_second = NANOS_PER_SECOND / E::Unit::NANOS;

@@ -1,0 +1,73 @@
+//! Derives in a package that calls s3store by another name, and depends on nothing else.
+
+use db::chrono::{DateTime, Utc};
+use db::{ColumnType, Record};
+
+/// A record with a nested struct, a newtype and an enum.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day, month = format(at, "%Y-%m")), dedup = "per_partition")]
+pub struct Cost {
+    /// The day.
+    #[record(entity)]
+    pub day: String,
+    /// A newtype.
+    pub sku: Sku,
+    /// An enum.
+    pub currency: Currency,
+    /// A nested struct.
+    pub address: Option<Address>,
+    /// The version.
+    #[record(version, timestamp = "ms")]
+    pub at: DateTime<Utc>,
+}
+
+/// A newtype.
+#[derive(Debug, Clone, PartialEq, Default, ColumnType)]
+pub struct Sku(pub String);
+
+/// An enum.
+#[derive(Debug, Clone, PartialEq, Default, ColumnType)]
+pub enum Currency {
+    /// The euro.
+    #[default]
+    Eur,
+    /// The dollar.
+    Usd,
+}
+
+/// A nested struct.
+#[derive(Debug, Clone, PartialEq, Default, ColumnType)]
+pub struct Address {
+    /// The street.
+    pub street: String,
+}
+
+/// A projection.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(projection_of = Cost)]
+pub struct Narrow {
+    /// The newtype.
+    pub sku: Sku,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use db::RootRecord;
+
+    #[test]
+    fn a_renamed_crate_encodes_and_decodes() {
+        let at = DateTime::from_timestamp_millis(1_774_000_000_123).unwrap();
+        let address = Some(Address { street: "Main".to_owned() });
+        let cost =
+            Cost { day: "2026-03-20".to_owned(), sku: Sku("a".to_owned()), currency: Currency::Usd, address, at };
+        let columns = Cost::encode([cost.clone()].iter(), 0).unwrap();
+        assert_eq!(columns.len(), Cost::description().columns.len());
+
+        let mut key = String::new();
+        cost.partition_key(&mut key).unwrap();
+        assert_eq!(key, "day=2026-03-20/month=2026-03");
+        assert_eq!(Narrow::description().columns[0].name, "sku");
+        let _ = Narrow::partitions().day("2026-03-20").month(at..);
+    }
+}

@@ -1,0 +1,87 @@
+#![deny(warnings)]
+
+// Private records and fields, projections in other modules, and re-exports.
+mod records {
+    use s3store::Record;
+
+    #[derive(Record)]
+    #[record(partition_by(day), crate = s3store)]
+    pub(crate) struct Cost {
+        #[record(entity)]
+        day: String,
+        #[record(version)]
+        version: u64,
+        amount: Option<Amount>,
+    }
+
+    #[derive(Default, s3store::ColumnType)]
+    pub(crate) struct Amount {
+        #[allow(dead_code)]
+        cents: i64,
+    }
+
+    #[derive(Default, s3store::ColumnType)]
+    struct Hidden(String);
+
+    #[derive(Default, s3store::ColumnType)]
+    struct Inner {
+        hidden: Hidden,
+    }
+
+    // More visible than the types of its fields, which are called like what the macro makes.
+    #[derive(Record)]
+    #[record(partition_by(hidden))]
+    pub struct Shown {
+        hidden: Hidden,
+        inner: Inner,
+        columns: ShownColumns,
+        part: Option<ShownPartitions>,
+    }
+
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownColumns(u64);
+
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownPartitions(u64);
+
+    impl Shown {
+        pub fn all(&self) -> (&str, &str, u64, Option<u64>) {
+            (&self.hidden.0, &self.inner.hidden.0, self.columns.0, self.part.as_ref().map(|part| part.0))
+        }
+    }
+
+    impl Cost {
+        // Getters named like what a derive could have claimed.
+        pub(crate) fn day(&self) -> &str {
+            &self.day
+        }
+
+        pub(crate) fn columns(&self) -> (u64, bool) {
+            (self.version, self.amount.is_some())
+        }
+    }
+
+    pub(crate) mod shared {
+        pub(crate) use super::Cost as Shared;
+    }
+}
+
+mod readers {
+    use crate::records::Amount;
+    use s3store::Record;
+
+    #[derive(Record)]
+    #[record(projection_of = crate::records::shared::Shared)]
+    pub(super) struct Narrow {
+        pub(super) amount: Option<Amount>,
+    }
+}
+
+fn main() {
+    fn same<T: s3store::Record>() -> T::Partitions {
+        T::partitions()
+    }
+    let _ = same::<readers::Narrow>().day("a");
+    let _ = records::Shown::all;
+    let _ = |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
+}
