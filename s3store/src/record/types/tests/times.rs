@@ -137,7 +137,7 @@ fn a_file_of_any_unit_keeps_its_digits() {
 #[test]
 fn times_of_day_come_back_in_any_unit() {
     let time = NaiveTime::from_hms_nano_opt(10, 15, 0, 123_456_789).unwrap();
-    let cut = |nanos| time.with_nanosecond(123_456_789 - 123_456_789 % nanos).unwrap();
+    let cut = |nanos: u32| time.with_nanosecond(123_456_789 - 123_456_789 % nanos).unwrap();
     assert_eq!(round_trip::<NaiveTime, Plain>(&[time]), [cut(1_000)]);
     assert_eq!(round_trip::<NaiveTime, Timestamp<Milli>>(&[time]), [cut(1_000_000)]);
     assert_eq!(round_trip::<NaiveTime, Timestamp<Nano>>(&[time]), [time]);
