@@ -172,6 +172,7 @@ pub(crate) struct ReadLayout {
     /// The columns to read, in order.
     pub(crate) columns: Vec<ColumnNode>,
     /// How many of them are the record's own; the rest serve deduplication alone.
+    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "for batches, which leave out the rest"))]
     pub(crate) own: usize,
     /// The key, by index into `columns`.
     pub(crate) key: Option<Key>,
