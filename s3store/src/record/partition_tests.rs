@@ -11,7 +11,7 @@ use super::partition::{
     AsValue, PartitionTime, PartitionValue, format_time, in_partition, pad, push_padded, push_time,
 };
 use crate::error::Result as CrateResult;
-use crate::pattern::{Discrete, IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selections};
+use crate::pattern::{Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selections};
 
 fn text(value: impl PartitionValue) -> String {
     let mut key = String::from("before=");
@@ -136,7 +136,7 @@ fn a_range_ends_where_the_text_of_its_last_value_does() {
     let up_to = || at("2026-02-05T00:00:00Z")..at("2026-03-01T00:00:00Z");
     assert!(selects::<Months>(up_to(), "2026-02") && !selects::<Months>(up_to(), "2026-03"));
     let until: RangeTo<_> = ..at("2026-03-20T00:00:00Z");
-    assert!(selects::<Months>(until.clone(), "2026-03") && !selects::<Months>(until, "2026-04"));
+    assert!(selects::<Months>(until, "2026-03") && !selects::<Months>(until, "2026-04"));
     let since: RangeFrom<_> = at("2026-03-20T00:00:00Z")..;
     assert!(selects::<Months>(since.clone(), "2026-03") && !selects::<Months>(since, "2026-02"));
     // Of renderings with one text for each value, the end is never part.
