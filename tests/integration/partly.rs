@@ -39,7 +39,7 @@ async fn those_past_the_boundary_are_awaited_and_the_others_stopped() {
     // What was stopped stays stopped.
     world.s3.clear_faults();
     pass(Duration::from_secs(300)).await;
-    assert_eq!(world.keys_with(".commit"), [format!("d/data/part=a/t.commit")]);
+    assert_eq!(world.keys_with(".commit"), ["d/data/part=a/t.commit"]);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
     // The same token completes it.
     let commits = store.write(&records).token("t").await.unwrap();

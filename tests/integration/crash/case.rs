@@ -230,6 +230,11 @@ impl Target {
         targets
     }
 
+    /// Whether it is among these.
+    pub(super) fn is_among(&self, requests: &[Request]) -> bool {
+        requests.iter().filter(|request| self.is(request)).count() > self.before
+    }
+
     fn is(&self, request: &Request) -> bool {
         let key = request.key.as_deref().unwrap_or_default();
         request.operation == self.operation

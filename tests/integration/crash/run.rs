@@ -82,6 +82,7 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
 
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
     let told = first_write(&world, &first, &case).await;
+    assert!(case.target.is_among(&s3.requests()), "{name}: nothing was struck");
     watch.told(&told, FIRST_TIME);
     watch.look(&format!("{name}, after the first write")).await;
     if case.drained && !matches!(case.strike, Strike::Death(_)) {
@@ -127,7 +128,10 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
     if case.shape.token {
         last_write(&other, &case, &mut watch, &name).await;
     }
-    watch.look_up().await;
+    if !case.shape.token || case.follow_up == FollowUp::NoToken {
+        // Where the last write found them, they were looked up.
+        watch.look_up().await;
+    }
     for (partition, told) in &told {
         if let Told::Unknown(unknown) = told {
             let found = Store::<Event>::new(&other).lookup_commit(partition, &unknown.token).await.unwrap();

@@ -68,6 +68,8 @@ impl Watch {
             let object =
                 commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported and is not there"));
             assert_eq!(data_key(&key, object), commit.data_path, "{stage}");
+            assert_eq!(object.metadata["insertedat"], commit.inserted_at.timestamp_micros().to_string(), "{stage}");
+            assert!(commit.ref_path.contains(&object.metadata["refmicrots"]), "{stage}: {commit:?}");
         }
         for (partition, inserted_at) in &self.dead {
             let seen = self.seen.iter().any(|row| row.0 == *partition && row.2 == *inserted_at);
