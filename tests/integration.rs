@@ -1,4 +1,20 @@
-//! Integration tests.
+//! Integration tests: the public API against an S3, in the process or, where `S3STORE_TEST_ENDPOINT` names one, a real
+//! one. See `integration/harness.rs`.
 
 mod derived;
+mod integration {
+    mod crash;
+    mod dataset;
+    mod determinism;
+    mod go_files;
+    mod harness;
+    mod late;
+    mod optimistic;
+    mod partly;
+    mod race;
+    mod read;
+    mod records;
+    mod requests;
+    mod write;
+}
 mod ui;

@@ -72,8 +72,7 @@ struct Row {
     json_col: String,
 }
 
-/// A row as the JSON beside the files tells it: 64-bit integers as text, bytes as hex, and an optional string that Go
-/// wrote as null because it was empty as "".
+/// A row as the JSON beside the files tells it: 64-bit integers as text, bytes as hex.
 fn row(json: &Value) -> Row {
     let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("{name} is no text")).to_owned();
     let long = |name: &str| text(name).parse::<i64>().unwrap();
@@ -109,7 +108,7 @@ fn row(json: &Value) -> Row {
         u64: text("u64").parse().unwrap(),
         f32: json["f32"].as_f64().unwrap() as f32,
         f64: json["f64"].as_f64().unwrap(),
-        note: Some(text("note")).filter(|note| !note.is_empty()),
+        note: Some(text("note")),
         note_ptr: json["note_ptr"].as_str().map(str::to_owned),
         opt_i: json["opt_i"].as_i64(),
         bytes: hex("bytes_hex"),

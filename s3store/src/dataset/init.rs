@@ -45,9 +45,9 @@ pub struct Init {
 #[derive(Debug, Clone)]
 #[must_use]
 pub enum Initialized {
-    /// The dataset was initialised by this call.
+    /// The dataset was initialised by this call, or completed.
     Created(Dataset),
-    /// It had been initialised before, with the same values.
+    /// It had been initialised with the same values, before or at the same time.
     Found(Dataset),
 }
 
@@ -96,18 +96,20 @@ impl Init {
         if let Found { commit_timeout: Some(_), max_clock_skew: Some(_) } = found {
             return Ok(Initialized::Found(unopened.into_dataset(timing)));
         }
+        let mut created = false;
         if found.commit_timeout.is_none() {
-            put(&unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
+            created |= put(&unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
             // Another init may have been first: its values count, and its partner may not be written yet.
             refuse_others(&unopened, timing::find(&unopened.bucket, &unopened.prefix).await?, timing)?;
         }
         if found.max_clock_skew.is_none() {
-            put(&unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
+            created |= put(&unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
         }
         let now = timing::find(&unopened.bucket, &unopened.prefix).await?;
         refuse_others(&unopened, now, timing)?;
         now.require(&unopened.bucket, &unopened.prefix)?;
-        Ok(Initialized::Created(unopened.into_dataset(timing)))
+        let dataset = unopened.into_dataset(timing);
+        Ok(if created { Initialized::Created(dataset) } else { Initialized::Found(dataset) })
     }
 }
 
@@ -140,13 +142,14 @@ fn refuse_others(unopened: &Unopened, found: Found, wanted: Timing) -> Result<()
     Ok(())
 }
 
-/// Puts a configuration object unless it exists.
-async fn put(unopened: &Unopened, key: String, body: String) -> Result<()> {
+/// Puts a configuration object unless it exists, and tells whether it did.
+async fn put(unopened: &Unopened, key: String, body: String) -> Result<bool> {
     let permit = unopened.bucket.permit().await?;
     let put = Put::new(&key, Bytes::from(body));
     match unopened.bucket.put_new(&permit, &put, Strictly::No).await {
-        Ok(()) => Ok(()),
-        Err(failure) if matches!(failure.class, Class::Precondition) => Ok(()),
+        Ok(()) => Ok(true),
+        // An uncertain try before it may have been what put the object.
+        Err(failure) if failure.class == Class::Precondition => Ok(failure.uncertain),
         Err(failure) => Err(failure.into_error(format!("put {key}"))),
     }
 }

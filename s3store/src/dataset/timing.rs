@@ -50,7 +50,10 @@ async fn get(bucket: &Bucket, key: String, parse: fn(&str) -> Result<Duration>) 
     drop(permit);
     let Some(body) = body else { return Ok(None) };
     let text = String::from_utf8_lossy(&body);
-    parse(&text).map(Some).map_err(|error| error.context(&key))
+    parse(&text).map(Some).map_err(|error| {
+        let how = "restore the object, or initialise another prefix with Dataset::init";
+        Error::new(ErrorKind::Config, format!("{key} can't be read: {error}; {how}"))
+    })
 }
 
 impl Found {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{ArrowError, SchemaRef};
+use arrow_schema::ArrowError;
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave_record_batch;
 
@@ -48,7 +48,6 @@ pub(crate) enum Keep {
 /// of a time, what comes out has the finest.
 pub(crate) fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Keep) -> Result<Merge> {
     let files = types::unified(files)?;
-    let schema = files.first().and_then(|file| file.first()).map_or_else(|| layout.schema(), RecordBatch::schema);
     let state = match &layout.key {
         None => State::Through { batches: files.into_iter().flatten().collect(), key: None },
         Some(key) => {
@@ -59,7 +58,7 @@ pub(crate) fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Kee
             ordered(key, runs)?
         }
     };
-    Ok(Merge { schema, keep, state })
+    Ok(Merge { keep, state })
 }
 
 fn ordered(key: &Key, runs: Vec<Vec<Piece>>) -> Result<State> {
@@ -75,7 +74,6 @@ fn ordered(key: &Key, runs: Vec<Vec<Piece>>) -> Result<State> {
 /// The merged batches.
 #[derive(Debug)]
 pub(crate) struct Merge {
-    schema: SchemaRef,
     keep: Keep,
     state: State,
 }

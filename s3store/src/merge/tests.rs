@@ -185,7 +185,7 @@ fn nothing_merges_to_nothing() {
         let layout = by_entity();
         assert!(merged(&layout, &[], 1, keep).is_empty());
         assert!(merged(&layout, &[vec![], vec![]], 1, keep).is_empty());
-        assert_eq!(merge(&layout, vec![], keep).unwrap().schema(), &layout.schema());
+        assert!(merge(&layout, vec![], keep).unwrap().next().is_none());
     }
 }
 

@@ -174,6 +174,7 @@ fn reads_take_one_pattern_or_many() {
 macro_rules! holds {
     ($value:ty: $($bound:tt)*) => {{
         struct Probe<T>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "only the inherent constant is looked at where it exists")]
         trait Fallback { const HOLDS: bool = false; }
         impl<T> Fallback for Probe<T> {}
         #[allow(dead_code, reason = "not used where the bound fails")]

@@ -196,6 +196,7 @@ impl ReadLayout {
     }
 
     /// The schema of the batches that are read.
+    #[cfg(test)]
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnNode::read_field).collect::<Fields>()))
     }

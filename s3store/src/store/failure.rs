@@ -174,9 +174,8 @@ fn classify(status: u16, code: Option<&str>) -> Class {
         | "RequestTimeout"
         | "RequestTimeoutException"
         | "IncompleteBody"
-        | "BadDigest"
-        | "OperationAborted" => return Class::Server,
-        "ConditionalRequestConflict" => return Class::Conflict,
+        | "BadDigest" => return Class::Server,
+        "ConditionalRequestConflict" | "OperationAborted" => return Class::Conflict,
         "PreconditionFailed" => return Class::Precondition,
         "NotImplemented" => return Class::NotImplemented,
         _ => {}
@@ -210,7 +209,7 @@ mod tests {
             (503, None, Class::Server),
             (501, None, Class::NotImplemented),
             (409, None, Class::Conflict),
-            (409, Some("OperationAborted"), Class::Server),
+            (409, Some("OperationAborted"), Class::Conflict),
             (412, None, Class::Precondition),
             (403, Some("AccessDenied"), Class::Forbidden),
             (404, Some("NoSuchKey"), Class::NotFound),

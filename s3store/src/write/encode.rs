@@ -38,9 +38,10 @@ pub(crate) fn encode_here<T: RootRecord>(records: &[T], inserted_at: i64, encode
     let rows = Rows::all(records);
     let mut batches = Batches::new(&rows, inserted_at).collect::<Result<Vec<_>>>()?;
     if let Some(key) = &T::description().key
-        && let Some(order) = order(&key_columns(&batches, key))? {
-            batches = Batches::new(&rows.ordered(&order), inserted_at).collect::<Result<_>>()?;
-        }
+        && let Some(order) = order(&key_columns(&batches, key))?
+    {
+        batches = Batches::new(&rows.ordered(&order), inserted_at).collect::<Result<_>>()?;
+    }
     encoder.encode(records.len(), batches.into_iter().map(Ok))
 }
 

@@ -123,10 +123,12 @@ impl<'a, T: RootRecord> Plan<'a, T> {
 
     /// Steps 2 to 4 for one partition.
     async fn begin(&self, part: &Part<'a, T>) -> Result<Step> {
-        if part.retried && part.mode != Mode::Optimistic
-            && let Some(outcome) = protocol::find(&self.dataset, &part.attempt.place).await? {
-                return Ok(Step::Found(outcome));
-            }
+        if part.retried
+            && part.mode != Mode::Optimistic
+            && let Some(outcome) = protocol::find(&self.dataset, &part.attempt.place).await?
+        {
+            return Ok(Step::Found(outcome));
+        }
         let body = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;
         let prepared = part.attempt.clone().prepared(body, part.rows.len() as u64);
         let landed = protocol::land(&self.dataset, prepared).await?;
@@ -157,9 +159,10 @@ impl Results {
         // The first failure in time is the cause; the rest is told in key order.
         let mut error = WriteError { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: None };
         if let Some(first) = outcomes.iter().position(|(_, result)| matches!(result, Err(CommitError::NotCommitted(_))))
-            && let (_, Err(CommitError::NotCommitted(cause))) = outcomes.swap_remove(first) {
-                error.cause = Some(cause);
-            }
+            && let (_, Err(CommitError::NotCommitted(cause))) = outcomes.swap_remove(first)
+        {
+            error.cause = Some(cause);
+        }
         outcomes.sort_by_key(|(place, _)| *place);
         for (_, result) in outcomes {
             match result {

@@ -139,8 +139,8 @@ pub struct WriteError {
     pub late: Vec<Commit>,
     /// What may be committed, in key order.
     pub unknown: Vec<Unknown>,
-    /// The first failure that left a partition not committed, and stopped the others. `None` where late or unknown
-    /// commits are all that is wrong.
+    /// The first failure that left a partition not committed. `None` where late or unknown commits are all that went
+    /// wrong; an unknown one stops the partitions that had not landed, too.
     pub cause: Option<Error>,
 }
 

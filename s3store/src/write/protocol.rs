@@ -91,14 +91,14 @@ pub(super) async fn commit(dataset: Dataset, landed: Landed, mode: Mode) -> Resu
     let result = put_commit(&dataset, &permit, &referenced, mode).await;
     let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
     let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
-    let outcome = match result? {
-        Committed::Ours => Outcome { commit: referenced.committed()?, late },
-        Committed::Theirs(found) => outcome(&dataset, &referenced.attempt().place, found)?,
-    };
-    if mode == Mode::Proving {
+    if let Committed::Theirs(found) = result? {
+        return Ok(outcome(&dataset, &referenced.attempt().place, found)?);
+    }
+    // With a commit of ours only: a backend that ignores the condition would put ours over another's.
+    if mode == Mode::Proving && dataset.proof().state() == Proven::Open {
         prove(&dataset, &permit, &referenced).await;
     }
-    Ok(outcome)
+    Ok(Outcome { commit: referenced.committed()?, late })
 }
 
 /// Step 5: 1 PUT.

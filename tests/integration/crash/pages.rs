@@ -1,0 +1,117 @@
+//! A reader whose listing is cut into pages, with a retry that runs to its end between two of them.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use s3store::Store;
+use s3store::testing::{Fault, Operation};
+
+use super::case::{Case, FIRST, FollowUp, Landing, Lost, Shape, Strike, Target, Times};
+use super::in_paused_time;
+use super::run::{FIRST_TIME, RETRY, RETRY_TIME, Told, clean, first_write, world, write};
+use super::watch::{Row, Watch, row};
+use crate::integration::harness::pass;
+use crate::integration::records::Event;
+
+/// Where the retry runs.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    /// Keys in a page.
+    keys: usize,
+    /// Pages before the one that the retry meets.
+    pages: usize,
+    /// Whether it runs before that page is made, or before it is delivered.
+    before: bool,
+    /// Whether what was committed before is old enough to be taken without a HEAD.
+    settled: bool,
+}
+
+#[test]
+fn a_retry_between_two_pages() {
+    let mut cases = 0;
+    for (token, partitions) in [(false, 1), (true, 1), (true, 2)] {
+        let shape = Shape { token, optimistic: false, partitions };
+        let targets: Vec<Target> = in_paused_time(clean(shape));
+        for target in &targets {
+            for strike in [Strike::ConnectionLost, Strike::AppliedThenError, Strike::Late(Lost::Error)] {
+                for follow_up in [FollowUp::SameToken, FollowUp::NoToken] {
+                    if follow_up == FollowUp::NoToken && partitions == 2 || !token && follow_up == FollowUp::SameToken {
+                        continue;
+                    }
+                    let (times, landing, target) = (Times::Always, Landing::DuringRetry, target.clone());
+                    let case = Case { shape, target, strike, times, landing, follow_up, drained: true };
+                    cases += all_cuts(&case);
+                }
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases >= 300, "only {cases} cases");
+}
+
+/// All places where the retry can meet the listing. Returns how many there are.
+fn all_cuts(case: &Case) -> usize {
+    let mut cuts = 0;
+    for keys in [1, 2] {
+        for (before, settled) in [(true, false), (false, false), (true, true)] {
+            for pages in 0.. {
+                if !in_paused_time(meet(case, Cut { keys, pages, before, settled })) {
+                    break;
+                }
+                cuts += 1;
+            }
+        }
+    }
+    cuts
+}
+
+/// Whether the listing has such a page.
+async fn meet(case: &Case, cut: Cut) -> bool {
+    let name = format!("{case:?}, {cut:?}");
+    let world = world();
+    let s3 = &world.s3;
+    s3.set_page_size(cut.keys);
+    let first = world.process(FIRST).await;
+    let other = world.process(RETRY).await;
+    let mut watch = Watch::new(s3, &other);
+    case.faults().into_iter().for_each(|fault| s3.inject(fault));
+    let told = first_write(&world, &first, case).await;
+    watch.told(&told, FIRST_TIME);
+    watch.look(&format!("{name}, after the first write")).await;
+    if cut.settled {
+        pass(Duration::from_secs(30)).await;
+    }
+    let before: Vec<Row> = watch.seen().to_vec();
+
+    let retried: Arc<Mutex<Option<Vec<(String, Told)>>>> = Arc::default();
+    let hook = {
+        let (retried, shape, token) = (Arc::clone(&retried), case.shape, case.follow_up == FollowUp::SameToken);
+        let (s3, other) = (s3.clone(), other.clone());
+        move |_| {
+            let (retried, s3, other) = (Arc::clone(&retried), s3.clone(), other.clone());
+            async move {
+                let told = write(other, shape, token, RETRY_TIME).await;
+                s3.land_late().await;
+                *retried.lock().unwrap() = Some(told);
+            }
+        }
+    };
+    let page = Fault::on(Operation::List).skip(cut.pages);
+    s3.inject(if cut.before { page.call_before(hook) } else { page.call_after(hook) });
+    let records = Store::<Event>::new(&other).read_all().await.unwrap();
+    let Some(again) = retried.lock().unwrap().take() else { return false };
+    assert!(again.iter().all(|(_, told)| told.commit().is_some()), "{name}: {again:?}");
+    watch.told(&again, RETRY_TIME);
+    watch.look(&format!("{name}, after the retry")).await;
+
+    let mut during: Vec<Row> = records.iter().map(row).collect();
+    during.sort();
+    during.windows(2).for_each(|pair| assert_ne!(pair[0], pair[1], "{name}: read twice"));
+    for row in &before {
+        assert!(during.contains(row), "{name}: {row:?} was visible before, and the reader missed it");
+    }
+    for row in &during {
+        assert!(watch.seen().contains(row), "{name}: the reader saw {row:?}, which no commit names");
+    }
+    true
+}

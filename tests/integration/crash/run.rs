@@ -1,0 +1,196 @@
+//! Performs one case.
+
+use s3store::testing::{Answer, Fault, Operation};
+use s3store::{Commit, Dataset, Store, Unknown, WriteError};
+
+use super::case::{Case, FIRST, FollowUp, Landing, PARTITIONS, Shape, Strike, Target};
+use super::watch::Watch;
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, sent_by, until};
+use crate::integration::records::Event;
+
+const TOKEN: &str = "job-1";
+pub(super) const RETRY: &str = "second-writer";
+
+/// The insertion times of the writers, which tell their attempts apart.
+pub(super) const FIRST_TIME: i64 = 1_000_001;
+pub(super) const RETRY_TIME: i64 = 2_000_002;
+const LAST_TIME: i64 = 3_000_003;
+
+/// What a writer was told about one partition.
+#[derive(Debug)]
+pub(super) enum Told {
+    Committed(Commit),
+    Late(Commit),
+    NotCommitted,
+    Unknown(Unknown),
+    /// Nothing: it had gone.
+    Dropped,
+}
+
+impl Told {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Committed(_) => "committed",
+            Self::Late(_) => "late",
+            Self::NotCommitted => "not committed",
+            Self::Unknown(_) => "unknown",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    pub(super) fn commit(&self) -> Option<&Commit> {
+        match self {
+            Self::Committed(commit) | Self::Late(commit) => Some(commit),
+            Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
+        }
+    }
+}
+
+/// The records of a partition: `1..=RECORDS`.
+pub(super) const RECORDS: i64 = 2;
+
+/// An initialised dataset in a fresh S3.
+pub(super) fn world() -> Virtual {
+    let world = Virtual::new();
+    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
+    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), "1s");
+    world
+}
+
+/// The requests of a write to which nothing happens.
+pub(super) async fn clean(shape: Shape) -> Vec<Target> {
+    let world = world();
+    let first = world.process(FIRST).await;
+    world.s3.clear_requests();
+    let told = write(first, shape, shape.token, FIRST_TIME).await;
+    assert!(told.iter().all(|(_, told)| matches!(told, Told::Committed(_))), "{told:?}");
+    Target::all(&world.s3.requests())
+}
+
+/// Performs a case. Returns what the first writer was told about each partition, and whether it was committed at the
+/// end.
+pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
+    let name = format!("{case:?}");
+    let world = world();
+    let s3 = &world.s3;
+    let first = world.process(FIRST).await;
+    // Reader, retry and last write share a process: opening one takes longer than a case.
+    let other = world.process(RETRY).await;
+    let mut watch = Watch::new(s3, &other);
+    let partitions: Vec<String> =
+        PARTITIONS[..case.shape.partitions].iter().map(|name| format!("part={name}")).collect();
+
+    case.faults().into_iter().for_each(|fault| s3.inject(fault));
+    let told = first_write(&world, &first, &case).await;
+    assert!(case.target.is_among(&s3.requests()), "{name}: nothing was struck");
+    watch.told(&told, FIRST_TIME);
+    watch.look(&format!("{name}, after the first write")).await;
+    if case.drained && !matches!(case.strike, Strike::Death(_)) {
+        first.drain().await;
+        watch.look(&format!("{name}, after its detached work")).await;
+    }
+    if case.landing == Landing::BeforeRetry {
+        s3.land_late().await;
+        watch.look(&format!("{name}, after a landing before the retry")).await;
+    }
+    if case.landing == Landing::DuringRetry {
+        let late = s3.clone();
+        let commit = Fault::on(Operation::Put).key_ends_with(".commit").matching(|request| sent_by(request, RETRY));
+        s3.inject(commit.call_before(move |_| {
+            let late = late.clone();
+            async move { drop(late.land_late().await) }
+        }));
+    }
+    if case.follow_up != FollowUp::Nothing {
+        let again = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
+        for (partition, again) in &again {
+            let commit = again.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {again:?}"));
+            if let Some(before) = watch.reported(partition, &commit.token) {
+                assert_eq!(before, commit, "{name}");
+            }
+        }
+        watch.told(&again, RETRY_TIME);
+        watch.look(&format!("{name}, after the retry")).await;
+    }
+    if !matches!(case.strike, Strike::Death(_)) {
+        first.drain().await;
+    }
+    if case.landing != Landing::Never {
+        s3.land_late().await;
+    }
+    watch.look(&format!("{name}, after the last landing")).await;
+
+    if case.shape.token && case.follow_up != FollowUp::NoToken {
+        let (least, most) = watch.copies(&partitions);
+        assert!(most <= 1, "{name}: records exist {most} times");
+        assert!(least == 1 || case.follow_up == FollowUp::Nothing, "{name}: records are missing");
+    }
+    if case.shape.token {
+        last_write(&other, &case, &mut watch, &name).await;
+    }
+    if !case.shape.token || case.follow_up == FollowUp::NoToken {
+        // Where the last write found them, they were looked up.
+        watch.look_up().await;
+    }
+    for (partition, told) in &told {
+        if let Told::Unknown(unknown) = told {
+            let found = Store::<Event>::new(&other).lookup_commit(partition, &unknown.token).await.unwrap();
+            let ours = found.is_some_and(|commit| commit.data_path == unknown.data_path);
+            assert_eq!(ours, watch.is_committed(partition, FIRST_TIME), "{name}");
+        }
+    }
+    told.into_iter().map(|(partition, told)| (told, watch.is_committed(&partition, FIRST_TIME))).collect()
+}
+
+/// The write that is struck.
+pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Told)> {
+    let shape = case.shape;
+    let mut task = tokio::spawn(write(first.clone(), shape, shape.token, FIRST_TIME));
+    if !case.strike.ends_the_caller() {
+        return task.await.unwrap();
+    }
+    let s3 = &world.s3;
+    let struck = || s3.requests().iter().any(|request| request.answer == Answer::Silence);
+    tokio::select! {
+        told = &mut task => return told.unwrap(),
+        () = until(struck) => task.abort(),
+    }
+    let stopped = task.await;
+    assert!(stopped.is_err_and(|stopped| stopped.is_cancelled()));
+    PARTITIONS[..shape.partitions].iter().map(|name| (format!("part={name}"), Told::Dropped)).collect()
+}
+
+/// Once more with the token, when all is over: what was reported comes back, and each record exists once.
+async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str) {
+    let told = write(other.clone(), case.shape, true, LAST_TIME).await;
+    for (partition, told) in &told {
+        let commit = told.commit().unwrap_or_else(|| panic!("{name}: the last write of {partition} got {told:?}"));
+        if let Some(before) = watch.reported(partition, TOKEN) {
+            assert_eq!(before, commit, "{name}");
+        }
+    }
+    watch.told(&told, LAST_TIME);
+    watch.look(&format!("{name}, after the last write")).await;
+}
+
+/// A write of all records, and what it tells about each partition.
+pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
+    let names = &PARTITIONS[..shape.partitions];
+    let records = Event::of(names, RECORDS);
+    let store = Store::<Event>::new(&dataset);
+    let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
+    let result = if shape.optimistic { write.optimistic_commit().await } else { write.await };
+    let (mut committed, mut late, mut unknown) = match result {
+        Ok(commits) => (commits, Vec::new(), Vec::new()),
+        Err(WriteError { committed, late, unknown, .. }) => (committed, late, unknown),
+    };
+    let of = |partition: String| {
+        let mine = |commit: &mut Commit| commit.partition == partition;
+        let told = committed.extract_if(.., mine).next().map(Told::Committed);
+        let told = told.or_else(|| late.extract_if(.., mine).next().map(Told::Late));
+        let told =
+            told.or_else(|| unknown.extract_if(.., |unknown| unknown.partition == partition).next().map(Told::Unknown));
+        (partition, told.unwrap_or(Told::NotCommitted))
+    };
+    names.iter().map(|name| format!("part={name}")).map(of).collect()
+}

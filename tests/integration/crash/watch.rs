@@ -1,0 +1,148 @@
+//! What must hold at any time, and is looked at after each stage of a case.
+
+use std::collections::BTreeMap;
+
+use s3store::testing::{Object, S3};
+use s3store::{Commit, Dataset, Store};
+
+use super::run::{RECORDS, Told};
+use crate::integration::harness::{BUCKET, PREFIX};
+use crate::integration::records::Event;
+
+/// A record as a reader saw it: partition, id, and the insertion time, which tells the attempts apart.
+pub(super) type Row = (String, i64, i64);
+
+/// A dataset under watch.
+pub(super) struct Watch {
+    s3: S3,
+    reader: Store<Event>,
+    /// The commits of the last look.
+    commits: BTreeMap<String, Object>,
+    /// What lay under `data/` then, and what the reader saw.
+    listed: Vec<String>,
+    seen: Vec<Row>,
+    reported: Vec<Commit>,
+    /// Partition and insertion time of attempts that were reported as not committed.
+    dead: Vec<(String, i64)>,
+}
+
+impl Watch {
+    pub(super) fn new(s3: &S3, reader: &Dataset) -> Self {
+        let reader = Store::new(reader);
+        let (commits, listed, seen) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { s3: s3.clone(), reader, commits, listed, seen, reported: Vec::new(), dead: Vec::new() }
+    }
+
+    /// Takes note of what a writer was told about each partition.
+    pub(super) fn told(&mut self, told: &[(String, Told)], inserted_at: i64) {
+        for (partition, told) in told {
+            match told {
+                Told::Committed(commit) | Told::Late(commit) => self.reported.push(commit.clone()),
+                Told::NotCommitted => self.dead.push((partition.clone(), inserted_at)),
+                Told::Unknown(_) | Told::Dropped => {}
+            }
+        }
+    }
+
+    /// Looks at the bucket and through a reader's eyes.
+    pub(super) async fn look(&mut self, stage: &str) {
+        let commits = commits(&self.s3);
+        for (key, before) in &self.commits {
+            assert_eq!(commits.get(key), Some(before), "{stage}: commit {key} changed");
+        }
+        let mut expected = Vec::new();
+        for (key, commit) in &commits {
+            expected.extend(self.rows_of(key, commit, stage));
+        }
+        expected.sort();
+        // What a reader sees follows from what lies there: the same again needs no second look.
+        let listed: Vec<String> = self.s3.keys(BUCKET).into_iter().filter(|key| key.contains("/data/")).collect();
+        if listed != self.listed {
+            self.seen = self.reader.read_all().await.unwrap().iter().map(row).collect();
+            self.seen.sort();
+            self.listed = listed;
+        }
+        assert_eq!(self.seen, expected, "{stage}: a reader sees something else than what the commits name");
+        for commit in &self.reported {
+            let key = format!("{PREFIX}/data/{}/{}.commit", commit.partition, commit.token);
+            let object =
+                commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported and is not there"));
+            assert_eq!(data_key(&key, object), commit.data_path, "{stage}");
+            assert_eq!(object.metadata["insertedat"], commit.inserted_at.timestamp_micros().to_string(), "{stage}");
+            assert!(commit.ref_path.contains(&object.metadata["refmicrots"]), "{stage}: {commit:?}");
+        }
+        for (partition, inserted_at) in &self.dead {
+            let seen = self.seen.iter().any(|row| row.0 == *partition && row.2 == *inserted_at);
+            assert!(!seen, "{stage}: {partition} was reported as not committed, and is visible");
+        }
+        self.commits = commits;
+    }
+
+    /// What a commit makes visible. All that it names must be there.
+    fn rows_of(&self, key: &str, commit: &Object, stage: &str) -> Vec<Row> {
+        let number = |name: &str| commit.metadata[name].parse::<i64>().unwrap();
+        let data = data_key(key, commit);
+        assert!(self.s3.object(BUCKET, &data).is_some(), "{stage}: {key} names {data}, which is not there");
+        let (partition, token) = place(key);
+        let reference = format!(
+            "{PREFIX}/_ref/{:016}-{token}-{};{partition}.ref",
+            number("refmicrots"),
+            commit.metadata["attemptid"]
+        );
+        assert!(self.s3.object(BUCKET, &reference).is_some(), "{stage}: {key} has no ref {reference}");
+        assert_eq!(number("rowcount"), RECORDS, "{stage}: {key}");
+        (1..=RECORDS).map(|id| (partition.to_owned(), id, number("insertedat"))).collect()
+    }
+
+    /// How often each record is visible, at least and at most.
+    pub(super) fn copies(&self, partitions: &[String]) -> (usize, usize) {
+        let of = |partition: &String| self.commits.keys().filter(|key| place(key).0 == partition).count();
+        let counts = || partitions.iter().map(of);
+        (counts().min().unwrap(), counts().max().unwrap())
+    }
+
+    /// Whether an attempt became visible.
+    pub(super) fn is_committed(&self, partition: &str, inserted_at: i64) -> bool {
+        let inserted_at = inserted_at.to_string();
+        self.commits
+            .iter()
+            .any(|(key, commit)| place(key).0 == partition && commit.metadata["insertedat"] == inserted_at)
+    }
+
+    /// What the reader saw at the last look.
+    pub(super) fn seen(&self) -> &[Row] {
+        &self.seen
+    }
+
+    /// The commit that was reported for a partition and a token.
+    pub(super) fn reported(&self, partition: &str, token: &str) -> Option<&Commit> {
+        self.reported.iter().find(|commit| commit.partition == partition && commit.token == token)
+    }
+
+    /// Everything that was reported is what a look-up finds, equal in every field.
+    pub(super) async fn look_up(&self) {
+        for commit in &self.reported {
+            let found = self.reader.lookup_commit(&commit.partition, &commit.token).await.unwrap();
+            assert_eq!(found.as_ref(), Some(commit));
+        }
+    }
+}
+
+pub(super) fn row(event: &Event) -> Row {
+    (format!("part={}", event.part), event.id, event.inserted_at.unwrap().timestamp_micros())
+}
+
+fn commits(s3: &S3) -> BTreeMap<String, Object> {
+    let keys = s3.keys(BUCKET).into_iter().filter(|key| key.ends_with(".commit"));
+    keys.map(|key| (key.clone(), s3.object(BUCKET, &key).unwrap())).collect()
+}
+
+/// Partition and token of a commit's key.
+fn place(key: &str) -> (&str, &str) {
+    key.strip_suffix(".commit").unwrap().strip_prefix(&format!("{PREFIX}/data/")).unwrap().split_once('/').unwrap()
+}
+
+/// The data file that a commit names.
+fn data_key(key: &str, commit: &Object) -> String {
+    format!("{}-{}.parquet", key.strip_suffix(".commit").unwrap(), commit.metadata["attemptid"])
+}

@@ -1,0 +1,330 @@
+//! Initialising, opening, the clock guard, draining.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use chrono::{SubsecRound, TimeDelta};
+use s3store::testing::{Fault, Operation, ServerTime};
+use s3store::{ClockGuard, Dataset, Error, ErrorKind, Init, Initialized, Store};
+use tracing::field::{Field, Visit};
+
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, until};
+use crate::integration::records::Event;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn init(server: &Server) -> Init {
+    Dataset::init(server.client.clone(), &server.bucket, &server.prefix)
+}
+
+async fn config(server: &Server, name: &str) -> String {
+    let key = format!("{}/_config/{name}", server.prefix);
+    let object = server.client.get_object().bucket(&server.bucket).key(key).send().await.unwrap();
+    String::from_utf8(object.body.collect().await.unwrap().to_vec()).unwrap()
+}
+
+async fn put_config(server: &Server, name: &str, body: &str) {
+    let key = format!("{}/_config/{name}", server.prefix);
+    let body = ByteStream::from(body.as_bytes().to_vec());
+    server.client.put_object().bucket(&server.bucket).key(key).body(body).send().await.unwrap();
+}
+
+#[tokio::test]
+async fn init_creates_then_finds() {
+    let server = Server::start().await;
+    let created = init(&server).commit_timeout(90 * SECOND).max_clock_skew(SECOND / 2).await.unwrap();
+    assert!(matches!(created, Initialized::Created(_)));
+    assert_eq!((config(&server, "commit-timeout").await, config(&server, "max-clock-skew").await).0, "1m30s");
+    assert_eq!(config(&server, "max-clock-skew").await, "500ms");
+    let found = init(&server).commit_timeout(90 * SECOND).max_clock_skew(SECOND / 2).await.unwrap();
+    assert!(matches!(found, Initialized::Found(_)));
+    let dataset = Dataset::open(server.client.clone(), &server.bucket, &server.prefix).await.unwrap();
+    assert_eq!((dataset.commit_timeout(), dataset.max_clock_skew()), (90 * SECOND, SECOND / 2));
+    assert_eq!(dataset.settle_window(), 90 * SECOND + SECOND / 2);
+}
+
+#[tokio::test]
+async fn init_compares_durations_and_not_text() {
+    let server = Server::start().await;
+    put_config(&server, "commit-timeout", " 15000ms\n").await;
+    put_config(&server, "max-clock-skew", "0.5s500ms").await;
+    assert!(matches!(init(&server).await.unwrap(), Initialized::Found(_)));
+    assert_eq!(config(&server, "commit-timeout").await, " 15000ms\n");
+}
+
+#[tokio::test]
+async fn init_refuses_other_values_and_leaves_them() {
+    let server = Server::start().await;
+    let _ = init(&server).await.unwrap();
+    let error = init(&server).commit_timeout(20 * SECOND).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("15s") && error.to_string().contains("20s"), "{error}");
+    let error = init(&server).max_clock_skew(2 * SECOND).await.unwrap_err();
+    assert!(error.to_string().contains("max-clock-skew"), "{error}");
+    assert_eq!((config(&server, "commit-timeout").await, config(&server, "max-clock-skew").await).0, "15s");
+}
+
+#[tokio::test]
+async fn init_completes_what_was_begun() {
+    let server = Server::start().await;
+    put_config(&server, "commit-timeout", "15s").await;
+    assert!(matches!(init(&server).await.unwrap(), Initialized::Created(_)));
+    assert_eq!(config(&server, "max-clock-skew").await, "1s");
+}
+
+#[tokio::test]
+async fn of_two_inits_at_once_one_wins_whole() {
+    for _ in 0..10 {
+        let server = Server::start().await;
+        let one = init(&server).commit_timeout(10 * SECOND).max_clock_skew(SECOND);
+        let two = init(&server).commit_timeout(20 * SECOND).max_clock_skew(2 * SECOND);
+        let (one, two) = futures_util::join!(one.into_future(), two.into_future());
+        let (won, lost) = if one.is_ok() { (one, two) } else { (two, one) };
+        assert_eq!(lost.unwrap_err().kind(), ErrorKind::Config);
+        let dataset = won.unwrap().into_dataset();
+        let timing = (config(&server, "commit-timeout").await, config(&server, "max-clock-skew").await);
+        assert!([("10s".into(), "1s".into()), ("20s".into(), "2s".into())].contains(&timing), "{timing:?}");
+        assert_eq!(dataset.commit_timeout() / 10, dataset.max_clock_skew());
+    }
+}
+
+/// Another init, with the same values or others, runs to its end before each request of ours in turn.
+#[tokio::test(start_paused = true)]
+async fn an_init_between_any_two_requests_of_another_leaves_no_mixture() {
+    for (timeout, skew, same) in [(15, 1, true), (20, 1, false), (15, 2, false), (20, 2, false)] {
+        let mut struck = 0;
+        for request in 0.. {
+            let world = Virtual::new();
+            let others = Arc::new(Mutex::new(None));
+            let (client, clock, told) = (world.s3.client(), world.clock.clone(), Arc::clone(&others));
+            world.s3.inject(Fault::any().skip(request).call_before(move |_| {
+                let init = Dataset::options().clock(clock.clone()).init(client.clone(), BUCKET, PREFIX);
+                let init = init.commit_timeout(timeout * SECOND).max_clock_skew(skew * SECOND);
+                let told = Arc::clone(&told);
+                async move {
+                    let result = init.await;
+                    *told.lock().unwrap() = Some(result);
+                }
+            }));
+            let ours = world.options().init(world.s3.client(), BUCKET, PREFIX).await;
+            let Some(theirs) = others.lock().unwrap().take() else { break };
+            struck += 1;
+            let timing = ["commit-timeout", "max-clock-skew"].map(|name| {
+                let object = world.s3.object(BUCKET, &format!("{PREFIX}/_config/{name}")).unwrap();
+                String::from_utf8(object.body.to_vec()).unwrap()
+            });
+            let of = |result: &Result<Initialized, Error>, values: [String; 2]| match result {
+                Ok(_) => assert_eq!(timing, values, "request {request}"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Config, "{error}"),
+            };
+            of(&ours, ["15s".into(), "1s".into()]);
+            of(&theirs, [format!("{timeout}s"), format!("{skew}s")]);
+            assert_eq!(usize::from(ours.is_ok()) + usize::from(theirs.is_ok()), if same { 2 } else { 1 });
+            if same && request > 0 {
+                let created = |result: &Result<_, _>| matches!(result, Ok(Initialized::Created(_)));
+                assert!(created(&ours) || created(&theirs), "request {request}");
+            }
+        }
+        assert!(struck >= 8, "{struck} requests");
+    }
+}
+
+#[tokio::test]
+async fn open_tells_how_to_initialise() {
+    let server = Server::start().await;
+    let open = || Dataset::open(server.client.clone(), &server.bucket, &server.prefix);
+    let error = open().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("Dataset::init") && error.to_string().contains(&server.prefix), "{error}");
+    put_config(&server, "commit-timeout", "15s").await;
+    let error = open().await.unwrap_err();
+    assert!(error.to_string().contains("max-clock-skew") && error.to_string().contains("Dataset::init"), "{error}");
+    for bad in ["soon", "", "-1s", "0s", "999us"] {
+        put_config(&server, "max-clock-skew", "1s").await;
+        put_config(&server, "commit-timeout", bad).await;
+        let error = open().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{bad}");
+        let text = error.to_string();
+        assert!(text.contains("commit-timeout") && text.contains("Dataset::init"), "{bad}: {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_be_no_dataset_is_refused_unsent() {
+    let world = Virtual::new();
+    for (bucket, prefix) in [("warehouse--usw2-az1--x-s3", "d"), (BUCKET, ""), (BUCKET, "/d"), ("", "d")] {
+        let error = world.options().open(world.s3.client(), bucket, prefix).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bucket:?} {prefix:?}");
+        let error = world.options().init(world.s3.client(), bucket, prefix).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bucket:?} {prefix:?}");
+    }
+    let init = || world.options().init(world.s3.client(), BUCKET, PREFIX);
+    assert_eq!(init().commit_timeout(Duration::from_micros(999)).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    assert_eq!(
+        world.options().max_inflight_requests(0).init(world.s3.client(), BUCKET, PREFIX).await.unwrap_err().kind(),
+        ErrorKind::InvalidInput
+    );
+    assert_eq!(world.log(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_bucket_that_is_not_there_is_no_uninitialised_dataset() {
+    let server = Server::start().await;
+    let error = Dataset::open(server.client.clone(), "s3store-tests-no-such", "d").await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+}
+
+/// Keeps what is logged as a warning.
+#[derive(Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() == tracing::Level::WARN && metadata.target().starts_with("s3store")
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl Visit for Text {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                self.0 += &format!("{field}={value:?} ");
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_risky_is_warned_of() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let take = || std::mem::take(&mut *warnings.0.lock().unwrap());
+    for (timeout, warned) in [(Duration::from_millis(7_999), true), (8 * SECOND, false)] {
+        let world = Virtual::new();
+        let _ = world.options().init(world.s3.client(), BUCKET, PREFIX).commit_timeout(timeout).await.unwrap();
+        assert_eq!(take().iter().any(|text| text.contains("commit timeout")), warned, "{timeout:?}");
+        drop(world.process("open").await);
+        assert_eq!(take().iter().any(|text| text.contains("commit timeout")), warned, "{timeout:?}");
+    }
+    let world = Virtual::new();
+    world.dataset_with(world.options().consistency("strong-galaxy")).await;
+    assert!(take().iter().any(|text| text.contains("strong-galaxy")));
+    world.dataset_with(world.options().consistency("strong-site")).await;
+    assert_eq!(take(), Vec::<String>::new());
+}
+
+/// A world whose local clock is ahead of S3's by `offset`, to the microsecond, at the beginning of a second.
+fn skewed(offset: TimeDelta) -> Virtual {
+    let world = Virtual::new();
+    let now = world.clock.now();
+    let second = now.trunc_subsecs(0);
+    world.s3.set_time(ServerTime::Tokio(second));
+    world.clock.set_offset(second - now + offset);
+    world
+}
+
+fn micros(micros: i64) -> TimeDelta {
+    TimeDelta::microseconds(micros)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_guard_refuses_beyond_skew_and_the_headers_second() {
+    // Ahead, the header's second adds to the 1 s allowed; behind, it does not, since S3 was at its beginning.
+    for (offset, refused) in [(2_000_000, false), (2_000_001, true), (-1_000_000, false), (-1_000_001, true)] {
+        let world = skewed(micros(offset));
+        let store = Store::<Event>::new(&world.dataset().await);
+        world.s3.clear_requests();
+        let result = store.write(&Event::of(&["a"], 1)).token("t").await;
+        assert_eq!(result.is_err(), refused, "{offset}");
+        if let Err(error) = result {
+            let cause = error.cause.unwrap();
+            assert_eq!(cause.kind(), ErrorKind::ClockSkew);
+            assert!(cause.to_string().contains(if offset > 0 { "ahead" } else { "behind" }), "{cause}");
+            assert_eq!(world.log(), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_guard_allows_for_the_requests_own_time() {
+    for (offset, refused) in [(-1_500_000, false), (-1_500_001, true)] {
+        let world = skewed(micros(offset));
+        world.s3.inject(Fault::any().always().delay_answer(SECOND / 2));
+        // One answer only, at the beginning of S3's second: further ones would tell more.
+        world.s3.put_object(BUCKET, "d/_config/commit-timeout", "15s");
+        world.s3.put_object(BUCKET, "d/_config/max-clock-skew", "1s");
+        let store = Store::<Event>::new(&world.process("late").await);
+        world.s3.clear_requests();
+        let result = store.write_partition("part=a", &Event::of(&["a"], 1)).await;
+        assert_eq!(result.is_err() && world.log().is_empty(), refused, "{offset}: {result:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_goes_wrong_on_the_way_is_seen_before_the_ref() {
+    let world = skewed(micros(0));
+    let store = Store::<Event>::new(&world.dataset().await);
+    let clock = world.clock.clone();
+    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".parquet").call_before(move |_| {
+        clock.set_offset(TimeDelta::seconds(30));
+        async {}
+    }));
+    let error = store.write(&Event::of(&["a"], 1)).await.unwrap_err();
+    assert_eq!(error.cause.unwrap().kind(), ErrorKind::ClockSkew);
+    assert_eq!(world.keys_with(".parquet").len(), 1);
+    assert_eq!(world.keys_with(".ref"), Vec::<String>::new());
+    let commits = store.write(&Event::of(&["a"], 1)).await;
+    assert!(commits.is_err(), "the clock is wrong still");
+    world.clock.set_offset(TimeDelta::zero());
+    drop(store.read_all().await.unwrap());
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_guard_can_warn_or_be_off() {
+    for (guard, warns) in [(ClockGuard::Warn, true), (ClockGuard::Off, false)] {
+        let warnings = Warnings::default();
+        let _guard = tracing::subscriber::set_default(warnings.clone());
+        let world = skewed(TimeDelta::minutes(3));
+        let store = Store::<Event>::new(&world.dataset_with(world.options().clock_guard(guard)).await);
+        let result = store.write(&Event::of(&["a"], 1)).await;
+        assert_eq!(result.unwrap().len(), 1);
+        assert_eq!(warnings.0.lock().unwrap().iter().any(|text| text.contains("ahead")), warns);
+        assert_eq!(store.read_all().await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_waits_for_commits_whose_callers_are_gone() {
+    for suffix in [".ref", ".commit"] {
+        let world = Virtual::new();
+        let dataset = world.dataset().await;
+        world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).hang());
+        let writer = dataset.clone();
+        let caller = tokio::spawn(async move { Store::<Event>::new(&writer).write(&Event::of(&["a"], 1)).await });
+        until(|| world.s3.faults_left() == 0).await;
+        caller.abort();
+        assert!(caller.await.is_err_and(|stopped| stopped.is_cancelled()));
+        assert_eq!(world.keys_with(".commit"), Vec::<String>::new());
+        dataset.drain().await;
+        assert_eq!(world.keys_with(".commit").len(), 1);
+        // And once more, with nothing to wait for; writing goes on.
+        dataset.drain().await;
+        Store::<Event>::new(&dataset).write(&Event::of(&["a"], 1)).await.unwrap();
+    }
+}

@@ -1,0 +1,73 @@
+//! The same write gives the same bytes, also in another process, where hash maps have another order.
+
+use std::collections::HashMap;
+use std::process::Command;
+
+use s3store::testing::S3;
+use s3store::{Compression, Dataset, Record, Store};
+
+use crate::integration::harness::{BUCKET, at};
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(part))]
+struct Tagged {
+    #[record(entity)]
+    part: String,
+    #[record(entity)]
+    id: i64,
+    #[record(version)]
+    version: i64,
+    tags: HashMap<String, i64>,
+    weight: Option<f64>,
+}
+
+/// Names the child's part of the test, which prints its files' bytes.
+const CHILD: &str = "S3STORE_TEST_CHILD";
+
+const CODECS: [Compression; 4] = [Compression::Snappy, Compression::Zstd, Compression::Gzip, Compression::Uncompressed];
+
+async fn files() -> Vec<String> {
+    let s3 = S3::with_bucket(BUCKET);
+    let dataset = Dataset::init(s3.client(), BUCKET, "d").await.unwrap().into_dataset();
+    let store = Store::<Tagged>::new(&dataset);
+    let tags = |id: i64| (0..20).map(|tag| (format!("tag-{tag}"), id * tag)).collect();
+    // Out of order, so that they are sorted; with ties, which keep their order.
+    let record = |place: i64| {
+        let id = place * 7 % 50;
+        Tagged { part: "a".into(), id, version: 1, tags: tags(place), weight: (place % 3 > 0).then_some(0.5) }
+    };
+    let records: Vec<Tagged> = (0..100).map(record).collect();
+    let mut files = Vec::new();
+    for codec in CODECS {
+        let commits = store.write(&records).compression(codec).inserted_at(at(1_700_000_000_000_000)).await.unwrap();
+        let body = s3.object(BUCKET, &commits[0].data_path).unwrap().body;
+        files.push(body.iter().map(|byte| format!("{byte:02x}")).collect());
+    }
+    files
+}
+
+#[tokio::test]
+async fn same_bytes_in_two_processes() {
+    let here = files().await;
+    assert_eq!(files().await, here);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "integration::determinism::child", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(child.stdout).unwrap();
+    let there: Vec<&str> = printed.lines().filter_map(|line| line.split_once("file ")).map(|(_, hex)| hex).collect();
+    assert_eq!(there, here);
+    assert!(here.iter().all(|file| file.len() > 1_000));
+    let distinct: std::collections::BTreeSet<_> = here.iter().collect();
+    assert_eq!(distinct.len(), CODECS.len());
+}
+
+/// Does nothing but in the child process of the test above.
+#[tokio::test]
+async fn child() {
+    if std::env::var_os(CHILD).is_some() {
+        println!();
+        files().await.iter().for_each(|file| println!("file {file}"));
+    }
+}

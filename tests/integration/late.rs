@@ -1,0 +1,129 @@
+//! Commits that take longer than the commit timeout, and their second ref.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::{ClockGuard, Commit, CommitError, ErrorKind, Store};
+
+use crate::integration::harness::{Virtual, pass};
+use crate::integration::records::Event;
+
+fn put(suffix: &str) -> FaultBuilder {
+    Fault::on(Operation::Put).key_ends_with(suffix)
+}
+
+fn late(result: Result<Option<Commit>, CommitError>) -> Commit {
+    match result {
+        Err(CommitError::Late(commit)) => *commit,
+        other => panic!("{other:?} is not late"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_commit_is_told_and_durable() {
+    // Four tries run into their deadlines, a quarter of the commit timeout each; the pauses make it late.
+    for suffix in [".ref", ".commit"] {
+        let world = Virtual::new();
+        let store = Store::<Event>::new(&world.dataset().await);
+        let records = Event::of(&["a"], 3);
+        world.s3.inject(put(suffix).times(4).hang());
+        let commit = late(store.write_partition("part=a", &records).token("t").await);
+        assert_eq!((commit.token.as_str(), commit.row_count), ("t", 3));
+        assert_eq!(store.read_all().await.unwrap().len(), 3);
+        assert_eq!(store.lookup_commit("part=a", "t").await.unwrap(), Some(commit.clone()));
+        // Its token finds it, as late as it was.
+        assert_eq!(late(store.write_partition("part=a", &records).token("t").await), commit);
+
+        let error = store.write(&records).token("t").await.unwrap_err();
+        assert!(error.is_late_only(), "{error:?}");
+        assert_eq!((error.late, error.committed), (vec![commit], vec![]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_slow_tries_are_in_time() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    world.s3.inject(put(".commit").times(3).hang());
+    assert_eq!(store.write(&Event::of(&["a"], 1)).await.unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wall_clock_that_leaps_makes_late() {
+    // What the monotonic clock does not see: the machine slept.
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset_with(world.options().clock_guard(ClockGuard::Off)).await);
+    let clock = world.clock.clone();
+    world.s3.inject(put(".commit").call_before(move |_| {
+        clock.set_offset(TimeDelta::milliseconds(15_001));
+        async {}
+    }));
+    late(store.write_partition("part=a", &Event::of(&["a"], 1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restamp_brings_a_commit_back() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    world.s3.inject(put(".commit").times(4).hang());
+    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).await);
+    let again = store.restamp(&commit).await.unwrap();
+    assert!(again.offset > commit.offset);
+    assert_eq!(again.ref_path, again.offset.as_str());
+    assert_eq!((&again.data_path, &again.token, again.row_count), (&commit.data_path, &commit.token, 2));
+    assert_eq!(world.keys_with(".ref"), [commit.ref_path.clone(), again.ref_path.clone()]);
+    // The commit itself stays as it was.
+    assert_eq!(store.lookup_commit("part=a", &commit.token).await.unwrap(), Some(commit.clone()));
+
+    pass(Duration::from_secs(1)).await;
+    world.s3.inject(put(".ref").times(4).hang());
+    let late = match store.restamp(&again).await {
+        Err(CommitError::Late(commit)) => *commit,
+        other => panic!("{other:?} is not late"),
+    };
+    assert!(late.offset > again.offset);
+    assert!(store.restamp(&late).await.unwrap().offset > late.offset);
+    assert_eq!(store.read_all().await.unwrap().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn restamp_refuses_what_is_not_of_the_dataset() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    let mut commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    let (good, other) = (commits.remove(0), commits.remove(0));
+    world.s3.clear_requests();
+    let mut foreign = good.clone();
+    foreign.ref_path = foreign.ref_path.replacen("d/", "e/", 1);
+    let mut mixed = good.clone();
+    mixed.data_path = other.data_path;
+    for bad in [foreign, mixed] {
+        let error = store.restamp(&bad).await.unwrap_err();
+        assert_eq!(error.kind(), Some(ErrorKind::InvalidInput), "{error:?}");
+    }
+    assert_eq!(world.log(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_says_what_to_look_up() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    world.s3.inject(put(".commit").times(5).fail(503, "SlowDown"));
+    let error = store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap_err();
+    assert_eq!(error.kind(), Some(ErrorKind::Unavailable));
+    let CommitError::Unknown(unknown) = error else { panic!("{error:?}") };
+    assert_eq!(store.lookup_commit(&unknown.partition, &unknown.token).await.unwrap(), None);
+    assert!(unknown.commit_path.ends_with(&format!("{}.commit", unknown.token)), "{unknown:?}");
+    assert_eq!(world.keys_with(".parquet"), std::slice::from_ref(&unknown.data_path));
+    assert_eq!(store.read_all().await.unwrap(), []);
+
+    // Where S3 won't say what lies there, the outcome stays open too.
+    world.s3.inject(put(".commit").times(5).fail_applied(500, "InternalError"));
+    world.s3.inject(Fault::on(Operation::Head).always().fail(403, "AccessDenied"));
+    let error = store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap_err();
+    let CommitError::Unknown(unknown) = error else { panic!("{error:?}") };
+    world.s3.clear_faults();
+    let commit = store.lookup_commit(&unknown.partition, &unknown.token).await.unwrap().unwrap();
+    assert_eq!(commit.data_path, unknown.data_path);
+}

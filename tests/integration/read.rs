@@ -1,0 +1,415 @@
+//! Snapshot reads, on any server where nothing else is needed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
+use futures_util::TryStreamExt;
+use s3store::testing::Operation;
+use s3store::{Dataset, ErrorKind, Record, Store, prefix};
+
+use crate::integration::harness::{BUCKET, Capability, Server, Virtual, pass, until};
+use crate::integration::records::{Event, Item};
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day, region))]
+struct Sale {
+    #[record(entity)]
+    day: String,
+    #[record(entity)]
+    region: String,
+    #[record(entity)]
+    sku: i64,
+    #[record(version)]
+    version: i64,
+    amount: i32,
+    comment: Option<String>,
+}
+
+fn sale(day: &str, region: &str, sku: i64, version: i64, amount: i32) -> Sale {
+    Sale { day: day.into(), region: region.into(), sku, version, amount, comment: None }
+}
+
+async fn sales() -> (Server, Store<Sale>) {
+    let server = Server::start().await;
+    let store = Store::new(&server.dataset().await);
+    let mut records = Vec::new();
+    for day in ["2026-01-31", "2026-02-01", "2026-02-02"] {
+        for region in ["de", "dk", "us*"] {
+            records.extend((1..=2).map(|sku| sale(day, region, sku, 1, 10)));
+        }
+    }
+    store.write(&records).await.unwrap();
+    (server, store)
+}
+
+fn places(sales: &[Sale]) -> Vec<String> {
+    let places: BTreeSet<_> = sales.iter().map(|sale| format!("{} {}", &sale.day[5..], sale.region)).collect();
+    places.into_iter().collect()
+}
+
+#[tokio::test]
+async fn patterns_select_partitions_once() {
+    let (_server, store) = sales().await;
+    assert_eq!(store.read_all().await.unwrap().len(), 18);
+    assert_eq!(store.read("*").await.unwrap().len(), 18);
+    assert_eq!(places(&store.read("day=2026-02-01/region=de").await.unwrap()), ["02-01 de"]);
+    assert_eq!(places(&store.read("day=2026-02-01/region=d*").await.unwrap()), ["02-01 de", "02-01 dk"]);
+    assert_eq!(places(&store.read("*/region=de").await.unwrap()), ["01-31 de", "02-01 de", "02-02 de"]);
+    let range = store.read("day=2026-02-01..2026-03-01/region=dk").await.unwrap();
+    assert_eq!(places(&range), ["02-01 dk", "02-02 dk"]);
+    assert_eq!(store.read("day=2027*/*").await.unwrap(), []);
+    assert_eq!(store.read(Vec::<String>::new()).await.unwrap(), []);
+
+    // Patterns that overlap: each record once, in order.
+    let many = ["*/region=de", "day=2026-02-01/*", "day=2026-02-01/region=de", "*/region=de"];
+    let read = store.read(many).await.unwrap();
+    assert_eq!(read.len(), 10);
+    assert_eq!(places(&read).len(), 5);
+    assert!(read.is_sorted_by_key(|sale| (sale.day.clone(), sale.region.clone(), sale.sku)));
+
+    for bad in ["day=1", "day=1/*/*", "month=1/*", "day=9..10/*", "day=a?/*"] {
+        assert_eq!(store.read(bad).await.unwrap_err().kind(), ErrorKind::InvalidInput, "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn typed_patterns_reach_every_value() {
+    let (_server, store) = sales().await;
+    let read = store.read(Sale::partitions().day("2026-02-01".."2026-03-01").region(prefix("d"))).await.unwrap();
+    assert_eq!(places(&read), ["02-01 de", "02-01 dk", "02-02 de", "02-02 dk"]);
+    // No text can say this one: the value ends in a star.
+    assert_eq!(places(&store.read(Sale::partitions().region("us*").day("2026-01-31")).await.unwrap()), ["01-31 us*"]);
+    let many = vec![Sale::partitions().region("de"), Sale::partitions().day("2026-01-31")];
+    assert_eq!(store.read(many).await.unwrap().len(), 10);
+    assert_eq!(store.read(Sale::partitions()).await.unwrap().len(), 18);
+    assert_eq!(store.read(Sale::partitions().region("x/y")).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test]
+async fn the_latest_version_wins_and_history_has_all() {
+    let server = Server::start().await;
+    let store = Store::<Item>::new(&server.dataset().await);
+    store.write(&[Item::new("a", 1, 2, "new"), Item::new("a", 2, 1, "only")]).await.unwrap();
+    store.write(&[Item::new("a", 1, 1, "old"), Item::new("b", 1, 1, "elsewhere")]).await.unwrap();
+    // The same version once more, in a later file.
+    store.write(&[Item::new("a", 1, 2, "newer")]).await.unwrap();
+    let notes = |items: Vec<Item>| items.into_iter().map(|item| item.note).collect::<Vec<_>>();
+    assert_eq!(notes(store.read_all().await.unwrap()), ["newer", "only", "elsewhere"]);
+    assert_eq!(notes(store.read_all().history().await.unwrap()), ["old", "newer", "only", "elsewhere"]);
+    assert_eq!(store.read_all().await.unwrap(), store.read_all().await.unwrap());
+
+    // Without an entity every record stays, in the order of files and rows.
+    let store = Store::<Event>::new(&Server::start().await.dataset().await);
+    for round in 0..3 {
+        store.write(&[Event::new("a", round), Event::new("a", round), Event::new("a", -round)]).await.unwrap();
+    }
+    let ids = |events: Vec<Event>| events.into_iter().map(|event| event.id).collect::<Vec<_>>();
+    assert_eq!(ids(store.read_all().await.unwrap()), [0, 0, 0, 1, 1, -1, 2, 2, -2]);
+    assert_eq!(ids(store.read_all().history().await.unwrap()), [0, 0, 0, 1, 1, -1, 2, 2, -2]);
+}
+
+#[tokio::test]
+async fn partitions_come_in_the_order_of_their_keys() {
+    let server = Server::start().await;
+    let store = Store::<Event>::new(&server.dataset().await);
+    // LIST has `a-2/` before `a/`, and SeaweedFS the other way round.
+    let names = ["a", "a-2", "a!", "a.b", "b", "a=1", "A"];
+    store.write(&Event::of(&names, 2)).await.unwrap();
+    let mut sorted = names.map(|name| format!("part={name}"));
+    sorted.sort();
+    let mut partitions = store.read_all().partitions();
+    let mut seen = Vec::new();
+    while let Some(partition) = partitions.try_next().await.unwrap() {
+        assert_eq!(partition.rows.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
+        seen.push(partition.key);
+    }
+    assert_eq!(seen, sorted);
+    let streamed: Vec<Event> = store.read_all().stream().try_collect().await.unwrap();
+    assert_eq!(streamed, store.read_all().await.unwrap());
+}
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(projection_of = Sale)]
+struct Amount {
+    amount: i32,
+}
+
+#[tokio::test]
+async fn a_projection_deduplicates_by_columns_that_it_leaves_out() {
+    let (server, store) = sales().await;
+    store.write(&[sale("2026-02-01", "de", 1, 2, 99), sale("2026-02-01", "de", 2, 0, 98)]).await.unwrap();
+    let amounts = Store::<Amount>::new(&server.dataset().await);
+    let read = amounts.read("day=2026-02-01/region=de").await.unwrap();
+    assert_eq!(read, [Amount { amount: 99 }, Amount { amount: 10 }]);
+    let history = amounts.read("day=2026-02-01/region=de").history().await.unwrap();
+    assert_eq!(history.iter().map(|row| row.amount).collect::<Vec<_>>(), [10, 99, 98, 10]);
+}
+
+#[tokio::test]
+async fn batches_are_what_records_are() {
+    let (_server, store) = sales().await;
+    store.write(&[sale("2026-02-01", "de", 1, 2, 99)]).await.unwrap();
+    let records = store.read_all().await.unwrap();
+    let mut batches = store.read_all().batches();
+    let mut row = 0;
+    while let Some(batch) = batches.try_next().await.unwrap() {
+        assert_eq!(batch.num_columns(), 6);
+        let (regions, skus) = (batch.column(1).as_string_view(), batch.column(2).as_primitive::<Int64Type>());
+        for place in 0..batch.num_rows() {
+            assert_eq!((regions.value(place), skus.value(place)), (records[row].region.as_str(), records[row].sku));
+            row += 1;
+        }
+    }
+    assert_eq!(row, records.len());
+}
+
+mod first {
+    use s3store::Record;
+
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(part))]
+    pub(super) struct Reading {
+        pub(super) part: String,
+        pub(super) count: i16,
+        pub(super) weight: f32,
+        pub(super) title: String,
+        pub(super) gone: i64,
+    }
+}
+
+mod second {
+    use s3store::Record;
+
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(part))]
+    pub(super) struct Reading {
+        #[record(default = seven())]
+        pub(super) added: i64,
+        pub(super) added_too: Option<String>,
+        #[record(alias = "title")]
+        pub(super) name: String,
+        pub(super) weight: f64,
+        pub(super) count: i64,
+        pub(super) part: String,
+    }
+
+    fn seven() -> i64 {
+        7
+    }
+}
+
+mod other {
+    use s3store::Record;
+
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(part))]
+    pub(super) struct Reading {
+        pub(super) part: String,
+        pub(super) title: i64,
+    }
+}
+
+#[tokio::test]
+async fn record_types_evolve() {
+    let server = Server::start().await;
+    let dataset = server.dataset().await;
+    let old = first::Reading { part: "a".into(), count: -3, weight: 0.5, title: "one".into(), gone: 1 };
+    Store::new(&dataset).write(&[old]).await.unwrap();
+    let store = Store::<second::Reading>::new(&dataset);
+    let mut expected =
+        second::Reading { added: 7, added_too: None, name: "one".into(), weight: 0.5, count: -3, part: "a".into() };
+    assert_eq!(store.read_all().await.unwrap(), [expected.clone()]);
+    // Old files and new ones side by side.
+    store.write(&[expected.clone()]).await.unwrap();
+    let both = store.read_all().await.unwrap();
+    expected.added = 7;
+    assert_eq!(both, [expected.clone(), expected]);
+
+    let error = Store::<other::Reading>::new(&dataset).read_all().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    let text = error.to_string();
+    assert!(text.contains("title") && text.contains(".parquet"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_no_file_of_ours_is_passed_over() {
+    let server = Server::start().await;
+    let store = Store::<Event>::new(&server.dataset().await);
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+    let put = |name: &str| {
+        let key = format!("{}/data/part=a/{name}", server.prefix);
+        server.client.put_object().bucket(&server.bucket).key(key).send()
+    };
+    for name in
+        ["_SUCCESS", "x.parquet", "x.commit", "t-0190a0b0c0d07000800000000000abcd.parquet", "deeper/x-y.parquet"]
+    {
+        put(name).await.unwrap();
+    }
+    assert_eq!(store.read_all().await.unwrap().len(), 1);
+    // A commit without its metadata is no absent commit.
+    put("t.commit").await.unwrap();
+    let error = store.read_all().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains("t.commit"), "{error}");
+    assert_eq!(store.lookup_commit("part=a", "t").await.unwrap_err().kind(), ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn a_file_that_vanished_is_an_error() {
+    let server = Server::start().await;
+    let store = Store::<Event>::new(&server.dataset().await);
+    let commits = store.write(&Event::of(&["a", "b", "c"], 1)).await.unwrap();
+    // Read-ahead is off, so that c's file goes after it was listed and before it is fetched in many a run; here it is
+    // gone by the time of the LIST's answer at the latest.
+    let mut stream = store.read_all().read_ahead_partitions(0).stream();
+    assert_eq!(stream.try_next().await.unwrap().unwrap().part, "a");
+    drop(stream);
+    server.client.delete_object().bucket(&server.bucket).key(&commits[2].data_path).send().await.unwrap();
+    let read = store.read_all().await.unwrap();
+    assert_eq!(read.len(), 2, "a file that is not listed is not missed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_vanishes_between_list_and_get_is_an_error() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    let (s3, key) = (world.s3.clone(), commits[1].data_path.clone());
+    let gone = key.clone();
+    world.s3.inject(s3store::testing::Fault::on(Operation::List).call_after(move |_| {
+        s3.remove_object(BUCKET, &gone);
+        async {}
+    }));
+    let mut stream = store.read_all().stream();
+    assert_eq!(stream.try_next().await.unwrap().unwrap().part, "a");
+    let error = stream.try_next().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Vanished);
+    assert!(error.to_string().contains(&key), "{error}");
+    assert!(stream.try_next().await.unwrap().is_none(), "it ends after an error");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_stream_stops_its_requests() {
+    let world = Virtual::new();
+    let dataset = world.dataset_with(world.options().max_inflight_requests(2)).await;
+    let store = Store::<Event>::new(&dataset);
+    let parts: Vec<String> = (0..40).map(|part| format!("p{part:02}")).collect();
+    store.write(&Event::of(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 1)).await.unwrap();
+    world.s3.inject(s3store::testing::Fault::on(Operation::Get).always().delay(Duration::from_secs(1)));
+    world.s3.clear_requests();
+    let mut stream = store.read_all().stream();
+    assert_eq!(stream.try_next().await.unwrap().unwrap().part, "p00");
+    drop(stream);
+    let sent = world.count(Operation::Get);
+    assert!(sent < 10, "{sent}");
+    pass(Duration::from_secs(100)).await;
+    assert!(world.count(Operation::Get) <= sent + 2, "{} after {sent}", world.count(Operation::Get));
+    // The same of a future.
+    let reader = tokio::spawn({
+        let store = store.clone();
+        async move { store.read_all().await }
+    });
+    let before = world.count(Operation::Get);
+    until(|| world.count(Operation::Get) > before).await;
+    reader.abort();
+    pass(Duration::from_secs(100)).await;
+    assert!(world.count(Operation::Get) <= before + 4);
+    // And its permits are free.
+    world.s3.clear_faults();
+    assert_eq!(store.read_all().await.unwrap().len(), 40);
+}
+
+#[tokio::test]
+async fn with_one_permit_a_consumer_may_write_while_it_reads() {
+    let server = Server::start().await;
+    let dataset = server.dataset_with(Dataset::options().max_inflight_requests(1)).await;
+    let store = Store::<Event>::new(&dataset);
+    let parts: Vec<String> = (0..12).map(|part| format!("p{part:02}")).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    store.write(&Event::of(&parts, 3)).await.unwrap();
+    for (partitions, bytes) in [(1, 256 << 20), (0, 256 << 20), (5, 1), (0, 0)] {
+        let mut stream = store.read_all().read_ahead_partitions(partitions).read_ahead_bytes(bytes).stream();
+        let mut written = 0;
+        while let Some(event) = stream.try_next().await.unwrap() {
+            if event.id == 1 {
+                let token = format!("copy-{partitions}-{bytes}");
+                store
+                    .write_partition(format!("part={}", event.part), &[Event::new(&event.part, 9)])
+                    .token(token)
+                    .await
+                    .unwrap();
+                written += 1;
+            }
+        }
+        assert_eq!(written, 12);
+    }
+    assert_eq!(store.read_all().await.unwrap().len(), 12 * (3 + 4));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_may_be_as_short_as_they_like() {
+    for keys in [1, 2, 3, 7] {
+        let world = Virtual::new();
+        world.s3.set_page_size(keys);
+        let store = Store::<Event>::new(&world.dataset().await);
+        for token in ["t", "u"] {
+            store.write(&Event::of(&["a", "a-2", "b"], 2)).token(token).await.unwrap();
+        }
+        assert_eq!(store.read_all().await.unwrap().len(), 12, "{keys} keys");
+    }
+}
+
+#[tokio::test]
+async fn odd_values_come_back_from_every_server() {
+    let server = Server::start().await;
+    let store = Store::<Event>::new(&server.dataset().await);
+    let mut odd = vec![
+        "a b",
+        " ",
+        "a+b",
+        "+",
+        "a%b",
+        "%2F",
+        "%",
+        "a&b=c",
+        "=",
+        "ä ö",
+        "日本",
+        "🦀",
+        "a'b\"c",
+        "#?",
+        "a;b",
+        "~.-_",
+        "*",
+        "{}[]",
+        "a:b@c$d,e",
+        "<x>",
+        "^|`",
+        ".",
+        "a\tb",
+        "\u{1}",
+        "\u{7f}",
+        "\u{85}",
+        "é",
+        "e\u{301}",
+    ];
+    if !server.lacks(Capability::Backslash, "odd_values_come_back_from_every_server: a\\b") {
+        odd.push("a\\b");
+    }
+    let long = "x".repeat(500);
+    if !server.lacks(Capability::LongKeyParts, "odd_values_come_back_from_every_server: 500 bytes") {
+        odd.push(&long);
+    }
+    for value in &odd {
+        let records = Event::of(&[value], 1);
+        let commits = store.write(&records).token("t").await.unwrap_or_else(|error| panic!("{value:?}: {error:?}"));
+        assert_eq!(store.write(&records).token("t").await.unwrap(), commits, "{value:?}");
+        let read = store.read(Event::partitions().part(*value)).await.unwrap();
+        assert_eq!(read.len(), 1, "{value:?}");
+        assert_eq!(read[0].part, *value);
+    }
+    let all: BTreeSet<String> = store.read_all().await.unwrap().into_iter().map(|event| event.part).collect();
+    assert_eq!(all, odd.iter().map(|value| (*value).to_owned()).collect());
+}
