@@ -1,4 +1,7 @@
-//! Derives in a package that calls s3store by another name, and depends on nothing else.
+//! Derives in a package that calls s3store by another name, depends on nothing else, and allows no lint.
+
+#![forbid(unsafe_code)]
+#![deny(missing_docs, unreachable_pub, clippy::pedantic)]
 
 use db::chrono::{DateTime, Utc};
 use db::{ColumnType, Record};

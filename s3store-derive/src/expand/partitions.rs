@@ -43,7 +43,7 @@ pub(super) fn builder(record: &Record<'_>) -> Builder {
         let (kind, what) = kind(record, part, index, &mut formats);
         let name = &part.name;
         let doc = format!("Selects by `{name}`, {what}");
-        methods.push(emit! {
+        methods.push(quote_spanned! {located(part.span)=>
             #[doc = #doc]
             #[must_use]
             pub fn #method(self, values: impl _s3store::IntoSelection<#kind>) -> Self {
@@ -102,16 +102,14 @@ fn kind(
             let ty = field_type(record, field);
             let text = format.value();
             let ordered = keeps_order(&text, ty.map_or(Look::Unknown, look));
-            let value = emit!(value);
-            let render = quote_spanned!(located(field.span())=> _s3store::format_time(#value, #text));
+            let render = quote_spanned!(located(field.span())=> _s3store::format_time(value, #text));
             let kind = rendered(record, index, ty, &render, ordered, formats);
             let ranges = if ordered { ", or a half-open range" } else { "" };
             (kind, format!("the field `{field}` as {text:?}: an exact time, `prefix(\"…\")`{ranges}."))
         }
         Source::Pad(field, width) => {
             let ty = field_type(record, field);
-            let value = emit!(value);
-            let render = quote_spanned!(located(field.span())=> _s3store::pad(#value, #width));
+            let render = quote_spanned!(located(field.span())=> _s3store::pad(value, #width));
             let kind = rendered(record, index, ty, &render, true, formats);
             let what = format!("the field `{field}` with {width} digits: {ANY}");
             (kind, what)
@@ -166,23 +164,21 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
     let parts = parts(record).enumerate().map(|(index, part)| {
         let start = format!("{}{}=", if index == 0 { "" } else { "/" }, part.name);
         let name = &part.name;
-        let (this, key) = (emit!(self), emit!(key));
         let render = match &part.source {
-            Source::Field(field) => match field_type(record, field) {
-                Some(ty) => quote_spanned! {located(ty.span())=>
-                    <#ty as _s3store::PartitionValue>::render(&#this.#field, #key)
-                },
-                None => TokenStream::new(),
-            },
+            Source::Field(field) => {
+                let ty = field_type(record, field);
+                let at = located(ty.map_or_else(|| field.span(), Spanned::span));
+                quote_spanned!(at=> <#ty as _s3store::PartitionValue>::render(&self.#field, key))
+            }
             Source::Format(field, format) => {
-                quote_spanned!(located(field.span())=> _s3store::push_time(&#this.#field, #format, #key))
+                quote_spanned!(located(field.span())=> _s3store::push_time(&self.#field, #format, key))
             }
             Source::Pad(field, width) => {
-                quote_spanned!(located(field.span())=> _s3store::push_padded(&#this.#field, #width, #key))
+                quote_spanned!(located(field.span())=> _s3store::push_padded(&self.#field, #width, key))
             }
             Source::Call(path, fields) => {
-                let arguments = fields.iter().map(|field| quote_spanned!(located(field.span())=> &#this.#field));
-                quote_spanned!(located(path.span())=> _s3store::PartitionValue::render(&#path(#(#arguments),*), #key))
+                let arguments = fields.iter().map(|field| quote_spanned!(located(field.span())=> &self.#field));
+                quote_spanned!(located(path.span())=> _s3store::PartitionValue::render(&#path(#(#arguments),*), key))
             }
         };
         emit!(key.push_str(#start); _s3store::in_partition(#render, #name)?;)

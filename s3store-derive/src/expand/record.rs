@@ -199,12 +199,21 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
     let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
     let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
     let locals = || written.iter().zip(sizes.iter().zip(&builders));
+    let here = |column: &Column<'_>, local: &Ident| {
+        let mut local = local.clone();
+        local.set_span(located(column.field.ty.span()));
+        local
+    };
     let measure = locals().map(|(column, (size, _))| {
-        let ident = column.field.ident;
-        let size = quote_spanned!(located(column.field.ty.span())=> &mut #size);
+        let (ident, size) = (column.field.ident, here(column, size));
+        let size = quote_spanned!(size.span()=> &mut #size);
         column.call("measure", &emit!(&record.#ident, #size))
     });
-    let builder = locals().map(|(column, (size, _))| column.call("builder", &emit!(count, &#size)));
+    let builder = locals().map(|(column, (size, _))| {
+        let size = here(column, size);
+        let size = quote_spanned!(size.span()=> &#size);
+        column.call("builder", &emit!(count, #size))
+    });
     let push = locals().map(|(column, (_, builder))| {
         let ident = column.field.ident;
         column.try_call("push", &emit!(&record.#ident, &mut #builder), &emit!(row))

@@ -39,7 +39,8 @@ fn length_of(customer: &str) -> u64 {
     customer.len() as u64
 }
 
-fn main() {
+#[test]
+fn odd_names_have_methods_and_stand_in_keys() {
     let _ = Cost::partitions().charge_period("a")._2026("b").self_("c").größe(4).a_b("d").a_b_("e");
     let cost = Cost { day: "d".to_owned(), size: 4, at: DateTime::UNIX_EPOCH };
     let mut key = String::new();

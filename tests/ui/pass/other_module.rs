@@ -67,17 +67,18 @@ mod records {
 }
 
 mod readers {
-    use crate::records::Amount;
+    use super::records::Amount;
     use s3store::Record;
 
     #[derive(Record)]
-    #[record(projection_of = crate::records::shared::Shared)]
+    #[record(projection_of = super::records::shared::Shared)]
     pub(super) struct Narrow {
         pub(super) amount: Option<Amount>,
     }
 }
 
-fn main() {
+#[test]
+fn visibility_and_modules_do_not_matter() {
     fn same<T: s3store::Record>() -> T::Partitions {
         T::partitions()
     }

@@ -35,7 +35,8 @@ pub struct Narrow {
     pub r#match: Option<Nested>,
 }
 
-fn main() {
+#[test]
+fn raw_identifiers_name_columns_without_the_prefix() {
     assert_eq!(<Cost as Record>::COLUMNS.r#type.name(), "type");
     let _ = Cost::partitions().r#type("a").r#move("b");
     let names: Vec<_> = <Narrow as Record>::description().columns.iter().map(|column| column.name).collect();

@@ -123,7 +123,8 @@ pub struct Narrow {
     pub cache: u64,
 }
 
-fn main() {
+#[test]
+fn names_of_the_prelude_may_mean_something_else() {
     use ::s3store::Record;
     let _ = Cost::partitions().day("2026-03-17").currency(Currency::Eur);
     let _ = Narrow::partitions().day("2026-03-01".."2026-04-01");
