@@ -51,7 +51,8 @@ pub(crate) fn record(input: &DeriveInput) -> TokenStream {
 /// Items in a scope of their own, where `_s3store` is what generated code refers to.
 fn in_const(krate: &TokenStream, items: &TokenStream) -> TokenStream {
     quote! {
-        #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, private_interfaces, clippy::impl_trait_in_params)]
+        #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, private_interfaces)]
+        #[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
         const _: () = {
             use #krate::__private as _s3store;
             #items

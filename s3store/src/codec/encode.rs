@@ -28,6 +28,10 @@ const SMALL_ROWS: usize = 512;
 /// Rows of a row group: what a streaming merge holds of each file.
 const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 
+/// A dictionary that grows beyond this ends there, and the rest of the row group is written plainly. Columns of few
+/// values stay far below; for others, each row group would spend half its time on a dictionary that is given up.
+const DICTIONARY_BYTES: usize = 128 << 10;
+
 /// Encoded bytes after which a row group ends early, for wide rows.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
@@ -100,6 +104,7 @@ fn properties(compression: Compression, sorting: Option<Vec<SortingColumn>>, sma
         .set_compression(codec)
         .set_sorting_columns(sorting)
         .set_dictionary_enabled(!small)
+        .set_dictionary_page_size_limit(DICTIONARY_BYTES)
         .set_statistics_enabled(if small { EnabledStatistics::Chunk } else { EnabledStatistics::Page })
         .set_offset_index_disabled(small)
         .build()

@@ -11,6 +11,7 @@ mod encode;
 mod file;
 mod guard;
 mod plan;
+mod ranks;
 pub(crate) mod sort;
 
 pub(crate) use encode::Encoder;

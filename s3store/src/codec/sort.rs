@@ -8,8 +8,11 @@ use arrow_ord::cmp;
 use arrow_row::{RowConverter, SortField};
 use arrow_schema::ArrowError;
 
-use super::BATCH_ROWS;
+use super::{BATCH_ROWS, ranks};
 use crate::error::{Error, Result};
+
+/// Fewer rows are not worth the hashing of their text.
+const RANKED_ROWS: u32 = 1 << 16;
 
 /// In which order rows must be taken so that their keys ascend, equal keys in their given order; `None` if they do
 /// already, which is found out cheaply. The most significant column comes first; nulls are not looked at.
@@ -17,9 +20,15 @@ pub(crate) fn permutation(keys: &[ArrayRef]) -> Result<Option<Vec<u32>>> {
     if in_order(keys)? {
         return Ok(None);
     }
+    let length = keys.first().map_or(0, |key| key.len());
+    let length = u32::try_from(length).map_err(|_| Error::invalid_input("more than 2^32 records to sort"))?;
+    if length >= RANKED_ROWS
+        && let Some(order) = ranks::order(keys)
+    {
+        return Ok(Some(order));
+    }
     let fields = keys.iter().map(|key| SortField::new(key.data_type().clone())).collect();
     let rows = RowConverter::new(fields).and_then(|converter| converter.convert_columns(keys)).map_err(unordered)?;
-    let length = u32::try_from(rows.num_rows()).map_err(|_| Error::invalid_input("more than 2^32 records to sort"))?;
     let mut order: Vec<u32> = (0..length).collect();
     order.sort_by(|&a, &b| rows.row(a as usize).cmp(&rows.row(b as usize)));
     Ok(Some(order))

@@ -9,6 +9,8 @@ mod describe;
 mod encoding;
 mod order;
 mod partition;
+#[cfg(test)]
+mod partition_tests;
 mod types;
 mod value;
 

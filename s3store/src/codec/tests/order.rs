@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int32Array, StringArray, UInt64Array};
 use proptest::prelude::*;
 
+use super::super::ranks;
 use super::super::sort::{Steps, permutation};
 
 type Row = (String, i32, u64, bool, i128, Vec<u8>);
@@ -43,6 +44,9 @@ proptest! {
         };
         let mut expected: Vec<u32> = (0..rows.len() as u32).collect();
         expected.sort_by_key(|&index| part(&rows[index as usize]));
+        if let Some(ranked) = ranks::order(keys) {
+            prop_assert_eq!(&ranked, &expected);
+        }
         let given = permutation(keys).unwrap();
         if expected.is_sorted() {
             prop_assert_eq!(given, None);
@@ -68,6 +72,41 @@ fn the_one_step_down_is_found_wherever_it_is() {
         });
         assert_eq!(order, expected, "{place}");
     }
+}
+
+#[test]
+fn many_rows_of_few_values_sort_by_rank() {
+    let rows = 100_000i64;
+    let mixed = |row: i64, by: i64| row * 7_919 % by;
+    let row = |row: i64| -> Row {
+        (
+            format!("customer {}", mixed(row, 1_009)),
+            mixed(row, 100) as i32 - 50,
+            mixed(row, 13) as u64,
+            false,
+            0,
+            vec![],
+        )
+    };
+    let rows: Vec<Row> = (0..rows).map(row).collect();
+    let keys = &keys(&rows)[..3];
+    let mut expected: Vec<u32> = (0..rows.len() as u32).collect();
+    expected.sort_by_key(|&index| {
+        let row = &rows[index as usize];
+        (&row.0, row.1, row.2)
+    });
+    assert_eq!(ranks::order(keys).as_ref(), Some(&expected));
+    assert_eq!(permutation(keys).unwrap(), Some(expected));
+}
+
+#[test]
+fn what_packs_into_no_number_has_no_ranks() {
+    let distinct: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|row| format!("{row}"))));
+    let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 0]));
+    assert_eq!(ranks::order(&[distinct]), None);
+    assert_eq!(ranks::order(&[Arc::clone(&wide)]), Some(vec![1, 0]));
+    assert_eq!(ranks::order(&[Arc::clone(&wide), wide]), None);
+    assert_eq!(ranks::order(&[]), None);
 }
 
 #[test]

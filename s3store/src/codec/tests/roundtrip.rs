@@ -61,6 +61,7 @@ fn columns() -> Vec<ColumnNode> {
         map("attrs", Shape::Leaf(DataType::Int64)),
         node("place", Shape::Struct(place())).null(),
         list("places", Shape::Struct(place())),
+        node("id", Shape::Uuid),
     ]
 }
 
@@ -92,6 +93,8 @@ fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
     let offsets = arrow_buffer::OffsetBuffer::from_lengths(seeds.iter().map(|seed| seed.2.len()));
     let fixed = numbers().map(|number| Some((number as u32).to_be_bytes()));
     let fixed = FixedSizeBinaryArray::try_from_sparse_iter_with_size(fixed, 4).unwrap();
+    let ids = numbers().map(|number| Some(i128::from(number).to_be_bytes()));
+    let ids = FixedSizeBinaryArray::try_from_sparse_iter_with_size(ids, 16).unwrap();
     let list_of = |element: ArrayRef| {
         let field = Arc::new(Field::new("element", element.data_type().clone(), false));
         arrow_array::ListArray::new(field, offsets.clone(), element, None)
@@ -139,6 +142,7 @@ fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
         Arc::new(attrs.finish()),
         Arc::new(place(texts().collect(), Some((0..seeds.len()).map(optional).collect()))),
         Arc::new(list_of(Arc::new(place(items, None)))),
+        Arc::new(ids),
     ]
 }
 

@@ -14,19 +14,25 @@ use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
 /// Collects bytes.
 #[derive(Debug)]
-pub struct BytesBuilder(BinaryBuilder);
+pub struct BytesBuilder {
+    values: BinaryBuilder,
+    /// How many bytes more fit.
+    room: usize,
+}
 
 impl BytesBuilder {
     fn new(rows: usize, bytes: usize) -> Self {
-        Self(BinaryBuilder::with_capacity(rows, bytes.min(MAX_OFFSET)))
+        Self { values: BinaryBuilder::with_capacity(rows, bytes.min(MAX_OFFSET)), room: MAX_OFFSET }
     }
 
     #[inline]
     fn push(&mut self, value: &[u8]) -> Result<(), ValueError> {
-        if value.len() > MAX_OFFSET - self.0.values_slice().len() {
-            return Err(ValueError::too_large("more than 2 GiB of bytes at once"));
+        // What is checked here, Arrow would panic on.
+        match self.room.checked_sub(value.len()) {
+            Some(room) => self.room = room,
+            None => return Err(ValueError::too_large("more than 2 GiB of bytes at once")),
         }
-        self.0.append_value(value);
+        self.values.append_value(value);
         Ok(())
     }
 }
@@ -91,11 +97,11 @@ impl VecLayout<u8, Plain> for AsBytes {
 
     #[inline]
     fn push_null(builder: &mut BytesBuilder) {
-        builder.0.append_null();
+        builder.values.append_null();
     }
 
     fn finish(mut builder: BytesBuilder) -> Result<ArrayRef, ValueError> {
-        Ok(Arc::new(builder.0.finish()))
+        Ok(Arc::new(builder.values.finish()))
     }
 
     fn reader(array: &ArrayRef) -> Result<BytesReader, ValueError> {
@@ -140,11 +146,11 @@ impl ColumnType<Plain> for Bytes {
 
     #[inline]
     fn push_null(builder: &mut BytesBuilder) {
-        builder.0.append_null();
+        builder.values.append_null();
     }
 
     fn finish(mut builder: BytesBuilder) -> Result<ArrayRef, ValueError> {
-        Ok(Arc::new(builder.0.finish()))
+        Ok(Arc::new(builder.values.finish()))
     }
 
     fn reader(array: &ArrayRef) -> Result<BytesReader, ValueError> {

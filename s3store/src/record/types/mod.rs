@@ -19,6 +19,9 @@ pub(crate) use nulls::{NullMask, Nulls};
 pub(crate) use text::{TextBuilder, TextReader};
 pub use time::InsertionTime;
 
+#[cfg(test)]
+mod tests;
+
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 

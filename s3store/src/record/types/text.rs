@@ -15,13 +15,17 @@ pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
 
 /// Collects strings.
 #[derive(Debug)]
-pub struct TextBuilder(StringBuilder);
+pub struct TextBuilder {
+    values: StringBuilder,
+    /// How many bytes more fit.
+    room: usize,
+}
 
 impl TextBuilder {
     /// For `rows` strings of `bytes` bytes in all.
     #[must_use]
     pub fn new(rows: usize, bytes: usize) -> Self {
-        Self(StringBuilder::with_capacity(rows, bytes.min(MAX_OFFSET)))
+        Self { values: StringBuilder::with_capacity(rows, bytes.min(MAX_OFFSET)), room: MAX_OFFSET }
     }
 
     /// Appends a string.
@@ -30,24 +34,31 @@ impl TextBuilder {
     /// The strings are more than 2 GiB in all.
     #[inline]
     pub fn push(&mut self, value: &str) -> Result<(), ValueError> {
-        if value.len() > MAX_OFFSET - self.0.values_slice().len() {
-            return Err(ValueError::too_large("more than 2 GiB of strings at once"));
+        // What is checked here, Arrow would panic on.
+        match self.room.checked_sub(value.len()) {
+            Some(room) => self.room = room,
+            None => return Err(too_large()),
         }
-        self.0.append_value(value);
+        self.values.append_value(value);
         Ok(())
     }
 
     /// Appends a null.
     #[inline]
     pub fn push_null(&mut self) {
-        self.0.append_null();
+        self.values.append_null();
     }
 
     /// The array, `Utf8`.
     #[must_use]
     pub fn finish(mut self) -> ArrayRef {
-        Arc::new(self.0.finish())
+        Arc::new(self.values.finish())
     }
+}
+
+#[cold]
+fn too_large() -> ValueError {
+    ValueError::too_large("more than 2 GiB of strings at once")
 }
 
 /// Reads strings.
@@ -145,3 +156,20 @@ macro_rules! strings {
 
 strings!(String, Cow<'static, str>);
 strings!(Box<str>, Arc<str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_an_array_holds_asks_for_fewer_rows() {
+        let mut builder = TextBuilder { room: 5, ..TextBuilder::new(3, usize::MAX) };
+        builder.push("abc").unwrap();
+        let error = builder.push("def").unwrap_err();
+        assert!(error.is_too_large());
+        assert_eq!(error.to_string(), "more than 2 GiB of strings at once");
+        builder.push("de").unwrap();
+        assert!(builder.push("").is_ok() && builder.push("x").is_err());
+        assert_eq!(builder.finish().len(), 3);
+    }
+}
