@@ -157,8 +157,13 @@ impl Virtual {
 
     /// Opens the dataset for a process of its own, whose requests can be told from others': see [`sent_by`].
     pub async fn process(&self, name: &'static str) -> Dataset {
+        self.process_on(name, self.clock.clone()).await
+    }
+
+    /// As [`process`](Self::process), on a machine with a clock of its own.
+    pub async fn process_on(&self, name: &'static str, clock: Clock) -> Dataset {
         let client = Client::from_conf(self.s3.config().app_name(AppName::new(name).unwrap()).build());
-        self.options().open(client, BUCKET, PREFIX).await.unwrap()
+        Dataset::options().clock(clock).open(client, BUCKET, PREFIX).await.unwrap()
     }
 
     pub fn keys_with(&self, part: &str) -> Vec<String> {

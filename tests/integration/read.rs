@@ -257,18 +257,12 @@ async fn what_is_no_file_of_ours_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_vanished_is_an_error() {
+async fn a_file_that_is_not_listed_is_not_missed() {
     let server = Server::start().await;
     let store = Store::<Event>::new(&server.dataset().await);
-    let commits = store.write(&Event::of(&["a", "b", "c"], 1)).await.unwrap();
-    // Read-ahead is off, so that c's file goes after it was listed and before it is fetched in many a run; here it is
-    // gone by the time of the LIST's answer at the latest.
-    let mut stream = store.read_all().read_ahead_partitions(0).stream();
-    assert_eq!(stream.try_next().await.unwrap().unwrap().part, "a");
-    drop(stream);
-    server.client.delete_object().bucket(&server.bucket).key(&commits[2].data_path).send().await.unwrap();
-    let read = store.read_all().await.unwrap();
-    assert_eq!(read.len(), 2, "a file that is not listed is not missed");
+    let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    server.client.delete_object().bucket(&server.bucket).key(&commits[1].data_path).send().await.unwrap();
+    assert_eq!(store.read_all().await.unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
 use s3store::testing::{Answer, Fault, FaultBuilder, Operation, Policy};
-use s3store::{ClientRetries, CommitError, Consistency, Dataset, ErrorKind, Store, WriteError};
+use s3store::{ClientRetries, CommitError, Consistency, ErrorKind, Store, WriteError};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
 use crate::integration::records::Event;
@@ -318,5 +318,4 @@ async fn a_policy_that_denies_overwriting_changes_nothing() {
     let commits = store.write(&records).token("t").await.unwrap();
     assert_eq!(store.write(&records).token("t").await.unwrap(), commits);
     assert_eq!(store.read_all().await.unwrap().len(), 1);
-    drop(Dataset::options());
 }

@@ -3,14 +3,15 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use s3store::Store;
+use chrono::TimeDelta;
 use s3store::testing::{Fault, Operation};
+use s3store::{Clock, Store};
 
 use super::case::{Case, FIRST, FollowUp, Landing, Lost, Shape, Strike, Target, Times};
 use super::in_paused_time;
 use super::run::{FIRST_TIME, RETRY, RETRY_TIME, Told, clean, first_write, world, write};
 use super::watch::{Row, Watch, row};
-use crate::integration::harness::pass;
+use crate::integration::harness::{BUCKET, PREFIX, pass};
 use crate::integration::records::Event;
 
 /// Where the retry runs.
@@ -18,12 +19,12 @@ use crate::integration::records::Event;
 struct Cut {
     /// Keys in a page.
     keys: usize,
-    /// Pages before the one that the retry meets.
+    /// Pages before the one after which the retry runs; after the last it meets the HEADs.
     pages: usize,
-    /// Whether it runs before that page is made, or before it is delivered.
-    before: bool,
     /// Whether what was committed before is old enough to be taken without a HEAD.
     settled: bool,
+    /// Whether the retry's clock is behind, so that its file is listed before the first attempt's.
+    behind: bool,
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn a_retry_between_two_pages() {
         let shape = Shape { token, optimistic: false, partitions };
         let targets: Vec<Target> = in_paused_time(clean(shape));
         for target in &targets {
-            for strike in [Strike::ConnectionLost, Strike::AppliedThenError, Strike::Late(Lost::Error)] {
+            for strike in [Strike::AppliedThenError, Strike::Late(Lost::Error)] {
                 for follow_up in [FollowUp::SameToken, FollowUp::NoToken] {
                     if follow_up == FollowUp::NoToken && partitions == 2 || !token && follow_up == FollowUp::SameToken {
                         continue;
@@ -52,27 +53,33 @@ fn a_retry_between_two_pages() {
 /// All places where the retry can meet the listing. Returns how many there are.
 fn all_cuts(case: &Case) -> usize {
     let mut cuts = 0;
-    for keys in [1, 2] {
-        for (before, settled) in [(true, false), (false, false), (true, true)] {
-            for pages in 0.. {
-                if !in_paused_time(meet(case, Cut { keys, pages, before, settled })) {
-                    break;
-                }
-                cuts += 1;
+    for (keys, settled, behind) in
+        [(1, false, false), (1, true, false), (1, false, true), (1, true, true), (2, false, false), (2, false, true)]
+    {
+        for pages in 0.. {
+            cuts += 1;
+            if !in_paused_time(meet(case, Cut { keys, pages, settled, behind })) {
+                break;
             }
         }
     }
     cuts
 }
 
-/// Whether the listing has such a page.
+/// Whether the listing has a further page.
 async fn meet(case: &Case, cut: Cut) -> bool {
     let name = format!("{case:?}, {cut:?}");
     let world = world();
     let s3 = &world.s3;
     s3.set_page_size(cut.keys);
+    s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), "60s");
     let first = world.process(FIRST).await;
-    let other = world.process(RETRY).await;
+    let clock = if cut.behind { Clock::virtual_time() } else { world.clock.clone() };
+    if cut.behind {
+        // By more than the first writer's tries take.
+        clock.set_offset(TimeDelta::seconds(-50));
+    }
+    let other = world.process_on(RETRY, clock).await;
     let mut watch = Watch::new(s3, &other);
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
     let told = first_write(&world, &first, case).await;
@@ -96,10 +103,11 @@ async fn meet(case: &Case, cut: Cut) -> bool {
             }
         }
     };
-    let page = Fault::on(Operation::List).skip(cut.pages);
-    s3.inject(if cut.before { page.call_before(hook) } else { page.call_after(hook) });
+    s3.inject(Fault::on(Operation::List).skip(cut.pages).call_after(hook));
+    s3.clear_requests();
     let records = Store::<Event>::new(&other).read_all().await.unwrap();
-    let Some(again) = retried.lock().unwrap().take() else { return false };
+    let pages = world.count(Operation::List);
+    let again = retried.lock().unwrap().take().unwrap();
     assert!(again.iter().all(|(_, told)| told.commit().is_some()), "{name}: {again:?}");
     watch.told(&again, RETRY_TIME);
     watch.look(&format!("{name}, after the retry")).await;
@@ -113,5 +121,5 @@ async fn meet(case: &Case, cut: Cut) -> bool {
     for row in &during {
         assert!(watch.seen().contains(row), "{name}: the reader saw {row:?}, which no commit names");
     }
-    true
+    pages > cut.pages + 1
 }
