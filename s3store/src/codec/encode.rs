@@ -32,6 +32,9 @@ const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 /// values stay far below; for others, each row group would spend half its time on a dictionary that is given up.
 const DICTIONARY_BYTES: usize = 128 << 10;
 
+/// Room for the footer of most files.
+const FOOTER_BYTES: usize = 4 << 10;
+
 /// Encoded bytes after which a row group ends early, for wide rows.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
@@ -190,6 +193,9 @@ impl<'a> File<'a> {
     }
 
     fn end_group(&mut self) -> Result<(), ParquetError> {
+        // All at once, instead of growing through many sizes.
+        let bytes = self.group_bytes();
+        self.writer.inner_mut().reserve(bytes + FOOTER_BYTES);
         let mut group = self.writer.next_row_group()?;
         for column in self.group.drain(..) {
             column.close()?.append_to_row_group(&mut group)?;
