@@ -1,4 +1,5 @@
 #![deny(warnings)]
+#![allow(dead_code, reason = "to be compiled is all that they do")]
 
 use s3store::{ColumnType, Record};
 
