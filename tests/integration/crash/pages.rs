@@ -9,7 +9,7 @@ use s3store::{Clock, Store};
 
 use super::case::{Case, FIRST, FollowUp, Landing, Lost, Shape, Strike, Target, Times};
 use super::in_paused_time;
-use super::run::{FIRST_TIME, RETRY, RETRY_TIME, Told, clean, first_write, world, write};
+use super::run::{FIRST_TIME, RETRY, RETRY_TIME, clean, first_write, world, write};
 use super::watch::{Row, Watch, row};
 use crate::integration::harness::{BUCKET, PREFIX, pass};
 use crate::integration::records::Event;
@@ -90,7 +90,7 @@ async fn meet(case: &Case, cut: Cut) -> bool {
     }
     let before: Vec<Row> = watch.seen().to_vec();
 
-    let retried: Arc<Mutex<Option<Vec<(String, Told)>>>> = Arc::default();
+    let retried = Arc::new(Mutex::new(None));
     let hook = {
         let (retried, shape, token) = (Arc::clone(&retried), case.shape, case.follow_up == FollowUp::SameToken);
         let (s3, other) = (s3.clone(), other.clone());
