@@ -9,6 +9,7 @@ mod failure;
 mod retry;
 mod skew;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -76,14 +77,22 @@ pub(crate) struct Permit(#[expect(dead_code, reason = "held for its drop")] Owne
 pub(crate) struct Put<'a> {
     pub(crate) key: &'a str,
     pub(crate) body: Bytes,
+    /// The body's MD5, which the answer's `ETag` is held against; see [`md5_hex`].
+    pub(crate) md5: Cow<'a, str>,
     pub(crate) metadata: Vec<(&'static str, String)>,
     /// The deadline of each try; `None` for the dataset's.
     pub(crate) try_deadline: Option<Duration>,
 }
 
 impl<'a> Put<'a> {
+    /// A small object. A large one's MD5 is computed where it may take time: [`Put::digested`].
     pub(crate) fn new(key: &'a str, body: Bytes) -> Self {
-        Self { key, body, metadata: Vec::new(), try_deadline: None }
+        let md5 = md5_hex(&body).into();
+        Self { key, body, md5, metadata: Vec::new(), try_deadline: None }
+    }
+
+    pub(crate) fn digested(key: &'a str, body: Bytes, md5: &'a str) -> Self {
+        Self { key, body, md5: md5.into(), metadata: Vec::new(), try_deadline: None }
     }
 }
 
@@ -214,7 +223,7 @@ impl Bucket {
         let comparable = answer.sse_customer_algorithm().is_none()
             && matches!(answer.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
         match answer.e_tag().map(|etag| etag.trim_matches('"')) {
-            Some(etag) if comparable && is_md5(etag) && !etag.eq_ignore_ascii_case(&md5_hex(&put.body)) => {
+            Some(etag) if comparable && is_md5(etag) && !etag.eq_ignore_ascii_case(&put.md5) => {
                 Err(Failure::local(Class::Corrupt))
             }
             _ => Ok(()),
@@ -392,7 +401,8 @@ fn is_md5(etag: &str) -> bool {
     etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn md5_hex(body: &[u8]) -> String {
+/// The MD5 of a body, in hex.
+pub(crate) fn md5_hex(body: &[u8]) -> String {
     use std::fmt::Write;
     Md5::digest(body).iter().fold(String::with_capacity(32), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");

@@ -62,8 +62,8 @@ impl Attempt {
     }
 
     /// Step 3: with the file that holds its records.
-    pub(super) fn prepared(self, body: Bytes, rows: u64) -> Prepared {
-        Prepared { attempt: self, body, rows }
+    pub(super) fn prepared(self, file: DataFile, rows: u64) -> Prepared {
+        Prepared { attempt: self, file, rows }
     }
 
     pub(super) fn unknown(&self, cause: Error) -> Unknown {
@@ -77,11 +77,18 @@ impl Attempt {
     }
 }
 
+/// An encoded data file, and its MD5 in hex.
+#[derive(Debug)]
+pub(super) struct DataFile {
+    pub(super) body: Bytes,
+    pub(super) md5: String,
+}
+
 /// An attempt with its encoded file.
 #[derive(Debug)]
 pub(super) struct Prepared {
     attempt: Attempt,
-    body: Bytes,
+    file: DataFile,
     rows: u64,
 }
 
@@ -90,8 +97,8 @@ impl Prepared {
         &self.attempt.data_key
     }
 
-    pub(super) fn body(&self) -> &Bytes {
-        &self.body
+    pub(super) fn file(&self) -> &DataFile {
+        &self.file
     }
 
     /// Step 4 is done: everything that a visible record needs has landed, but the ref and the commit.

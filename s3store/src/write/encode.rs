@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_select::concat::concat;
+#[cfg(feature = "testing")]
 use bytes::Bytes;
 
+use super::attempt::DataFile;
 use super::group::{Rows, unfit};
 use crate::codec::{BATCH_ROWS, Encoder, sort};
 use crate::dataset::blocking;
 use crate::error::{Error, Result};
 use crate::record::{Key, RootRecord};
+use crate::store::md5_hex;
 
 /// Batches between two chances for other tasks of the thread.
 const BATCHES_A_TURN: usize = 4;
@@ -20,7 +23,7 @@ pub(super) async fn encode<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     encoder: Arc<Encoder>,
-) -> Result<Bytes> {
+) -> Result<DataFile> {
     let mut batches = columns(rows, inserted_at).await?;
     if let Some(key) = &T::description().key {
         let keys = key_columns(&batches, key);
@@ -29,7 +32,11 @@ pub(super) async fn encode<T: RootRecord>(
         }
     }
     let count = rows.len();
-    blocking(move || encoder.encode(count, batches.into_iter().map(Ok))).await
+    blocking(move || {
+        let body = encoder.encode(count, batches.into_iter().map(Ok))?;
+        Ok(DataFile { md5: md5_hex(&body), body })
+    })
+    .await
 }
 
 /// As [`encode`], on this thread: what the testing tools and the benchmarks measure.

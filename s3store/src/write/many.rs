@@ -129,8 +129,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         {
             return Ok(Step::Found(outcome));
         }
-        let body = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;
-        let prepared = part.attempt.clone().prepared(body, part.rows.len() as u64);
+        let file = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;
+        let prepared = part.attempt.clone().prepared(file, part.rows.len() as u64);
         let landed = protocol::land(&self.dataset, prepared).await?;
         Ok(Step::Landed(landed, part.mode))
     }

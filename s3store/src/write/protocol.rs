@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::attempt::{Attempt, Landed, Place, Prepared, Referenced};
+use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
 use super::outcome::{Commit, CommitError};
 use crate::dataset::{Dataset, Proven};
@@ -71,7 +71,8 @@ fn outcome(dataset: &Dataset, place: &Place, (meta, last_modified): Found) -> Re
 pub(super) async fn land(dataset: &Dataset, prepared: Prepared) -> Result<Landed> {
     let requests = dataset.requests();
     let permit = requests.permit().await?;
-    let put = Put::new(prepared.data_key(), prepared.body().clone());
+    let DataFile { body, md5 } = prepared.file();
+    let put = Put::digested(prepared.data_key(), body.clone(), md5);
     let put = requests.put(&permit, &put).await;
     put.map_err(|failure| failure.into_error(format!("put data file {}", prepared.data_key())))?;
     Ok(prepared.landed())

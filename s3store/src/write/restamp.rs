@@ -18,7 +18,8 @@ impl<T: RootRecord> Store<T> {
     /// The ref's PUT runs to its end even if the caller stops waiting.
     ///
     /// # Errors
-    /// - [`CommitError::NotCommitted`]: no new ref counts. The commit is not of this dataset, or S3 failed.
+    /// - [`CommitError::NotCommitted`]: no new ref is known to be there. The commit is not of this dataset, or S3 failed; in
+    ///   that case a ref may still land, which does no harm.
     /// - [`CommitError::Late`]: the new ref is there, but late itself. Restamp again.
     ///
     /// # Requests
