@@ -1,4 +1,5 @@
 #![deny(warnings)]
+#![allow(dead_code)]
 
 use chrono::{DateTime, Utc};
 use s3store::{Record, RootRecord};

@@ -1,4 +1,5 @@
 #![deny(warnings)]
+#![allow(dead_code)]
 
 // Private records and fields, projections in other modules, and re-exports.
 mod records {

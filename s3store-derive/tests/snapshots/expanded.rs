@@ -1,0 +1,960 @@
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    #[doc(hidden)]
+    pub struct CostColumns {
+        pub charge_period: _s3store::Column<Cost, String, _s3store::Plain>,
+        pub customer_id: _s3store::Column<Cost, String, _s3store::Plain>,
+        pub shard: _s3store::Column<Cost, u16, _s3store::Plain>,
+        pub net_cost: _s3store::Column<Cost, Decimal, _s3store::DecimalOf<18u8, 6i8>>,
+        pub color: _s3store::Column<Cost, Option<Color>, _s3store::WithOption<Hex>>,
+        pub currency: _s3store::Column<Cost, String, _s3store::Plain>,
+        pub calculated_at: _s3store::Column<
+            Cost,
+            DateTime<Utc>,
+            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+        >,
+        pub inserted_at: _s3store::Column<Cost, Option<DateTime<Utc>>, _s3store::Plain>,
+    }
+    ///Selects partitions of [`Cost`].
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    pub struct CostPartitions(_s3store::Selections);
+    impl CostPartitions {
+        fn all() -> Self {
+            Self(
+                _s3store::Selections::new(
+                    &["charge_period", "region", "month", "shard-no"],
+                ),
+            )
+        }
+        ///Selects by `charge_period`, the field `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        #[must_use]
+        pub fn charge_period(
+            self,
+            values: impl _s3store::IntoSelection<
+                <String as _s3store::PartitionValue>::Kind,
+            >,
+        ) -> Self {
+            Self(self.0.with("charge_period", values))
+        }
+        ///Selects by `region`, what `region_of` makes of `customer_id`: its text, `prefix("…")`, or a half-open range of texts.
+        #[must_use]
+        pub fn region(
+            self,
+            values: impl _s3store::IntoSelection<_s3store::Text>,
+        ) -> Self {
+            Self(self.0.with("region", values))
+        }
+        ///Selects by `month`, the field `calculated_at` as "%Y-%m": an exact time, `prefix("…")`, or a half-open range.
+        #[must_use]
+        pub fn month(
+            self,
+            values: impl _s3store::IntoSelection<_s3store::Rendered<CostPart2>>,
+        ) -> Self {
+            Self(self.0.with("month", values))
+        }
+        ///Selects by `shard-no`, the field `shard` with 4 digits: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        #[must_use]
+        pub fn shard_no(
+            self,
+            values: impl _s3store::IntoSelection<_s3store::Rendered<CostPart3>>,
+        ) -> Self {
+            Self(self.0.with("shard-no", values))
+        }
+    }
+    impl _s3store::Sealed for CostPartitions {}
+    #[automatically_derived]
+    impl _s3store::IntoPatterns for CostPartitions {
+        fn into_patterns(
+            self,
+            names: &[&::core::primitive::str],
+        ) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
+            self.0.into_patterns(names)
+        }
+    }
+    #[doc(hidden)]
+    pub enum CostPart2 {}
+    #[automatically_derived]
+    impl _s3store::PartitionFormat for CostPart2 {
+        type Value = DateTime<Utc>;
+        fn render(value: &DateTime<Utc>) -> _s3store::Result<::std::string::String> {
+            ::core::result::Result::Ok(_s3store::format_time(value, "%Y-%m")?)
+        }
+    }
+    impl _s3store::Ordered for CostPart2 {}
+    #[doc(hidden)]
+    pub enum CostPart3 {}
+    #[automatically_derived]
+    impl _s3store::PartitionFormat for CostPart3 {
+        type Value = u16;
+        fn render(value: &u16) -> _s3store::Result<::std::string::String> {
+            ::core::result::Result::Ok(_s3store::pad(value, 4)?)
+        }
+    }
+    impl _s3store::Ordered for CostPart3 {}
+    const _: () = {
+        _s3store::entity::<String, _s3store::Plain>();
+        _s3store::entity::<String, _s3store::Plain>();
+        _s3store::version::<
+            DateTime<Utc>,
+            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+        >();
+    };
+    #[automatically_derived]
+    impl _s3store::Record for Cost {
+        type Root = Self;
+        type Columns = CostColumns;
+        const COLUMNS: CostColumns = CostColumns {
+            charge_period: _s3store::Column::new("charge_period"),
+            customer_id: _s3store::Column::new("customer"),
+            shard: _s3store::Column::new("shard"),
+            net_cost: _s3store::Column::new("net_cost"),
+            color: _s3store::Column::new("color"),
+            currency: _s3store::Column::new("currency"),
+            calculated_at: _s3store::Column::new("calculated_at"),
+            inserted_at: _s3store::Column::new("inserted_at"),
+        };
+        type Partitions = CostPartitions;
+        fn partitions() -> CostPartitions {
+            CostPartitions::all()
+        }
+        fn description() -> &'static _s3store::Description {
+            static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
+            DESCRIPTION
+                .get_or_init(|| _s3store::Description {
+                    record: "Cost",
+                    columns: ::std::vec![
+                        < String as _s3store::ColumnType < _s3store::Plain >>
+                        ::node("charge_period", & [], || < String as _s3store::ColumnType
+                        < _s3store::Plain >> ::single(< String as _s3store::Missing >
+                        ::missing()), false), < String as _s3store::ColumnType <
+                        _s3store::Plain >> ::node("customer", & ["client"], || < String
+                        as _s3store::ColumnType < _s3store::Plain >> ::single(< String as
+                        _s3store::Missing > ::missing()), false), < u16 as
+                        _s3store::ColumnType < _s3store::Plain >> ::node("shard", & [],
+                        || < u16 as _s3store::ColumnType < _s3store::Plain >> ::single(<
+                        u16 as _s3store::Missing > ::missing()), false), < Decimal as
+                        _s3store::ColumnType < _s3store::DecimalOf < 18u8, 6i8 > >>
+                        ::node("net_cost", & [], || < Decimal as _s3store::ColumnType <
+                        _s3store::DecimalOf < 18u8, 6i8 > >> ::single(< Decimal as
+                        _s3store::Missing > ::missing()), true), < Option < Color > as
+                        _s3store::ColumnType < _s3store::WithOption < Hex > >>
+                        ::node("color", & [], || < Option < Color > as
+                        _s3store::ColumnType < _s3store::WithOption < Hex > >> ::single(<
+                        Option < Color > as _s3store::Missing > ::missing()), false), <
+                        String as _s3store::ColumnType < _s3store::Plain >>
+                        ::node("currency", & [], || < String as _s3store::ColumnType <
+                        _s3store::Plain >> ::single(< String as ::core::convert::From < &
+                        'static str >> ::from("EUR")), true), < DateTime < Utc > as
+                        _s3store::ColumnType < _s3store::Timestamp < _s3store::Milli,
+                        _s3store::Exact > >> ::node("calculated_at", & [], || < DateTime
+                        < Utc > as _s3store::ColumnType < _s3store::Timestamp <
+                        _s3store::Milli, _s3store::Exact > >> ::single(< DateTime < Utc >
+                        as _s3store::Missing > ::missing()), false), < Option < DateTime
+                        < Utc > > as _s3store::ColumnType < _s3store::Plain >>
+                        ::node("inserted_at", & [], || < Option < DateTime < Utc > > as
+                        _s3store::ColumnType < _s3store::Plain >> ::single(< Option <
+                        DateTime < Utc > > as _s3store::Missing > ::missing()), false),
+                    ],
+                    partition: &["charge_period", "region", "month", "shard-no"],
+                    key: ::core::option::Option::Some(_s3store::Key {
+                        entity: ::std::vec![0usize, 1usize],
+                        version: 6usize,
+                    }),
+                    inserted_at: ::core::option::Option::Some(7usize),
+                })
+        }
+        fn decode(
+            columns: &[_s3store::ArrayRef],
+            rows: ::core::ops::Range<::core::primitive::usize>,
+            out: &mut ::std::vec::Vec<Self>,
+        ) -> ::core::result::Result<(), _s3store::RowError> {
+            let column0 = _s3store::open(
+                <String as _s3store::ColumnType<_s3store::Plain>>::reader,
+                columns,
+                0usize,
+                "charge_period",
+            )?;
+            let column1 = _s3store::open(
+                <String as _s3store::ColumnType<_s3store::Plain>>::reader,
+                columns,
+                1usize,
+                "customer",
+            )?;
+            let column2 = _s3store::open(
+                <u16 as _s3store::ColumnType<_s3store::Plain>>::reader,
+                columns,
+                2usize,
+                "shard",
+            )?;
+            let column3 = _s3store::open(
+                <Decimal as _s3store::ColumnType<
+                    _s3store::DecimalOf<18u8, 6i8>,
+                >>::reader,
+                columns,
+                3usize,
+                "net_cost",
+            )?;
+            let column4 = _s3store::open(
+                <Option<
+                    Color,
+                > as _s3store::ColumnType<_s3store::WithOption<Hex>>>::reader,
+                columns,
+                4usize,
+                "color",
+            )?;
+            let column5 = _s3store::open(
+                <String as _s3store::ColumnType<_s3store::Plain>>::reader,
+                columns,
+                5usize,
+                "currency",
+            )?;
+            let column6 = _s3store::open(
+                <DateTime<
+                    Utc,
+                > as _s3store::ColumnType<
+                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                >>::reader,
+                columns,
+                6usize,
+                "calculated_at",
+            )?;
+            let column7 = _s3store::open(
+                <Option<DateTime<Utc>> as _s3store::ColumnType<_s3store::Plain>>::reader,
+                columns,
+                7usize,
+                "inserted_at",
+            )?;
+            out.reserve(rows.len());
+            for row in rows {
+                out.push(Self {
+                    charge_period: _s3store::in_row(
+                        <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::get(&column0, row),
+                        "charge_period",
+                        row,
+                    )?,
+                    customer_id: _s3store::in_row(
+                        <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::get(&column1, row),
+                        "customer",
+                        row,
+                    )?,
+                    shard: _s3store::in_row(
+                        <u16 as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::get(&column2, row),
+                        "shard",
+                        row,
+                    )?,
+                    net_cost: _s3store::in_row(
+                        <Decimal as _s3store::ColumnType<
+                            _s3store::DecimalOf<18u8, 6i8>,
+                        >>::get(&column3, row),
+                        "net_cost",
+                        row,
+                    )?,
+                    color: _s3store::in_row(
+                        <Option<
+                            Color,
+                        > as _s3store::ColumnType<
+                            _s3store::WithOption<Hex>,
+                        >>::get(&column4, row),
+                        "color",
+                        row,
+                    )?,
+                    currency: _s3store::in_row(
+                        <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::get(&column5, row),
+                        "currency",
+                        row,
+                    )?,
+                    calculated_at: _s3store::in_row(
+                        <DateTime<
+                            Utc,
+                        > as _s3store::ColumnType<
+                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                        >>::get(&column6, row),
+                        "calculated_at",
+                        row,
+                    )?,
+                    inserted_at: _s3store::in_row(
+                        <Option<
+                            DateTime<Utc>,
+                        > as _s3store::ColumnType<_s3store::Plain>>::get(&column7, row),
+                        "inserted_at",
+                        row,
+                    )?,
+                    cache: <u32 as _s3store::Skipped>::skipped(),
+                });
+            }
+            ::core::result::Result::Ok(())
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::RootRecord for Cost {
+        fn encode<'a, I>(
+            rows: I,
+            inserted_at: ::core::primitive::i64,
+        ) -> ::core::result::Result<
+            ::std::vec::Vec<_s3store::ArrayRef>,
+            _s3store::RowError,
+        >
+        where
+            I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
+        {
+            let count = rows.len();
+            let mut size0 = ::core::default::Default::default();
+            let mut size1 = ::core::default::Default::default();
+            let mut size2 = ::core::default::Default::default();
+            let mut size3 = ::core::default::Default::default();
+            let mut size4 = ::core::default::Default::default();
+            let mut size5 = ::core::default::Default::default();
+            let mut size6 = ::core::default::Default::default();
+            for record in rows.clone() {
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::measure(&record.charge_period, &mut size0);
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::measure(&record.customer_id, &mut size1);
+                <u16 as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::measure(&record.shard, &mut size2);
+                <Decimal as _s3store::ColumnType<
+                    _s3store::DecimalOf<18u8, 6i8>,
+                >>::measure(&record.net_cost, &mut size3);
+                <Option<
+                    Color,
+                > as _s3store::ColumnType<
+                    _s3store::WithOption<Hex>,
+                >>::measure(&record.color, &mut size4);
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::measure(&record.currency, &mut size5);
+                <DateTime<
+                    Utc,
+                > as _s3store::ColumnType<
+                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                >>::measure(&record.calculated_at, &mut size6);
+            }
+            let mut column0 = <String as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::builder(count, &size0);
+            let mut column1 = <String as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::builder(count, &size1);
+            let mut column2 = <u16 as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::builder(count, &size2);
+            let mut column3 = <Decimal as _s3store::ColumnType<
+                _s3store::DecimalOf<18u8, 6i8>,
+            >>::builder(count, &size3);
+            let mut column4 = <Option<
+                Color,
+            > as _s3store::ColumnType<
+                _s3store::WithOption<Hex>,
+            >>::builder(count, &size4);
+            let mut column5 = <String as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::builder(count, &size5);
+            let mut column6 = <DateTime<
+                Utc,
+            > as _s3store::ColumnType<
+                _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+            >>::builder(count, &size6);
+            for (row, record) in rows.enumerate() {
+                _s3store::in_row(
+                    <String as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::push(&record.charge_period, &mut column0),
+                    "charge_period",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <String as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::push(&record.customer_id, &mut column1),
+                    "customer",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <u16 as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::push(&record.shard, &mut column2),
+                    "shard",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <Decimal as _s3store::ColumnType<
+                        _s3store::DecimalOf<18u8, 6i8>,
+                    >>::push(&record.net_cost, &mut column3),
+                    "net_cost",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <Option<
+                        Color,
+                    > as _s3store::ColumnType<
+                        _s3store::WithOption<Hex>,
+                    >>::push(&record.color, &mut column4),
+                    "color",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <String as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::push(&record.currency, &mut column5),
+                    "currency",
+                    row,
+                )?;
+                _s3store::in_row(
+                    <DateTime<
+                        Utc,
+                    > as _s3store::ColumnType<
+                        _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                    >>::push(&record.calculated_at, &mut column6),
+                    "calculated_at",
+                    row,
+                )?;
+            }
+            ::core::result::Result::Ok(
+                ::std::vec![
+                    _s3store::in_row(< String as _s3store::ColumnType < _s3store::Plain
+                    >> ::finish(column0), "charge_period", 0) ?, _s3store::in_row(<
+                    String as _s3store::ColumnType < _s3store::Plain >>
+                    ::finish(column1), "customer", 0) ?, _s3store::in_row(< u16 as
+                    _s3store::ColumnType < _s3store::Plain >> ::finish(column2), "shard",
+                    0) ?, _s3store::in_row(< Decimal as _s3store::ColumnType <
+                    _s3store::DecimalOf < 18u8, 6i8 > >> ::finish(column3), "net_cost",
+                    0) ?, _s3store::in_row(< Option < Color > as _s3store::ColumnType <
+                    _s3store::WithOption < Hex > >> ::finish(column4), "color", 0) ?,
+                    _s3store::in_row(< String as _s3store::ColumnType < _s3store::Plain
+                    >> ::finish(column5), "currency", 0) ?, _s3store::in_row(< DateTime <
+                    Utc > as _s3store::ColumnType < _s3store::Timestamp <
+                    _s3store::Milli, _s3store::Exact > >> ::finish(column6),
+                    "calculated_at", 0) ?, < Option < DateTime < Utc > > as
+                    _s3store::InsertionTime < _s3store::Plain >> ::constant(inserted_at,
+                    count, "inserted_at") ?,
+                ],
+            )
+        }
+        fn partition_key(
+            &self,
+            key: &mut ::std::string::String,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            key.push_str("charge_period=");
+            _s3store::in_partition(
+                <String as _s3store::PartitionValue>::render(&self.charge_period, key),
+                "charge_period",
+            )?;
+            key.push_str("/region=");
+            _s3store::in_partition(
+                _s3store::PartitionValue::render(&region_of(&self.customer_id), key),
+                "region",
+            )?;
+            key.push_str("/month=");
+            _s3store::in_partition(
+                _s3store::push_time(&self.calculated_at, "%Y-%m", key),
+                "month",
+            )?;
+            key.push_str("/shard-no=");
+            _s3store::in_partition(
+                _s3store::push_padded(&self.shard, 4, key),
+                "shard-no",
+            )?;
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    #[automatically_derived]
+    impl _s3store::Record for Narrow {
+        type Root = Cost;
+        type Columns = <Cost as _s3store::Record>::Columns;
+        const COLUMNS: Self::Columns = <Cost as _s3store::Record>::COLUMNS;
+        type Partitions = <Cost as _s3store::Record>::Partitions;
+        fn partitions() -> Self::Partitions {
+            <Cost as _s3store::Record>::partitions()
+        }
+        fn description() -> &'static _s3store::Description {
+            static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
+            DESCRIPTION
+                .get_or_init(|| {
+                    let root = <Cost as _s3store::Record>::description();
+                    root.projection(
+                        "Narrow",
+                        &[<Cost as _s3store::Record>::COLUMNS.currency.name()],
+                    )
+                })
+        }
+        fn decode(
+            columns: &[_s3store::ArrayRef],
+            rows: ::core::ops::Range<::core::primitive::usize>,
+            out: &mut ::std::vec::Vec<Self>,
+        ) -> ::core::result::Result<(), _s3store::RowError> {
+            let column0 = _s3store::Reading::<
+                String,
+                _,
+            >::open(&<Cost as _s3store::Record>::COLUMNS.currency, columns, 0usize)?;
+            out.reserve(rows.len());
+            for row in rows {
+                out.push(Self {
+                    currency: column0.read(row)?,
+                    rank: 1,
+                });
+            }
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    /// Something for each field: its size, its builder or its reader, and one for the struct itself.
+    #[doc(hidden)]
+    #[derive(::core::default::Default)]
+    pub struct AddressParts<W, P0, P1> {
+        whole: W,
+        part0: P0,
+        part1: P1,
+    }
+    #[automatically_derived]
+    impl _s3store::ColumnType for Address {
+        type Size = AddressParts<
+            (),
+            <String as _s3store::ColumnType<_s3store::Plain>>::Size,
+            <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Size,
+        >;
+        type Builder = AddressParts<
+            _s3store::Validity,
+            <String as _s3store::ColumnType<_s3store::Plain>>::Builder,
+            <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Builder,
+        >;
+        type Reader = AddressParts<
+            _s3store::StructReader,
+            <String as _s3store::ColumnType<_s3store::Plain>>::Reader,
+            <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Reader,
+        >;
+        type InVec = _s3store::Listed;
+        type Order = _s3store::Unordered;
+        fn shape() -> _s3store::Shape {
+            _s3store::Shape::Struct(
+                ::std::vec![
+                    < String as _s3store::ColumnType < _s3store::Plain >>
+                    ::node("street", & [], || < String as _s3store::ColumnType <
+                    _s3store::Plain >> ::single(< String as _s3store::Missing >
+                    ::missing()), false), < Option < u32 > as _s3store::ColumnType <
+                    _s3store::Plain >> ::node("zip", & ["postcode"], || < Option < u32 >
+                    as _s3store::ColumnType < _s3store::Plain >> ::single(< Option < u32
+                    > as _s3store::Missing > ::missing()), false),
+                ],
+            )
+        }
+        fn measure(value: &Self, size: &mut Self::Size) {
+            <String as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::measure(&value.street, &mut size.part0);
+            <Option<
+                u32,
+            > as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::measure(&value.zip, &mut size.part1);
+        }
+        fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
+            AddressParts {
+                whole: _s3store::Validity::new(rows),
+                part0: <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::builder(rows, &size.part0),
+                part1: <Option<
+                    u32,
+                > as _s3store::ColumnType<_s3store::Plain>>::builder(rows, &size.part1),
+            }
+        }
+        fn push(
+            value: &Self,
+            builder: &mut Self::Builder,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            builder.whole.append_non_null();
+            _s3store::in_column(
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::push(&value.street, &mut builder.part0),
+                "street",
+            )?;
+            _s3store::in_column(
+                <Option<
+                    u32,
+                > as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::push(&value.zip, &mut builder.part1),
+                "zip",
+            )?;
+            ::core::result::Result::Ok(())
+        }
+        fn push_null(builder: &mut Self::Builder) {
+            builder.whole.append_null();
+            <String as _s3store::ColumnType<
+                _s3store::Plain,
+            >>::push_null(&mut builder.part0);
+            <Option<
+                u32,
+            > as _s3store::ColumnType<_s3store::Plain>>::push_null(&mut builder.part1);
+        }
+        fn finish(
+            builder: Self::Builder,
+        ) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
+            let children = ::std::vec![
+                _s3store::in_column(< String as _s3store::ColumnType < _s3store::Plain >>
+                ::finish(builder.part0), "street") ?, _s3store::in_column(< Option < u32
+                > as _s3store::ColumnType < _s3store::Plain >> ::finish(builder.part1),
+                "zip") ?,
+            ];
+            _s3store::struct_array(
+                <Self as _s3store::ColumnType>::shape(),
+                children,
+                builder.whole,
+            )
+        }
+        fn reader(
+            array: &_s3store::ArrayRef,
+        ) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
+            let whole = _s3store::StructReader::new(array)?;
+            ::core::result::Result::Ok(AddressParts {
+                part0: _s3store::in_column(
+                    <String as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::reader(whole.child(0usize)?),
+                    "street",
+                )?,
+                part1: _s3store::in_column(
+                    <Option<
+                        u32,
+                    > as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::reader(whole.child(1usize)?),
+                    "zip",
+                )?,
+                whole,
+            })
+        }
+        fn is_null(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::primitive::bool {
+            reader.whole.is_null(row)
+        }
+        fn get(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            reader.whole.not_null(row)?;
+            ::core::result::Result::Ok(Self {
+                street: _s3store::in_column(
+                    <String as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::get(&reader.part0, row),
+                    "street",
+                )?,
+                zip: _s3store::in_column(
+                    <Option<
+                        u32,
+                    > as _s3store::ColumnType<_s3store::Plain>>::get(&reader.part1, row),
+                    "zip",
+                )?,
+            })
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    #[automatically_derived]
+    impl _s3store::ColumnType for Sku {
+        type Size = <String as _s3store::ColumnType<_s3store::Plain>>::Size;
+        type Builder = <String as _s3store::ColumnType<_s3store::Plain>>::Builder;
+        type Reader = <String as _s3store::ColumnType<_s3store::Plain>>::Reader;
+        type InVec = _s3store::Listed;
+        type Order = <String as _s3store::ColumnType<_s3store::Plain>>::Order;
+        const NULLABLE: ::core::primitive::bool = <String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::NULLABLE;
+        fn shape() -> _s3store::Shape {
+            <String as _s3store::ColumnType<_s3store::Plain>>::shape()
+        }
+        fn measure(value: &Self, size: &mut Self::Size) {
+            <String as _s3store::ColumnType<_s3store::Plain>>::measure(&value.0, size);
+        }
+        fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
+            <String as _s3store::ColumnType<_s3store::Plain>>::builder(rows, size)
+        }
+        fn push(
+            value: &Self,
+            builder: &mut Self::Builder,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::push(&value.0, builder)
+        }
+        fn push_null(builder: &mut Self::Builder) {
+            <String as _s3store::ColumnType<_s3store::Plain>>::push_null(builder);
+        }
+        fn finish(
+            builder: Self::Builder,
+        ) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::finish(builder)
+        }
+        fn reader(
+            array: &_s3store::ArrayRef,
+        ) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::reader(array)
+        }
+        fn is_null(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::primitive::bool {
+            <String as _s3store::ColumnType<_s3store::Plain>>::is_null(reader, row)
+        }
+        fn get(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::get(reader, row).map(Self)
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::PartitionValue for Sku
+    where
+        for<'a> String: _s3store::PartitionValue,
+    {
+        type Kind = _s3store::AsValue<Self>;
+        fn render(
+            &self,
+            key: &mut ::std::string::String,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            <String as _s3store::PartitionValue>::render(&self.0, key)
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    #[automatically_derived]
+    impl _s3store::EnumText for Currency {
+        const NAME: &'static ::core::primitive::str = "Currency";
+        const VALUES: &'static [&'static ::core::primitive::str] = &["EUR", "USD"];
+        fn text(&self) -> &'static ::core::primitive::str {
+            match self {
+                Self::Eur => "EUR",
+                Self::Usd => "USD",
+            }
+        }
+        fn of(text: &::core::primitive::str) -> ::core::option::Option<Self> {
+            ::core::option::Option::Some(
+                match text {
+                    "EUR" => Self::Eur,
+                    "USD" | "dollar" => Self::Usd,
+                    _ => return ::core::option::Option::None,
+                },
+            )
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::ColumnType for Currency {
+        type Size = ::core::primitive::usize;
+        type Builder = _s3store::EnumBuilder;
+        type Reader = _s3store::EnumReader;
+        type InVec = _s3store::Listed;
+        type Order = _s3store::Total;
+        fn shape() -> _s3store::Shape {
+            _s3store::EnumBuilder::shape()
+        }
+        fn measure(value: &Self, size: &mut ::core::primitive::usize) {
+            *size += _s3store::EnumText::text(value).len();
+        }
+        fn builder(
+            rows: ::core::primitive::usize,
+            size: &::core::primitive::usize,
+        ) -> _s3store::EnumBuilder {
+            _s3store::EnumBuilder::new(rows, *size)
+        }
+        fn push(
+            value: &Self,
+            builder: &mut Self::Builder,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            builder.push(value)
+        }
+        fn push_null(builder: &mut Self::Builder) {
+            builder.push_null();
+        }
+        fn finish(
+            builder: Self::Builder,
+        ) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
+            builder.finish()
+        }
+        fn reader(
+            array: &_s3store::ArrayRef,
+        ) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
+            _s3store::EnumReader::new(array)
+        }
+        fn is_null(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::primitive::bool {
+            reader.is_null(row)
+        }
+        fn get(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            reader.value(row)
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::PartitionValue for Currency {
+        type Kind = _s3store::AsValue<Self>;
+        fn render(
+            &self,
+            key: &mut ::std::string::String,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            key.push_str(_s3store::EnumText::text(self));
+            ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    #[automatically_derived]
+    impl _s3store::EnumInteger for State {
+        const NAME: &'static ::core::primitive::str = "State";
+        type Integer = ::core::primitive::u8;
+        fn integer(&self) -> ::core::primitive::u8 {
+            match self {
+                Self::Open => 1,
+                Self::Closed => 2,
+            }
+        }
+        fn of(integer: ::core::primitive::u8) -> ::core::option::Option<Self> {
+            if integer == 1 {
+                return ::core::option::Option::Some(Self::Open);
+            }
+            if integer == 2 {
+                return ::core::option::Option::Some(Self::Closed);
+            }
+            ::core::option::Option::None
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::ColumnType for State {
+        type Size = <::core::primitive::u8 as _s3store::ColumnType>::Size;
+        type Builder = <::core::primitive::u8 as _s3store::ColumnType>::Builder;
+        type Reader = <::core::primitive::u8 as _s3store::ColumnType>::Reader;
+        type InVec = _s3store::Listed;
+        type Order = <::core::primitive::u8 as _s3store::ColumnType>::Order;
+        const NULLABLE: ::core::primitive::bool = <::core::primitive::u8 as _s3store::ColumnType>::NULLABLE;
+        fn shape() -> _s3store::Shape {
+            <::core::primitive::u8 as _s3store::ColumnType>::shape()
+        }
+        fn measure(value: &Self, size: &mut Self::Size) {
+            <::core::primitive::u8 as _s3store::ColumnType>::measure(
+                &_s3store::EnumInteger::integer(value),
+                size,
+            );
+        }
+        fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
+            <::core::primitive::u8 as _s3store::ColumnType>::builder(rows, size)
+        }
+        fn push(
+            value: &Self,
+            builder: &mut Self::Builder,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ColumnType>::push(
+                &_s3store::EnumInteger::integer(value),
+                builder,
+            )
+        }
+        fn push_null(builder: &mut Self::Builder) {
+            <::core::primitive::u8 as _s3store::ColumnType>::push_null(builder);
+        }
+        fn finish(
+            builder: Self::Builder,
+        ) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ColumnType>::finish(builder)
+        }
+        fn reader(
+            array: &_s3store::ArrayRef,
+        ) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ColumnType>::reader(array)
+        }
+        fn is_null(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::primitive::bool {
+            <::core::primitive::u8 as _s3store::ColumnType>::is_null(reader, row)
+        }
+        fn get(
+            reader: &Self::Reader,
+            row: ::core::primitive::usize,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ColumnType>::get(reader, row)
+                .and_then(_s3store::enum_of)
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::PartitionValue for State {
+        type Kind = _s3store::AsValue<Self>;
+        fn render(
+            &self,
+            key: &mut ::std::string::String,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            _s3store::PartitionValue::render(&_s3store::EnumInteger::integer(self), key)
+        }
+    }
+};
