@@ -1,5 +1,5 @@
 #![deny(warnings)]
-#![allow(dead_code, reason = "to be compiled is all that they do")]
+#![allow(dead_code)]
 
 use chrono::{DateTime, Utc};
 use s3store::{Record, RootRecord};

@@ -1,5 +1,5 @@
 #![deny(warnings)]
-#![allow(dead_code, reason = "to be compiled is all that they do")]
+#![allow(dead_code)]
 
 // Private records and fields, projections in other modules, and re-exports.
 mod records {
@@ -85,6 +85,5 @@ fn visibility_and_modules_do_not_matter() {
     }
     let _ = same::<readers::Narrow>().day("a");
     let _ = records::Shown::all;
-    let _ =
-        |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
+    let _ = |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
 }

@@ -1,5 +1,5 @@
 #![deny(warnings)]
-#![allow(dead_code, reason = "to be compiled is all that they do")]
+#![allow(dead_code)]
 
 use s3store::{ColumnType, Record};
 

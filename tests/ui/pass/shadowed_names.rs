@@ -1,6 +1,6 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings, clippy::pedantic)]
-#![allow(dead_code, reason = "to be compiled is all that they do")]
+#![allow(dead_code)]
 //! Names of the prelude that mean something else here, in the types of fields not.
 
 /// Not what the prelude has.
