@@ -85,5 +85,6 @@ fn visibility_and_modules_do_not_matter() {
     }
     let _ = same::<readers::Narrow>().day("a");
     let _ = records::Shown::all;
-    let _ = |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
+    let _ =
+        |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
 }

@@ -12,7 +12,7 @@ use arrow_array::ArrayRef;
 
 use super::{EntityColumn, RowError, ValueError, VersionColumn};
 
-/// A reader of the column at `index`, by [`ColumnType::reader`].
+/// A reader of the column at `index`, by [`ColumnType::reader`](crate::ColumnType::reader).
 ///
 /// # Errors
 /// There is none, or it has another type.
