@@ -108,12 +108,12 @@ pub mod __private {
     #[cfg(feature = "decimal")]
     pub use crate::record::DecimalOf;
     pub use crate::record::{
-        AsBytes, AsValue, ByValue, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn, EntityOrder,
-        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli, Missing, Nano,
-        PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError, Shape, Skipped,
-        StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
-        VersionOrder, With, WithOption, entity, enum_of, format_time, in_column, in_partition, in_row, open, pad,
-        push_padded, push_time, struct_array, version,
+        AsBytes, AsValue, ByValue, Collect, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn,
+        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli,
+        Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError,
+        Shape, Skipped, StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout,
+        VersionColumn, VersionOrder, With, WithOption, apart, each, encode, entity, enum_of, filled, format_time,
+        in_column, in_partition, in_row, open, pad, push_padded, push_time, read_apart, struct_array, version,
     };
 }
 

@@ -76,7 +76,7 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             type Order = _s3store::Unordered;
 
             fn shape() -> _s3store::Shape {
-                _s3store::Shape::Struct(::std::vec![#(#nodes,)*])
+                _s3store::Shape::Struct(_s3store::each(&[#(|| #nodes),*]))
             }
 
             fn measure(value: &Self, size: &mut Self::Size) {

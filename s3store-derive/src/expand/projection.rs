@@ -5,7 +5,7 @@ use quote::quote_spanned;
 use syn::Path;
 use syn::ext::IdentExt;
 
-use super::record::{decode_fn, skipped};
+use super::record::decode_fn;
 use super::{local, located};
 use crate::model::Record;
 
@@ -30,12 +30,8 @@ pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
         let column = quote_spanned!(located(field.ident.span())=> &#column);
         emit!(let #reader = _s3store::Reading::<#ty, _>::open(#column, columns, #index)?;)
     });
-    let read = fields.iter().zip(&readers).map(|(field, reader)| {
-        let ident = field.ident;
-        emit!(#ident: #reader.read(row)?)
-    });
-    let skipped = skipped(record);
-    let decode = decode_fn(&emit!(#(#opened)*), &emit!(#(#read,)* #skipped));
+    let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
+    let decode = decode_fn(record, &opened.collect(), &values.collect::<Vec<_>>());
     emit! {
         #[automatically_derived]
         impl _s3store::Record for #ident {

@@ -16,14 +16,12 @@ struct Column<'r> {
 }
 
 impl Column<'_> {
-    fn call(&self, function: &str, arguments: &TokenStream) -> TokenStream {
-        call(self.field, &self.encoding, function, arguments)
+    fn item(&self, name: &str) -> TokenStream {
+        item(self.field, &self.encoding, name)
     }
 
-    /// A call whose error names the column and the `row`.
-    fn try_call(&self, function: &str, arguments: &TokenStream, row: &TokenStream) -> TokenStream {
-        let (call, name) = (self.call(function, arguments), self.field.column());
-        emit!(_s3store::in_row(#call, #name, #row)?)
+    fn call(&self, function: &str, arguments: &TokenStream) -> TokenStream {
+        call(self.field, &self.encoding, function, arguments)
     }
 }
 
@@ -141,7 +139,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
         static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
         DESCRIPTION.get_or_init(|| _s3store::Description {
             record: #name,
-            columns: ::std::vec![#(#nodes,)*],
+            columns: _s3store::each(&[#(|| #nodes),*]),
             partition: &[#(#parts),*],
             key: #key,
             inserted_at: #inserted_at,
@@ -150,23 +148,59 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
 }
 
 fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
-    let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
-    let opened = columns.iter().zip(&readers).enumerate().map(|(index, (column, reader))| {
-        let name = column.field.column();
-        let open = item(column.field, &column.encoding, "reader");
-        emit!(let #reader = _s3store::open(#open, columns, #index, #name)?;)
-    });
-    let read = columns.iter().zip(&readers).map(|(column, reader)| {
-        let ident = column.field.ident;
-        let read = column.try_call("get", &emit!(&#reader, row), &emit!(row));
-        emit!(#ident: #read)
-    });
-    let skipped = skipped(record);
-    decode_fn(&emit!(#(#opened)*), &emit!(#(#read,)* #skipped))
+    let mut opened = TokenStream::new();
+    let mut values = Vec::new();
+    for (index, column) in columns.iter().enumerate() {
+        let (name, reader, open) = (column.field.column(), local("column", index), column.item("reader"));
+        opened.extend(emit!(let #reader = _s3store::open(#open, columns, #index, #name)?;));
+        let value = if columns.len() <= WIDE {
+            let get = column.call("get", &emit!(&#reader, row));
+            emit!(_s3store::in_row(#get, #name, row)?)
+        } else {
+            let get = column.item("get");
+            emit!(_s3store::read_apart(#get, &#reader, row, #name)?)
+        };
+        values.push((column.field, value));
+    }
+    decode_fn(record, &opened, &values)
 }
 
-/// The function around readers that are opened once, and fields that are read for each row.
-pub(super) fn decode_fn(opened: &TokenStream, read: &TokenStream) -> TokenStream {
+/// With more columns than this a record is wide: its values are read and written by functions that are compiled once a
+/// type, and not all in one place, which takes the compiler minutes for 200 columns.
+const WIDE: usize = 32;
+
+/// How many columns of a wide record are read in one function.
+const READ_TOGETHER: usize = 16;
+
+/// The function around readers that are opened once, and `values` that are read for each row.
+pub(super) fn decode_fn(
+    record: &Record<'_>,
+    opened: &TokenStream,
+    values: &[(&Field<'_>, TokenStream)],
+) -> TokenStream {
+    let skipped = skipped(record);
+    let row = if values.len() <= WIDE {
+        let fields = values.iter().map(|(field, value)| {
+            let ident = field.ident;
+            emit!(#ident: #value)
+        });
+        emit!(Self { #(#fields,)* #skipped })
+    } else {
+        let groups = values.chunks(READ_TOGETHER).enumerate().map(|(number, group)| {
+            let locals: Vec<_> = (0..group.len()).map(|at| local("value", number * READ_TOGETHER + at)).collect();
+            let values = group.iter().map(|(_, value)| value);
+            emit! {
+                let (#(#locals,)*) = _s3store::apart(|| {
+                    ::core::result::Result::<_, _s3store::RowError>::Ok((#(#values,)*))
+                })?;
+            }
+        });
+        let fields = values.iter().enumerate().map(|(index, (field, _))| {
+            let (ident, local) = (field.ident, local("value", index));
+            emit!(#ident: #local)
+        });
+        emit!({ #(#groups)* Self { #(#fields,)* #skipped } })
+    };
     emit! {
         fn decode(
             columns: &[_s3store::ArrayRef],
@@ -176,7 +210,7 @@ pub(super) fn decode_fn(opened: &TokenStream, read: &TokenStream) -> TokenStream
             #opened
             out.reserve(rows.len());
             for row in rows {
-                out.push(Self { #read });
+                out.push(#row);
             }
             ::core::result::Result::Ok(())
         }
@@ -184,7 +218,7 @@ pub(super) fn decode_fn(opened: &TokenStream, read: &TokenStream) -> TokenStream
 }
 
 /// The values of the fields that are not stored.
-pub(super) fn skipped(record: &Record<'_>) -> TokenStream {
+fn skipped(record: &Record<'_>) -> TokenStream {
     let skipped = record.fields.iter().filter(|field| !field.is_column());
     skipped
         .map(|field| {
@@ -195,41 +229,27 @@ pub(super) fn skipped(record: &Record<'_>) -> TokenStream {
 }
 
 fn encode(columns: &[Column<'_>]) -> TokenStream {
-    let written: Vec<_> = columns.iter().filter(|column| column.field.attrs.inserted_at.is_none()).collect();
-    let sizes: Vec<_> = (0..written.len()).map(|index| local("size", index)).collect();
-    let builders: Vec<_> = (0..written.len()).map(|index| local("column", index)).collect();
-    let locals = || written.iter().zip(sizes.iter().zip(&builders));
-    let here = |column: &Column<'_>, local: &Ident| {
-        let mut local = local.clone();
-        local.set_span(located(column.field.ty.span()));
-        local
-    };
-    let measure = locals().map(|(column, (size, _))| {
-        let (ident, size) = (column.field.ident, here(column, size));
-        let size = quote_spanned!(size.span()=> &mut #size);
-        column.call("measure", &emit!(&record.#ident, #size))
-    });
-    let builder = locals().map(|(column, (size, _))| {
-        let size = here(column, size);
-        let size = quote_spanned!(size.span()=> &#size);
-        column.call("builder", &emit!(count, #size))
-    });
-    let push = locals().map(|(column, (_, builder))| {
-        let ident = column.field.ident;
-        column.try_call("push", &emit!(&record.#ident, &mut #builder), &emit!(row))
-    });
-    let mut ready = locals().map(|(column, (_, builder))| column.try_call("finish", &emit!(#builder), &emit!(0)));
-    let arrays = columns.iter().map(|Column { field, encoding }| {
-        let (ty, name) = (field.ty, field.column());
-        match &field.attrs.inserted_at {
-            Some(_) => {
-                let (at, micros, count) = (located(ty.span()), emit!(inserted_at), emit!(count));
-                quote_spanned! {at=> <#ty as _s3store::InsertionTime<#encoding>>::constant(#micros, #count, #name)? }
+    let collector = if columns.len() <= WIDE { "collector" } else { "collector_apart" };
+    let collected = columns.iter().map(|column| {
+        let (ident, name) = (column.field.ident, column.field.column());
+        match column.field.attrs.inserted_at {
+            Some(_) => emit!(_s3store::filled),
+            None => {
+                let collector = column.call(collector, &emit!(#name, |record: &Self| &record.#ident));
+                emit!(|| #collector)
             }
-            None => ready.next().unwrap_or_default(),
         }
     });
-    let arrays: Vec<_> = arrays.collect();
+    let filled = columns.iter().enumerate().find(|(_, column)| column.field.attrs.inserted_at.is_some());
+    let filled = filled.map(|(index, Column { field, encoding })| {
+        let (ty, at, name) = (field.ty, located(field.ty.span()), field.column());
+        let time = quote_spanned!(at=> <#ty as _s3store::InsertionTime<#encoding>>);
+        emit!(columns[#index] = #time::constant(inserted_at, count, #name)?;)
+    });
+    let (count, mutable) = match &filled {
+        Some(_) => (Some(emit!(let count = rows.len();)), Some(emit!(mut))),
+        None => (None, None),
+    };
     emit! {
         fn encode<'a, I>(
             rows: I,
@@ -238,16 +258,10 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
         where
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
-            let count = rows.len();
-            #(let mut #sizes = ::core::default::Default::default();)*
-            for record in rows.clone() {
-                #(#measure;)*
-            }
-            #(let mut #builders = #builder;)*
-            for (row, record) in rows.enumerate() {
-                #(#push;)*
-            }
-            ::core::result::Result::Ok(::std::vec![#(#arrays,)*])
+            #count
+            let #mutable columns = _s3store::encode(rows, _s3store::each(&[#(#collected),*]))?;
+            #filled
+            ::core::result::Result::Ok(columns)
         }
     }
 }

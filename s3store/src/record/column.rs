@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
+use super::derived::{Collect, collector};
 use super::{ColumnNode, Plain, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
@@ -75,8 +76,31 @@ pub trait ColumnType<E = Plain>: Sized {
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
 
+    /// Collects the column `name` of records, from the field that `field` gives.
+    #[doc(hidden)]
+    fn collector<R, F>(name: &'static str, field: F) -> Box<dyn Collect<R>>
+    where
+        Self: 'static,
+        E: 'static,
+        F: Fn(&R) -> &Self + 'static,
+    {
+        collector::<R, Self, E, F>(name, field)
+    }
+
+    /// [`collector`](Self::collector) for a record of many fields: compiled once for all fields of this type.
+    #[doc(hidden)]
+    #[inline(never)]
+    fn collector_apart<R: 'static>(name: &'static str, field: fn(&R) -> &Self) -> Box<dyn Collect<R>>
+    where
+        Self: 'static,
+        E: 'static,
+    {
+        collector::<R, Self, E, _>(name, field)
+    }
+
     /// An array of one element.
     #[doc(hidden)]
+    #[inline(never)]
     fn single(value: Self) -> Result<ArrayRef, ValueError> {
         let mut builder = Self::builder(1, &Self::Size::default());
         Self::push(&value, &mut builder)?;
@@ -85,6 +109,7 @@ pub trait ColumnType<E = Plain>: Sized {
 
     /// A column of this type. `default` makes an array of one element.
     #[doc(hidden)]
+    #[inline(never)]
     fn node(
         name: &'static str,
         aliases: &'static [&'static str],

@@ -16,8 +16,8 @@ mod value;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, entity, enum_of,
-    in_column, in_row, open, struct_array, version,
+    Collect, EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, apart,
+    each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart, struct_array, version,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};

@@ -1,9 +1,12 @@
 //! What derived code calls, so that there is little of it.
 
+mod collect;
 mod enums;
 mod nested;
 mod projection;
 
+pub(crate) use collect::collector;
+pub use collect::{Collect, encode, filled};
 pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_of};
 pub use nested::{StructReader, Validity, struct_array};
 pub use projection::Reading;
@@ -26,13 +29,47 @@ pub fn open<R>(
     in_row(column.and_then(reader), name, 0)
 }
 
+#[cold]
+#[inline(never)]
+fn place(error: ValueError, name: &str, row: usize) -> RowError {
+    error.in_column(name).at_row(row)
+}
+
+/// What each function makes: a table of small functions compiles faster than one with all of it.
+pub fn each<T>(make: &[fn() -> T]) -> Vec<T> {
+    make.iter().map(|make| make()).collect()
+}
+
+/// The value of a row, by [`ColumnType::get`], read by a function that is compiled once a type.
+///
+/// # Errors
+/// It is a null, or none of its type.
+#[inline(never)]
+pub fn read_apart<R, T>(
+    get: impl Fn(&R, usize) -> Result<T, ValueError>,
+    reader: &R,
+    row: usize,
+    name: &str,
+) -> Result<T, RowError> {
+    in_row(get(reader, row), name, row)
+}
+
+/// What `make` makes, in a function that is compiled by itself.
+#[inline(never)]
+pub fn apart<T>(make: impl FnOnce() -> T) -> T {
+    make()
+}
+
 /// Names the column and the row of an error.
 ///
 /// # Errors
 /// The one that is given.
 #[inline]
 pub fn in_row<T>(result: Result<T, ValueError>, name: &str, row: usize) -> Result<T, RowError> {
-    result.map_err(|error| error.in_column(name).at_row(row))
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(place(error, name, row)),
+    }
 }
 
 /// What a field holds where a file has no column for it: its type's default.
