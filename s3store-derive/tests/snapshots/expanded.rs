@@ -130,39 +130,106 @@ const _: () = {
             DESCRIPTION
                 .get_or_init(|| _s3store::Description {
                     record: "Cost",
-                    columns: ::std::vec![
-                        < String as _s3store::ColumnType < _s3store::Plain >>
-                        ::node("charge_period", & [], || < String as _s3store::ColumnType
-                        < _s3store::Plain >> ::single(< String as _s3store::Missing >
-                        ::missing()), false), < String as _s3store::ColumnType <
-                        _s3store::Plain >> ::node("customer", & ["client"], || < String
-                        as _s3store::ColumnType < _s3store::Plain >> ::single(< String as
-                        _s3store::Missing > ::missing()), false), < u16 as
-                        _s3store::ColumnType < _s3store::Plain >> ::node("shard", & [],
-                        || < u16 as _s3store::ColumnType < _s3store::Plain >> ::single(<
-                        u16 as _s3store::Missing > ::missing()), false), < Decimal as
-                        _s3store::ColumnType < _s3store::DecimalOf < 18u8, 6i8 > >>
-                        ::node("net_cost", & [], || < Decimal as _s3store::ColumnType <
-                        _s3store::DecimalOf < 18u8, 6i8 > >> ::single(< Decimal as
-                        _s3store::Missing > ::missing()), true), < Option < Color > as
-                        _s3store::ColumnType < _s3store::WithOption < Hex > >>
-                        ::node("color", & [], || < Option < Color > as
-                        _s3store::ColumnType < _s3store::WithOption < Hex > >> ::single(<
-                        Option < Color > as _s3store::Missing > ::missing()), false), <
-                        String as _s3store::ColumnType < _s3store::Plain >>
-                        ::node("currency", & [], || < String as _s3store::ColumnType <
-                        _s3store::Plain >> ::single(< String as ::core::convert::From < &
-                        'static str >> ::from("EUR")), true), < DateTime < Utc > as
-                        _s3store::ColumnType < _s3store::Timestamp < _s3store::Milli,
-                        _s3store::Exact > >> ::node("calculated_at", & [], || < DateTime
-                        < Utc > as _s3store::ColumnType < _s3store::Timestamp <
-                        _s3store::Milli, _s3store::Exact > >> ::single(< DateTime < Utc >
-                        as _s3store::Missing > ::missing()), false), < Option < DateTime
-                        < Utc > > as _s3store::ColumnType < _s3store::Plain >>
-                        ::node("inserted_at", & [], || < Option < DateTime < Utc > > as
-                        _s3store::ColumnType < _s3store::Plain >> ::single(< Option <
-                        DateTime < Utc > > as _s3store::Missing > ::missing()), false),
-                    ],
+                    columns: _s3store::each(
+                        &[
+                            || <String as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::node(
+                                "charge_period",
+                                &[],
+                                || <String as _s3store::ColumnType<
+                                    _s3store::Plain,
+                                >>::single(<String as _s3store::Missing>::missing()),
+                                false,
+                            ),
+                            || <String as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::node(
+                                "customer",
+                                &["client"],
+                                || <String as _s3store::ColumnType<
+                                    _s3store::Plain,
+                                >>::single(<String as _s3store::Missing>::missing()),
+                                false,
+                            ),
+                            || <u16 as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::node(
+                                "shard",
+                                &[],
+                                || <u16 as _s3store::ColumnType<
+                                    _s3store::Plain,
+                                >>::single(<u16 as _s3store::Missing>::missing()),
+                                false,
+                            ),
+                            || <Decimal as _s3store::ColumnType<
+                                _s3store::DecimalOf<18u8, 6i8>,
+                            >>::node(
+                                "net_cost",
+                                &[],
+                                || <Decimal as _s3store::ColumnType<
+                                    _s3store::DecimalOf<18u8, 6i8>,
+                                >>::single(<Decimal as _s3store::Missing>::missing()),
+                                true,
+                            ),
+                            || <Option<
+                                Color,
+                            > as _s3store::ColumnType<
+                                _s3store::WithOption<Hex>,
+                            >>::node(
+                                "color",
+                                &[],
+                                || <Option<
+                                    Color,
+                                > as _s3store::ColumnType<
+                                    _s3store::WithOption<Hex>,
+                                >>::single(<Option<Color> as _s3store::Missing>::missing()),
+                                false,
+                            ),
+                            || <String as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::node(
+                                "currency",
+                                &[],
+                                || <String as _s3store::ColumnType<
+                                    _s3store::Plain,
+                                >>::single(
+                                    <String as ::core::convert::From<&'static str>>::from("EUR"),
+                                ),
+                                true,
+                            ),
+                            || <DateTime<
+                                Utc,
+                            > as _s3store::ColumnType<
+                                _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                            >>::node(
+                                "calculated_at",
+                                &[],
+                                || <DateTime<
+                                    Utc,
+                                > as _s3store::ColumnType<
+                                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                                >>::single(<DateTime<Utc> as _s3store::Missing>::missing()),
+                                false,
+                            ),
+                            || <Option<
+                                DateTime<Utc>,
+                            > as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::node(
+                                "inserted_at",
+                                &[],
+                                || <Option<
+                                    DateTime<Utc>,
+                                > as _s3store::ColumnType<
+                                    _s3store::Plain,
+                                >>::single(
+                                    <Option<DateTime<Utc>> as _s3store::Missing>::missing(),
+                                ),
+                                false,
+                            ),
+                        ],
+                    ),
                     partition: &["charge_period", "region", "month", "shard-no"],
                     key: ::core::option::Option::Some(_s3store::Key {
                         entity: ::std::vec![0usize, 1usize],
@@ -314,140 +381,51 @@ const _: () = {
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
             let count = rows.len();
-            let mut size0 = ::core::default::Default::default();
-            let mut size1 = ::core::default::Default::default();
-            let mut size2 = ::core::default::Default::default();
-            let mut size3 = ::core::default::Default::default();
-            let mut size4 = ::core::default::Default::default();
-            let mut size5 = ::core::default::Default::default();
-            let mut size6 = ::core::default::Default::default();
-            for record in rows.clone() {
-                <String as _s3store::ColumnType<
-                    _s3store::Plain,
-                >>::measure(&record.charge_period, &mut size0);
-                <String as _s3store::ColumnType<
-                    _s3store::Plain,
-                >>::measure(&record.customer_id, &mut size1);
-                <u16 as _s3store::ColumnType<
-                    _s3store::Plain,
-                >>::measure(&record.shard, &mut size2);
-                <Decimal as _s3store::ColumnType<
-                    _s3store::DecimalOf<18u8, 6i8>,
-                >>::measure(&record.net_cost, &mut size3);
-                <Option<
-                    Color,
-                > as _s3store::ColumnType<
-                    _s3store::WithOption<Hex>,
-                >>::measure(&record.color, &mut size4);
-                <String as _s3store::ColumnType<
-                    _s3store::Plain,
-                >>::measure(&record.currency, &mut size5);
-                <DateTime<
-                    Utc,
-                > as _s3store::ColumnType<
-                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                >>::measure(&record.calculated_at, &mut size6);
-            }
-            let mut column0 = <String as _s3store::ColumnType<
+            let mut columns = _s3store::encode(
+                rows,
+                _s3store::each(
+                    &[
+                        || <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::collector(
+                            "charge_period",
+                            |record: &Self| &record.charge_period,
+                        ),
+                        || <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::collector("customer", |record: &Self| &record.customer_id),
+                        || <u16 as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::collector("shard", |record: &Self| &record.shard),
+                        || <Decimal as _s3store::ColumnType<
+                            _s3store::DecimalOf<18u8, 6i8>,
+                        >>::collector("net_cost", |record: &Self| &record.net_cost),
+                        || <Option<
+                            Color,
+                        > as _s3store::ColumnType<
+                            _s3store::WithOption<Hex>,
+                        >>::collector("color", |record: &Self| &record.color),
+                        || <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::collector("currency", |record: &Self| &record.currency),
+                        || <DateTime<
+                            Utc,
+                        > as _s3store::ColumnType<
+                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                        >>::collector(
+                            "calculated_at",
+                            |record: &Self| &record.calculated_at,
+                        ),
+                        _s3store::filled,
+                    ],
+                ),
+            )?;
+            columns[7usize] = <Option<
+                DateTime<Utc>,
+            > as _s3store::InsertionTime<
                 _s3store::Plain,
-            >>::builder(count, &size0);
-            let mut column1 = <String as _s3store::ColumnType<
-                _s3store::Plain,
-            >>::builder(count, &size1);
-            let mut column2 = <u16 as _s3store::ColumnType<
-                _s3store::Plain,
-            >>::builder(count, &size2);
-            let mut column3 = <Decimal as _s3store::ColumnType<
-                _s3store::DecimalOf<18u8, 6i8>,
-            >>::builder(count, &size3);
-            let mut column4 = <Option<
-                Color,
-            > as _s3store::ColumnType<
-                _s3store::WithOption<Hex>,
-            >>::builder(count, &size4);
-            let mut column5 = <String as _s3store::ColumnType<
-                _s3store::Plain,
-            >>::builder(count, &size5);
-            let mut column6 = <DateTime<
-                Utc,
-            > as _s3store::ColumnType<
-                _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-            >>::builder(count, &size6);
-            for (row, record) in rows.enumerate() {
-                _s3store::in_row(
-                    <String as _s3store::ColumnType<
-                        _s3store::Plain,
-                    >>::push(&record.charge_period, &mut column0),
-                    "charge_period",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <String as _s3store::ColumnType<
-                        _s3store::Plain,
-                    >>::push(&record.customer_id, &mut column1),
-                    "customer",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <u16 as _s3store::ColumnType<
-                        _s3store::Plain,
-                    >>::push(&record.shard, &mut column2),
-                    "shard",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <Decimal as _s3store::ColumnType<
-                        _s3store::DecimalOf<18u8, 6i8>,
-                    >>::push(&record.net_cost, &mut column3),
-                    "net_cost",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <Option<
-                        Color,
-                    > as _s3store::ColumnType<
-                        _s3store::WithOption<Hex>,
-                    >>::push(&record.color, &mut column4),
-                    "color",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <String as _s3store::ColumnType<
-                        _s3store::Plain,
-                    >>::push(&record.currency, &mut column5),
-                    "currency",
-                    row,
-                )?;
-                _s3store::in_row(
-                    <DateTime<
-                        Utc,
-                    > as _s3store::ColumnType<
-                        _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                    >>::push(&record.calculated_at, &mut column6),
-                    "calculated_at",
-                    row,
-                )?;
-            }
-            ::core::result::Result::Ok(
-                ::std::vec![
-                    _s3store::in_row(< String as _s3store::ColumnType < _s3store::Plain
-                    >> ::finish(column0), "charge_period", 0) ?, _s3store::in_row(<
-                    String as _s3store::ColumnType < _s3store::Plain >>
-                    ::finish(column1), "customer", 0) ?, _s3store::in_row(< u16 as
-                    _s3store::ColumnType < _s3store::Plain >> ::finish(column2), "shard",
-                    0) ?, _s3store::in_row(< Decimal as _s3store::ColumnType <
-                    _s3store::DecimalOf < 18u8, 6i8 > >> ::finish(column3), "net_cost",
-                    0) ?, _s3store::in_row(< Option < Color > as _s3store::ColumnType <
-                    _s3store::WithOption < Hex > >> ::finish(column4), "color", 0) ?,
-                    _s3store::in_row(< String as _s3store::ColumnType < _s3store::Plain
-                    >> ::finish(column5), "currency", 0) ?, _s3store::in_row(< DateTime <
-                    Utc > as _s3store::ColumnType < _s3store::Timestamp <
-                    _s3store::Milli, _s3store::Exact > >> ::finish(column6),
-                    "calculated_at", 0) ?, < Option < DateTime < Utc > > as
-                    _s3store::InsertionTime < _s3store::Plain >> ::constant(inserted_at,
-                    count, "inserted_at") ?,
-                ],
-            )
+            >>::constant(inserted_at, count, "inserted_at")?;
+            ::core::result::Result::Ok(columns)
         }
         fn partition_key(
             &self,
@@ -566,15 +544,34 @@ const _: () = {
         type Order = _s3store::Unordered;
         fn shape() -> _s3store::Shape {
             _s3store::Shape::Struct(
-                ::std::vec![
-                    < String as _s3store::ColumnType < _s3store::Plain >>
-                    ::node("street", & [], || < String as _s3store::ColumnType <
-                    _s3store::Plain >> ::single(< String as _s3store::Missing >
-                    ::missing()), false), < Option < u32 > as _s3store::ColumnType <
-                    _s3store::Plain >> ::node("zip", & ["postcode"], || < Option < u32 >
-                    as _s3store::ColumnType < _s3store::Plain >> ::single(< Option < u32
-                    > as _s3store::Missing > ::missing()), false),
-                ],
+                _s3store::each(
+                    &[
+                        || <String as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::node(
+                            "street",
+                            &[],
+                            || <String as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::single(<String as _s3store::Missing>::missing()),
+                            false,
+                        ),
+                        || <Option<
+                            u32,
+                        > as _s3store::ColumnType<
+                            _s3store::Plain,
+                        >>::node(
+                            "zip",
+                            &["postcode"],
+                            || <Option<
+                                u32,
+                            > as _s3store::ColumnType<
+                                _s3store::Plain,
+                            >>::single(<Option<u32> as _s3store::Missing>::missing()),
+                            false,
+                        ),
+                    ],
+                ),
             )
         }
         fn measure(value: &Self, size: &mut Self::Size) {
