@@ -15,6 +15,7 @@ mod integration {
     mod read;
     mod records;
     mod requests;
+    mod stream;
     mod write;
 }
 mod ui;

@@ -50,6 +50,7 @@
 //! # Features
 //! - `decimal`: `rust_decimal::Decimal` as a column type.
 //! - `arrow`: `Read::batches`, and the Arrow that it speaks.
+//! - `serde`: offsets and entries of the change stream, to be stored and sent.
 //! - `testing`: an S3 inside the process, with fault injection.
 
 mod clock;
@@ -63,6 +64,7 @@ mod pattern;
 mod read;
 mod record;
 mod store;
+mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod write;
@@ -81,6 +83,9 @@ pub use read::{PartitionStream, Read, RecordStream};
 pub use record::{AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError};
 pub use s3store_derive::{ColumnType, Record};
 pub use store::{ClientRetries, Consistency};
+pub use stream::{
+    Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
+};
 pub use write::{
     Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
 };

@@ -15,16 +15,25 @@ use crate::store::Skew;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ClockGuard {
-    /// Writes fail with [`ErrorKind::ClockSkew`](crate::ErrorKind::ClockSkew) before they send a ref. The default.
+    /// Writes fail with [`ErrorKind::ClockSkew`](crate::ErrorKind::ClockSkew) before they send a ref; so do polls of the
+    /// change stream where the clock is ahead. One that is behind delays a poll, and is warned of. The default.
     #[default]
     Refuse,
-    /// A warning is logged and the write goes on. The change stream's readers may miss it.
+    /// A warning is logged and the write, or poll, goes on. Readers of the change stream may miss writes.
     Warn,
     /// The clock is not looked at.
     Off,
 }
 
 impl ClockGuard {
+    /// What holds for a reader, who can't do harm with a clock that is behind.
+    pub(crate) fn for_reader(self, skew: Option<Skew>) -> Self {
+        match self {
+            Self::Refuse if skew.is_some_and(|skew| skew.least() < 0) => Self::Warn,
+            guard => guard,
+        }
+    }
+
     pub(crate) fn check(self, skew: Option<Skew>, allowed: Duration) -> Result<()> {
         let least = skew.map_or(0, Skew::least);
         let off = self != Self::Off && least.abs() > micros(allowed);

@@ -3,6 +3,7 @@
 mod blocking;
 mod guard;
 mod init;
+mod lookup;
 mod options;
 mod partition;
 mod store;
@@ -19,6 +20,7 @@ pub(crate) use self::blocking::blocking;
 pub use self::guard::ClockGuard;
 pub(crate) use self::guard::{Proof, Proven};
 pub use self::init::{Init, Initialized};
+pub(crate) use self::lookup::FoundCommit;
 pub use self::options::DatasetOptions;
 pub use self::partition::HivePartition;
 pub use self::store::Store;
@@ -143,6 +145,11 @@ impl Dataset {
 
     pub(crate) fn proof(&self) -> &Arc<Proof> {
         &self.0.proof
+    }
+
+    /// [`check_clock`](Self::check_clock) for a reader: a clock that is behind delays it, and is only warned of.
+    pub(crate) fn check_reader_clock(&self) -> Result<()> {
+        self.0.guard.for_reader(self.0.bucket.skew()).check(self.0.bucket.skew(), self.0.timing.max_clock_skew)
     }
 
     /// Refuses, or warns, when the local clock is known to be off by more than the dataset allows.

@@ -45,7 +45,7 @@ impl fmt::Display for RefName {
 }
 
 /// Splits the microseconds off a header: exactly 16 digits.
-fn split_micros(text: &str) -> Option<(i64, &str)> {
+pub(super) fn split_micros(text: &str) -> Option<(i64, &str)> {
     let (digits, rest) = text.split_at_checked(DIGITS)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;

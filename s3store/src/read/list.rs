@@ -5,9 +5,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::resolve::{PartitionFiles, Seen};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::format::CommitMeta;
 use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::store::{Listed, Page};
+use crate::store::{ListFrom, Listed, Page};
 
 /// The committed files that the patterns select.
 pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &[&str]) -> Result<Vec<PartitionFiles>> {
@@ -23,8 +22,8 @@ pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &
 
     let questions = seen.questions(dataset.keys());
     let mut answers = stream::iter(questions.into_iter().map(|question| async move {
-        let commit = head(dataset, &question.commit_key).await?;
-        Ok::<_, crate::Error>((question, commit))
+        let commit = dataset.find_commit(&question.commit_key).await?;
+        Ok::<_, crate::Error>((question, commit.map(|found| found.meta)))
     }))
     .buffer_unordered(side_by_side);
     while let Some((question, commit)) = answers.try_next().await? {
@@ -38,11 +37,8 @@ async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Liste
     let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
     let (mut objects, mut date, mut next) = (Vec::new(), None, None::<String>);
     loop {
-        let permit = dataset.requests().permit().await?;
-        let page = dataset.requests().list(&permit, &prefix, None, next.as_deref()).await;
-        drop(permit);
-        let Page { objects: more, next: after, date: now } =
-            page.map_err(|failure| failure.into_error(format!("list {prefix}")))?;
+        let from = ListFrom { next: next.as_deref(), ..ListFrom::default() };
+        let Page { objects: more, next: after, date: now } = dataset.list_page(&prefix, from).await?;
         date = date.or(now);
         objects.extend(more);
         match after {
@@ -50,12 +46,4 @@ async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Liste
             None => return Ok((listing, objects, date)),
         }
     }
-}
-
-async fn head(dataset: &Dataset, key: &str) -> Result<Option<CommitMeta>> {
-    let permit = dataset.requests().permit().await?;
-    let found = dataset.requests().head(&permit, key).await;
-    drop(permit);
-    let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
-    found.map(|found| CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))).transpose()
 }

@@ -4,6 +4,7 @@ mod list;
 mod pipeline;
 mod resolve;
 mod sink;
+mod sizes;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -13,7 +14,9 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 
+pub(crate) use self::pipeline::Missing;
 use self::pipeline::{Job, ReadAhead};
+pub(crate) use self::resolve::{File, PartitionFiles, Size};
 #[cfg(feature = "arrow")]
 pub use self::sink::BatchStream;
 pub use self::sink::{PartitionStream, RecordStream};
@@ -59,7 +62,8 @@ impl<T: Record> Store<T> {
     pub fn read(&self, patterns: impl IntoPatterns) -> Read<T> {
         Read {
             dataset: self.dataset().clone(),
-            patterns: patterns.into_patterns(T::Root::description().partition),
+            source: Source::Patterns(patterns.into_patterns(T::Root::description().partition)),
+            missing: Missing::Fatal,
             history: false,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
             records: PhantomData,
@@ -77,13 +81,37 @@ impl<T: Record> Store<T> {
 #[must_use = "nothing is read until it is awaited or streamed"]
 pub struct Read<T> {
     dataset: Dataset,
-    patterns: Result<Vec<Pattern>>,
+    source: Source,
+    missing: Missing,
     history: bool,
     ahead: ReadAhead,
     records: PhantomData<fn() -> T>,
 }
 
+/// Where a read takes its files from.
+pub(crate) enum Source {
+    /// A snapshot of what patterns select.
+    Patterns(Result<Vec<Pattern>>),
+    /// Committed files, found in another way.
+    Files(FoundFiles),
+}
+
+/// Committed files: partitions in key order, files in key order.
+pub(crate) type FoundFiles = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
+
 impl<T: Record> Read<T> {
+    /// A read of files that the change stream leads to.
+    pub(crate) fn files(dataset: &Dataset, files: FoundFiles, missing: Missing) -> Self {
+        Self {
+            dataset: dataset.clone(),
+            source: Source::Files(files),
+            missing,
+            history: false,
+            ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
+            records: PhantomData,
+        }
+    }
+
     /// Every version of each entity, in place of the latest. Records that agree in entity and version are one and the
     /// same: the later is returned. Without an entity key it changes nothing.
     pub fn history(mut self) -> Self {
@@ -132,8 +160,9 @@ impl<T: Record> Read<T> {
             (Some(_), true) => Keep::History,
             (Some(_), false) => Keep::Latest,
         };
-        let job = Job { dataset: self.dataset, layout: Arc::new(layout), keep, ahead: self.ahead, emit };
-        sink::Start { job, patterns: self.patterns, names: T::Root::description().partition }
+        let Self { dataset, ahead, missing, .. } = self;
+        let job = Job { dataset, layout: Arc::new(layout), keep, ahead, missing, emit };
+        sink::Start { job, source: self.source, names: T::Root::description().partition }
     }
 }
 
@@ -150,10 +179,19 @@ impl<T> fmt::Debug for Read<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Read")
             .field("record", &std::any::type_name::<T>())
-            .field("patterns", &self.patterns)
+            .field("source", &self.source)
             .field("history", &self.history)
             .field("ahead", &self.ahead)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Patterns(patterns) => patterns.fmt(f),
+            Self::Files(_) => f.write_str("files"),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! partition, in order; a partition that is larger than the whole reserve takes all of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::resolve::{File, PartitionFiles};
+use super::sizes::RowSizes;
 use crate::codec;
 use crate::dataset::{Dataset, blocking};
 use crate::error::{Error, ErrorKind, Result};
@@ -32,12 +34,22 @@ pub(super) struct ReadAhead {
     pub(super) bytes: u64,
 }
 
+/// What happens when a file is gone.
+#[derive(Debug, Clone)]
+pub(crate) enum Missing {
+    /// The read fails: the file was listed a moment ago.
+    Fatal,
+    /// It is skipped, logged and counted: it may have been pruned long after its commit.
+    Skipped(Arc<AtomicU64>),
+}
+
 /// What a read does with the files.
 pub(super) struct Job<X> {
     pub(super) dataset: Dataset,
     pub(super) layout: Arc<ReadLayout>,
     pub(super) keep: Keep,
     pub(super) ahead: ReadAhead,
+    pub(super) missing: Missing,
     /// Makes of a merged batch what the sink emits. Runs where it may block.
     pub(super) emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
 }
@@ -56,7 +68,7 @@ pub(super) struct Held(#[expect(dead_code, reason = "held for its drop")] [Owned
 /// A partition under way: its files' downloads, in key order, and the memory reserved for them.
 struct Fetching {
     key: String,
-    files: Vec<(File, AbortOnDropHandle<Result<Bytes>>)>,
+    files: Vec<(File, AbortOnDropHandle<Result<Option<Bytes>>>)>,
     reserved: OwnedSemaphorePermit,
 }
 
@@ -81,10 +93,18 @@ impl<X: Send + 'static> Job<X> {
 
     async fn fetch(&self, partitions: Vec<PartitionFiles>, begun: &Sender<Result<Fetching>>) -> Result<()> {
         let reserve = Reserve::new(self.ahead.bytes);
+        let sizes = Arc::new(RowSizes::new());
         for partition in partitions {
-            let reserved = reserve.take(partition.size()).await?;
+            let size = partition.files.iter().fold(0, |sum: u64, file| sum.saturating_add(sizes.of(file)));
+            let reserved = reserve.take(size).await?;
             let fetch = |file: File| {
-                let download = tokio::spawn(download(self.dataset.clone(), file.clone()));
+                let one = Download {
+                    dataset: self.dataset.clone(),
+                    file: file.clone(),
+                    missing: self.missing.clone(),
+                    sizes: Arc::clone(&sizes),
+                };
+                let download = tokio::spawn(one.run());
                 (file, AbortOnDropHandle::new(download))
             };
             let files = partition.files.into_iter().map(fetch).collect();
@@ -102,7 +122,9 @@ impl<X: Send + 'static> Job<X> {
             let Fetching { key, files, reserved } = partition?;
             let mut bodies = Vec::with_capacity(files.len());
             for (file, download) in files {
-                bodies.push((file, download.await.map_err(stopped)??));
+                if let Some(body) = download.await.map_err(stopped)?? {
+                    bodies.push((file, body));
+                }
             }
             let layout = Arc::clone(&self.layout);
             let (files, size) = blocking(move || open(bodies, &layout)).await?;
@@ -144,15 +166,35 @@ pub(super) fn events<X>() -> Channel<Event<X>> {
     channel(BATCHES_READY)
 }
 
-/// One file's bytes: 1 GET. A file that is gone is an error.
-async fn download(dataset: Dataset, file: File) -> Result<Bytes> {
-    let permit = dataset.requests().permit().await?;
-    let body = dataset.requests().get(&permit, &file.key, file.size).await;
-    drop(permit);
-    let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
-    body.ok_or_else(|| {
-        Error::new(ErrorKind::Vanished, format!("{} was listed but is gone: somebody deleted it; read again", file.key))
-    })
+/// The fetching of one file.
+struct Download {
+    dataset: Dataset,
+    file: File,
+    missing: Missing,
+    sizes: Arc<RowSizes>,
+}
+
+impl Download {
+    /// The file's bytes: 1 GET. `None` for one that is gone and may be.
+    async fn run(self) -> Result<Option<Bytes>> {
+        let Self { dataset, file, missing, sizes } = self;
+        let permit = dataset.requests().permit().await?;
+        let body = dataset.requests().get(&permit, &file.key, sizes.of(&file)).await;
+        drop(permit);
+        let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
+        match (&body, &missing) {
+            (Some(body), _) => sizes.learn(&file, body.len() as u64),
+            (None, Missing::Fatal) => {
+                let gone = format!("{} was listed but is gone: somebody deleted it; read again", file.key);
+                return Err(Error::new(ErrorKind::Vanished, gone));
+            }
+            (None, Missing::Skipped(count)) => {
+                count.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(key = file.key, "a committed data file is gone and is skipped");
+            }
+        }
+        Ok(body)
+    }
 }
 
 /// Reads the footers: the readers, each with its file's key, and their bytes when decoded.

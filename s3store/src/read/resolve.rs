@@ -14,7 +14,16 @@ const SETTLED: i64 = 5_000_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct File {
     pub(crate) key: String,
-    pub(crate) size: u64,
+    pub(crate) size: Size,
+}
+
+/// How large a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// Its bytes, as listed.
+    Bytes(u64),
+    /// Its rows, where nothing tells its bytes before it is read.
+    Rows(u64),
 }
 
 /// A partition's files, in key order.
@@ -22,13 +31,6 @@ pub(crate) struct File {
 pub(crate) struct PartitionFiles {
     pub(crate) key: String,
     pub(crate) files: Vec<File>,
-}
-
-impl PartitionFiles {
-    /// The bytes of all files, as listed.
-    pub(crate) fn size(&self) -> u64 {
-        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
-    }
 }
 
 /// What was listed under one token of one partition.
@@ -82,7 +84,7 @@ impl Seen {
             };
             let attempts = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
-                DataName::File { attempt, .. } => attempts.files.push((attempt, File { key, size })),
+                DataName::File { attempt, .. } => attempts.files.push((attempt, File { key, size: Size::Bytes(size) })),
                 DataName::Commit { .. } => attempts.commit = Some(CommitSeen { last_modified, listed: date }),
             }
         }

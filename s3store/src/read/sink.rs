@@ -8,17 +8,17 @@ use futures_core::Stream;
 use tokio::sync::mpsc::Receiver;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Source;
 use super::list;
 use super::pipeline::{Event, Job, events};
 use crate::dataset::HivePartition;
 use crate::error::Result;
-use crate::pattern::Pattern;
 use crate::record::Record;
 
 /// A read that has not begun.
 pub(super) struct Start<X> {
     pub(super) job: Job<X>,
-    pub(super) patterns: Result<Vec<Pattern>>,
+    pub(super) source: Source,
     pub(super) names: &'static [&'static str],
 }
 
@@ -55,12 +55,13 @@ impl<X: Send + 'static> Events<X> {
 
 impl<X: Send + 'static> Start<X> {
     fn run(self) -> Events<X> {
-        let Self { job, patterns, names } = self;
+        let Self { job, source, names } = self;
         let (sender, receiver) = events();
         let task = tokio::spawn(async move {
-            let partitions = match patterns {
-                Ok(patterns) => list::snapshot(&job.dataset, patterns, names).await,
-                Err(error) => Err(error),
+            let partitions = match source {
+                Source::Patterns(Ok(patterns)) => list::snapshot(&job.dataset, patterns, names).await,
+                Source::Patterns(Err(error)) => Err(error),
+                Source::Files(files) => files.await,
             };
             match partitions {
                 Ok(partitions) => job.run(partitions, sender).await,

@@ -33,6 +33,9 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::CONTENT_TYPE;
 
+/// The most keys that S3 puts into a page of a listing.
+const LARGEST_PAGE: usize = 1_000;
+
 /// How a dataset talks to S3.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -111,6 +114,17 @@ pub(crate) struct Listed {
     pub(crate) size: u64,
     /// S3's own time of the object, in microseconds.
     pub(crate) last_modified: Option<i64>,
+}
+
+/// Where a page of a listing begins, and how long it may be.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ListFrom<'a> {
+    /// The key after which the listing begins, if not at its prefix. Never below the prefix.
+    pub(crate) after: Option<&'a str>,
+    /// What the page before gave, in place of `after`.
+    pub(crate) next: Option<&'a str>,
+    /// The most keys of the page; at most 1,000 are in any.
+    pub(crate) limit: Option<usize>,
 }
 
 /// A page of a listing, as long as the server made it.
@@ -286,26 +300,22 @@ impl Bucket {
         })
     }
 
-    /// One page of the keys below `prefix`. `next` is the previous page's; without it the listing begins after
-    /// `start_after`, or at the prefix.
-    pub(crate) async fn list(
-        &self,
-        _permit: &Permit,
-        prefix: &str,
-        start_after: Option<&str>,
-        next: Option<&str>,
-    ) -> Result<Page, Failure> {
-        self.tries(|| self.list_once(prefix, start_after, next)).await
+    /// One page of the keys below `prefix`.
+    pub(crate) async fn list(&self, _permit: &Permit, prefix: &str, from: ListFrom<'_>) -> Result<Page, Failure> {
+        self.tries(|| self.list_once(prefix, from)).await
     }
 
-    async fn list_once(&self, prefix: &str, start_after: Option<&str>, next: Option<&str>) -> Result<Page, Failure> {
+    async fn list_once(&self, prefix: &str, from: ListFrom<'_>) -> Result<Page, Failure> {
+        let ListFrom { after, next, limit } = from;
+        let limit = limit.map(|limit| i32::try_from(limit.clamp(1, LARGEST_PAGE)).unwrap_or(i32::MAX));
         let request = self
             .client
             .list_objects_v2()
             .bucket(self.name())
             .prefix(prefix)
             .encoding_type(EncodingType::Url)
-            .set_start_after(start_after.filter(|_| next.is_none()).map(str::to_owned))
+            .set_start_after(after.filter(|_| next.is_none()).map(str::to_owned))
+            .set_max_keys(limit)
             .set_continuation_token(next.map(str::to_owned));
         let exchange = Exchange::new(&self.shared);
         let mut request = request.customize().interceptor(exchange.clone());

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::micros;
+use crate::dataset::FoundCommit;
 use crate::format::{AttemptId, CommitMeta};
 use crate::store::{Class, Failure};
 
@@ -17,7 +18,7 @@ pub(super) enum Settled {
     /// An earlier try landed: this attempt is the commit.
     Ours,
     /// Another attempt is the commit, for good.
-    Theirs(CommitMeta),
+    Theirs(FoundCommit),
     /// No try was applied, nor will be.
     NotCommitted,
     /// The PUT may have been applied without a trace yet, or may still be.
@@ -25,10 +26,10 @@ pub(super) enum Settled {
 }
 
 /// Judges all tries of a PUT together with what the HEAD found.
-pub(super) fn settle(failure: &Failure, found: Option<CommitMeta>, ours: AttemptId) -> Settled {
+pub(super) fn settle(failure: &Failure, found: Option<FoundCommit>, ours: AttemptId) -> Settled {
     match found {
-        Some(meta) if meta.attempt == ours => Settled::Ours,
-        Some(meta) => Settled::Theirs(meta),
+        Some(found) if found.meta.attempt == ours => Settled::Ours,
+        Some(found) => Settled::Theirs(found),
         None if failure.uncertain => Settled::Unknown,
         None => Settled::NotCommitted,
     }
@@ -59,6 +60,10 @@ mod tests {
         }
     }
 
+    fn found(attempt: u8) -> FoundCommit {
+        FoundCommit { meta: meta(attempt), last_modified: None }
+    }
+
     fn failure(class: Class, uncertain: bool) -> Failure {
         let mut failure = Failure::local(class);
         failure.uncertain = uncertain;
@@ -71,8 +76,8 @@ mod tests {
         for class in [Class::Precondition, Class::Forbidden, Class::Conflict, Class::Timeout, Class::Server] {
             for uncertain in [false, true] {
                 let failure = failure(class, uncertain);
-                assert_eq!(settle(&failure, Some(meta(1)), ours), Settled::Ours);
-                assert_eq!(settle(&failure, Some(meta(2)), ours), Settled::Theirs(meta(2)));
+                assert_eq!(settle(&failure, Some(found(1)), ours), Settled::Ours);
+                assert_eq!(settle(&failure, Some(found(2)), ours), Settled::Theirs(found(2)));
                 let nothing = if uncertain { Settled::Unknown } else { Settled::NotCommitted };
                 assert_eq!(settle(&failure, None, ours), nothing);
             }

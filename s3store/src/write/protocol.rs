@@ -5,9 +5,8 @@ use std::time::Duration;
 use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
 use super::outcome::{Commit, CommitError};
-use crate::dataset::{Dataset, Proven};
+use crate::dataset::{Dataset, FoundCommit, Proven};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::CommitMeta;
 use crate::store::{Class, Failure, Permit, Put, Strictly};
 
 /// The least deadline of a ref's or commit's try, however short the commit timeout: better late than unknown.
@@ -46,25 +45,13 @@ pub(super) enum Mode {
 
 /// Step 2, and whenever a commit must be looked up: 1 HEAD.
 pub(super) async fn find(dataset: &Dataset, place: &Place) -> Result<Option<Outcome>> {
-    let permit = dataset.requests().permit().await?;
-    let found = head(dataset, &permit, place.commit_key()).await?;
-    drop(permit);
+    let found = dataset.find_commit(place.commit_key()).await?;
     found.map(|found| outcome(dataset, place, found)).transpose()
 }
 
-type Found = (CommitMeta, Option<i64>);
-
-async fn head(dataset: &Dataset, permit: &Permit, key: &str) -> Result<Option<Found>> {
-    let found = dataset.requests().head(permit, key).await;
-    let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
-    let Some(found) = found else { return Ok(None) };
-    let meta = CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))?;
-    Ok(Some((meta, found.last_modified)))
-}
-
-fn outcome(dataset: &Dataset, place: &Place, (meta, last_modified): Found) -> Result<Outcome> {
-    let late = judge::was_late(&meta, last_modified, dataset.commit_timeout());
-    Ok(Outcome { commit: place.commit(&meta)?, late })
+fn outcome(dataset: &Dataset, place: &Place, found: FoundCommit) -> Result<Outcome> {
+    let late = judge::was_late(&found.meta, found.last_modified, dataset.commit_timeout());
+    Ok(Outcome { commit: place.commit(&found.meta)?, late })
 }
 
 /// Step 4: puts the data file. Views' markers will go beside it; all must have landed before step 5.
@@ -112,7 +99,7 @@ pub(super) async fn put_ref(dataset: &Dataset, permit: &Permit, key: &str) -> Re
 /// Whose attempt the commit names.
 enum Committed {
     Ours,
-    Theirs(Found),
+    Theirs(FoundCommit),
 }
 
 /// Step 6: the conditional PUT, and a HEAD where its answers leave something open.
@@ -135,15 +122,14 @@ async fn put_commit(
     if !judge::must_look(&failure) {
         return Err(CommitError::NotCommitted(cause(failure)));
     }
-    let found = match head(dataset, permit, key).await {
+    let found = match dataset.find_commit_with(permit, key).await {
         Ok(found) => found,
         // Whatever lies there, this answer does not say that it is not ours.
         Err(error) => return Err(unknown(error.context(cause(failure)))),
     };
-    let last_modified = found.as_ref().and_then(|(_, last_modified)| *last_modified);
-    match judge::settle(&failure, found.map(|(meta, _)| meta), referenced.meta().attempt) {
+    match judge::settle(&failure, found, referenced.meta().attempt) {
         Settled::Ours => Ok(Committed::Ours),
-        Settled::Theirs(meta) => Ok(Committed::Theirs((meta, last_modified))),
+        Settled::Theirs(found) => Ok(Committed::Theirs(found)),
         Settled::NotCommitted => Err(CommitError::NotCommitted(cause(failure))),
         Settled::Unknown => Err(unknown(cause(failure))),
     }

@@ -12,9 +12,9 @@ use std::{fs, io};
 use source::{Module, Reference};
 
 /// Lowest first. A module uses only what stands before it.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "error", "clock", "ids", "metrics", "format", "pattern", "record", "codec", "merge", "store", "dataset", "write",
-    "read", "stream", "view", "testing",
+    "read", "stream", "doctor", "view", "testing",
 ];
 
 /// Neighbours that do not know each other.

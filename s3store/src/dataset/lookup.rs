@@ -1,0 +1,41 @@
+//! What more than one layer asks the bucket.
+
+use super::Dataset;
+use crate::error::Result;
+use crate::format::CommitMeta;
+use crate::store::{ListFrom, Page, Permit};
+
+/// A commit as it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundCommit {
+    pub(crate) meta: CommitMeta,
+    /// S3's time of the object, in microseconds; whole seconds.
+    pub(crate) last_modified: Option<i64>,
+}
+
+impl Dataset {
+    /// One page of the keys below `prefix`: 1 LIST.
+    pub(crate) async fn list_page(&self, prefix: &str, from: ListFrom<'_>) -> Result<Page> {
+        let permit = self.requests().permit().await?;
+        let page = self.requests().list(&permit, prefix, from).await;
+        page.map_err(|failure| failure.into_error(format!("list {prefix}")))
+    }
+
+    /// What lies under a commit's key: 1 HEAD.
+    ///
+    /// # Errors
+    /// A commit whose metadata do not parse: it is never taken for "no commit".
+    pub(crate) async fn find_commit(&self, key: &str) -> Result<Option<FoundCommit>> {
+        let permit = self.requests().permit().await?;
+        self.find_commit_with(&permit, key).await
+    }
+
+    /// [`find_commit`](Self::find_commit) with a permit that the caller holds.
+    pub(crate) async fn find_commit_with(&self, permit: &Permit, key: &str) -> Result<Option<FoundCommit>> {
+        let found = self.requests().head(permit, key).await;
+        let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
+        let Some(found) = found else { return Ok(None) };
+        let meta = CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))?;
+        Ok(Some(FoundCommit { meta, last_modified: found.last_modified }))
+    }
+}

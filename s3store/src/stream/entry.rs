@@ -1,0 +1,174 @@
+//! What a poll returns.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{Error, Result};
+use crate::format::{DataName, Offset, PartitionKey, Prefix};
+use crate::read::{File, PartitionFiles, Size};
+
+/// An entry of the change stream: one commit, at the place of one of its refs.
+///
+/// A commit that was restamped has an entry for each of its refs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Entry {
+    /// The entry's place in the stream.
+    pub offset: Offset,
+    /// The bucket that the paths are keys of.
+    pub bucket: String,
+    /// The partition's key, `name=value/name=value`.
+    pub partition: String,
+    /// The key of the data file.
+    pub data_path: String,
+    /// The key of the ref: the same text as `offset`.
+    pub ref_path: String,
+    /// The writer's clock when it put the ref, in whole microseconds: what the stream is ordered by.
+    pub stamped_at: DateTime<Utc>,
+    /// The write's insertion time, in whole microseconds: the same as in the file's insertion time column. Earlier than
+    /// `stamped_at` by what encoding and upload took, unless the writer chose it.
+    pub inserted_at: DateTime<Utc>,
+    /// How many records the data file holds.
+    pub row_count: u64,
+}
+
+/// A page of the change stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page {
+    /// The committed entries, in the order of their offsets.
+    pub entries: Vec<Entry>,
+    /// Where the next poll goes on: behind every ref that was looked at, committed or not. Store it once the entries
+    /// are dealt with.
+    pub next: Offset,
+    /// Whether there was nothing more to be had: the poll came as far as the settle window, or the upper bound, allows.
+    pub caught_up: bool,
+    /// How many refs were passed over, each logged, for a name that does not parse or a partition that the record
+    /// type does not have.
+    pub malformed: u64,
+}
+
+/// The records of a page of the change stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordPage<T> {
+    /// The records of all entries: partitions by key, and within one by (entity, version), or by file and row where
+    /// the record has no entity key. All versions; records that agree in entity and version are there once.
+    pub records: Vec<T>,
+    /// The committed entries, in the order of their offsets.
+    pub entries: Vec<Entry>,
+    /// Where the next poll goes on. Store it once the records are dealt with.
+    pub next: Offset,
+    /// Whether there was nothing more to be had: see [`Page::caught_up`].
+    pub caught_up: bool,
+    /// How many refs were passed over: see [`Page::malformed`].
+    pub malformed: u64,
+    /// How many data files were gone, and skipped: somebody deleted them after they were committed. Each is logged.
+    pub missing: u64,
+}
+
+/// The distinct partitions of entries, in key order: to find what the streams of several datasets have in common.
+///
+/// # Example
+/// ```
+/// # async fn example(
+/// #     costs: s3store::Dataset, cost_entries: Vec<s3store::Entry>, usage_entries: Vec<s3store::Entry>,
+/// # ) {
+/// use s3store::partitions_of;
+///
+/// let usage = partitions_of(&usage_entries);
+/// let common = cost_entries.iter().filter(|entry| usage.contains(entry.partition.as_str()));
+/// # }
+/// ```
+#[must_use]
+pub fn partitions_of(entries: &[Entry]) -> BTreeSet<&str> {
+    entries.iter().map(|entry| entry.partition.as_str()).collect()
+}
+
+/// The files of entries: each once, partitions in key order, files in key order.
+pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
+    let mut partitions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for entry in entries {
+        let Entry { partition, data_path, row_count, .. } = entry.borrow();
+        match partitions.get_mut(partition) {
+            Some(files) => drop(files.insert(data_path.clone(), *row_count)),
+            None => drop(partitions.insert(partition.clone(), BTreeMap::from([(data_path.clone(), *row_count)]))),
+        }
+    }
+    let file = |(key, rows)| File { key, size: Size::Rows(rows) };
+    let partition =
+        |(key, files): (String, BTreeMap<_, _>)| PartitionFiles { key, files: files.into_iter().map(file).collect() };
+    partitions.into_iter().map(partition).collect()
+}
+
+/// Refuses an entry that is not of this dataset, or not of its record's partitions.
+pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, names: &[&str]) -> Result<()> {
+    let Entry { offset, data_path, partition, .. } = entry;
+    let foreign = |why: String| Err(Error::invalid_input(format!("entry {offset} is not one of this dataset: {why}")));
+    if entry.bucket != bucket {
+        return foreign(format!("it is of bucket {:?}, and this is {bucket:?}", entry.bucket));
+    }
+    match prefix.parse_data_key(data_path) {
+        Some(key) if key.partition == partition && matches!(key.name, DataName::File { .. }) => {}
+        _ => return foreign(format!("{data_path:?} is no data file of partition {partition:?} under {prefix}")),
+    }
+    PartitionKey::parse(partition, names).map(drop).map_err(|error| error.context(format!("entry {offset}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(partition: &str, file: &str) -> Entry {
+        let data_path = format!("d/data/{partition}/{file}-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet");
+        let ref_path = format!("d/_ref/0000000000000001-{file}-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b;x.ref");
+        Entry {
+            offset: Offset::of(ref_path.clone()),
+            bucket: "b".to_owned(),
+            partition: partition.to_owned(),
+            data_path,
+            ref_path,
+            stamped_at: DateTime::UNIX_EPOCH,
+            inserted_at: DateTime::UNIX_EPOCH,
+            row_count: 3,
+        }
+    }
+
+    #[test]
+    fn files_come_once_in_partition_and_key_order() {
+        let entries =
+            [entry("p=1-2", "b"), entry("p=1", "z"), entry("p=1-2", "a"), entry("p=1", "z"), entry("p=1", "c")];
+        let partitions = files(&entries);
+        let keys: Vec<_> = partitions.iter().map(|partition| partition.key.as_str()).collect();
+        assert_eq!(keys, ["p=1", "p=1-2"]);
+        let files: Vec<_> = partitions.iter().flat_map(|partition| &partition.files).collect();
+        assert_eq!(
+            files.iter().map(|file| &file.key[..13]).collect::<Vec<_>>(),
+            ["d/data/p=1/c-", "d/data/p=1/z-", "d/data/p=1-2/", "d/data/p=1-2/"]
+        );
+        assert!(files.iter().all(|file| file.size == Size::Rows(3)));
+        assert_eq!(partitions_of(&entries).into_iter().collect::<Vec<_>>(), ["p=1", "p=1-2"]);
+        assert!(partitions_of(&[]).is_empty());
+    }
+
+    #[test]
+    fn entries_of_elsewhere_are_refused() {
+        let prefix = Prefix::new("d").unwrap();
+        let checked = |entry: &Entry, prefix: &Prefix| check(entry, "b", prefix, &["p"]).map_err(|e| e.to_string());
+        let good = entry("p=1", "t");
+        assert_eq!(checked(&good, &prefix), Ok(()));
+        let other_bucket = Entry { bucket: "c".to_owned(), ..good.clone() };
+        assert!(checked(&other_bucket, &prefix).unwrap_err().contains("it is of bucket \"c\", and this is \"b\""));
+        assert!(checked(&good, &Prefix::new("e").unwrap()).unwrap_err().contains("is not one of this dataset"));
+        let other_partition = Entry { partition: "p=2".to_owned(), ..good.clone() };
+        assert!(checked(&other_partition, &prefix).unwrap_err().contains("no data file of partition \"p=2\""));
+        assert!(
+            checked(&entry("q=1", "t"), &prefix).unwrap_err().contains("expected `p=…`"),
+            "{:?}",
+            checked(&entry("q=1", "t"), &prefix)
+        );
+    }
+}

@@ -1,0 +1,327 @@
+//! The change stream, on any server where nothing else is needed.
+//!
+//! Readers have a clock that is ahead by more than the settle window, so that nothing has to be waited for.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::TryStreamExt;
+use s3store::testing::{Fault, Operation, ServerTime};
+use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, ErrorKind, Offset, Record, Store, partitions_of};
+
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual};
+use crate::integration::records::{Event, Item};
+
+/// The dataset as a reader sees it for whom everything is settled.
+async fn settled(server: &Server) -> Dataset {
+    let clock = Clock::machine();
+    clock.set_offset(TimeDelta::seconds(30));
+    let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+    options.open(server.client.clone(), &server.bucket, &server.prefix).await.unwrap()
+}
+
+fn agrees(entry: &Entry, commit: &Commit) -> bool {
+    entry.offset == commit.offset
+        && entry.ref_path == commit.ref_path
+        && entry.data_path == commit.data_path
+        && entry.partition == commit.partition
+        && entry.inserted_at == commit.inserted_at
+        && entry.row_count == commit.row_count
+        && commit.offset.instant() == Some(entry.stamped_at)
+}
+
+/// Writes so many items of one partition each, one after the other.
+async fn write(store: &Store<Item>, parts: &[&str]) -> Vec<Commit> {
+    let mut commits = Vec::new();
+    for (version, part) in (1..).zip(parts) {
+        let items = [Item::new(part, 1, version, "first"), Item::new(part, version, version, "second")];
+        commits.extend(store.write(&items).await.unwrap());
+    }
+    commits
+}
+
+#[tokio::test]
+async fn pages_follow_each_other() {
+    let server = Server::start().await;
+    let commits = write(&Store::new(&server.dataset().await), &["b", "a", "b", "b", "ü 1"]).await;
+    let store = Store::<Item>::new(&settled(&server).await);
+    let all = store.poll(&Offset::START).await.unwrap();
+    assert!(all.caught_up && all.malformed == 0);
+    assert!(all.entries.len() == 5 && all.entries.iter().zip(&commits).all(|(e, c)| agrees(e, c)), "{all:?}");
+    assert!(all.entries.iter().all(|entry| entry.bucket == server.bucket));
+    assert_eq!(all.next, commits[4].offset);
+    assert_eq!(partitions_of(&all.entries).into_iter().collect::<Vec<_>>(), ["part=a", "part=b", "part=ü 1"]);
+
+    for limit in 1..=6 {
+        let (mut after, mut entries) = (Offset::START, Vec::new());
+        loop {
+            let page = store.poll(&after).limit(limit).await.unwrap();
+            assert!(page.entries.len() <= limit);
+            entries.extend(page.entries);
+            after = page.next;
+            if page.caught_up {
+                break;
+            }
+        }
+        assert_eq!((&entries, &after), (&all.entries, &all.next), "{limit} at once");
+    }
+    for (place, commit) in commits.iter().enumerate() {
+        let page = store.poll(&commit.offset).await.unwrap();
+        assert_eq!(page.entries, all.entries[place + 1..]);
+        let page = store.poll(&Offset::START).until(&commit.offset).await.unwrap();
+        assert_eq!(page.entries, all.entries[..place]);
+        assert!(page.caught_up);
+    }
+    assert_eq!(store.poll(&all.next).await.unwrap().next, all.next);
+}
+
+#[tokio::test]
+async fn records_of_a_page_are_all_versions_once() {
+    let server = Server::start().await;
+    let writer = Store::<Item>::new(&server.dataset().await);
+    let item = |part, id, version, note| Item::new(part, id, version, note);
+    writer.write(&[item("b", 2, 1, "x"), item("b", 1, 2, "y")]).await.unwrap();
+    writer.write(&[item("a", 1, 1, "x")]).await.unwrap();
+    writer.write(&[item("b", 1, 1, "z"), item("b", 1, 2, "replica")]).await.unwrap();
+    let store = Store::<Item>::new(&settled(&server).await);
+    let page = store.poll_records(&Offset::START).await.unwrap();
+    assert_eq!(
+        page.records,
+        [item("a", 1, 1, "x"), item("b", 1, 1, "z"), item("b", 1, 2, "replica"), item("b", 2, 1, "x"),]
+    );
+    assert_eq!((page.entries.len(), page.missing, page.caught_up), (3, 0, true));
+    let first = store.poll_records(&Offset::START).limit(1).await.unwrap();
+    assert_eq!(first.records, [item("b", 1, 2, "y"), item("b", 2, 1, "x")]);
+    let until = store.poll_records(&first.next).until(&page.next).await.unwrap();
+    assert_eq!(until.records, [item("a", 1, 1, "x")]);
+    let nothing = store.poll_records(&page.next).await.unwrap();
+    assert!(nothing.records.is_empty() && nothing.caught_up && nothing.next == page.next);
+}
+
+#[tokio::test]
+async fn windows_are_half_open() {
+    let server = Server::start().await;
+    let commits = write(&Store::new(&server.dataset().await), &["a", "b", "a"]).await;
+    let store = Store::<Item>::new(&settled(&server).await);
+    let at: Vec<DateTime<Utc>> = commits.iter().map(|commit| commit.offset.instant().unwrap()).collect();
+    let count = async |entries: s3store::PollRange| entries.await.unwrap().len();
+    assert_eq!(count(store.poll_range(..)).await, 3);
+    assert_eq!(count(store.poll_range(at[1]..)).await, 2);
+    assert_eq!(count(store.poll_range(..at[1])).await, 1);
+    assert_eq!(count(store.poll_range(at[0]..at[2])).await, 2);
+    assert_eq!(count(store.poll_range(at[0]..at[0])).await, 0);
+    assert_eq!(count(store.poll_range(at[2]..at[0])).await, 0);
+    let nanos = TimeDelta::nanoseconds(1);
+    assert_eq!(count(store.poll_range(at[1] + nanos..)).await, 1);
+    assert_eq!(count(store.poll_range(..at[1] + nanos)).await, 2);
+    let zone = chrono::FixedOffset::west_opt(7_200).unwrap();
+    assert_eq!(count(store.poll_range(at[1].with_timezone(&zone)..)).await, 2);
+    let page = store.poll(&store.dataset().offset_at(at[1])).until(&store.dataset().offset_at(at[2])).await.unwrap();
+    assert_eq!(page.entries, store.poll_range(at[1]..at[2]).await.unwrap());
+
+    // Latest per entity of the window, or all versions; every sink.
+    let latest = store.read_range(..).await.unwrap();
+    assert_eq!(
+        latest.iter().map(|i| (i.part.as_str(), i.id, i.version)).collect::<Vec<_>>(),
+        [("a", 1, 3), ("a", 3, 3), ("b", 1, 2), ("b", 2, 2)]
+    );
+    let history: Vec<Item> = store.read_range(..).history().stream().try_collect().await.unwrap();
+    assert_eq!(history.len(), 5);
+    assert_eq!(store.read_range(at[0]..at[1]).await.unwrap().len(), 1);
+    let partitions: Vec<_> = store.read_range(at[1]..).partitions().try_collect().await.unwrap();
+    assert_eq!(
+        partitions.iter().map(|p| (p.key.as_str(), p.rows.len())).collect::<Vec<_>>(),
+        [("part=a", 2), ("part=b", 2)]
+    );
+    let batches: Vec<_> = store.read_range(..).batches().try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), latest.len());
+}
+
+#[tokio::test]
+async fn entries_are_read_wherever_they_were_kept() {
+    let server = Server::start().await;
+    write(&Store::new(&server.dataset().await), &["a", "b", "a"]).await;
+    let store = Store::<Item>::new(&settled(&server).await);
+    let entries = store.poll(&Offset::START).await.unwrap().entries;
+    let json = serde_json::to_string(&entries).unwrap();
+    let kept: Vec<Entry> = serde_json::from_str(&json).unwrap();
+    assert_eq!(kept, entries);
+    let all = store.read_entries(&entries).await.unwrap();
+    assert_eq!(all, store.read_range(..).await.unwrap());
+    let doubled = kept.iter().chain(&entries).rev();
+    assert_eq!(store.read_entries(doubled).history().await.unwrap().len(), 5);
+    let only: Vec<Entry> = entries.iter().filter(|entry| entry.partition == "part=b").cloned().collect();
+    assert_eq!(store.read_entries(only).await.unwrap().len(), 2);
+    assert_eq!(store.read_entries(Vec::<Entry>::new()).await.unwrap(), []);
+}
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(place = part))]
+struct Elsewhere {
+    part: String,
+    id: i64,
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Event>::new(&dataset);
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+    let reader = reader_of(&world).await;
+    let entry = Store::<Event>::new(&reader).poll(&Offset::START).await.unwrap().entries.remove(0);
+    world.s3.create_bucket("other");
+    let other_bucket = world.options().init(world.s3.client(), "other", PREFIX).await.unwrap().into_dataset();
+    let other_prefix = world.options().init(world.s3.client(), BUCKET, "e").await.unwrap().into_dataset();
+    world.s3.clear_requests();
+    for dataset in [&other_bucket, &other_prefix] {
+        let error = Store::<Event>::new(dataset).read_entries([&entry]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("is not one of this dataset"), "{error}");
+    }
+    let error = Store::<Elsewhere>::new(&dataset).read_entries([&entry]).await.unwrap_err();
+    assert!(error.to_string().contains("expected `place=…`"), "{error}");
+    let other = Store::<Event>::new(&other_prefix);
+    for error in [
+        other.poll(&entry.offset).await.unwrap_err(),
+        other.poll(&Offset::START).until(&entry.offset).await.unwrap_err(),
+        other.poll_records(&entry.offset).await.unwrap_err(),
+        store.poll(&Offset::START).limit(0).await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    assert_eq!(world.log(), Vec::<String>::new());
+}
+
+/// A reader in another world's time, for whom everything is settled.
+async fn reader_of(world: &Virtual) -> Dataset {
+    let clock = Clock::virtual_time();
+    clock.set_offset(TimeDelta::seconds(30));
+    let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+    options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_did_not_commit_is_passed_for_good() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    let store = Store::<Event>::new(&reader_of(&world).await);
+    // An attempt that never commits, then another of the same token that does.
+    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+    writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
+    let page = store.poll(&Offset::START).await.unwrap();
+    let orphan = world.keys_with(".ref").remove(0);
+    assert_eq!((page.entries.len(), page.next.as_str()), (0, orphan.as_str()));
+    let records = store.poll_records(&Offset::START).await.unwrap();
+    assert_eq!((records.records.len(), records.next.as_str()), (0, orphan.as_str()));
+
+    let commit = writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap().unwrap();
+    world.s3.clear_requests();
+    let page = store.poll(&Offset::START).await.unwrap();
+    assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
+    // Two refs of one token in one partition: one HEAD.
+    let commit_key = format!("{PREFIX}/data/part=a/t.commit");
+    assert_eq!(world.log(), [format!("List {PREFIX}/_ref/"), format!("Head {commit_key}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refs_of_no_shape_are_passed_and_counted() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    for name in ["", "0", "0000000000000001-x;part=a.ref", "1000000000000000;part=a.ref"] {
+        world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/{name}"), "");
+    }
+    let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
+    let other = Store::<Elsewhere>::new(writer.dataset());
+    other.write(&[Elsewhere { part: "a".to_owned(), id: 1 }]).await.unwrap();
+    let store = Store::<Event>::new(&reader_of(&world).await);
+    let page = store.poll(&Offset::START).await.unwrap();
+    assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
+    assert_eq!((page.malformed, page.next.as_str()), (5, world.keys_with(".ref").pop().unwrap().as_str()));
+    let page = store.poll_records(&Offset::START).limit(3).await.unwrap();
+    assert_eq!((page.malformed, page.records.len(), page.caught_up), (3, 0, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_head_fails_the_poll() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    writer.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    let store = Store::<Event>::new(&reader_of(&world).await);
+    for (status, code, kind) in [(403, "AccessDenied", ErrorKind::Refused), (503, "SlowDown", ErrorKind::Unavailable)] {
+        for operation in [Operation::Head, Operation::List] {
+            world.s3.inject(Fault::on(operation).always().fail(status, code));
+            assert_eq!(store.poll(&Offset::START).await.unwrap_err().kind(), kind);
+            assert_eq!(store.poll_records(&Offset::START).await.unwrap_err().kind(), kind);
+            assert_eq!(store.read_range(..).await.unwrap_err().kind(), kind);
+            world.s3.clear_faults();
+        }
+    }
+    // A commit that says nothing is an error, not "no commit".
+    let commit = world.keys_with(".commit").remove(0);
+    world.s3.put_object(BUCKET, &commit, "");
+    let error = store.poll(&Offset::START).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidData && error.to_string().contains(&commit), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pruned_file_is_skipped_by_the_stream_alone() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
+    let more = writer.write(&Event::of(&["b"], 3)).await.unwrap();
+    let store = Store::<Event>::new(&reader_of(&world).await);
+    let entries = store.poll(&Offset::START).await.unwrap().entries;
+    for commit in [&commits[0], &more[0]] {
+        world.s3.remove_object(BUCKET, &commit.data_path).unwrap();
+    }
+    let page = store.poll_records(&Offset::START).await.unwrap();
+    assert_eq!((page.records.len(), page.entries.len(), page.missing), (2, 3, 2));
+    assert_eq!(page.next, more[0].offset);
+    assert_eq!(store.read_range(..).await.unwrap(), page.records);
+    assert_eq!(store.read_entries(&entries).await.unwrap(), page.records);
+    let partitions: Vec<_> = store.read_range(..).partitions().try_collect().await.unwrap();
+    assert_eq!(partitions.len(), 1);
+    // A snapshot lists what is there; one that vanishes between LIST and GET is another matter.
+    assert_eq!(store.read_all().await.unwrap(), page.records);
+    let left = world.keys_with(".parquet").remove(0);
+    let s3 = world.s3.clone();
+    world.s3.inject(Fault::on(Operation::Get).key(left.clone()).call_before(move |_| {
+        s3.remove_object(BUCKET, &left);
+        async {}
+    }));
+    assert_eq!(store.read_all().await.unwrap_err().kind(), ErrorKind::Vanished);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_pages_of_a_listing_make_no_difference() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    for id in 0..12 {
+        if id % 3 == 0 {
+            world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+        }
+        let _ = writer.write(&Event::of(&["a", "b"], id + 1)).await;
+    }
+    world.s3.clear_faults();
+    let store = Store::<Event>::new(&reader_of(&world).await);
+    let whole = store.poll(&Offset::START).await.unwrap();
+    for keys in [1, 2, 5, 7] {
+        world.s3.set_page_size(keys);
+        assert_eq!(store.poll(&Offset::START).await.unwrap(), whole);
+        let limited = store.poll(&Offset::START).limit(9).await.unwrap();
+        assert_eq!(limited.entries[..], whole.entries[..limited.entries.len()]);
+        assert!(!limited.caught_up);
+        assert_eq!(store.poll_range(..).await.unwrap(), whole.entries);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_never_starts_below_the_prefix() {
+    let world = Virtual::new();
+    world.s3.set_time(ServerTime::Tokio(world.clock.now()));
+    let store = Store::<Event>::new(&world.dataset().await);
+    world.s3.clear_requests();
+    store.poll(&Offset::START).await.unwrap();
+    store.poll(&store.dataset().offset_at(DateTime::<Utc>::MIN_UTC)).await.unwrap();
+    let starts: Vec<_> = world.s3.requests().iter().map(|r| r.start_after().map(str::to_owned)).collect();
+    assert_eq!(starts, [None, Some(format!("{PREFIX}/_ref/0000000000000000"))]);
+}
