@@ -87,7 +87,8 @@ pub use stream::{
     Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
 };
 pub use write::{
-    Commit, CommitError, IntoToken, NoToken, OneToken, TokenOf, Tokens, Unknown, Write, WriteError, WritePartition,
+    Commit, CommitError, IntoToken, NoToken, OneToken, RestampLate, StampedCommit, TokenOf, Tokens, Unknown, Write,
+    WriteError, WritePartition,
 };
 
 /// The Arrow that [`Read::batches`] speaks.

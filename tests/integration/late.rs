@@ -127,3 +127,56 @@ async fn an_unknown_outcome_says_what_to_look_up() {
     let commit = store.lookup_commit(&unknown.partition, &unknown.token).await.unwrap().unwrap();
     assert_eq!(commit.data_path, unknown.data_path);
 }
+
+#[tokio::test(start_paused = true)]
+async fn restamp_late_tries_until_a_ref_is_in_time() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    let records = Event::of(&["a", "b"], 2);
+    // Partition a is late, and so is its first second ref.
+    let of_a = |suffix: &'static str| put(suffix).key_contains("part=a");
+    world.s3.inject(of_a(".commit").times(4).hang());
+    world.s3.inject(Fault::on(Operation::Put).key_contains("part=a").key_ends_with(".ref").skip(1).times(4).hang());
+    let stamped = store.write(&records).token("t").restamp_late(3).await.unwrap();
+    assert_eq!(stamped.iter().map(|s| s.commit.partition.as_str()).collect::<Vec<_>>(), ["part=a", "part=b"]);
+    assert!(stamped[0].stream_offset > stamped[0].commit.offset);
+    assert_eq!(stamped[1].stream_offset, stamped[1].commit.offset);
+    let refs = world.keys_with("part=a.ref");
+    assert_eq!(refs.len(), 3);
+    assert_eq!(refs[2], stamped[0].stream_offset.as_str());
+    for stamped in &stamped {
+        let found = store.lookup_commit(&stamped.commit.partition, "t").await.unwrap();
+        assert_eq!(found.as_ref(), Some(&stamped.commit));
+    }
+
+    // A retry finds the commit as late as it was, and restamps it again.
+    pass(Duration::from_secs(1)).await;
+    let again = store.write(&records).token("t").restamp_late(3).await.unwrap();
+    assert_eq!(again[0].commit, stamped[0].commit);
+    assert!(again[0].stream_offset > stamped[0].stream_offset);
+    assert_eq!(again[1], stamped[1]);
+    let one = store.write_partition("part=a", &records[..2]).token("t").restamp_late(1).await.unwrap().unwrap();
+    assert_eq!(one.commit, stamped[0].commit);
+    assert_eq!(store.write_partition("part=a", &[]).restamp_late(1).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_restamp_brings_in_time_is_told_as_late() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    let records = Event::of(&["a", "b"], 2);
+    world.s3.inject(put(".commit").key_contains("part=a").times(4).hang());
+    let second = || Fault::on(Operation::Put).key_contains("part=a").key_ends_with(".ref").skip(1);
+    world.s3.inject(second().always().fail(403, "AccessDenied"));
+    let error = store.write(&records).token("t").restamp_late(2).await.unwrap_err();
+    assert!(error.is_late_only(), "{error:?}");
+    assert_eq!(error.late.iter().map(|c| c.partition.as_str()).collect::<Vec<_>>(), ["part=a"]);
+    assert_eq!(error.committed.iter().map(|c| c.partition.as_str()).collect::<Vec<_>>(), ["part=b"]);
+    let puts = world.s3.requests().iter().filter(|r| r.target().is_some_and(|key| key.contains("part=a.ref"))).count();
+    assert_eq!(puts, 3, "the write's, and one for each try");
+    let late = match store.write_partition("part=a", &records[..2]).token("t").restamp_late(0).await {
+        Err(CommitError::Late(commit)) => *commit,
+        other => panic!("{other:?} is not late"),
+    };
+    assert_eq!(late, error.late[0]);
+}

@@ -28,6 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use self::consistency::Consistency;
 use self::exchange::{Exchange, Shared, deadline};
 pub(crate) use self::failure::{Class, Failure};
+pub(crate) use self::retry::pause_after;
 pub(crate) use self::skew::Skew;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};

@@ -21,7 +21,8 @@ use self::attempt::Place;
 pub(crate) use self::encode::encode_here;
 use self::group::{Group, Rows};
 use self::many::Plan;
-pub use self::outcome::{Commit, CommitError, Unknown, WriteError};
+pub use self::outcome::{Commit, CommitError, StampedCommit, Unknown, WriteError};
+pub use self::restamp::RestampLate;
 pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::codec::Compression;
 use crate::dataset::{HivePartition, Store};
@@ -210,6 +211,23 @@ macro_rules! write_builder {
             pub fn optimistic_commit(mut self) -> Self {
                 self.options.optimistic = true;
                 self
+            }
+
+            /// Restamps what is committed late, up to `tries` times, instead of reporting it as late at once. Call it
+            /// last: what it returns is awaited.
+            ///
+            /// Each commit is returned as it is, the same on every retry, and beside it the offset that counts for
+            /// readers of the stream. A retry that finds a late commit restamps it again, since it can't know of an
+            /// earlier restamp: readers may see the records once more, which an entity key collapses. Where no ref
+            /// lands in time, the commit is reported as late.
+            ///
+            /// # Cancel safety
+            /// As without; the tries end when the future is dropped, but for a ref that is under way.
+            ///
+            /// # Requests
+            /// As without, and 1 PUT for each try.
+            pub fn restamp_late(self, tries: u32) -> RestampLate<Self> {
+                RestampLate::new(self, tries)
             }
         }
 

@@ -31,6 +31,19 @@ pub struct Commit {
     pub row_count: u64,
 }
 
+/// A commit, and where readers of the change stream come past it in time.
+///
+/// What a write returns that was told to [`restamp_late`](crate::Write::restamp_late).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StampedCommit {
+    /// The commit: the same on every retry.
+    pub commit: Commit,
+    /// The offset that counts for readers of the stream: the commit's own, or where that was late, the one of the ref
+    /// that was put in time.
+    pub stream_offset: Offset,
+}
+
 /// A write whose outcome is not known: its commit had no definite answer, and no commit was found.
 ///
 /// The commit may be there, or may still land. Write again with the same token, which finds it or makes it; without a
@@ -132,7 +145,7 @@ impl From<Error> for CommitError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteError {
-    /// What is committed in time, in key order.
+    /// What is committed in time, or restamped in time, in key order.
     pub committed: Vec<Commit>,
     /// What is committed, durable and in every snapshot, but late for the change stream, in key order. See
     /// [`CommitError::Late`].

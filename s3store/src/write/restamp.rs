@@ -1,12 +1,21 @@
 //! A fresh ref for a commit that readers of the stream may have passed.
 
-use super::judge;
-use super::outcome::{Commit, CommitError};
+use std::future::IntoFuture;
+
+use futures_util::future::join_all;
+
+use super::outcome::{Commit, CommitError, StampedCommit, WriteError};
 use super::protocol::{self, Outcome};
+use super::token::Tokens;
+use super::{BoxFuture, Write, WritePartition, judge};
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
 use crate::record::RootRecord;
+use crate::store::pause_after;
+
+/// From this try on the pauses are the longest that requests make.
+const LONGEST_PAUSE_AFTER: u32 = 4;
 
 impl<T: RootRecord> Store<T> {
     /// Puts one more ref for a commit, with the present time, so that readers of the change stream come past it again.
@@ -56,4 +65,91 @@ async fn run(dataset: Dataset, commit: Commit, name: RefName) -> Result<Outcome>
     let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
     let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
     Ok(Outcome { commit: Commit { offset: Offset::of(key.clone()), ref_path: key, ..commit }, late })
+}
+
+/// A write that restamps what is late, made by [`Write::restamp_late`] and [`WritePartition::restamp_late`].
+#[derive(Debug)]
+#[must_use = "nothing is written until it is awaited"]
+pub struct RestampLate<W> {
+    write: W,
+    tries: u32,
+}
+
+impl<W> RestampLate<W> {
+    pub(super) fn new(write: W, tries: u32) -> Self {
+        Self { write, tries }
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<Write<'a, T, K>> {
+    type Output = Result<Vec<StampedCommit>, WriteError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { write, tries } = self;
+        let store = write.store;
+        Box::pin(async move {
+            let mut error = match write.await {
+                Ok(commits) => return Ok(commits.into_iter().map(StampedCommit::in_time).collect()),
+                Err(error) => error,
+            };
+            let late = std::mem::take(&mut error.late);
+            let stamped = join_all(late.into_iter().map(|commit| stamp(store, commit, tries))).await;
+            let mut in_time: Vec<_> = error.committed.drain(..).map(StampedCommit::in_time).collect();
+            for result in stamped {
+                match result {
+                    Ok(stamped) => in_time.push(stamped),
+                    Err(commit) => error.late.push(commit),
+                }
+            }
+            in_time.sort_by(|a, b| a.commit.partition.cmp(&b.commit.partition));
+            if error.is_late_only() && error.late.is_empty() {
+                return Ok(in_time);
+            }
+            error.committed = in_time.into_iter().map(|stamped| stamped.commit).collect();
+            Err(error)
+        })
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<WritePartition<'a, T, K>> {
+    type Output = Result<Option<StampedCommit>, CommitError>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { write, tries } = self;
+        let store = write.store;
+        Box::pin(async move {
+            match write.await {
+                Ok(commit) => Ok(commit.map(StampedCommit::in_time)),
+                Err(CommitError::Late(commit)) => match stamp(store, *commit, tries).await {
+                    Ok(stamped) => Ok(Some(stamped)),
+                    Err(commit) => Err(CommitError::Late(Box::new(commit))),
+                },
+                Err(error) => Err(error),
+            }
+        })
+    }
+}
+
+impl StampedCommit {
+    fn in_time(commit: Commit) -> Self {
+        Self { stream_offset: commit.offset.clone(), commit }
+    }
+}
+
+/// Restamps a late commit until a ref is in time; gives the commit back where none is.
+async fn stamp<T: RootRecord>(store: &Store<T>, commit: Commit, tries: u32) -> Result<StampedCommit, Commit> {
+    for number in 1..=tries {
+        match store.restamp(&commit).await {
+            Ok(stamped) => return Ok(StampedCommit { stream_offset: stamped.offset, commit }),
+            // The ref is there, but late itself; its warning is logged.
+            Err(CommitError::Late(_)) => {}
+            Err(error) => tracing::warn!(%error, partition = commit.partition, "a late commit was not restamped"),
+        }
+        if let Some(pause) = pause_after(number.min(LONGEST_PAUSE_AFTER)).filter(|_| number < tries) {
+            store.dataset().clock().sleep(pause).await;
+        }
+    }
+    Err(commit)
 }
