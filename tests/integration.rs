@@ -6,6 +6,7 @@ mod integration {
     mod crash;
     mod dataset;
     mod determinism;
+    mod doctor;
     mod go_files;
     mod harness;
     mod late;

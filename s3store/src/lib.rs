@@ -56,6 +56,7 @@
 mod clock;
 mod codec;
 mod dataset;
+mod doctor;
 mod error;
 mod format;
 mod ids;
@@ -72,6 +73,7 @@ mod write;
 pub use clock::Clock;
 pub use codec::Compression;
 pub use dataset::{ClockGuard, Dataset, DatasetOptions, HivePartition, Init, Initialized, Store};
+pub use doctor::{Doctor, Finding, Report};
 pub use error::{Error, ErrorKind, Result};
 pub use format::Offset;
 pub use pattern::{

@@ -25,6 +25,29 @@ pub(crate) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
     FilePlan::new(Arc::new(metadata), layout)?.read(bytes)
 }
 
+/// What the end of a file tells of its rows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum RowCount {
+    Rows(u64),
+    /// The footer begins earlier: so many bytes from the file's end are needed.
+    Needs(u64),
+}
+
+/// How many rows a file of `size` bytes has, by its footer; `tail` is the end of it.
+pub(crate) fn row_count(tail: &Bytes, size: u64) -> Result<RowCount> {
+    guarded(|| {
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(tail, size) {
+            Ok(()) => {
+                let rows = reader.finish()?.file_metadata().num_rows();
+                u64::try_from(rows).map(RowCount::Rows).map_err(|_| ParquetError::General(format!("{rows} rows")))
+            }
+            Err(ParquetError::NeedMoreData(bytes)) => Ok(RowCount::Needs(bytes as u64)),
+            Err(error) => Err(error),
+        }
+    })
+}
+
 /// How a file with this footer is read: what of it is decoded, and how that becomes the layout's columns.
 #[derive(Debug)]
 pub(crate) struct FilePlan {

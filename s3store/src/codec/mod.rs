@@ -15,7 +15,7 @@ mod ranks;
 pub(crate) mod sort;
 
 pub(crate) use encode::Encoder;
-pub(crate) use file::{FileReader, open};
+pub(crate) use file::{FileReader, RowCount, open, row_count};
 
 /// Rows of a batch, when reading and when writing. Larger ones leave the processor's caches and cost a tenth.
 pub(crate) const BATCH_ROWS: usize = 8_192;

@@ -30,7 +30,7 @@ impl Token {
     }
 
     /// A token as it stands in an object's name; it may be one that a caller can't use.
-    pub(super) fn found(text: &str) -> Self {
+    pub(crate) fn found(text: &str) -> Self {
         Self(text.to_owned())
     }
 

@@ -251,7 +251,6 @@ impl Bucket {
     }
 
     /// The bytes `range` of an object, or `None` where there is no such object.
-    #[expect(dead_code, reason = "for reading parts of a file; whole files so far")]
     pub(crate) async fn get_range(
         &self,
         _permit: &Permit,

@@ -2,11 +2,10 @@
 //! be got wrong by whoever performs it.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
 
-use super::outcome::{Commit, Unknown};
+use super::outcome::{Commit, Unknown, time};
 use crate::error::{Error, Result};
-use crate::format::{AttemptId, CommitMeta, Offset, PartitionKey, Prefix, Token};
+use crate::format::{AttemptId, CommitMeta, PartitionKey, Prefix, Token};
 
 /// Where the records of one partition go, validated; nothing was sent. Step 1 of the write protocol.
 #[derive(Debug, Clone)]
@@ -38,17 +37,7 @@ impl Place {
 
     /// The commit that metadata found under the commit's key tell of.
     pub(super) fn commit(&self, meta: &CommitMeta) -> Result<Commit> {
-        let Self { prefix, partition, token, .. } = self;
-        let ref_path = prefix.ref_key(meta.ref_micros, token, meta.attempt, partition)?;
-        Ok(Commit {
-            partition: partition.as_str().to_owned(),
-            token: token.as_str().to_owned(),
-            offset: Offset::of(ref_path.clone()),
-            data_path: prefix.data_key(partition, token, meta.attempt)?,
-            ref_path,
-            inserted_at: time(meta.inserted_at_micros)?,
-            row_count: meta.row_count,
-        })
+        Commit::found(&self.prefix, &self.partition, &self.token, meta)
     }
 }
 
@@ -157,9 +146,4 @@ impl Referenced {
     pub(super) fn committed(&self) -> Result<Commit> {
         self.attempt.place.commit(&self.meta)
     }
-}
-
-fn time(micros: i64) -> Result<DateTime<Utc>> {
-    DateTime::from_timestamp_micros(micros)
-        .ok_or_else(|| Error::invalid_input(format!("{micros} microseconds is no insertion time")))
 }

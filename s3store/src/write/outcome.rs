@@ -5,8 +5,8 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, ErrorKind};
-use crate::format::Offset;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{CommitMeta, Offset, PartitionKey, Prefix, Token};
 
 /// A commit: one partition's records, durable and visible.
 ///
@@ -29,6 +29,27 @@ pub struct Commit {
     pub inserted_at: DateTime<Utc>,
     /// How many records the data file holds.
     pub row_count: u64,
+}
+
+impl Commit {
+    /// The commit that metadata found under a commit's key tell of.
+    pub(crate) fn found(prefix: &Prefix, partition: &PartitionKey, token: &Token, meta: &CommitMeta) -> Result<Self> {
+        let ref_path = prefix.ref_key(meta.ref_micros, token, meta.attempt, partition)?;
+        Ok(Self {
+            partition: partition.as_str().to_owned(),
+            token: token.as_str().to_owned(),
+            offset: Offset::of(ref_path.clone()),
+            data_path: prefix.data_key(partition, token, meta.attempt)?,
+            ref_path,
+            inserted_at: time(meta.inserted_at_micros)?,
+            row_count: meta.row_count,
+        })
+    }
+}
+
+pub(super) fn time(micros: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+        .ok_or_else(|| Error::invalid_input(format!("{micros} microseconds is no insertion time")))
 }
 
 /// A commit, and where readers of the change stream come past it in time.

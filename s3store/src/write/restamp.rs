@@ -17,29 +17,41 @@ use crate::store::pause_after;
 /// From this try on the pauses are the longest that requests make.
 const LONGEST_PAUSE_AFTER: u32 = 4;
 
-impl<T: RootRecord> Store<T> {
+impl Dataset {
     /// Puts one more ref for a commit, with the present time, so that readers of the change stream come past it again.
     ///
-    /// For commits that were reported [late](CommitError::Late). The data file and the commit stay as they are, and so
-    /// does the earlier ref: a reader may see the records twice, which an entity key collapses. Returns the commit with
-    /// the new ref's offset. Repeat it with the same commit until it is in time.
-    ///
-    /// The ref's PUT runs to its end even if the caller stops waiting.
+    /// For commits that were reported [late](CommitError::Late), or that [`doctor`](Dataset::doctor) found. The data
+    /// file and the commit stay as they are, and so does the earlier ref: a reader may see the records twice, which an
+    /// entity key collapses. Returns the commit with the new ref's offset. Repeat it with the same commit until it is
+    /// in time.
     ///
     /// # Errors
-    /// - [`CommitError::NotCommitted`]: no new ref is known to be there. The commit is not of this dataset, or S3 failed; in
-    ///   that case a ref may still land, which does no harm.
+    /// - [`CommitError::NotCommitted`]: no new ref is known to be there. The commit is not of this dataset, or S3 failed;
+    ///   in that case a ref may still land, which does no harm.
     /// - [`CommitError::Late`]: the new ref is there, but late itself. Restamp again.
+    ///
+    /// # Cancel safety
+    /// The ref's PUT runs to its end even if the caller stops waiting.
     ///
     /// # Requests
     /// 1 PUT.
     pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
-        let name = check(self.dataset().keys(), commit)?;
-        let task = self.dataset().tails().spawn(run(self.dataset().clone(), commit.clone(), name));
+        let name = check(self.keys(), commit)?;
+        let task = self.tails().spawn(run(self.clone(), commit.clone(), name));
         let outcome = task.await.map_err(|stopped| {
             Error::new(crate::ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
         })?;
         outcome?.into_result()
+    }
+}
+
+impl<T: RootRecord> Store<T> {
+    /// [`Dataset::restamp`].
+    ///
+    /// # Errors
+    /// As [`Dataset::restamp`].
+    pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
+        self.dataset().restamp(commit).await
     }
 }
 

@@ -1,0 +1,98 @@
+use super::*;
+
+const ATTEMPT: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5b";
+const OTHER: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5c";
+/// When the writes of these tests were stamped.
+const STAMPED: i64 = 100 * SECOND;
+const SCOPE: Scope = Scope { since: 50 * SECOND, until: 200 * SECOND, commit_timeout: 5 * SECOND };
+
+fn prefix() -> Prefix {
+    Prefix::new("d").unwrap()
+}
+
+fn listed(key: String, landed: i64) -> Listed {
+    Listed { key, size: 9, last_modified: Some(landed) }
+}
+
+fn a_ref(attempt: &str, stamped: i64, landed: i64) -> Listed {
+    listed(format!("d/_ref/{stamped:016}-t-{attempt};p=1.ref"), landed)
+}
+
+fn file(attempt: &str) -> Listed {
+    listed(format!("d/data/p=1/t-{attempt}.parquet"), STAMPED)
+}
+
+fn commit(landed: i64) -> Listed {
+    listed("d/data/p=1/t.commit".to_owned(), landed)
+}
+
+/// What is found where the commit, if it is listed, names [`ATTEMPT`].
+fn found(objects: &[Listed]) -> Vec<String> {
+    let (prefix, mut seen, mut diagnosis) = (prefix(), Seen::default(), Diagnosis::default());
+    let (refs, data) = objects.iter().cloned().partition(|object| object.key.contains("/_ref/"));
+    seen.add_refs(&prefix, refs);
+    seen.add_data(&prefix, data);
+    for (place, key) in seen.questions(&prefix, SCOPE) {
+        let attempt = AttemptId::parse(ATTEMPT).unwrap();
+        let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, row_count: 3 };
+        diagnosis.add(&prefix, &seen, &place, key.map(|_| meta), SCOPE).unwrap();
+    }
+    let word = |finding: &Finding| finding.to_string().split(':').next().unwrap().to_owned();
+    diagnosis.findings.iter().map(word).collect()
+}
+
+#[test]
+fn a_write_in_time_is_no_finding() {
+    let whole = [a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED + 4 * SECOND)];
+    assert_eq!(found(&whole), [""; 0]);
+    assert_eq!(found(&[]), [""; 0]);
+}
+
+#[test]
+fn what_may_be_late_within_the_second_is_found() {
+    let late = |ref_landed: i64, commit_landed: i64| {
+        found(&[a_ref(ATTEMPT, STAMPED, ref_landed), file(ATTEMPT), commit(commit_landed)])
+    };
+    // It says 5 s after the ref's instant, and may have been 5.9 s.
+    assert_eq!(late(STAMPED, STAMPED + 5 * SECOND), ["late"]);
+    assert_eq!(late(STAMPED + 5 * SECOND, STAMPED + 5 * SECOND), ["late"]);
+    assert_eq!(late(STAMPED + 5 * SECOND, STAMPED + 4 * SECOND), ["late"]);
+    assert_eq!(late(STAMPED + 4 * SECOND, STAMPED + 4 * SECOND), [""; 0]);
+}
+
+#[test]
+fn a_restamp_in_time_repairs() {
+    let (restamp, landed) = (STAMPED + 60 * SECOND, STAMPED + 60 * SECOND);
+    let late = [a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED + 30 * SECOND)];
+    let with = |more: Listed| found(&[late.as_slice(), &[more]].concat());
+    assert_eq!(with(a_ref(ATTEMPT, restamp, landed)), [""; 0]);
+    assert_eq!(with(a_ref(ATTEMPT, restamp, landed + 9 * SECOND)), ["late"]);
+    // Behind the window it counts too; that of another attempt does not.
+    assert_eq!(with(a_ref(ATTEMPT, SCOPE.until + SECOND, SCOPE.until + SECOND)), [""; 0]);
+    assert_eq!(with(a_ref(OTHER, restamp, landed)), ["ref without commit", "late"]);
+}
+
+#[test]
+fn pieces_of_writes_are_found() {
+    let (r, f, c) = (a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED));
+    assert_eq!(found(std::slice::from_ref(&r)), ["ref without commit"]);
+    assert_eq!(found(std::slice::from_ref(&f)), ["file without commit"]);
+    assert_eq!(found(&[r.clone(), f.clone()]), ["ref without commit", "file without commit"]);
+    assert_eq!(found(&[r.clone(), c.clone()]), ["commit without file"]);
+    assert_eq!(found(&[f.clone(), c.clone()]), ["commit without ref"]);
+    assert_eq!(found(&[r, f, c, file(OTHER)]), ["file without commit"]);
+}
+
+#[test]
+fn what_lies_outside_of_the_window_is_left_alone() {
+    let outside = SCOPE.until + SECOND;
+    let objects = [
+        a_ref(ATTEMPT, outside, outside),
+        listed(format!("d/data/p=1/t-{ATTEMPT}.parquet"), outside),
+        listed("d/data/p=1/u.commit".to_owned(), SCOPE.since - 2 * SECOND),
+    ];
+    assert_eq!(found(&objects), [""; 0]);
+    // A time that S3 does not tell may be any.
+    let untold = Listed { last_modified: None, ..file(ATTEMPT) };
+    assert_eq!(found(&[untold]), ["file without commit"]);
+}
