@@ -9,6 +9,7 @@ mod integration {
     mod doctor;
     mod go_files;
     mod harness;
+    mod kill;
     mod late;
     mod optimistic;
     mod partly;

@@ -1,0 +1,286 @@
+//! Writers and followers in processes of their own, killed at random with SIGKILL.
+//!
+//! What a writer was told is committed must be in the snapshot and seen by every follower, exactly once after
+//! deduplication. Every process keeps its state in a file: a writer the batches that it was told are committed, a
+//! follower its offset. `S3STORE_KILL_SECONDS` says how long it goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use s3store::testing::{ACCESS_KEY, Listener, REGION, S3, SECRET_KEY};
+use s3store::{Clock, Dataset, Finding, Offset, Store};
+
+use crate::integration::harness::{BUCKET, Server, pass};
+use crate::integration::records::Item;
+
+const WRITERS: u64 = 4;
+const FOLLOWERS: u64 = 2;
+const RECORDS: i64 = 10;
+
+/// What a process is: `writer 0`.
+const ROLE: &str = "S3STORE_KILL_ROLE";
+const FOLDER: &str = "S3STORE_KILL_FOLDER";
+const PREFIX: &str = "S3STORE_KILL_PREFIX";
+
+/// A record as it is told from others: entity and version.
+type Key = (String, i64, i64);
+
+fn key(item: &Item) -> Key {
+    (item.part.clone(), item.id, item.version)
+}
+
+/// A writer's batch: versions of entities that are its own, in partitions that it shares.
+fn batch(writer: u64, number: i64) -> Vec<Item> {
+    let id = |place: i64| i64::try_from(writer).unwrap() * 1_000 + (number * RECORDS + place) % 50;
+    let part = |id: i64| if id % 2 == 0 { "even" } else { "odd" };
+    (0..RECORDS).map(|place| Item::new(part(id(place)), id(place), number, "x")).collect()
+}
+
+/// Does nothing but in the processes of the test below.
+#[tokio::test]
+async fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let folder = PathBuf::from(std::env::var_os(FOLDER).unwrap());
+    let server = Server::start().await;
+    let prefix = std::env::var(PREFIX).unwrap();
+    let dataset = Dataset::open(server.client.clone(), &server.bucket, prefix).await.unwrap();
+    let store = Store::new(&dataset);
+    match role.split_once(' ').unwrap() {
+        ("writer", number) => write(&store, number.parse().unwrap(), &folder).await,
+        (_, number) => follow(&store, number, &folder).await,
+    }
+}
+
+async fn write(store: &Store<Item>, writer: u64, folder: &Path) {
+    let log = folder.join(format!("writer-{writer}"));
+    let mut next = acknowledged(&log) + 1;
+    let mut log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+    loop {
+        let token = format!("writer-{writer}-batch-{next}");
+        // Whatever went wrong: the same again, until it is committed in time.
+        match store.write(&batch(writer, next)).token(token).restamp_late(5).await {
+            Ok(_) => {
+                writeln!(log, "{next}").unwrap();
+                next += 1;
+                // Not before: the batch at which it was killed may be committed.
+                if folder.join("stop").exists() {
+                    return;
+                }
+            }
+            Err(error) => eprintln!("writer {writer}: {error:?}"),
+        }
+    }
+}
+
+/// The last batch that a writer was told is committed. A line that was cut off does not count.
+fn acknowledged(log: &Path) -> i64 {
+    lines(log).last().map_or(0, |line| line.parse().unwrap())
+}
+
+/// The whole lines of a file that may not exist.
+fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
+}
+
+async fn follow(store: &Store<Item>, number: &str, folder: &Path) {
+    let checkpoint = folder.join(format!("offset-{number}"));
+    let offset = fs::read_to_string(&checkpoint).map_or(Offset::START, |text| text.parse().unwrap());
+    let mut seen = OpenOptions::new().create(true).append(true).open(folder.join(format!("seen-{number}"))).unwrap();
+    let mut pages = store.follow(&offset).limit(25).pace(Duration::from_millis(200)).records();
+    loop {
+        match pages.try_next().await {
+            Ok(page) => {
+                let page = page.unwrap();
+                let lines: String =
+                    page.records.iter().map(|r| format!("\n{} {} {}\n", r.part, r.id, r.version)).collect();
+                seen.write_all(lines.as_bytes()).unwrap();
+                let new = checkpoint.with_extension("new");
+                fs::write(&new, page.next.as_str()).unwrap();
+                fs::rename(new, &checkpoint).unwrap();
+            }
+            Err(error) => eprintln!("follower {number}: {error:?}"),
+        }
+    }
+}
+
+/// What a follower has seen, and how often.
+fn seen(folder: &Path, number: u64) -> BTreeMap<Key, usize> {
+    let mut seen = BTreeMap::new();
+    // A line that a kill cut off is followed by an empty one; its page comes again.
+    for line in lines(&folder.join(format!("seen-{number}"))) {
+        let parts: Vec<&str> = line.split(' ').collect();
+        if let [part, id, version] = parts[..] {
+            let (Ok(id), Ok(version)) = (id.parse(), version.parse()) else { continue };
+            *seen.entry((part.to_owned(), id, version)).or_default() += 1;
+        }
+    }
+    seen
+}
+
+/// The processes, and what they have in common.
+struct Fleet {
+    folder: tempfile::TempDir,
+    variables: Vec<(&'static str, String)>,
+    running: Vec<(String, Child)>,
+    kills: BTreeMap<String, usize>,
+}
+
+impl Fleet {
+    fn start(variables: Vec<(&'static str, String)>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut fleet = Self { folder, variables, running: Vec::new(), kills: BTreeMap::new() };
+        let roles = (0..WRITERS).map(|n| format!("writer {n}")).chain((0..FOLLOWERS).map(|n| format!("follower {n}")));
+        for role in roles {
+            let child = fleet.spawn(&role);
+            fleet.running.push((role, child));
+        }
+        fleet
+    }
+
+    fn spawn(&self, role: &str) -> Child {
+        let log = self.folder.path().join(format!("{role}.log"));
+        let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "integration::kill::child", "--nocapture"])
+            .env(ROLE, role)
+            .env(FOLDER, self.folder.path())
+            .envs(self.variables.iter().cloned())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Kills the process at a place, and starts it anew.
+    fn kill(&mut self, place: usize) {
+        let (role, child) = &mut self.running[place];
+        child.kill().unwrap();
+        child.wait().unwrap();
+        *self.kills.entry(role.clone()).or_default() += 1;
+        let role = role.clone();
+        self.running[place].1 = self.spawn(&role);
+    }
+
+    /// Waits for the writers to end by themselves, so that what they know and what is committed agree.
+    async fn stop_writers(&mut self) {
+        File::create(self.folder.path().join("stop")).unwrap();
+        for (role, child) in &mut self.running {
+            while role.starts_with("writer") {
+                match child.try_wait().unwrap() {
+                    Some(status) => {
+                        assert!(status.success(), "{role} failed");
+                        break;
+                    }
+                    None => pass(Duration::from_millis(50)).await,
+                }
+            }
+        }
+    }
+
+    /// What the writers were told is committed.
+    fn acknowledged(&self) -> BTreeSet<Key> {
+        let batches = |writer| 1..=acknowledged(&self.folder.path().join(format!("writer-{writer}")));
+        let of = |writer| batches(writer).flat_map(move |number| batch(writer, number));
+        (0..WRITERS).flat_map(of).map(|item| key(&item)).collect()
+    }
+
+    /// The ends of the logs of what went wrong in the processes.
+    fn logs(&self) -> String {
+        let log = |(role, _): &(String, Child)| {
+            let text = fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
+            format!("{role}: {}\n", text.lines().rev().take(5).collect::<Vec<_>>().join("\n  "))
+        };
+        self.running.iter().map(log).collect()
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        for (_, child) in &mut self.running {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A server that other processes reach: the one of the environment, or this process's on a socket.
+async fn server() -> (Client, String, String, Vec<(&'static str, String)>, Option<(S3, Listener)>) {
+    if std::env::var_os("S3STORE_TEST_ENDPOINT").is_some() {
+        let server = Server::start().await;
+        return (server.client, server.bucket, server.prefix, Vec::new(), None);
+    }
+    let s3 = S3::with_bucket(BUCKET);
+    let listener = s3.listen("127.0.0.1:0").await.unwrap();
+    let variables = [
+        ("S3STORE_TEST_ENDPOINT", listener.endpoint()),
+        ("S3STORE_TEST_SERVER", "a socket of the test".to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+    ];
+    (s3.client(), BUCKET.to_owned(), "killed".to_owned(), variables.into(), Some((s3, listener)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_or_doubled_by_kills() {
+    let seconds: u64 = std::env::var("S3STORE_KILL_SECONDS").map_or(4, |seconds| seconds.parse().unwrap());
+    let (client, bucket, prefix, mut variables, _s3) = server().await;
+    variables.push((PREFIX, prefix.clone()));
+    let dataset = Dataset::init(client, &bucket, &prefix).commit_timeout(Duration::from_secs(4)).await.unwrap();
+    let dataset = dataset.into_dataset();
+    let mut fleet = Fleet::start(variables);
+
+    let clock = Clock::machine();
+    let mut random = clock.now().timestamp_micros().unsigned_abs();
+    let started = clock.now();
+    while (clock.now() - started).num_milliseconds() < i64::try_from(seconds * 1_000).unwrap() {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        pass(Duration::from_millis(500 + (random >> 33) % 1_000)).await;
+        let processes = fleet.running.len();
+        fleet.kill(usize::try_from(random >> 40).unwrap() % processes);
+    }
+    fleet.stop_writers().await;
+    let acknowledged = fleet.acknowledged();
+    let kills: usize = fleet.kills.values().sum();
+    println!("{kills} kills in {seconds} s ({:?}); {} records committed", fleet.kills, acknowledged.len());
+    assert!(kills as u64 >= seconds * 5 / 6, "{kills} kills");
+    assert!(acknowledged.len() > 100, "{}", fleet.logs());
+
+    let store = Store::<Item>::new(&dataset);
+    let history = store.read_all().history().await.unwrap();
+    let committed: BTreeSet<Key> = history.iter().map(key).collect();
+    assert_eq!(history.len(), committed.len());
+    assert!(committed == acknowledged, "{:?}", committed.symmetric_difference(&acknowledged).collect::<Vec<_>>());
+    let latest = store.read_all().await.unwrap();
+    let entities: BTreeSet<_> = acknowledged.iter().map(|(part, id, _)| (part.clone(), *id)).collect();
+    assert_eq!(latest.len(), entities.len());
+
+    for follower in 0..FOLLOWERS {
+        let waiting = clock.now();
+        let mut seen_by = seen(fleet.folder.path(), follower);
+        while seen_by.len() < acknowledged.len() && (clock.now() - waiting).num_seconds() < 60 {
+            pass(Duration::from_millis(200)).await;
+            seen_by = seen(fleet.folder.path(), follower);
+        }
+        let again = seen_by.values().filter(|times| **times > 1).count();
+        println!("follower {follower}: {} records seen, {again} of them more than once", seen_by.len());
+        let seen_by: BTreeSet<Key> = seen_by.into_keys().collect();
+        let missed: Vec<_> = acknowledged.difference(&seen_by).collect();
+        assert!(missed.is_empty(), "missed {missed:?}\n{}", fleet.logs());
+        assert_eq!(seen_by.len(), acknowledged.len());
+    }
+
+    let report = dataset.doctor(..).await.unwrap();
+    let harmless = |finding: &&Finding| {
+        matches!(finding, Finding::RefWithoutCommit { .. } | Finding::FileWithoutCommit { .. } | Finding::Late { .. })
+    };
+    println!("{} files, {} commits, {} findings", report.files, report.commits, report.findings.len());
+    let damage: Vec<_> = report.findings.iter().filter(|finding| !harmless(finding)).collect();
+    assert!(damage.is_empty(), "{damage:?}");
+}
