@@ -6,6 +6,7 @@ use s3store::testing::{Object, S3};
 use s3store::{Commit, Dataset, Store};
 
 use super::run::{RECORDS, Told};
+use super::shape::Shape;
 use crate::integration::harness::{BUCKET, PREFIX};
 use crate::integration::records::Event;
 
@@ -95,9 +96,9 @@ impl Watch {
     }
 
     /// How often each record is visible, at least and at most.
-    pub(super) fn copies(&self, partitions: &[String]) -> (usize, usize) {
-        let of = |partition: &String| self.commits.keys().filter(|key| place(key).0 == partition).count();
-        let counts = || partitions.iter().map(of);
+    pub(super) fn copies(&self, shape: Shape) -> (usize, usize) {
+        let of = |partition: String| self.commits.keys().filter(|key| place(key).0 == partition).count();
+        let counts = || shape.partition_keys().map(of);
         (counts().min().unwrap(), counts().max().unwrap())
     }
 
