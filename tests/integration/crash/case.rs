@@ -41,21 +41,35 @@ impl Case {
     /// All cases of a shape in which something happens once.
     pub(super) fn single(shape: Shape, targets: &[Target]) -> Vec<Self> {
         let hits = targets.iter().flat_map(|target| Hit::all(target, everything()));
-        let followed = |hit: Hit| {
-            follow_ups(shape).iter().flat_map(move |&follow_up| Self::all(shape, vec![hit.clone()], follow_up))
-        };
-        hits.flat_map(followed).collect()
-    }
-
-    /// All cases in which this happens, and that is done about it.
-    pub(super) fn all(shape: Shape, hits: Vec<Hit>, follow_up: FollowUp) -> Vec<Self> {
         let mut cases = Vec::new();
-        for &landing in landings(&hits, follow_up) {
-            for &drained in drained(&hits, follow_up) {
-                cases.push(Self { shape, hits: hits.clone(), landing, follow_up, drained });
+        for hit in hits {
+            for &follow_up in follow_ups(shape) {
+                for &landing in hit.strike.landings(follow_up) {
+                    for &drained in hit.strike.drained(follow_up) {
+                        let hits = vec![hit.clone()];
+                        cases.push(Self { shape, hits, landing, follow_up, drained });
+                    }
+                }
             }
         }
         cases
+    }
+
+    /// All cases in which both happen, and a retry follows. It meets what lands late half way, or is over by then.
+    pub(super) fn pair(shape: Shape, first: &Hit, second: Hit) -> impl Iterator<Item = Self> + use<> {
+        let hits = vec![first.clone(), second];
+        let follow_up = if shape.token { FollowUp::SameToken } else { FollowUp::NoToken };
+        let landings: &[Landing] = match hits.iter().any(|hit| hit.strike.lands_late()) {
+            true => &[Landing::DuringRetry, Landing::AfterRetry],
+            false => &[Landing::Never],
+        };
+        landings.iter().map(move |&landing| Self { shape, hits: hits.clone(), landing, follow_up, drained: true })
+    }
+
+    /// The case in which this happens, and nothing else.
+    pub(super) fn alone(shape: Shape, hit: &Hit) -> Self {
+        let (landing, follow_up) = (Landing::Never, FollowUp::Nothing);
+        Self { shape, hits: vec![hit.clone()], landing, follow_up, drained: true }
     }
 
     /// The faults, in the order in which they are to be injected: after its death nothing else of a process happens.
@@ -87,15 +101,19 @@ fn follow_ups(shape: Shape) -> &'static [FollowUp] {
     }
 }
 
-fn landings(hits: &[Hit], follow_up: FollowUp) -> &'static [Landing] {
-    match (hits.iter().any(|hit| hit.strike.lands_late()), follow_up) {
-        (false, _) => &[Landing::Never],
-        (true, FollowUp::Nothing) => &[Landing::AfterRetry, Landing::Never],
-        (true, _) => &[Landing::BeforeRetry, Landing::DuringRetry, Landing::AfterRetry, Landing::Never],
+impl Strike {
+    fn landings(self, follow_up: FollowUp) -> &'static [Landing] {
+        match (self.lands_late(), follow_up) {
+            (false, _) => &[Landing::Never],
+            (true, FollowUp::Nothing) => &[Landing::AfterRetry, Landing::Never],
+            (true, _) => &[Landing::BeforeRetry, Landing::DuringRetry, Landing::AfterRetry, Landing::Never],
+        }
     }
-}
 
-fn drained(hits: &[Hit], follow_up: FollowUp) -> &'static [bool] {
-    let goes_on = hits.iter().any(|hit| matches!(hit.strike, Strike::CallerGone(_)));
-    if goes_on && follow_up != FollowUp::Nothing { &[true, false] } else { &[true] }
+    fn drained(self, follow_up: FollowUp) -> &'static [bool] {
+        match self {
+            Self::CallerGone(_) if follow_up != FollowUp::Nothing => &[true, false],
+            _ => &[true],
+        }
+    }
 }

@@ -1,13 +1,16 @@
 //! Performs one case.
 
+use std::time::Duration;
+
 use s3store::testing::{Answer, Fault, Operation, Request};
 use s3store::{Commit, Dataset, Store, Unknown, WriteError};
 
 use super::case::{Case, FollowUp, Landing};
 use super::shape::{Shape, Way};
+use super::strike::Hit;
 use super::target::{FIRST, Target};
 use super::watch::Watch;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, sent_by, until};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, pass, sent_by};
 use crate::integration::records::Event;
 
 const TOKEN: &str = "job-1";
@@ -186,15 +189,32 @@ pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -
     let shape = case.shape;
     let mut task = tokio::spawn(write(first.clone(), shape, shape.token, FIRST_TIME));
     let Some(end) = case.end_of_the_caller() else { return task.await.unwrap() };
-    let is_silent = |request: &Request| request.answer == Answer::Silence;
-    let struck = || end.target.find(&world.s3.requests()).is_some_and(is_silent);
     tokio::select! {
         told = &mut task => return told.unwrap(),
-        () = until(struck) => task.abort(),
+        () = struck(world, end) => task.abort(),
     }
-    let stopped = task.await;
-    assert!(stopped.is_err_and(|stopped| stopped.is_cancelled()));
+    match task.await {
+        // It had ended already, for what befell another partition.
+        Ok(told) => return told,
+        Err(stopped) => assert!(stopped.is_cancelled(), "{stopped}"),
+    }
+    if let Some(death) = case.hits.iter().find(|hit| hit.strike.ends_the_process()) {
+        // Of what goes on without the caller.
+        struck(world, death).await;
+    }
     shape.partition_keys().map(|partition| (partition, Told::Dropped)).collect()
+}
+
+/// Waits until a hit has silenced its target, or can't any more. Time passes meanwhile: an earlier try may have to run
+/// into its deadline first.
+async fn struck(world: &Virtual, hit: &Hit) {
+    let is_silent = |request: &Request| request.answer == Answer::Silence;
+    for _ in 0..1_000 {
+        if hit.target.find(&world.s3.requests()).is_some_and(is_silent) {
+            return;
+        }
+        pass(Duration::from_millis(500)).await;
+    }
 }
 
 /// Once more with the token, when all is over: what was reported comes back, and each record exists once.

@@ -89,29 +89,17 @@ pub(super) fn everything() -> Vec<(Strike, Times)> {
 }
 
 /// What can happen to a request, one strike of each meaning.
-pub(super) fn meanings(target: &Target) -> Vec<(Strike, Times)> {
-    let mut meanings = vec![
-        // Not applied, or so it seems: to be tried again, for good, or nobody knows after a while.
-        (Strike::Refused(503), Times::Once),
-        (Strike::Refused(403), Times::Once),
-        (Strike::Silence, Times::Once),
-        (Strike::Silence, Times::Always),
-        // Applied, and told otherwise.
-        (Strike::AppliedThenError, Times::Once),
-        (Strike::AppliedThenSilence, Times::Always),
-        (Strike::Late(Lost::Error), Times::Once),
-        (Strike::Late(Lost::Silence), Times::Always),
-        // Nobody is there to be told.
-        (Strike::CallerGone(Fate::Applied), Times::Once),
-        (Strike::CallerGone(Fate::Late), Times::Once),
-        (Strike::Death(Fate::Applied), Times::Once),
-        (Strike::Death(Fate::Late), Times::Once),
-    ];
-    if target.is_conditional() {
-        meanings.extend([(Strike::Refused(409), Times::Once), (Strike::Refused(409), Times::Always)]);
-    }
-    meanings
-}
+pub(super) const MEANINGS: [(Strike, Times); 6] = [
+    // Not applied: to be tried again, or nobody knows after a while.
+    (Strike::Refused(503), Times::Once),
+    (Strike::Silence, Times::Always),
+    // Applied, at once or later, and told otherwise.
+    (Strike::AppliedThenError, Times::Once),
+    (Strike::Late(Lost::Error), Times::Once),
+    // Nobody is there to be told.
+    (Strike::CallerGone(Fate::Applied), Times::Once),
+    (Strike::Death(Fate::Late), Times::Once),
+];
 
 impl Strike {
     fn fate(self) -> Option<Fate> {

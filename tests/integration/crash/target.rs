@@ -40,11 +40,6 @@ impl Target {
         Self { before: 0, ..self.clone() } == Self { before: 0, ..other.clone() }
     }
 
-    /// Whether it puts a commit, the one request with a condition.
-    pub(super) fn is_conditional(&self) -> bool {
-        self.operation == Operation::Put && self.suffix == ".commit"
-    }
-
     /// Finds it among these.
     pub(super) fn find<'a>(&self, requests: &'a [Request]) -> Option<&'a Request> {
         requests.iter().filter(|request| self.is(request)).nth(self.before)
