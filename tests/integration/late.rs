@@ -50,6 +50,26 @@ async fn three_slow_tries_are_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_for_a_permit_makes_nothing_late() {
+    let world = Virtual::new();
+    let dataset = world.dataset_with(world.options().max_inflight_requests(1)).await;
+    // While the data file is put, a look-up queues for the one permit, and then takes longer than the commit timeout.
+    world.s3.inject(Fault::on(Operation::Head).delay(Duration::from_secs(20)));
+    let other = Store::<Event>::new(&dataset);
+    world.s3.inject(put(".parquet").call_before(move |_| {
+        let other = other.clone();
+        async move {
+            tokio::spawn(async move { other.lookup_commit("part=b", "t").await });
+            pass(Duration::from_millis(1)).await;
+        }
+    }));
+    let begun = world.clock.now();
+    let commits = Store::<Event>::new(&dataset).write(&Event::of(&["a"], 1)).await.unwrap();
+    assert_eq!(commits.len(), 1);
+    assert!((world.clock.now() - begun).num_seconds() >= 20, "it did not wait");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wall_clock_that_leaps_makes_late() {
     // What the monotonic clock does not see: the machine slept.
     let world = Virtual::new();

@@ -1,83 +1,12 @@
 //! The cases: which request, what happens to it, what is done then.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
 
-use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation, Request};
+use s3store::testing::Fault;
 
-use crate::integration::harness::sent_by;
-
-/// The process whose requests the faults strike.
-pub(super) const FIRST: &str = "first-writer";
-
-/// The names of the partitions that a write goes to.
-pub(super) const PARTITIONS: [&str; 2] = ["a", "b"];
-
-/// A kind of write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shape {
-    pub(super) token: bool,
-    pub(super) optimistic: bool,
-    pub(super) partitions: usize,
-}
-
-/// A request of a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
-    operation: Operation,
-    /// The end of its key.
-    suffix: &'static str,
-    partition: &'static str,
-    /// How many like it come before.
-    before: usize,
-}
-
-/// What happens to a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Strike {
-    /// It never reaches S3.
-    ConnectionLost,
-    /// S3 refuses it with a status.
-    Refused(u16),
-    /// No answer; it was not applied.
-    Silence,
-    /// Applied, and answered with an error.
-    AppliedThenError,
-    /// Applied, and the connection drops.
-    AppliedThenLost,
-    /// Applied, without an answer.
-    AppliedThenSilence,
-    /// Not yet applied: an error or silence, and it lands some time later.
-    Late(Lost),
-    /// The answer's body breaks off, or stops.
-    BodyCut,
-    BodyStalled,
-    /// The caller's future is dropped while the request is under way.
-    CallerGone(Fate),
-    /// The process ends: no further request of it arrives.
-    Death(Fate),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lost {
-    Error,
-    Silence,
-}
-
-/// What becomes of the request that was under way when its caller went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    Lost,
-    Applied,
-    Late,
-}
-
-/// Whether a strike is over with one try of the request, or meets all of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Times {
-    Once,
-    Always,
-}
+use super::shape::Shape;
+use super::strike::{Hit, Strike, everything};
+use super::target::Target;
 
 /// When a request that is late lands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,55 +29,68 @@ pub(super) enum FollowUp {
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) shape: Shape,
-    pub(super) target: Target,
-    pub(super) strike: Strike,
-    pub(super) times: Times,
+    /// In the order of the requests.
+    pub(super) hits: Vec<Hit>,
     pub(super) landing: Landing,
     pub(super) follow_up: FollowUp,
     /// Whether detached work of the first writer ends before the follow-up begins.
     pub(super) drained: bool,
 }
 
-/// All cases of a shape.
-pub(super) fn cases(shape: Shape, targets: &[Target]) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for target in targets {
-        for (strike, times) in strikes() {
+impl Case {
+    /// All cases of a shape in which something happens once.
+    pub(super) fn single(shape: Shape, targets: &[Target]) -> Vec<Self> {
+        let hits = targets.iter().flat_map(|target| Hit::all(target, everything()));
+        let mut cases = Vec::new();
+        for hit in hits {
             for &follow_up in follow_ups(shape) {
-                for &landing in strike.landings(follow_up) {
-                    for &drained in strike.drained(follow_up) {
-                        let target = target.clone();
-                        cases.push(Case { shape, target, strike, times, landing, follow_up, drained });
+                for &landing in hit.strike.landings(follow_up) {
+                    for &drained in hit.strike.drained(follow_up) {
+                        let hits = vec![hit.clone()];
+                        cases.push(Self { shape, hits, landing, follow_up, drained });
                     }
                 }
             }
         }
+        cases
     }
-    cases
-}
 
-fn strikes() -> Vec<(Strike, Times)> {
-    let for_tries = [
-        Strike::ConnectionLost,
-        Strike::Refused(503),
-        Strike::Refused(403),
-        Strike::Refused(409),
-        Strike::Silence,
-        Strike::AppliedThenError,
-        Strike::AppliedThenLost,
-        Strike::AppliedThenSilence,
-        Strike::Late(Lost::Error),
-        Strike::Late(Lost::Silence),
-        Strike::BodyCut,
-        Strike::BodyStalled,
-    ];
-    let fates = [Fate::Lost, Fate::Applied, Fate::Late];
-    let tries = for_tries.into_iter().flat_map(|strike| [(strike, Times::Once), (strike, Times::Always)]);
-    let gone = fates.into_iter().flat_map(|fate| {
-        let gone = Strike::CallerGone(fate);
-        [(gone, Times::Once), (gone, Times::Always), (Strike::Death(fate), Times::Once)]
-    });
-    tries.chain(gone).collect()
+    /// All cases in which both happen, and a retry follows. It meets what lands late half way, or is over by then.
+    pub(super) fn pair(shape: Shape, first: &Hit, second: Hit) -> impl Iterator<Item = Self> + use<> {
+        let hits = vec![first.clone(), second];
+        let follow_up = if shape.token { FollowUp::SameToken } else { FollowUp::NoToken };
+        let landings: &[Landing] = match hits.iter().any(|hit| hit.strike.lands_late()) {
+            true => &[Landing::DuringRetry, Landing::AfterRetry],
+            false => &[Landing::Never],
+        };
+        landings.iter().map(move |&landing| Self { shape, hits: hits.clone(), landing, follow_up, drained: true })
+    }
+
+    /// The case in which this happens, and nothing else.
+    pub(super) fn alone(shape: Shape, hit: &Hit) -> Self {
+        let (landing, follow_up) = (Landing::Never, FollowUp::Nothing);
+        Self { shape, hits: vec![hit.clone()], landing, follow_up, drained: true }
+    }
+
+    /// The faults, in the order in which they are to be injected: after its death nothing else of a process happens.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.hits.iter().rev().flat_map(Hit::faults).collect()
+    }
+
+    /// The hit with which the caller is gone.
+    pub(super) fn end_of_the_caller(&self) -> Option<&Hit> {
+        self.hits.iter().find(|hit| hit.strike.ends_the_caller())
+    }
+
+    /// Whether it depends on the order in which two partitions come along that all is struck.
+    pub(super) fn may_miss(&self) -> bool {
+        let partitions = self.hits.iter().map(|hit| hit.target.partition);
+        self.shape.may_spare_a_request() || partitions.collect::<BTreeSet<_>>().len() > 1
+    }
+
+    pub(super) fn ends_the_process(&self) -> bool {
+        self.hits.iter().any(|hit| hit.strike.ends_the_process())
+    }
 }
 
 fn follow_ups(shape: Shape) -> &'static [FollowUp] {
@@ -161,14 +103,10 @@ fn follow_ups(shape: Shape) -> &'static [FollowUp] {
 
 impl Strike {
     fn landings(self, follow_up: FollowUp) -> &'static [Landing] {
-        match (self, follow_up) {
-            (Self::Late(_) | Self::CallerGone(Fate::Late) | Self::Death(Fate::Late), FollowUp::Nothing) => {
-                &[Landing::AfterRetry, Landing::Never]
-            }
-            (Self::Late(_) | Self::CallerGone(Fate::Late) | Self::Death(Fate::Late), _) => {
-                &[Landing::BeforeRetry, Landing::DuringRetry, Landing::AfterRetry, Landing::Never]
-            }
-            _ => &[Landing::Never],
+        match (self.lands_late(), follow_up) {
+            (false, _) => &[Landing::Never],
+            (true, FollowUp::Nothing) => &[Landing::AfterRetry, Landing::Never],
+            (true, _) => &[Landing::BeforeRetry, Landing::DuringRetry, Landing::AfterRetry, Landing::Never],
         }
     }
 
@@ -177,104 +115,5 @@ impl Strike {
             Self::CallerGone(_) if follow_up != FollowUp::Nothing => &[true, false],
             _ => &[true],
         }
-    }
-
-    fn fate(self) -> Option<Fate> {
-        match self {
-            Self::CallerGone(fate) | Self::Death(fate) => Some(fate),
-            _ => None,
-        }
-    }
-
-    /// Whether the caller hears nothing, because it is gone.
-    pub(super) fn ends_the_caller(self) -> bool {
-        self.fate().is_some()
-    }
-
-    fn on(self, builder: FaultBuilder) -> Fault {
-        match self {
-            Self::ConnectionLost => builder.drop_connection(),
-            Self::Refused(503) => builder.fail(503, "ServiceUnavailable"),
-            Self::Refused(409) => builder.fail(409, "ConditionalRequestConflict"),
-            Self::Refused(status) => builder.fail(status, "AccessDenied"),
-            Self::Silence | Self::CallerGone(Fate::Lost) | Self::Death(Fate::Lost) => builder.hang(),
-            Self::AppliedThenError => builder.fail_applied(500, "InternalError"),
-            Self::AppliedThenLost => builder.drop_connection_applied(),
-            Self::AppliedThenSilence | Self::CallerGone(Fate::Applied) | Self::Death(Fate::Applied) => {
-                builder.hang_applied()
-            }
-            Self::Late(Lost::Error) => builder.apply_late(Meanwhile::Error(500, "InternalError".to_owned())),
-            Self::Late(Lost::Silence) | Self::CallerGone(Fate::Late) | Self::Death(Fate::Late) => {
-                builder.apply_late(Meanwhile::Silence)
-            }
-            Self::BodyCut => builder.cut_body(0),
-            Self::BodyStalled => builder.stall_body(0),
-        }
-    }
-}
-
-impl Target {
-    /// The requests of a clean run.
-    pub(super) fn all(requests: &[Request]) -> Vec<Self> {
-        let mut targets: Vec<Self> = Vec::new();
-        for request in requests {
-            let key = request.key.as_deref().unwrap_or_default();
-            let suffix = [".parquet", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
-            let partition = PARTITIONS.into_iter().find(|name| key.contains(&format!("part={name}")));
-            let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("what is {request:?}?") };
-            let mut target = Self { operation: request.operation, suffix, partition, before: 0 };
-            let alike = |other: &&Self| Self { before: 0, ..(*other).clone() } == target;
-            target.before = targets.iter().filter(alike).count();
-            targets.push(target);
-        }
-        targets
-    }
-
-    /// Whether it is among these.
-    pub(super) fn is_among(&self, requests: &[Request]) -> bool {
-        requests.iter().filter(|request| self.is(request)).count() > self.before
-    }
-
-    fn is(&self, request: &Request) -> bool {
-        let key = request.key.as_deref().unwrap_or_default();
-        request.operation == self.operation
-            && key.ends_with(self.suffix)
-            && key.contains(&format!("part={}", self.partition))
-            && sent_by(request, FIRST)
-    }
-}
-
-impl Case {
-    /// The faults, in the order in which they are to be injected.
-    pub(super) fn faults(&self) -> Vec<Fault> {
-        let target = self.target.clone();
-        let aim = move |request: &Request| target.is(request);
-        if let Strike::Death(_) = self.strike {
-            return self.death(aim);
-        }
-        let builder = Fault::any().matching(aim).skip(self.target.before);
-        vec![self.strike.on(match self.times {
-            Times::Once => builder,
-            Times::Always => builder.always(),
-        })]
-    }
-
-    /// From the target on nothing of the process arrives any more.
-    fn death(&self, aim: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Vec<Fault> {
-        let dead = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&dead);
-        let later = move |request: &Request| sent_by(request, FIRST) && seen.load(Ordering::Relaxed);
-        let passing = Mutex::new(self.target.before);
-        let last = move |request: &Request| {
-            if !aim(request) {
-                return false;
-            }
-            let mut passing = passing.lock().unwrap();
-            let now = *passing == 0;
-            *passing = passing.saturating_sub(1);
-            dead.fetch_or(now, Ordering::Relaxed);
-            now
-        };
-        vec![Fault::any().matching(later).always().hang(), self.strike.on(Fault::any().matching(last))]
     }
 }

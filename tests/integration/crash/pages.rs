@@ -7,9 +7,12 @@ use chrono::TimeDelta;
 use s3store::testing::{Fault, Operation};
 use s3store::{Clock, Store};
 
-use super::case::{Case, FIRST, FollowUp, Landing, Lost, Shape, Strike, Target, Times};
+use super::case::{Case, FollowUp, Landing};
 use super::in_paused_time;
 use super::run::{FIRST_TIME, RETRY, RETRY_TIME, clean, first_write, world, write};
+use super::shape::Shape;
+use super::strike::{Hit, Lost, Strike, Times};
+use super::target::{FIRST, Target};
 use super::watch::{Row, Watch, row};
 use crate::integration::harness::{BUCKET, PREFIX, pass};
 use crate::integration::records::Event;
@@ -30,17 +33,18 @@ struct Cut {
 #[test]
 fn a_retry_between_two_pages() {
     let mut cases = 0;
-    for (token, partitions) in [(false, 1), (true, 1), (true, 2)] {
-        let shape = Shape { token, optimistic: false, partitions };
+    for shape in [Shape::WITHOUT_TOKEN, Shape::WITH_TOKEN, Shape::WITH_TOKEN.to_two_partitions()] {
         let targets: Vec<Target> = in_paused_time(clean(shape));
         for target in &targets {
             for strike in [Strike::AppliedThenError, Strike::Late(Lost::Error)] {
                 for follow_up in [FollowUp::SameToken, FollowUp::NoToken] {
-                    if follow_up == FollowUp::NoToken && partitions == 2 || !token && follow_up == FollowUp::SameToken {
+                    if follow_up == FollowUp::NoToken && shape.partitions == 2
+                        || !shape.token && follow_up == FollowUp::SameToken
+                    {
                         continue;
                     }
-                    let (times, landing, target) = (Times::Always, Landing::DuringRetry, target.clone());
-                    let case = Case { shape, target, strike, times, landing, follow_up, drained: true };
+                    let hits = vec![Hit { target: target.clone(), strike, times: Times::Always }];
+                    let case = Case { shape, hits, landing: Landing::DuringRetry, follow_up, drained: true };
                     cases += all_cuts(&case);
                 }
             }
@@ -69,7 +73,7 @@ fn all_cuts(case: &Case) -> usize {
 /// Whether the listing has a further page.
 async fn meet(case: &Case, cut: Cut) -> bool {
     let name = format!("{case:?}, {cut:?}");
-    let world = world();
+    let world = world(case.shape);
     let s3 = &world.s3;
     s3.set_page_size(cut.keys);
     s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), "60s");

@@ -1,11 +1,16 @@
 //! Performs one case.
 
-use s3store::testing::{Answer, Fault, Operation};
+use std::time::Duration;
+
+use s3store::testing::{Answer, Fault, Operation, Request};
 use s3store::{Commit, Dataset, Store, Unknown, WriteError};
 
-use super::case::{Case, FIRST, FollowUp, Landing, PARTITIONS, Shape, Strike, Target};
+use super::case::{Case, FollowUp, Landing};
+use super::shape::{Shape, Way};
+use super::strike::Hit;
+use super::target::{FIRST, Target};
 use super::watch::Watch;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, sent_by, until};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, pass, sent_by};
 use crate::integration::records::Event;
 
 const TOKEN: &str = "job-1";
@@ -50,42 +55,70 @@ impl Told {
 pub(super) const RECORDS: i64 = 2;
 
 /// An initialised dataset in a fresh S3.
-pub(super) fn world() -> Virtual {
+pub(super) fn world(shape: Shape) -> Virtual {
     let world = Virtual::new();
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), "1s");
+    shape.set_up(&world.s3);
     world
+}
+
+/// A dataset in a fresh S3, with the process whose write is struck, and the one that does everything else: opening one
+/// takes longer than a write.
+pub(super) struct Stage {
+    pub(super) world: Virtual,
+    pub(super) first: Dataset,
+    other: Dataset,
+}
+
+pub(super) async fn stage(shape: Shape) -> Stage {
+    let world = world(shape);
+    let first = world.process(FIRST).await;
+    let other = world.process(RETRY).await;
+    if shape.way == Way::Proven {
+        prove(&world, &first).await;
+        prove(&world, &other).await;
+    }
+    world.s3.clear_requests();
+    Stage { world, first, other }
+}
+
+/// A first optimistic write, of which nothing stays but what the process has learnt.
+async fn prove(world: &Virtual, dataset: &Dataset) {
+    let records = Event::of(&["proof"], 1);
+    Store::<Event>::new(dataset).write(&records).token("proof").optimistic_commit().await.unwrap();
+    for key in world.keys_with("part=proof") {
+        world.s3.remove_object(BUCKET, &key);
+    }
 }
 
 /// The requests of a write to which nothing happens.
 pub(super) async fn clean(shape: Shape) -> Vec<Target> {
-    let world = world();
-    let first = world.process(FIRST).await;
-    world.s3.clear_requests();
+    let Stage { world, first, .. } = stage(shape).await;
     let told = write(first, shape, shape.token, FIRST_TIME).await;
     assert!(told.iter().all(|(_, told)| matches!(told, Told::Committed(_))), "{told:?}");
     Target::all(&world.s3.requests())
 }
 
-/// Performs a case. Returns what the first writer was told about each partition, and whether it was committed at the
-/// end.
-pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
+/// What came of a case.
+pub(super) struct Ended {
+    /// What the first writer was told about each partition, and whether it was committed at the end.
+    pub(super) told: Vec<(Told, bool)>,
+    /// Whether all that was to be struck was struck.
+    pub(super) met: bool,
+}
+
+pub(super) async fn run(case: Case) -> Ended {
     let name = format!("{case:?}");
-    let world = world();
+    let Stage { world, first, other } = stage(case.shape).await;
     let s3 = &world.s3;
-    let first = world.process(FIRST).await;
-    // Reader, retry and last write share a process: opening one takes longer than a case.
-    let other = world.process(RETRY).await;
     let mut watch = Watch::new(s3, &other);
-    let partitions: Vec<String> =
-        PARTITIONS[..case.shape.partitions].iter().map(|name| format!("part={name}")).collect();
 
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
     let told = first_write(&world, &first, &case).await;
-    assert!(case.target.is_among(&s3.requests()), "{name}: nothing was struck");
     watch.told(&told, FIRST_TIME);
     watch.look(&format!("{name}, after the first write")).await;
-    if case.drained && !matches!(case.strike, Strike::Death(_)) {
+    if case.drained && !case.ends_the_process() {
         first.drain().await;
         watch.look(&format!("{name}, after its detached work")).await;
     }
@@ -102,17 +135,9 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
         }));
     }
     if case.follow_up != FollowUp::Nothing {
-        let again = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
-        for (partition, again) in &again {
-            let commit = again.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {again:?}"));
-            if let Some(before) = watch.reported(partition, &commit.token) {
-                assert_eq!(before, commit, "{name}");
-            }
-        }
-        watch.told(&again, RETRY_TIME);
-        watch.look(&format!("{name}, after the retry")).await;
+        retry(&other, &case, &mut watch, &name).await;
     }
-    if !matches!(case.strike, Strike::Death(_)) {
+    if !case.ends_the_process() {
         first.drain().await;
     }
     if case.landing != Landing::Never {
@@ -121,7 +146,7 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
     watch.look(&format!("{name}, after the last landing")).await;
 
     if case.shape.token && case.follow_up != FollowUp::NoToken {
-        let (least, most) = watch.copies(&partitions);
+        let (least, most) = watch.copies(case.shape);
         assert!(most <= 1, "{name}: records exist {most} times");
         assert!(least == 1 || case.follow_up == FollowUp::Nothing, "{name}: records are missing");
     }
@@ -139,25 +164,57 @@ pub(super) async fn run(case: Case) -> Vec<(Told, bool)> {
             assert_eq!(ours, watch.is_committed(partition, FIRST_TIME), "{name}");
         }
     }
-    told.into_iter().map(|(partition, told)| (told, watch.is_committed(&partition, FIRST_TIME))).collect()
+    let requests = s3.requests();
+    let met = case.hits.iter().all(|hit| hit.target.find(&requests).is_some());
+    assert!(met || case.may_miss(), "{name}: something was not struck");
+    let told = told.into_iter().map(|(partition, told)| (told, watch.is_committed(&partition, FIRST_TIME))).collect();
+    Ended { told, met }
+}
+
+/// The write once more, by another process.
+async fn retry(other: &Dataset, case: &Case, watch: &mut Watch, name: &str) {
+    let told = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
+    for (partition, told) in &told {
+        let commit = told.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {told:?}"));
+        if let Some(before) = watch.reported(partition, &commit.token) {
+            assert_eq!(before, commit, "{name}");
+        }
+    }
+    watch.told(&told, RETRY_TIME);
+    watch.look(&format!("{name}, after the retry")).await;
 }
 
 /// The write that is struck.
 pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Told)> {
     let shape = case.shape;
     let mut task = tokio::spawn(write(first.clone(), shape, shape.token, FIRST_TIME));
-    if !case.strike.ends_the_caller() {
-        return task.await.unwrap();
-    }
-    let s3 = &world.s3;
-    let struck = || s3.requests().iter().any(|request| request.answer == Answer::Silence);
+    let Some(end) = case.end_of_the_caller() else { return task.await.unwrap() };
     tokio::select! {
         told = &mut task => return told.unwrap(),
-        () = until(struck) => task.abort(),
+        () = struck(world, end) => task.abort(),
     }
-    let stopped = task.await;
-    assert!(stopped.is_err_and(|stopped| stopped.is_cancelled()));
-    PARTITIONS[..shape.partitions].iter().map(|name| (format!("part={name}"), Told::Dropped)).collect()
+    match task.await {
+        // It had ended already, for what befell another partition.
+        Ok(told) => return told,
+        Err(stopped) => assert!(stopped.is_cancelled(), "{stopped}"),
+    }
+    if let Some(death) = case.hits.iter().find(|hit| hit.strike.ends_the_process()) {
+        // Of what goes on without the caller.
+        struck(world, death).await;
+    }
+    shape.partition_keys().map(|partition| (partition, Told::Dropped)).collect()
+}
+
+/// Waits until a hit has silenced its target, or can't any more. Time passes meanwhile: an earlier try may have to run
+/// into its deadline first.
+async fn struck(world: &Virtual, hit: &Hit) {
+    let is_silent = |request: &Request| request.answer == Answer::Silence;
+    for _ in 0..1_000 {
+        if hit.target.find(&world.s3.requests()).is_some_and(is_silent) {
+            return;
+        }
+        pass(Duration::from_millis(500)).await;
+    }
 }
 
 /// Once more with the token, when all is over: what was reported comes back, and each record exists once.
@@ -175,11 +232,10 @@ async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str)
 
 /// A write of all records, and what it tells about each partition.
 pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
-    let names = &PARTITIONS[..shape.partitions];
-    let records = Event::of(names, RECORDS);
+    let records = Event::of(shape.names(), RECORDS);
     let store = Store::<Event>::new(&dataset);
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
-    let result = if shape.optimistic { write.optimistic_commit().await } else { write.await };
+    let result = if shape.way == Way::Usual { write.await } else { write.optimistic_commit().await };
     let (mut committed, mut late, mut unknown) = match result {
         Ok(commits) => (commits, Vec::new(), Vec::new()),
         Err(WriteError { committed, late, unknown, .. }) => (committed, late, unknown),
@@ -192,5 +248,5 @@ pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_
             told.or_else(|| unknown.extract_if(.., |unknown| unknown.partition == partition).next().map(Told::Unknown));
         (partition, told.unwrap_or(Told::NotCommitted))
     };
-    names.iter().map(|name| format!("part={name}")).map(of).collect()
+    shape.partition_keys().map(of).collect()
 }

@@ -1,16 +1,22 @@
 //! What must hold at any time, and is looked at after each stage of a case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Mutex;
 
 use s3store::testing::{Object, S3};
 use s3store::{Commit, Dataset, Store};
 
 use super::run::{RECORDS, Told};
+use super::shape::Shape;
 use crate::integration::harness::{BUCKET, PREFIX};
 use crate::integration::records::Event;
 
 /// A record as a reader saw it: partition, id, and the insertion time, which tells the attempts apart.
 pub(super) type Row = (String, i64, i64);
+
+/// The age in seconds beyond which a reader does not care how old a commit is.
+const SETTLED: i64 = 10;
 
 /// A dataset under watch.
 pub(super) struct Watch {
@@ -18,8 +24,7 @@ pub(super) struct Watch {
     reader: Store<Event>,
     /// The commits of the last look.
     commits: BTreeMap<String, Object>,
-    /// What lay under `data/` then, and what the reader saw.
-    listed: Vec<String>,
+    /// What the reader saw then.
     seen: Vec<Row>,
     reported: Vec<Commit>,
     /// Partition and insertion time of attempts that were reported as not committed.
@@ -29,8 +34,8 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(s3: &S3, reader: &Dataset) -> Self {
         let reader = Store::new(reader);
-        let (commits, listed, seen) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self { s3: s3.clone(), reader, commits, listed, seen, reported: Vec::new(), dead: Vec::new() }
+        let (commits, seen) = (BTreeMap::new(), Vec::new());
+        Self { s3: s3.clone(), reader, commits, seen, reported: Vec::new(), dead: Vec::new() }
     }
 
     /// Takes note of what a writer was told about each partition.
@@ -55,13 +60,7 @@ impl Watch {
             expected.extend(self.rows_of(key, commit, stage));
         }
         expected.sort();
-        // What a reader sees follows from what lies there: the same again needs no second look.
-        let listed: Vec<String> = self.s3.keys(BUCKET).into_iter().filter(|key| key.contains("/data/")).collect();
-        if listed != self.listed {
-            self.seen = self.reader.read_all().await.unwrap().iter().map(row).collect();
-            self.seen.sort();
-            self.listed = listed;
-        }
+        self.seen = self.read().await;
         assert_eq!(self.seen, expected, "{stage}: a reader sees something else than what the commits name");
         for commit in &self.reported {
             let key = format!("{PREFIX}/data/{}/{}.commit", commit.partition, commit.token);
@@ -76,6 +75,19 @@ impl Watch {
             assert!(!seen, "{stage}: {partition} was reported as not committed, and is visible");
         }
         self.commits = commits;
+    }
+
+    /// What a reader sees. That follows from what lies there: where another case has left the same, it was read then.
+    async fn read(&self) -> Vec<Row> {
+        static SEEN: Mutex<BTreeMap<String, Vec<Row>>> = Mutex::new(BTreeMap::new());
+        let picture = picture(&self.s3);
+        if let Some(seen) = SEEN.lock().unwrap().get(&picture) {
+            return seen.clone();
+        }
+        let mut seen: Vec<Row> = self.reader.read_all().await.unwrap().iter().map(row).collect();
+        seen.sort();
+        SEEN.lock().unwrap().insert(picture, seen.clone());
+        seen
     }
 
     /// What a commit makes visible. All that it names must be there.
@@ -95,9 +107,9 @@ impl Watch {
     }
 
     /// How often each record is visible, at least and at most.
-    pub(super) fn copies(&self, partitions: &[String]) -> (usize, usize) {
-        let of = |partition: &String| self.commits.keys().filter(|key| place(key).0 == partition).count();
-        let counts = || partitions.iter().map(of);
+    pub(super) fn copies(&self, shape: Shape) -> (usize, usize) {
+        let of = |partition: String| self.commits.keys().filter(|key| place(key).0 == partition).count();
+        let counts = || shape.partition_keys().map(of);
         (counts().min().unwrap(), counts().max().unwrap())
     }
 
@@ -130,6 +142,29 @@ impl Watch {
 
 pub(super) fn row(event: &Event) -> Row {
     (format!("part={}", event.part), event.id, event.inserted_at.unwrap().timestamp_micros())
+}
+
+/// All that a reader of snapshots can tell about the bucket: names, bodies, metadata, and ages as far as they count.
+/// Attempts are named by their order, so that cases that differ in nothing else are alike.
+fn picture(s3: &S3) -> String {
+    let keys = s3.keys(BUCKET).into_iter().filter(|key| key.contains("/data/"));
+    let objects: Vec<(String, Object)> = keys.map(|key| (key.clone(), s3.object(BUCKET, &key).unwrap())).collect();
+    let attempts: BTreeSet<&str> = objects.iter().filter_map(|(key, _)| attempt(key)).collect();
+    let mut picture = String::new();
+    for (key, object) in &objects {
+        let age = (s3.now() - object.last_modified).num_seconds().min(SETTLED);
+        let metadata = object.metadata.iter().filter(|(name, _)| *name != "refmicrots");
+        writeln!(picture, "{key} {} {age} {:?}", object.etag, metadata.collect::<Vec<_>>()).unwrap();
+    }
+    for (place, attempt) in attempts.into_iter().enumerate() {
+        picture = picture.replace(attempt, &format!("#{place}"));
+    }
+    picture
+}
+
+/// The attempt that a data file's key names.
+fn attempt(key: &str) -> Option<&str> {
+    Some(key.strip_suffix(".parquet")?.rsplit_once('-')?.1)
 }
 
 fn commits(s3: &S3) -> BTreeMap<String, Object> {

@@ -1,0 +1,106 @@
+//! Two things that go wrong in one write: every request that is made, and what happens to it, times every request that
+//! is made then, also those that are made only because of the first, and what happens to that.
+//!
+//! Of what can happen, one of each meaning stands for all; a retry follows.
+
+use super::case::Case;
+use super::in_paused_time;
+use super::run::{clean, first_write, stage};
+use super::shape::{PARTITIONS, Shape};
+use super::strike::{Hit, MEANINGS, Times};
+use super::tally::Tally;
+use super::target::Target;
+
+/// Runs all pairs of a shape with one partition.
+fn enumerate(shape: Shape, least: usize) {
+    let targets = in_paused_time(clean(shape));
+    let firsts = targets.iter().flat_map(|target| Hit::all(target, MEANINGS));
+    let tally = Tally::of(firsts.flat_map(|first| {
+        let then = in_paused_time(requests_with(shape, &first));
+        let place = then.iter().position(|target| *target == first.target).unwrap();
+        let is_free = |target: &&Target| first.times == Times::Once || !target.is_like(&first.target);
+        let seconds: Vec<Target> = then[place + 1..].iter().filter(is_free).cloned().collect();
+        pairs(shape, first, seconds)
+    }));
+    tally.check(
+        &format!("{shape:?}, two faults"),
+        least,
+        &["committed", "dropped", "late", "not committed", "unknown"],
+    );
+}
+
+/// Runs all pairs of a shape with two partitions of which each is struck once.
+fn enumerate_across(shape: Shape, least: usize) {
+    let targets = in_paused_time(clean(shape));
+    let here = targets.iter().filter(|target| target.partition == PARTITIONS[0]);
+    let firsts = here.flat_map(|target| Hit::all(target, MEANINGS));
+    let tally = Tally::of(firsts.flat_map(|first| {
+        let then = in_paused_time(requests_with(shape, &first));
+        let there = then.into_iter().filter(|target| target.partition == PARTITIONS[1]).collect();
+        pairs(shape, first, there)
+    }));
+    tally.check(&format!("{shape:?}, two faults"), least, &["committed", "dropped", "not committed", "unknown"]);
+}
+
+/// The requests of a write to which this happens.
+async fn requests_with(shape: Shape, hit: &Hit) -> Vec<Target> {
+    let stage = stage(shape).await;
+    let case = Case::alone(shape, hit);
+    case.faults().into_iter().for_each(|fault| stage.world.s3.inject(fault));
+    first_write(&stage.world, &stage.first, &case).await;
+    if !case.ends_the_process() {
+        stage.first.drain().await;
+    }
+    Target::all(&stage.world.s3.requests())
+}
+
+/// All that can happen to the second, after the first.
+fn pairs(shape: Shape, first: Hit, seconds: Vec<Target>) -> Vec<Case> {
+    let seconds = seconds.iter().flat_map(|target| Hit::all(target, MEANINGS));
+    seconds.flat_map(|second| Case::pair(shape, &first, second)).collect()
+}
+
+#[test]
+fn without_token() {
+    enumerate(Shape::WITHOUT_TOKEN, 200);
+}
+
+#[test]
+fn with_token() {
+    enumerate(Shape::WITH_TOKEN, 300);
+}
+
+#[test]
+fn optimistic() {
+    enumerate(Shape::PROVING, 450);
+}
+
+#[test]
+fn optimistic_and_proven() {
+    enumerate(Shape::PROVEN, 200);
+}
+
+#[test]
+fn denied_with_token() {
+    enumerate(Shape::WITH_TOKEN.denied(), 300);
+}
+
+#[test]
+fn denied_optimistic() {
+    enumerate(Shape::PROVING.denied(), 450);
+}
+
+#[test]
+fn denied_optimistic_and_proven() {
+    enumerate(Shape::PROVEN.denied(), 200);
+}
+
+#[test]
+fn across_two_partitions_with_token() {
+    enumerate_across(Shape::WITH_TOKEN.to_two_partitions(), 750);
+}
+
+#[test]
+fn across_two_partitions_optimistic_and_proven() {
+    enumerate_across(Shape::PROVEN.to_two_partitions(), 400);
+}

@@ -1,0 +1,72 @@
+//! One thing that goes wrong in a write: every request of a clean run, times everything that can happen to it.
+
+use super::case::Case;
+use super::in_paused_time;
+use super::run::clean;
+use super::shape::Shape;
+use super::tally::Tally;
+
+const TOLD: &[&str] = &["committed", "dropped", "late", "not committed", "unknown"];
+
+/// Runs all cases of a shape that makes so many requests.
+fn enumerate(shape: Shape, requests: usize, least: usize) {
+    let targets = in_paused_time(clean(shape));
+    let spared = usize::from(shape.may_spare_a_request());
+    assert!((requests - spared..=requests).contains(&targets.len()), "{shape:?} makes {targets:?}");
+    Tally::of(Case::single(shape, &targets)).check(&format!("{shape:?}, one fault"), least, TOLD);
+}
+
+#[test]
+fn without_token() {
+    enumerate(Shape::WITHOUT_TOKEN, 3, 300);
+}
+
+#[test]
+fn with_token() {
+    enumerate(Shape::WITH_TOKEN, 4, 650);
+}
+
+#[test]
+fn optimistic() {
+    enumerate(Shape::PROVING, 5, 800);
+}
+
+#[test]
+fn optimistic_and_proven() {
+    enumerate(Shape::PROVEN, 3, 500);
+}
+
+#[test]
+fn two_partitions_without_token() {
+    enumerate(Shape::WITHOUT_TOKEN.to_two_partitions(), 6, 600);
+}
+
+#[test]
+fn two_partitions_with_token() {
+    enumerate(Shape::WITH_TOKEN.to_two_partitions(), 8, 1_300);
+}
+
+#[test]
+fn two_partitions_optimistic() {
+    enumerate(Shape::PROVING.to_two_partitions(), 10, 1_500);
+}
+
+#[test]
+fn denied_without_token() {
+    enumerate(Shape::WITHOUT_TOKEN.denied(), 3, 300);
+}
+
+#[test]
+fn denied_with_token() {
+    enumerate(Shape::WITH_TOKEN.denied(), 4, 650);
+}
+
+#[test]
+fn denied_optimistic() {
+    enumerate(Shape::PROVING.denied(), 5, 800);
+}
+
+#[test]
+fn denied_optimistic_and_proven() {
+    enumerate(Shape::PROVEN.denied(), 3, 500);
+}

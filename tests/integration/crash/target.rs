@@ -1,0 +1,56 @@
+//! The requests that faults strike.
+
+use s3store::testing::{Operation, Request};
+
+use super::shape::PARTITIONS;
+use crate::integration::harness::sent_by;
+
+/// The process whose requests the faults strike.
+pub(super) const FIRST: &str = "first-writer";
+
+/// A request of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    operation: Operation,
+    /// The end of its key.
+    suffix: &'static str,
+    pub(super) partition: &'static str,
+    /// How many like it come before.
+    pub(super) before: usize,
+}
+
+impl Target {
+    /// All requests of the first writer, in order.
+    pub(super) fn all(requests: &[Request]) -> Vec<Self> {
+        let mut targets: Vec<Self> = Vec::new();
+        for request in requests.iter().filter(|request| sent_by(request, FIRST)) {
+            let key = request.key.as_deref().unwrap_or_default();
+            let suffix = [".parquet", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
+            let partition = PARTITIONS.into_iter().find(|name| key.contains(&format!("part={name}")));
+            let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("what is {request:?}?") };
+            let mut target = Self { operation: request.operation, suffix, partition, before: 0 };
+            target.before = targets.iter().filter(|other| other.is_like(&target)).count();
+            targets.push(target);
+        }
+        targets
+    }
+
+    /// Whether both are tries of one request, or put the same object.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        Self { before: 0, ..self.clone() } == Self { before: 0, ..other.clone() }
+    }
+
+    /// Finds it among these.
+    pub(super) fn find<'a>(&self, requests: &'a [Request]) -> Option<&'a Request> {
+        requests.iter().filter(|request| self.is(request)).nth(self.before)
+    }
+
+    /// Whether it is this request, or one before it or after it that is like it.
+    pub(super) fn is(&self, request: &Request) -> bool {
+        let key = request.key.as_deref().unwrap_or_default();
+        request.operation == self.operation
+            && key.ends_with(self.suffix)
+            && key.contains(&format!("part={}", self.partition))
+            && sent_by(request, FIRST)
+    }
+}
