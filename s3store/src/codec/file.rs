@@ -60,10 +60,6 @@ impl FilePlan {
     }
 
     /// How many rows the file has.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
-    )]
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -85,10 +81,6 @@ impl FilePlan {
     }
 
     /// The schema of the batches: the layout's, but with the file's unit where its times are finer than wanted.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
-    )]
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
