@@ -36,8 +36,11 @@ pub trait Collect<R> {
     fn finish(self: Box<Self>) -> Result<ArrayRef, RowError>;
 }
 
+/// Makes what collects a column.
+type Make<R> = fn() -> Box<dyn Collect<R>>;
+
 /// What collects the columns that `make` makes them for: all, or those of a key.
-pub fn collectors<R>(make: &[fn() -> Box<dyn Collect<R>>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
+pub fn collectors<R>(make: &[Make<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
     let wanted = |place| only.is_none_or(|key| key.columns().any(|column| column == place));
     make.iter().enumerate().map(|(place, make)| if wanted(place) { make() } else { filled() }).collect()
 }
