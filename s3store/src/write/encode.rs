@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_select::concat::concat;
-#[cfg(feature = "testing")]
 use bytes::Bytes;
 
 use super::attempt::DataFile;
@@ -26,12 +25,12 @@ pub(super) async fn encode<T: RootRecord>(
     encoder: Arc<Encoder>,
 ) -> Result<DataFile> {
     let key = T::description().key.as_ref();
-    if let Some(file) = written(rows, inserted_at, Draft::new(&encoder, rows.len(), key)?).await? {
+    if let Some(file) = written(rows, inserted_at, Draft::new(&encoder, rows.len(), key)).await? {
         return Ok(file);
     }
     let keys = keys(rows, inserted_at, key).await?;
     let order = blocking(move || order(keys)).await?;
-    let file = written(&rows.ordered(&order), inserted_at, Draft::new(&encoder, rows.len(), None)?).await?;
+    let file = written(&rows.ordered(&order), inserted_at, Draft::new(&encoder, rows.len(), None)).await?;
     file.ok_or_else(unsorted)
 }
 
@@ -40,14 +39,14 @@ pub(super) async fn encode<T: RootRecord>(
 pub(crate) fn encode_here<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Arc<Encoder>) -> Result<Bytes> {
     let key = T::description().key.as_ref();
     let written = |rows: &Rows<'_, T>, key| {
-        let mut draft = Draft::new(encoder, rows.len(), key)?;
+        let mut draft = Draft::new(encoder, rows.len(), key);
         for batch in Batches::new(rows, inserted_at, None) {
             match draft.write(&batch?)? {
                 Some(more) => draft = more,
                 None => return Ok(None),
             }
         }
-        draft.file.finish().map(Some)
+        draft.finish().map(Some)
     };
     let rows = Rows::all(records);
     if let Some(file) = written(&rows, key)? {
@@ -64,14 +63,18 @@ pub(super) async fn validate<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64
 
 /// A file under way.
 struct Draft {
-    file: File,
+    encoder: Arc<Encoder>,
+    rows: usize,
+    /// Begun with the first rows, once those are known to be in order.
+    file: Option<File>,
     /// For a record with a key, until its rows are known to be in order.
     check: Option<InOrder>,
 }
 
 impl Draft {
-    fn new(encoder: &Arc<Encoder>, rows: usize, key: Option<&Key>) -> Result<Self> {
-        Ok(Self { file: encoder.file(rows)?, check: key.map(|key| InOrder::new(key.clone())) })
+    fn new(encoder: &Arc<Encoder>, rows: usize, key: Option<&Key>) -> Self {
+        let check = key.map(|key| InOrder::new(key.clone()));
+        Self { encoder: Arc::clone(encoder), rows, file: None, check }
     }
 
     /// Appends rows; `None` if they are out of order, and nothing of the file is of use.
@@ -81,13 +84,21 @@ impl Draft {
         {
             return Ok(None);
         }
-        self.file.write(batch)?;
+        let mut file = self.begun()?;
+        // No rows have no columns.
+        if !batch.is_empty() {
+            file.write(batch)?;
+        }
+        self.file = Some(file);
         Ok(Some(self))
     }
 
-    fn finish(self) -> Result<DataFile> {
-        let body = self.file.finish()?;
-        Ok(DataFile { md5: md5_hex(&body), body })
+    fn begun(&mut self) -> Result<File> {
+        self.file.take().map_or_else(|| self.encoder.file(self.rows), Ok)
+    }
+
+    fn finish(mut self) -> Result<Bytes> {
+        self.begun()?.finish()
     }
 }
 
@@ -104,7 +115,11 @@ async fn written<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64, draft: Dra
         }
         let Some(before) = draft.take() else { return Ok(None) };
         if last {
-            return blocking(move || before.write(&batch)?.map(Draft::finish).transpose()).await;
+            let finish = |draft: Draft| {
+                let body = draft.finish()?;
+                Ok(DataFile { md5: md5_hex(&body), body })
+            };
+            return blocking(move || before.write(&batch)?.map(finish).transpose()).await;
         }
         writing = Some(blocking(move || before.write(&batch)));
     }
