@@ -2,7 +2,11 @@
 //!
 //! `cargo bench -p benches --bench codec`, and with `--features mimalloc`. Prints, for each shape and size, the medians
 //! of interleaved runs in one process and their ratio, which is the figure; single times on a shared machine are not.
+//!
+//! Words choose the shapes that have them all in their names, numbers the sizes:
+//! `cargo bench -p benches --bench codec -- encode sorted 50000`.
 
+use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -16,34 +20,58 @@ use s3store::{Compression, RootRecord};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const ALLOCATOR_NAME: &str = if cfg!(feature = "mimalloc") { "mimalloc" } else { "the system's" };
+
 const SIZES: [usize; 4] = [8, 5_000, 50_000, 1_000_000];
 
 fn main() {
-    let allocator = if cfg!(feature = "mimalloc") { "mimalloc" } else { "the system's" };
-    println!("allocator: {allocator}; medians of interleaved runs; ratio: ours over arrow-rs on ready batches");
+    let chosen = Chosen::from_args();
+    println!("allocator: {ALLOCATOR_NAME}; medians of interleaved runs; ratio: ours over arrow-rs on ready batches");
     println!(
         "{:<26} {:>9}  {:>12} {:>12} {:>6}  {:>12} {:>6}",
         "", "rows", "ours", "same options", "ratio", "defaults", "ratio"
     );
-    for rows in SIZES {
+    for rows in chosen.sizes("encode, no key") {
         let records = Plain::shuffled(rows);
         encode("encode, no key", &records, &Plain::batches(&records));
     }
-    for rows in SIZES {
+    for rows in chosen.sizes("encode, key, sorted") {
         let records = Keyed::sorted(rows);
         encode("encode, key, sorted", &records, &Keyed::batches(&records));
     }
-    for rows in SIZES {
+    for rows in chosen.sizes("encode, key, shuffled") {
         let records = Keyed::shuffled(rows);
         encode("encode, key, shuffled", &records, &Keyed::batches(&Keyed::sorted(rows)));
         sort(&records);
     }
     println!("{:<26} {:>9}  {:>12} {:>12} {:>6}", "", "rows", "ours", "arrow-rs", "ratio");
-    for rows in SIZES {
+    for rows in chosen.sizes("decode, no key") {
         decode("decode, no key", &Plain::shuffled(rows));
     }
-    for rows in SIZES {
+    for rows in chosen.sizes("decode, key, one file") {
         decode("decode, key, one file", &Keyed::sorted(rows));
+    }
+}
+
+/// What is measured: everything, unless arguments say less.
+struct Chosen {
+    words: Vec<String>,
+    sizes: Vec<usize>,
+}
+
+impl Chosen {
+    fn from_args() -> Self {
+        // Cargo adds `--bench`.
+        let (sizes, words): (Vec<_>, Vec<_>) =
+            env::args().skip(1).filter(|word| !word.starts_with('-')).partition(|word| word.parse::<usize>().is_ok());
+        let sizes: Vec<_> = sizes.iter().filter_map(|size| size.parse().ok()).collect();
+        Self { words, sizes: if sizes.is_empty() { SIZES.to_vec() } else { sizes } }
+    }
+
+    /// The sizes to measure a shape with.
+    fn sizes(&self, shape: &str) -> Vec<usize> {
+        let named = self.words.iter().all(|word| shape.split([',', ' ']).any(|part| part == word));
+        if named { self.sizes.clone() } else { Vec::new() }
     }
 }
 

@@ -130,6 +130,7 @@ pub fn arrow_encode(batches: &[RecordBatch], properties: Properties) -> Vec<u8> 
         Properties::Ours => options.with_skip_arrow_metadata(true).with_properties(
             builder
                 .set_dictionary_enabled(!small)
+                .set_dictionary_page_size_limit(128 << 10)
                 .set_statistics_enabled(if small { EnabledStatistics::Chunk } else { EnabledStatistics::Page })
                 .set_offset_index_disabled(small)
                 .set_max_row_group_row_count(Some(16 * BATCH_ROWS))

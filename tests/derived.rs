@@ -182,7 +182,7 @@ fn cost(number: u16) -> Cost {
 
 /// The columns as a reader hands them over: with their read types.
 fn columns<T: RootRecord>(records: &[T], inserted_at: i64) -> Vec<ArrayRef> {
-    let arrays = T::encode(records.iter(), inserted_at).unwrap();
+    let arrays = T::encode(records.iter(), inserted_at, None).unwrap();
     let nodes = &T::description().columns;
     assert_eq!(arrays.len(), nodes.len());
     let read = arrays.iter().zip(nodes).map(|(array, node)| {
@@ -302,19 +302,19 @@ fn a_partition_key_is_made_of_what_the_struct_names() {
 fn a_value_that_does_not_fit_is_refused_with_its_row_and_column() {
     let mut costs = [cost(0), cost(1), cost(2)];
     costs[1].net_cost = Decimal::new(1, 7);
-    let error = Cost::encode(costs.iter(), 0).unwrap_err();
+    let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
     assert_eq!(error.row, 1);
     assert!(error.to_string().contains("column net_cost"), "{error}");
 
     let mut costs = [cost(0), cost(2)];
     costs[1].exactly = DateTime::from_timestamp_nanos(1).into();
-    let error = Cost::encode(costs.iter(), 0).unwrap_err();
+    let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
     assert!(error.to_string().starts_with("row 1, column exactly"), "{error}");
 
     // Within a list and a struct, too, the path is named.
     let mut costs = [cost(0)];
     costs[0].parts = vec![Some(Decimal::from(12345))];
-    let error = Cost::encode(costs.iter(), 0).unwrap_err();
+    let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
     assert!(error.to_string().contains("column parts.element"), "{error}");
 }
 

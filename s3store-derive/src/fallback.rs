@@ -91,6 +91,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
                 fn encode<'a, I>(
                     rows: I,
                     inserted_at: i64,
+                    only: ::core::option::Option<&_s3store::Key>,
                 ) -> ::core::result::Result<::std::vec::Vec<_s3store::ArrayRef>, _s3store::RowError>
                 where
                     I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,

@@ -120,8 +120,9 @@ pub mod __private {
         EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli,
         Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError,
         Shape, Skipped, StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout,
-        VersionColumn, VersionOrder, With, WithOption, apart, each, encode, entity, enum_of, filled, format_time,
-        in_column, in_partition, in_row, open, pad, push_padded, push_time, read_apart, struct_array, version,
+        VersionColumn, VersionOrder, With, WithOption, apart, collectors, each, encode, entity, enum_of, filled,
+        format_time, in_column, in_partition, in_row, open, pad, push_padded, push_time, read_apart, struct_array,
+        version,
     };
 }
 

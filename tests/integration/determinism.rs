@@ -7,6 +7,7 @@ use s3store::testing::S3;
 use s3store::{Compression, Dataset, Record, Store};
 
 use crate::integration::harness::{BUCKET, at};
+use crate::integration::records::Item;
 
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(part))]
@@ -61,6 +62,34 @@ async fn same_bytes_in_two_processes() {
     assert!(here.iter().all(|file| file.len() > 1_000));
     let distinct: std::collections::BTreeSet<_> = here.iter().collect();
     assert_eq!(distinct.len(), CODECS.len());
+}
+
+/// However far a file was written before rows came out of order.
+#[tokio::test]
+async fn rows_in_any_order_give_the_same_bytes() {
+    let s3 = S3::with_bucket(BUCKET);
+    let dataset = Dataset::init(s3.client(), BUCKET, "d").await.unwrap().into_dataset();
+    let store = Store::<Item>::new(&dataset);
+    let rows = 20_000;
+    let sorted: Vec<_> =
+        (0..rows).map(|row| Item::new(["a", "b"][row % 2], row as i64 / 2, 0, &format!("{row}"))).collect();
+    let write = async |records: &[Item]| {
+        let commits = store.write(records).inserted_at(at(1_700_000_000_000_000)).await.unwrap();
+        commits.iter().map(|commit| s3.object(BUCKET, &commit.data_path).unwrap().body).collect::<Vec<_>>()
+    };
+    let expected = write(&sorted).await;
+    assert_eq!(expected.len(), 2);
+    for (a, b) in [(0, 2), (0, rows - 2), (rows - 4, rows - 2), (16_382, 16_384), (8_192, 8_195)] {
+        let mut records = sorted.clone();
+        records.swap(a, b);
+        assert!(write(&records).await == expected, "{a} {b}");
+    }
+    assert!(write(&sorted.iter().rev().cloned().collect::<Vec<_>>()).await == expected);
+    // One partition alone, whose rows are all that is given.
+    let (one, other): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|item| item.part == "a");
+    assert!(write(&one).await == expected[..1]);
+    assert!(write(&other.into_iter().rev().collect::<Vec<_>>()).await == expected[1..]);
+    assert_eq!(store.read("part=a").await.unwrap(), one);
 }
 
 /// Does nothing but in the child process of the test above.

@@ -64,7 +64,7 @@ mod tests {
         let address = Some(Address { street: "Main".to_owned() });
         let cost =
             Cost { day: "2026-03-20".to_owned(), sku: Sku("a".to_owned()), currency: Currency::Usd, address, at };
-        let columns = Cost::encode([cost.clone()].iter(), 0).unwrap();
+        let columns = Cost::encode([cost.clone()].iter(), 0, None).unwrap();
         assert_eq!(columns.len(), Cost::description().columns.len());
 
         let mut key = String::new();

@@ -254,12 +254,13 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
         fn encode<'a, I>(
             rows: I,
             inserted_at: ::core::primitive::i64,
+            only: ::core::option::Option<&_s3store::Key>,
         ) -> ::core::result::Result<::std::vec::Vec<_s3store::ArrayRef>, _s3store::RowError>
         where
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
             #count
-            let #mutable columns = _s3store::encode(rows, _s3store::each(&[#(#collected),*]))?;
+            let #mutable columns = _s3store::encode(rows, _s3store::collectors(&[#(#collected),*], only))?;
             #filled
             ::core::result::Result::Ok(columns)
         }

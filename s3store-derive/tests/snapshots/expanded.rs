@@ -373,6 +373,7 @@ const _: () = {
         fn encode<'a, I>(
             rows: I,
             inserted_at: ::core::primitive::i64,
+            only: ::core::option::Option<&_s3store::Key>,
         ) -> ::core::result::Result<
             ::std::vec::Vec<_s3store::ArrayRef>,
             _s3store::RowError,
@@ -383,7 +384,7 @@ const _: () = {
             let count = rows.len();
             let mut columns = _s3store::encode(
                 rows,
-                _s3store::each(
+                _s3store::collectors(
                     &[
                         || <String as _s3store::ColumnType<
                             _s3store::Plain,
@@ -418,6 +419,7 @@ const _: () = {
                         ),
                         _s3store::filled,
                     ],
+                    only,
                 ),
             )?;
             columns[7usize] = <Option<

@@ -69,18 +69,13 @@ impl Encoder {
         Ok(Self { small: options(true)?, large: options(false)?, root, schema })
     }
 
-    /// A file of `rows` rows. Each item of `batches` holds all columns for some of them, in order; items are cut into
-    /// [`BATCH_ROWS`], so where they end makes no difference if they hold a multiple of it.
-    pub(crate) fn encode<I>(&self, rows: usize, batches: I) -> Result<Bytes>
-    where
-        I: IntoIterator<Item = Result<Vec<ArrayRef>>>,
-    {
-        let options = if rows <= SMALL_ROWS { &self.small } else { &self.large };
-        let mut file = File::start(self, options).map_err(unencodable)?;
-        for columns in batches {
-            file.write(&columns?).map_err(unencodable)?;
-        }
-        file.finish().map_err(unencodable)
+    /// A file of `rows` rows, to be written.
+    pub(crate) fn file(self: &Arc<Self>, rows: usize) -> Result<File> {
+        File::start(Arc::clone(self), rows <= SMALL_ROWS).map_err(unencodable)
+    }
+
+    fn options(&self, small: bool) -> &Options {
+        if small { &self.small } else { &self.large }
     }
 }
 
@@ -132,22 +127,37 @@ fn unencodable(error: ParquetError) -> Error {
 }
 
 /// A file under way.
-struct File<'a> {
-    encoder: &'a Encoder,
-    options: &'a Options,
+pub(crate) struct File {
+    encoder: Arc<Encoder>,
+    small: bool,
     writer: SerializedFileWriter<Vec<u8>>,
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
     groups: usize,
 }
 
-impl<'a> File<'a> {
-    fn start(encoder: &'a Encoder, options: &'a Options) -> Result<Self, ParquetError> {
-        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), Arc::clone(&options.properties))?;
-        Ok(Self { encoder, options, writer, group: Vec::new(), group_rows: 0, groups: 0 })
+impl File {
+    fn start(encoder: Arc<Encoder>, small: bool) -> Result<Self, ParquetError> {
+        let properties = Arc::clone(&encoder.options(small).properties);
+        let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), properties)?;
+        Ok(Self { encoder, small, writer, group: Vec::new(), group_rows: 0, groups: 0 })
     }
 
-    fn write(&mut self, columns: &[ArrayRef]) -> Result<(), ParquetError> {
+    /// Appends rows, given as all their columns. They are cut into [`BATCH_ROWS`], so where the rows of one call end
+    /// makes no difference if they are a multiple of that.
+    pub(crate) fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
+        self.write_columns(columns).map_err(unencodable)
+    }
+
+    /// The whole file.
+    pub(crate) fn finish(mut self) -> Result<Bytes> {
+        if self.group_rows > 0 {
+            self.end_group().map_err(unencodable)?;
+        }
+        self.writer.into_inner().map(Bytes::from).map_err(unencodable)
+    }
+
+    fn write_columns(&mut self, columns: &[ArrayRef]) -> Result<(), ParquetError> {
         let rows = columns.first().map_or(0, |column| column.len());
         let expected = self.encoder.schema.fields().len();
         if columns.len() != expected || columns.iter().any(|column| column.len() != rows) {
@@ -172,7 +182,7 @@ impl<'a> File<'a> {
             self.end_group()?;
         }
         if self.group.is_empty() {
-            self.group = self.options.columns.create_column_writers(self.groups)?;
+            self.group = self.encoder.options(self.small).columns.create_column_writers(self.groups)?;
         }
         let mut writers = self.group.iter_mut();
         for (field, column) in self.encoder.schema.fields().iter().zip(columns) {
@@ -204,12 +214,5 @@ impl<'a> File<'a> {
         self.groups += 1;
         self.group_rows = 0;
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<Bytes, ParquetError> {
-        if self.group_rows > 0 {
-            self.end_group()?;
-        }
-        self.writer.into_inner().map(Bytes::from)
     }
 }

@@ -6,9 +6,9 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use parquet::DecodeResult;
-use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, ProjectionMask};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
@@ -83,10 +83,7 @@ impl FilePlan {
     }
 
     /// How many rows the file has.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
-    )]
+    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "for reading one file at once"))]
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -108,10 +105,6 @@ impl FilePlan {
     }
 
     /// The schema of the batches: the layout's, but with the file's unit where its times are finer than wanted.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
-    )]
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -219,8 +212,10 @@ fn typed(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetE
     let bare = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), bare)?;
     // What Parquet has no type for, a time in seconds for one, is in the writer's own schema alone. That may be broken.
-    let own = ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new());
-    let hints = own.map(|own| leaves(own.schema().fields())).unwrap_or_default();
+    let mut own = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let own = own.any(|entry| entry.key == ARROW_SCHEMA_META_KEY);
+    let own = own.then(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new()));
+    let hints = own.and_then(Result::ok).map(|own| leaves(own.schema().fields())).unwrap_or_default();
     let total = leaves(plain.schema().fields()).len();
     let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] }.into_iter();
     let fields: Fields = plain.schema().fields().iter().map(|field| decoded(field, &mut hints)).collect();

@@ -10,11 +10,13 @@ mod cast;
 mod encode;
 mod file;
 mod guard;
+mod packed;
 mod plan;
 mod ranks;
 pub(crate) mod sort;
+pub(crate) mod steps;
 
-pub(crate) use encode::Encoder;
+pub(crate) use encode::{Encoder, File};
 pub(crate) use file::{FileReader, RowCount, open, row_count};
 
 /// Rows of a batch, when reading and when writing. Larger ones leave the processor's caches and cost a tenth.

@@ -44,7 +44,7 @@ impl KeyEncoder {
     }
 
     pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<Keys> {
-        let columns = columns(batch, &self.key, self.key.entity.len() + 1)?;
+        let columns = columns(batch, &self.key)?;
         let converters = match &mut self.converters {
             Some(converters) => converters,
             none => none.insert(Converters::new(&columns).map_err(unordered)?),
@@ -102,12 +102,12 @@ impl Keys {
     }
 }
 
-/// The first `count` columns of the key.
-pub(super) fn columns(batch: &RecordBatch, key: &Key, count: usize) -> Result<Vec<ArrayRef>> {
+/// The columns of the key.
+pub(super) fn columns(batch: &RecordBatch, key: &Key) -> Result<Vec<ArrayRef>> {
     let column = |index: usize| match batch.columns().get(index) {
         Some(column) if column.null_count() == 0 => Ok(column.clone()),
         Some(_) => Err(Error::invalid_data("a null in a key column")),
         None => Err(Error::invalid_data("a key column is missing")),
     };
-    key.columns().take(count).map(column).collect()
+    key.columns().map(column).collect()
 }

@@ -13,15 +13,14 @@ mod tree;
 mod types;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
-use arrow_buffer::BooleanBuffer;
-use arrow_schema::ArrowError;
-use arrow_select::filter::filter_record_batch;
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 
-use crate::codec::BATCH_ROWS;
+use crate::codec::{BATCH_ROWS, FileReader};
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use keys::KeyEncoder;
@@ -41,34 +40,44 @@ pub(crate) enum Keep {
     All,
 }
 
-/// Merges files, each given as its batches, into the order of the layout's key. Earlier files come first, which
-/// settles ties. Without a key: all rows, in file and row order.
-///
-/// The batches have the types that [`FileReader`](crate::codec::FileReader) gives them; where files differ in the unit
-/// of a time, what comes out has the finest.
-pub(crate) fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Keep) -> Result<Merge> {
-    let files = types::unified(files)?;
-    let state = match &layout.key {
-        None => State::Through { batches: files.into_iter().flatten().collect(), key: None },
-        Some(key) => {
-            let mut runs = Vec::new();
-            for file in files {
-                runs.extend(runs::of_file(file, key)?);
-            }
-            ordered(key, runs)?
-        }
-    };
-    Ok(Merge { keep, state })
+/// A file's batches, all of one schema, which is known before.
+pub(crate) trait Source: Iterator<Item = Result<RecordBatch>> + Send + 'static {
+    fn schema(&self) -> SchemaRef;
 }
 
-fn ordered(key: &Key, runs: Vec<Vec<Piece>>) -> Result<State> {
-    let [run] = runs.as_slice() else {
-        return Many::start(key, runs).map(Box::new).map(State::Many);
-    };
-    match run.iter().map(Piece::in_place).collect::<Option<VecDeque<_>>>() {
-        Some(batches) => Ok(State::Through { batches, key: Some(key.clone()) }),
-        None => Many::start(key, runs).map(Box::new).map(State::Many),
+impl Source for FileReader {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(self.plan().schema())
     }
+}
+
+/// Merges files into the order of the layout's key. Earlier files come first, which settles ties. Without a key: all
+/// rows, in file and row order, each file read when its turn comes.
+///
+/// The batches have the types that [`FileReader`] gives them; where files differ in the unit
+/// of a time, what comes out has the finest.
+pub(crate) fn merge<S: Source>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -> Result<Merge> {
+    let common = types::common(files.iter().map(Source::schema));
+    let unified = |file: S| {
+        let common = common.clone();
+        file.map(move |batch| match &common {
+            Some(schema) => types::cast_batch(batch?, schema),
+            None => batch,
+        })
+    };
+    let files = files.into_iter().map(unified);
+    let Some(key) = &layout.key else {
+        return Ok(Merge { keep, state: State::Files(Box::new(files.collect::<Vec<_>>().into_iter().flatten())) });
+    };
+    let mut runs = Vec::new();
+    for file in files {
+        runs.extend(runs::of_file(file, key, keep)?);
+    }
+    let state = match runs.pop() {
+        Some(run) if runs.is_empty() && run.iter().all(Piece::is_in_order) => State::One(run.into()),
+        last => State::Many(Box::new(Many::start(key, runs.into_iter().chain(last).collect())?)),
+    };
+    Ok(Merge { keep, state })
 }
 
 /// The merged batches.
@@ -78,54 +87,48 @@ pub(crate) struct Merge {
     state: State,
 }
 
-#[derive(Debug)]
 enum State {
-    /// Batches in order, of which only neighbours can be equal.
-    Through {
-        batches: VecDeque<RecordBatch>,
-        key: Option<Key>,
-    },
+    /// Without a key.
+    Files(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),
+    /// One run, of which only neighbours can be equal.
+    One(VecDeque<Piece>),
     Many(Box<Many>),
+}
+
+impl Merge {
+    /// Whether files are still being read.
+    pub(crate) fn is_reading(&self) -> bool {
+        matches!(self.state, State::Files(_))
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Files(_) => "Files",
+            Self::One(_) => "One",
+            Self::Many(_) => "Many",
+        };
+        f.write_str(name)
+    }
 }
 
 impl Iterator for Merge {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.state {
-            State::Many(many) => many.next_batch(self.keep).transpose(),
-            State::Through { batches, key } => loop {
-                let batch = batches.pop_front()?;
-                let kept = match key {
-                    Some(key) => without_repeats(&batch, batches.front(), key, self.keep),
-                    None => Ok(batch),
-                };
-                match kept {
-                    Ok(batch) if batch.num_rows() == 0 => {}
-                    kept => return Some(kept),
-                }
-            },
+        loop {
+            let batch = match &mut self.state {
+                State::Files(batches) => batches.next()?,
+                State::One(pieces) => pieces.pop_front()?.latest(),
+                State::Many(many) => many.next_batch(self.keep).transpose()?,
+            };
+            match batch {
+                Ok(batch) if batch.num_rows() == 0 => {}
+                batch => return Some(batch),
+            }
         }
     }
-}
-
-/// The rows that the row after them does not supersede, where that may be the first of the batch after.
-fn without_repeats(batch: &RecordBatch, next: Option<&RecordBatch>, key: &Key, keep: Keep) -> Result<RecordBatch> {
-    let columns = match keep {
-        Keep::All => return Ok(batch.clone()),
-        Keep::Latest => key.entity.len(),
-        Keep::History => key.entity.len() + 1,
-    };
-    let mut same = runs::steps(batch, key, columns)?.equal.iter().collect::<Vec<_>>();
-    same.push(match next {
-        Some(next) => runs::step_between(batch, next, key, columns)?.equal.value(0),
-        None => false,
-    });
-    if !same.contains(&true) {
-        return Ok(batch.clone());
-    }
-    let kept = BooleanBuffer::collect_bool(same.len(), |row| !same.get(row).copied().unwrap_or_default());
-    filter_record_batch(batch, &BooleanArray::new(kept, None)).map_err(unmergeable)
 }
 
 /// Several runs, merged.

@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
+use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat_batches;
+use arrow_select::filter::filter_record_batch;
 
 use super::keys::{KeyEncoder, Keys, columns};
-use super::unmergeable;
-use crate::codec::sort::{self, Steps};
+use super::{Keep, unmergeable};
+use crate::codec::sort;
+use crate::codec::steps::{Steps, compare};
 use crate::error::Result;
 use crate::record::Key;
 
@@ -20,69 +23,105 @@ const MAX_RUNS: usize = 8;
 pub(super) struct Piece {
     batch: RecordBatch,
     order: Option<Vec<u32>>,
+    /// The rows that the next one supersedes, if the batch is whole and all of its file is in order.
+    superseded: Vec<usize>,
 }
 
 impl Piece {
-    /// The batch, if its rows are in order.
-    pub(super) fn in_place(&self) -> Option<RecordBatch> {
-        self.order.is_none().then(|| self.batch.clone())
+    pub(super) fn is_in_order(&self) -> bool {
+        self.order.is_none()
+    }
+
+    /// The rows that the row after them does not supersede, of a file that is one run.
+    pub(super) fn latest(self) -> Result<RecordBatch> {
+        let Self { batch, superseded, .. } = self;
+        if superseded.is_empty() {
+            return Ok(batch);
+        }
+        let mut kept = BooleanBufferBuilder::new(batch.num_rows());
+        kept.append_n(batch.num_rows(), true);
+        superseded.into_iter().for_each(|row| kept.set_bit(row, false));
+        filter_record_batch(&batch, &BooleanArray::new(kept.finish(), None)).map_err(unmergeable)
     }
 }
 
-/// The runs of a file, in its order.
-pub(super) fn of_file(batches: Vec<RecordBatch>, key: &Key) -> Result<Vec<Vec<Piece>>> {
-    let batches: Vec<_> = batches.into_iter().filter(|batch| batch.num_rows() > 0).collect();
-    let Some(first) = batches.first() else {
+/// The runs of a file, in its order. Each batch is looked at when it comes, while the processor's caches have it.
+pub(super) fn of_file(
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+    key: &Key,
+    keep: Keep,
+) -> Result<Vec<Vec<Piece>>> {
+    let mut all = Vec::new();
+    let mut runs = Some(Natural { key, keep, runs: Vec::new(), before: None });
+    for batch in batches {
+        let batch = batch?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        runs = match runs {
+            Some(natural) => natural.and(&batch)?,
+            None => None,
+        };
+        all.push(batch);
+    }
+    let Some(first) = all.first() else {
         return Ok(Vec::new());
     };
-    if let Some(runs) = natural(&batches, key)? {
-        return Ok(runs);
+    if let Some(natural) = runs {
+        return Ok(natural.runs);
     }
-    let batch = concat_batches(&first.schema(), &batches).map_err(unmergeable)?;
-    let order = sort::permutation(&columns(&batch, key, usize::MAX)?)?;
-    Ok(vec![vec![Piece { batch, order }]])
+    let batch = concat_batches(&first.schema(), &all).map_err(unmergeable)?;
+    let order = sort::permutation(&columns(&batch, key)?)?;
+    Ok(vec![vec![Piece { batch, order: Some(order), superseded: Vec::new() }]])
 }
 
-/// The runs that the rows form as they stand; `None` if those are too many.
-fn natural(batches: &[RecordBatch], key: &Key) -> Result<Option<Vec<Vec<Piece>>>> {
-    let mut runs = vec![Vec::new()];
-    let mut before: Option<&RecordBatch> = None;
-    for batch in batches {
-        let descends = match before {
-            Some(before) => step_between(before, batch, key, usize::MAX)?.descents().next().is_some(),
-            None => false,
+/// The runs that the rows form as they stand.
+struct Natural<'k> {
+    key: &'k Key,
+    keep: Keep,
+    runs: Vec<Vec<Piece>>,
+    /// The key's columns in the batch before.
+    before: Option<Vec<ArrayRef>>,
+}
+
+impl Natural<'_> {
+    /// With one more batch; `None` if those are too many runs.
+    fn and(mut self, batch: &RecordBatch) -> Result<Option<Self>> {
+        let keys = columns(batch, self.key)?;
+        let Steps { descents, same_entity, same } = Steps::of(&keys, self.key.entity.len())?;
+        let (mut superseded, alike) = match self.keep {
+            Keep::All => (Vec::new(), usize::MAX),
+            Keep::Latest => (same_entity, self.key.entity.len()),
+            Keep::History => (same, keys.len()),
         };
-        if descends {
-            runs.push(Vec::new());
+        let mut starts_run = true;
+        if let Some(before) = &self.before {
+            let last = before.first().map_or(0, |key| key.len()).saturating_sub(1);
+            let (ordering, equal) = compare(before, last, &keys, 0)?;
+            starts_run = ordering.is_gt();
+            if equal >= alike
+                && let Some(piece) = self.runs.last_mut().and_then(|run| run.last_mut())
+            {
+                piece.superseded.push(last);
+            }
         }
         let mut start = 0;
-        let ends = steps(batch, key, usize::MAX)?;
-        for end in ends.descents().map(|step| step + 1).chain([batch.num_rows()]) {
-            if start > 0 {
-                runs.push(Vec::new());
+        for end in descents.into_iter().map(|row| row + 1).chain([batch.num_rows()]) {
+            if starts_run {
+                self.runs.push(Vec::new());
             }
-            if runs.len() > MAX_RUNS {
+            if self.runs.len() > MAX_RUNS {
                 return Ok(None);
             }
-            if let Some(run) = runs.last_mut() {
-                run.push(Piece { batch: batch.slice(start, end - start), order: None });
+            if let Some(run) = self.runs.last_mut() {
+                let superseded = std::mem::take(&mut superseded);
+                run.push(Piece { batch: batch.slice(start, end - start), order: None, superseded });
             }
-            start = end;
+            (start, starts_run) = (end, true);
         }
-        before = Some(batch);
+        self.before = Some(keys);
+        Ok(Some(self))
     }
-    Ok(Some(runs))
-}
-
-/// The steps between a batch's rows, by the first `count` columns of the key.
-pub(super) fn steps(batch: &RecordBatch, key: &Key, count: usize) -> Result<Steps> {
-    Steps::within(&columns(batch, key, count)?, 0..batch.num_rows())
-}
-
-/// The step from the last row of a batch to the first of the next.
-pub(super) fn step_between(batch: &RecordBatch, next: &RecordBatch, key: &Key, count: usize) -> Result<Steps> {
-    let last = batch.slice(batch.num_rows().saturating_sub(1), 1);
-    Steps::between(&columns(&last, key, count)?, &columns(&next.slice(0, 1), key, count)?)
 }
 
 /// A batch with its keys.
@@ -115,7 +154,7 @@ impl Run {
         self.slot = None;
         self.current = match self.ahead.pop_front() {
             None => None,
-            Some(Piece { batch, order }) => {
+            Some(Piece { batch, order, .. }) => {
                 let keys = encoder.encode(&batch)?;
                 Some(Arc::new(Encoded { batch, keys, order }))
             }

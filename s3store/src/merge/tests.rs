@@ -8,12 +8,37 @@ use arrow_array::types::{Int64Type, TimestampMicrosecondType, TimestampNanosecon
 use arrow_array::{
     ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
-use super::{Keep, merge, slim};
+use super::{Keep, Merge, Source, slim};
 use crate::error::Result;
 use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape};
+
+/// A file's batches in memory.
+struct File(SchemaRef, std::vec::IntoIter<RecordBatch>);
+
+impl Iterator for File {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.1.next().map(Ok)
+    }
+}
+
+impl Source for File {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.0)
+    }
+}
+
+fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Keep) -> Result<Merge> {
+    let file = |batches: Vec<RecordBatch>| {
+        let schema = batches.first().map_or_else(|| layout.schema(), RecordBatch::schema);
+        File(schema, batches.into_iter())
+    };
+    super::merge(layout, files.into_iter().map(file).collect(), keep)
+}
 
 const KEEPS: [Keep; 3] = [Keep::Latest, Keep::History, Keep::All];
 

@@ -8,26 +8,22 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
-/// The same batches, all with one schema.
-///
-/// # Errors
-/// A timestamp that the finest unit of all files can't hold.
-pub(super) fn unified(files: Vec<Vec<RecordBatch>>) -> Result<Vec<Vec<RecordBatch>>> {
-    let Some(first) = files.iter().flatten().next().map(RecordBatch::schema) else {
-        return Ok(files);
-    };
-    let mut common = Arc::clone(&first);
-    for file in &files {
-        // The batches of a file have one schema.
-        if let Some(batch) = file.first().filter(|batch| *batch.schema_ref() != common) {
-            let fields = common.fields().iter().zip(batch.schema_ref().fields());
-            common = Arc::new(Schema::new(fields.map(|(a, b)| finest_field(a, b)).collect::<Fields>()));
+/// The schema that holds what all of these do; `None` of none.
+pub(super) fn common(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaRef> {
+    schemas.into_iter().reduce(|common, schema| {
+        if schema == common {
+            return common;
         }
-    }
-    files.into_iter().map(|file| file.into_iter().map(|batch| cast_batch(batch, &common)).collect()).collect()
+        let fields = common.fields().iter().zip(schema.fields());
+        Arc::new(Schema::new(fields.map(|(a, b)| finest_field(a, b)).collect::<Fields>()))
+    })
 }
 
-fn cast_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The same batch with this schema.
+///
+/// # Errors
+/// A timestamp that the finer unit can't hold.
+pub(super) fn cast_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch);
     }

@@ -210,10 +210,12 @@ fn append<T: Record>(batch: &RecordBatch, rows: &mut Vec<T>) -> Result<()> {
 /// The records of one file, decoded on this thread: what the testing tools and the benchmarks measure.
 #[cfg(feature = "testing")]
 pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, layout: &ReadLayout) -> Result<Vec<T>> {
-    let batches = crate::codec::open(file, layout)?.collect::<Result<Vec<_>>>()?;
+    /// More rows are not believed in before they are there.
+    const MOST: usize = 1 << 20;
+    let reader = crate::codec::open(file, layout)?;
     let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
-    let mut rows = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
-    for batch in crate::merge::merge(layout, vec![batches], keep)? {
+    let mut rows = Vec::with_capacity(reader.plan().rows().min(MOST));
+    for batch in crate::merge::merge(layout, vec![reader], keep)? {
         append(&batch?, &mut rows)?;
     }
     Ok(rows)

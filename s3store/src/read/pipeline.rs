@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -18,7 +19,7 @@ use super::sizes::RowSizes;
 use crate::codec;
 use crate::dataset::{Dataset, blocking};
 use crate::error::{Error, ErrorKind, Result};
-use crate::merge::{Keep, Merge, merge};
+use crate::merge::{Keep, Source, merge};
 use crate::record::ReadLayout;
 
 /// Partitions whose downloads may have begun before they are decoded.
@@ -132,11 +133,11 @@ impl<X: Send + 'static> Job<X> {
             let place = Arc::clone(&window).acquire_owned().await.map_err(closed)?;
             let held = Held([place, reserve.take(size).await?]);
             let (layout, keep) = (Arc::clone(&self.layout), self.keep);
-            let mut merged = blocking(move || decode(files, &layout, keep)).await;
+            let mut merged = blocking(move || merge(&layout, files, keep)).await;
             merged = merged.map_err(|error| error.context(format!("partition {key}")));
             let mut merged = merged?;
-            // The bodies are gone; what they became is held now.
-            drop(reserved);
+            // The bodies are gone, unless they are read only now; what they became is held.
+            let reserved = merged.is_reading().then_some(reserved);
             loop {
                 let (layout, emit) = (Arc::clone(&self.layout), self.emit);
                 let step = blocking(move || {
@@ -150,6 +151,7 @@ impl<X: Send + 'static> Job<X> {
                     return Ok(());
                 }
             }
+            drop((merged, reserved));
             if out.send(Ok(Event::End(key, held))).await.is_err() {
                 return Ok(());
             }
@@ -198,22 +200,35 @@ impl Download {
 }
 
 /// Reads the footers: the readers, each with its file's key, and their bytes when decoded.
-fn open(bodies: Vec<(File, Bytes)>, layout: &ReadLayout) -> Result<(Vec<(String, codec::FileReader)>, u64)> {
+fn open(bodies: Vec<(File, Bytes)>, layout: &ReadLayout) -> Result<(Vec<Named>, u64)> {
     let mut size = 0u64;
     let mut files = Vec::with_capacity(bodies.len());
     for (file, body) in bodies {
         let reader = codec::open(body, layout).map_err(|error| error.context(&file.key))?;
         size = size.saturating_add(reader.plan().uncompressed_size());
-        files.push((file.key, reader));
+        files.push(Named { key: file.key, reader });
     }
     Ok((files, size))
 }
 
-fn decode(files: Vec<(String, codec::FileReader)>, layout: &ReadLayout, keep: Keep) -> Result<Merge> {
-    let batches = |(key, reader): (String, codec::FileReader)| {
-        reader.collect::<Result<Vec<RecordBatch>>>().map_err(|error| error.context(&key))
-    };
-    merge(layout, files.into_iter().map(batches).collect::<Result<_>>()?, keep)
+/// A file's reader, whose errors name the file.
+struct Named {
+    key: String,
+    reader: codec::FileReader,
+}
+
+impl Iterator for Named {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.reader.next().map(|batch| batch.map_err(|error| error.context(&self.key)))
+    }
+}
+
+impl Source for Named {
+    fn schema(&self) -> SchemaRef {
+        self.reader.schema()
+    }
 }
 
 /// Memory to be taken in order, in KiB.

@@ -75,13 +75,23 @@ impl<X: Send + 'static> Start<X> {
 /// All records of a read.
 pub(super) async fn collect<T: Record>(start: Start<Vec<T>>) -> Result<Vec<T>> {
     let mut events = Events::new(start);
-    let mut all = Vec::new();
+    let mut pieces = Vec::new();
     while let Some(event) = events.next().await {
-        if let Event::Piece(mut rows) = event? {
-            if all.is_empty() { all = rows } else { all.append(&mut rows) }
+        if let Event::Piece(rows) = event? {
+            pieces.push(rows);
         }
     }
-    Ok(all)
+    Ok(whole(pieces))
+}
+
+/// All rows, moved once.
+fn whole<T>(mut pieces: Vec<Vec<T>>) -> Vec<T> {
+    if pieces.len() == 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut all = Vec::with_capacity(pieces.iter().map(Vec::len).sum());
+    pieces.into_iter().for_each(|mut piece| all.append(&mut piece));
+    all
 }
 
 /// A stream of records, in the order that [`Store::read`](crate::Store::read) promises. It ends after an error.
@@ -142,12 +152,12 @@ impl<T: Record> Stream for RecordStream<T> {
 #[must_use = "a stream does nothing until it is polled"]
 pub struct PartitionStream<T> {
     events: Events<Vec<T>>,
-    rows: Vec<T>,
+    pieces: Vec<Vec<T>>,
 }
 
 impl<T: Record> PartitionStream<T> {
     pub(super) fn new(start: Start<Vec<T>>) -> Self {
-        Self { events: Events::new(start), rows: Vec::new() }
+        Self { events: Events::new(start), pieces: Vec::new() }
     }
 
     /// The next partition; `None` at the end.
@@ -164,10 +174,9 @@ impl<T: Record> PartitionStream<T> {
     fn poll_partition(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<HivePartition<T>>>> {
         loop {
             match ready!(self.events.poll_next(context)) {
-                Some(Ok(Event::Piece(mut rows))) if self.rows.is_empty() => std::mem::swap(&mut self.rows, &mut rows),
-                Some(Ok(Event::Piece(mut rows))) => self.rows.append(&mut rows),
+                Some(Ok(Event::Piece(rows))) => self.pieces.push(rows),
                 Some(Ok(Event::End(key, _))) => {
-                    let rows = std::mem::take(&mut self.rows);
+                    let rows = whole(std::mem::take(&mut self.pieces));
                     if !rows.is_empty() {
                         return Poll::Ready(Some(Ok(HivePartition { key, rows })));
                     }

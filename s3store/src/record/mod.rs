@@ -17,7 +17,7 @@ mod value;
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
     Collect, EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, apart,
-    each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart, struct_array, version,
+    collectors, each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart, struct_array, version,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
@@ -78,12 +78,13 @@ pub trait Record: Sized + Send + 'static {
 )]
 pub trait RootRecord: Record<Root = Self> + Sync {
     /// Columns from rows, in the description's order and with the write types. The field marked `inserted_at` is
-    /// ignored: its column holds `inserted_at` (microseconds since 1970) in every row.
+    /// ignored: its column holds `inserted_at` (microseconds since 1970) in every row. With `only`, the columns of
+    /// that key; in the others' places stand arrays of no use.
     ///
     /// An error for which [`ValueError::is_too_large`] holds asks for fewer rows a call: no single value is at fault,
     /// unless it is the only one.
     #[doc(hidden)]
-    fn encode<'a, I>(rows: I, inserted_at: i64) -> Result<Vec<ArrayRef>, RowError>
+    fn encode<'a, I>(rows: I, inserted_at: i64, only: Option<&Key>) -> Result<Vec<ArrayRef>, RowError>
     where
         I: ExactSizeIterator<Item = &'a Self> + Clone;
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -14,7 +15,7 @@ use crate::{read, write};
 /// Encodes and decodes the data files of a record type, as a [`Store`](crate::Store) does, on the calling thread and
 /// without S3: for tests of files, and for measuring.
 pub struct Files<T> {
-    encoder: Encoder,
+    encoder: Arc<Encoder>,
     layout: ReadLayout,
     records: PhantomData<fn() -> T>,
 }
@@ -27,7 +28,7 @@ impl<T: RootRecord> Files<T> {
     pub fn new(compression: Compression) -> Result<Self> {
         let description = T::description();
         Ok(Self {
-            encoder: Encoder::new(description, compression)?,
+            encoder: Arc::new(Encoder::new(description, compression)?),
             layout: ReadLayout::new(description, description),
             records: PhantomData,
         })

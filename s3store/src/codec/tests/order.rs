@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Int32Array, StringArray, UInt64Array};
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use proptest::prelude::*;
 
-use super::super::ranks;
-use super::super::sort::{Steps, permutation};
+use super::super::ranks::ranks;
+use super::super::sort::{InOrder, permutation};
+use super::super::steps::Steps;
+use crate::record::Key;
 
 type Row = (String, i32, u64, bool, i128, Vec<u8>);
 
@@ -21,8 +25,18 @@ fn keys(rows: &[Row]) -> Vec<ArrayRef> {
     ]
 }
 
+/// The same with text and bytes as views, as they are read.
+fn as_views(keys: &[ArrayRef]) -> Vec<ArrayRef> {
+    let view = |key: &ArrayRef| match key.data_type() {
+        DataType::Utf8 => cast(key, &DataType::Utf8View).unwrap(),
+        DataType::Binary => cast(key, &DataType::BinaryView).unwrap(),
+        _ => Arc::clone(key),
+    };
+    keys.iter().map(view).collect()
+}
+
 fn row() -> impl Strategy<Value = Row> {
-    let text = prop_oneof!["[ab]{0,2}", any::<String>()];
+    let text = prop_oneof!["[ab]{0,2}", any::<String>(), "a long common beginning, 0{30,40}[ab]?"];
     let number = prop_oneof![-1i32..2, any::<i32>()];
     let big = prop_oneof![0u64..2, any::<u64>()];
     let decimal = prop_oneof![-1i128..2, -(10i128.pow(37))..10i128.pow(37)];
@@ -44,14 +58,31 @@ proptest! {
         };
         let mut expected: Vec<u32> = (0..rows.len() as u32).collect();
         expected.sort_by_key(|&index| part(&rows[index as usize]));
-        if let Some(ranked) = ranks::order(keys) {
-            prop_assert_eq!(&ranked, &expected);
+        prop_assert_eq!(&permutation(keys).unwrap(), &expected);
+        prop_assert_eq!(&permutation(&as_views(keys)).unwrap(), &expected);
+    }
+
+    #[test]
+    fn steps_are_those_of_tuples(rows in prop::collection::vec(row(), 0..60), columns in 1usize..7, entity in 0usize..7, sorted: bool) {
+        let mut rows = rows;
+        if sorted {
+            rows.sort();
         }
-        let given = permutation(keys).unwrap();
-        if expected.is_sorted() {
-            prop_assert_eq!(given, None);
-        } else {
-            prop_assert_eq!(given, Some(expected));
+        let tuple = |row: &Row, columns: usize| {
+            let (text, number, big, flag, decimal, bytes) = row.clone();
+            let kept = |place: usize| place < columns;
+            (kept(0).then_some(text), kept(1).then_some(number), kept(2).then_some(big), kept(3).then_some(flag), kept(4).then_some(decimal), kept(5).then_some(bytes))
+        };
+        let entity = entity.min(columns);
+        let steps = |holds: &dyn Fn(&Row, &Row) -> bool| -> Vec<usize> {
+            (1..rows.len()).map(|next| next - 1).filter(|&row| holds(&rows[row], &rows[row + 1])).collect()
+        };
+        let keys = &keys(&rows)[..columns];
+        for keys in [keys, &as_views(keys)] {
+            let found = Steps::of(keys, entity).unwrap();
+            prop_assert_eq!(&found.descents, &steps(&|row, next| tuple(row, columns) > tuple(next, columns)));
+            prop_assert_eq!(&found.same, &steps(&|row, next| tuple(row, columns) == tuple(next, columns)));
+            prop_assert_eq!(&found.same_entity, &steps(&|row, next| tuple(row, entity) == tuple(next, entity)));
         }
     }
 }
@@ -59,23 +90,26 @@ proptest! {
 #[test]
 fn the_one_step_down_is_found_wherever_it_is() {
     let rows = 30_000;
-    for place in [1, 8_191, 8_192, 8_193, 16_384, rows - 1] {
+    for (place, batch_rows) in
+        [1, 8_191, 8_192, 8_193, 16_384, rows - 1].map(|place| [(place, 8_192), (place, 1)]).concat()
+    {
         let column: ArrayRef =
-            Arc::new((0..rows).map(|row| if row == place { 0 } else { row }).collect::<Int32Array>());
-        let order = permutation(&[column]).unwrap();
-        // A zero at place 1 is no step down, but leaves one after it in order, too.
-        let expected = (place > 1).then(|| {
-            let mut order: Vec<u32> = (0..rows as u32).collect();
-            order.remove(place as usize);
-            order.insert(1, place as u32);
-            order
-        });
-        assert_eq!(order, expected, "{place}");
+            Arc::new((0..rows).map(|row| if row == place { -1 } else { row }).collect::<Int32Array>());
+        let mut check = InOrder::new(Key { entity: vec![], version: 0 });
+        let step = batch_rows as usize;
+        let mut batches =
+            (0..rows as usize).step_by(step).map(|start| column.slice(start, step.min(rows as usize - start)));
+        let found = batches.position(|batch| !check.continues(&[batch]).unwrap());
+        assert_eq!(found, Some(place as usize / step), "{place}");
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        order.remove(place as usize);
+        order.insert(0, place as u32);
+        assert_eq!(permutation(&[column]).unwrap(), order, "{place}");
     }
 }
 
 #[test]
-fn many_rows_of_few_values_sort_by_rank() {
+fn many_rows_of_few_values_sort() {
     let rows = 100_000i64;
     let mixed = |row: i64, by: i64| row * 7_919 % by;
     let row = |row: i64| -> Row {
@@ -95,32 +129,43 @@ fn many_rows_of_few_values_sort_by_rank() {
         let row = &rows[index as usize];
         (&row.0, row.1, row.2)
     });
-    assert_eq!(ranks::order(keys).as_ref(), Some(&expected));
-    assert_eq!(permutation(keys).unwrap(), Some(expected));
+    assert_eq!(permutation(keys).unwrap(), expected);
+}
+
+/// Keys of which no more than a part fits into a number.
+#[test]
+fn what_does_not_fit_is_compared() {
+    let wide = |row: u64| row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let rows = 2_000u64;
+    let long = |by: u64| move |row: u64| format!("{:016x}{:016x}", wide(row % by), row % 7);
+    // Few texts, and many; then numbers of 64 bits, twice.
+    for (by, equal) in [(50, 100), (1_000_000, 1)] {
+        let texts: Vec<_> = (0..rows).map(|row| long(by)(row / equal * 31)).collect();
+        let numbers: Vec<_> = (0..rows).map(wide).collect();
+        let decimals: Vec<_> = (0..rows).map(|row| if row % 2 == 0 { i128::MIN / 2 } else { i128::MAX / 2 }).collect();
+        let keys: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(&texts)),
+            Arc::new(Decimal128Array::from_iter_values(decimals.iter().copied())),
+            Arc::new(UInt64Array::from(numbers.clone())),
+        ];
+        for keys in [&keys[..], &keys[1..], &keys[2..], &[keys[2].clone(), keys[2].clone(), keys[1].clone()]] {
+            let text = keys[0].data_type() == &DataType::Utf8;
+            let decimal = keys[0].data_type() != &DataType::UInt64;
+            let mut expected: Vec<u32> = (0..rows as u32).collect();
+            expected.sort_by_key(|&row| {
+                let row = row as usize;
+                (text.then_some(&texts[row]), decimal.then_some(decimals[row]), numbers[row])
+            });
+            assert_eq!(permutation(keys).unwrap(), expected);
+        }
+    }
+    assert!(permutation(&[]).unwrap().is_empty());
 }
 
 #[test]
-fn what_packs_into_no_number_has_no_ranks() {
-    let distinct: ArrayRef = Arc::new(StringArray::from_iter_values((0..100).map(|row| format!("{row}"))));
-    let wide: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX, 0]));
-    assert_eq!(ranks::order(&[distinct]), None);
-    assert_eq!(ranks::order(&[Arc::clone(&wide)]), Some(vec![1, 0]));
-    assert_eq!(ranks::order(&[Arc::clone(&wide), wide]), None);
-    assert_eq!(ranks::order(&[]), None);
-}
-
-#[test]
-fn steps_tell_up_from_equal() {
-    let keys = keys(&[
-        ("a".into(), 1, 0, false, 0, vec![]),
-        ("a".into(), 1, 0, false, 0, vec![]),
-        ("b".into(), 0, 0, false, 0, vec![]),
-        ("b".into(), -1, 0, false, 0, vec![]),
-    ]);
-    let steps = Steps::within(&keys, 0..4).unwrap();
-    assert_eq!(steps.equal.iter().collect::<Vec<_>>(), [true, false, false]);
-    assert_eq!(steps.ascending.iter().collect::<Vec<_>>(), [false, true, false]);
-    assert_eq!(steps.descents().collect::<Vec<_>>(), [2]);
-    assert_eq!(Steps::within(&keys, 0..0).unwrap().descents().count(), 0);
-    assert_eq!(Steps::within(&keys, 0..1).unwrap().descents().count(), 0);
+fn texts_have_ranks_unless_they_are_many() {
+    let texts = |by: u8| (0..100u8).map(move |row| row % by).map(|text| vec![200 - text]).collect::<Vec<_>>();
+    assert_eq!(ranks(texts(26).iter().map(Vec::as_slice)), None);
+    let expected = (0..100).map(|row| 24 - row % 25).collect::<Vec<_>>();
+    assert_eq!(ranks(texts(25).iter().map(Vec::as_slice)), Some(expected));
 }

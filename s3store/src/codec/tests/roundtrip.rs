@@ -146,15 +146,21 @@ fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
     ]
 }
 
+fn encoded(encoder: &Arc<Encoder>, rows: usize, batches: impl IntoIterator<Item = Vec<ArrayRef>>) -> Result<Bytes> {
+    let mut file = encoder.file(rows)?;
+    batches.into_iter().try_for_each(|batch| file.write(&batch))?;
+    file.finish()
+}
+
 /// A file of these rows, given to the encoder so many at a time.
 fn encode(compression: Compression, seeds: &[Seed], chunk: usize) -> Bytes {
-    let encoder = Encoder::new(&description(columns(), None), compression).unwrap();
+    let encoder = Arc::new(Encoder::new(&description(columns(), None), compression).unwrap());
     let arrays = arrays(seeds);
     let slices = (0..seeds.len()).step_by(chunk).map(|start| {
         let length = chunk.min(seeds.len() - start);
-        Ok(arrays.iter().map(|array| array.slice(start, length)).collect())
+        arrays.iter().map(|array| array.slice(start, length)).collect()
     });
-    encoder.encode(seeds.len(), slices).unwrap()
+    encoded(&encoder, seeds.len(), slices).unwrap()
 }
 
 fn expected(seeds: &[Seed]) -> RecordBatch {
@@ -228,9 +234,10 @@ fn lists_and_maps_are_where_other_readers_look() {
 
 #[test]
 fn row_groups_end_where_reading_them_one_by_one_stays_cheap() {
-    let encoder = Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap();
+    let encoder =
+        Arc::new(Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap());
     let column: ArrayRef = Arc::new((0..300_000).collect::<Int64Array>());
-    let parquet = footer(&encoder.encode(300_000, [Ok(vec![column])]).unwrap());
+    let parquet = footer(&encoded(&encoder, 300_000, [vec![column]]).unwrap());
     let groups: Vec<_> = parquet.row_groups().iter().map(|group| group.num_rows()).collect();
     assert_eq!(groups.iter().sum::<i64>(), 300_000);
     assert_eq!(groups, [131_072, 131_072, 37_856]);
@@ -273,11 +280,12 @@ fn two_processes_give_the_same_bytes() {
 
 #[test]
 fn columns_of_another_type_are_refused() {
-    let encoder = Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap();
+    let encoder =
+        Arc::new(Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap());
     let wrong: ArrayRef = Arc::new(Int32Array::from(vec![1]));
-    let error = encoder.encode(1, [Ok(vec![wrong])]).unwrap_err();
+    let error = encoded(&encoder, 1, [vec![wrong]]).unwrap_err();
     assert_eq!(error.to_string(), "the records do not encode as parquet");
-    assert!(encoder.encode(1, [Ok(vec![])]).is_err());
+    assert!(encoded(&encoder, 1, [vec![]]).is_err());
 }
 
 #[test]
@@ -285,7 +293,7 @@ fn a_keyed_file_says_how_it_is_sorted() {
     let place = node("place", Shape::Struct(vec![column("x", DataType::Int64), column("y", DataType::Int64)]));
     let columns = || vec![place.clone(), column("version", DataType::Int64), column("name", DataType::Utf8)];
     let key = Key { entity: vec![2], version: 1 };
-    let encoder = Encoder::new(&description(columns(), Some(key.clone())), Compression::Snappy).unwrap();
+    let encoder = Arc::new(Encoder::new(&description(columns(), Some(key.clone())), Compression::Snappy).unwrap());
     let numbers = || Arc::new((0..200_000).collect::<Int64Array>()) as ArrayRef;
     let DataType::Struct(fields) = place.write_type() else { panic!("no struct") };
     let arrays: Vec<ArrayRef> = vec![
@@ -293,7 +301,7 @@ fn a_keyed_file_says_how_it_is_sorted() {
         numbers(),
         Arc::new(StringArray::from_iter_values((0..200_000).map(|row| format!("{row:06}")))),
     ];
-    let bytes = encoder.encode(200_000, [Ok(arrays)]).unwrap();
+    let bytes = encoded(&encoder, 200_000, [arrays]).unwrap();
     let parquet = footer(&bytes);
     assert_eq!(parquet.num_row_groups(), 2);
     for group in parquet.row_groups() {

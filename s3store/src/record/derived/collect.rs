@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, NullArray};
 
 use super::in_row;
-use crate::record::{ColumnType, RowError};
+use crate::record::{ColumnType, Key, RowError};
 
 /// How many rows are gone through before the next column's turn.
 const ROWS: usize = 512;
@@ -34,6 +34,15 @@ pub trait Collect<R> {
     /// # Errors
     /// The values are no array.
     fn finish(self: Box<Self>) -> Result<ArrayRef, RowError>;
+}
+
+/// Makes what collects a column.
+type Make<R> = fn() -> Box<dyn Collect<R>>;
+
+/// What collects the columns that `make` makes them for: all, or those of a key.
+pub fn collectors<R>(make: &[Make<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
+    let wanted = |place| only.is_none_or(|key| key.columns().any(|column| column == place));
+    make.iter().enumerate().map(|(place, make)| if wanted(place) { make() } else { filled() }).collect()
 }
 
 /// The columns of `rows`.
@@ -136,7 +145,7 @@ impl<T: ColumnType<E>, E> Collected<T, E> {
     }
 }
 
-/// A column that is filled in afterwards.
+/// A column that is filled in afterwards, or not wanted.
 #[must_use]
 pub fn filled<R>() -> Box<dyn Collect<R>> {
     Box::new(Filled)

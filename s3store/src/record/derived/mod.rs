@@ -6,7 +6,7 @@ mod nested;
 mod projection;
 
 pub(crate) use collect::collector;
-pub use collect::{Collect, encode, filled};
+pub use collect::{Collect, collectors, encode, filled};
 pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_of};
 pub use nested::{StructReader, Validity, struct_array};
 pub use projection::Reading;

@@ -1,0 +1,168 @@
+//! How the rows of a batch compare with their neighbours, by their key columns.
+
+use std::cmp::Ordering;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ByteArrayType, ByteViewType};
+use arrow_array::{
+    Array, ArrayRef, ArrowNativeTypeOp, GenericByteArray, GenericByteViewArray, downcast_primitive_array,
+};
+use arrow_buffer::ArrowNativeType;
+use arrow_ord::ord::make_comparator;
+use arrow_schema::{DataType, SortOptions};
+
+use super::sort::unordered;
+use crate::error::Result;
+
+/// How each row of a batch compares with the next. Nulls are not looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Steps {
+    /// The rows that the next is less than.
+    pub(crate) descents: Vec<usize>,
+    /// The rows that agree with the next in the entity's columns.
+    pub(crate) same_entity: Vec<usize>,
+    /// The rows that agree with the next in all columns.
+    pub(crate) same: Vec<usize>,
+}
+
+impl Steps {
+    /// By columns of one length, the most significant first; the first `entity` of them are the entity's.
+    pub(crate) fn of(keys: &[ArrayRef], entity: usize) -> Result<Self> {
+        let rows = keys.first().map_or(0, |key| key.len());
+        let mut open = Open { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() };
+        let mut same_entity = Vec::new();
+        for (place, key) in keys.iter().enumerate() {
+            if place == entity {
+                same_entity = open.rows();
+            }
+            if open.is_empty() {
+                break;
+            }
+            open.narrow(key)?;
+        }
+        let same = open.rows();
+        if entity >= keys.len() {
+            same_entity.clone_from(&same);
+        }
+        // One column after the other has added to them.
+        open.descents.sort_unstable();
+        Ok(Self { descents: open.descents, same_entity, same })
+    }
+}
+
+/// How a row of some columns compares with a row of others, and how many of the first columns are equal.
+pub(crate) fn compare(keys: &[ArrayRef], row: usize, others: &[ArrayRef], other: usize) -> Result<(Ordering, usize)> {
+    for (place, (key, others)) in keys.iter().zip(others).enumerate() {
+        let ordering = make_comparator(key, others, SortOptions::default()).map_err(unordered)?(row, other);
+        if ordering.is_ne() {
+            return Ok((ordering, place));
+        }
+    }
+    Ok((Ordering::Equal, keys.len()))
+}
+
+/// The steps that the columns so far leave open.
+struct Open {
+    steps: usize,
+    /// Those whose rows are equal so far; `None` for all.
+    equal: Option<Vec<usize>>,
+    descents: Vec<usize>,
+}
+
+impl Open {
+    fn is_empty(&self) -> bool {
+        self.equal.as_ref().map_or(self.steps == 0, Vec::is_empty)
+    }
+
+    fn rows(&self) -> Vec<usize> {
+        self.equal.clone().unwrap_or_else(|| (0..self.steps).collect())
+    }
+
+    fn narrow(&mut self, key: &ArrayRef) -> Result<()> {
+        match key.data_type() {
+            DataType::Utf8 => self.by_bytes(key.as_string::<i32>()),
+            DataType::Binary => self.by_bytes(key.as_binary::<i32>()),
+            DataType::Utf8View => self.by_views(key.as_string_view()),
+            DataType::BinaryView => self.by_views(key.as_binary_view()),
+            _ => downcast_primitive_array!(
+                key => {
+                    let values = key.values();
+                    self.by(|row| values[row].compare(values[row + 1]));
+                },
+                _ => {
+                    let comparator = make_comparator(key, key, SortOptions::default()).map_err(unordered)?;
+                    self.by(|row| comparator(row, row + 1));
+                }
+            ),
+        }
+        Ok(())
+    }
+
+    fn by(&mut self, compare: impl Fn(usize) -> Ordering) {
+        let descents = &mut self.descents;
+        let mut equal = |row: usize| match compare(row) {
+            Ordering::Less => false,
+            Ordering::Equal => true,
+            Ordering::Greater => {
+                descents.push(row);
+                false
+            }
+        };
+        match &mut self.equal {
+            Some(rows) => rows.retain(|&row| equal(row)),
+            all => *all = Some((0..self.steps).filter(|&row| equal(row)).collect()),
+        }
+    }
+
+    fn by_bytes<T: ByteArrayType>(&mut self, key: &GenericByteArray<T>) {
+        if !is_constant(key) {
+            self.by(|row| bytes(key, row).cmp(bytes(key, row + 1)));
+        }
+    }
+
+    fn by_views<T: ByteViewType>(&mut self, key: &GenericByteViewArray<T>) {
+        let views = key.views();
+        if views.first() == views.last() && views.windows(2).all(|pair| pair[0] == pair[1]) {
+            return;
+        }
+        self.by(|row| view_order(key, views[row], views[row + 1], row));
+    }
+}
+
+fn bytes<T: ByteArrayType>(key: &GenericByteArray<T>, row: usize) -> &[u8] {
+    key.value(row).as_ref()
+}
+
+/// Whether all values are the same, as a key column's often are within a partition.
+fn is_constant<T: ByteArrayType>(key: &GenericByteArray<T>) -> bool {
+    let rows = key.len();
+    if rows == 0 || bytes(key, 0) != bytes(key, rows - 1) {
+        return rows == 0;
+    }
+    let width = bytes(key, 0).len();
+    let offsets = key.value_offsets();
+    let Some(values) = key.value_data().get(offsets[0].as_usize()..offsets[rows].as_usize()) else {
+        return false;
+    };
+    // Of one length each, and the same when moved by that length.
+    offsets.windows(2).all(|ends| ends[1].as_usize() - ends[0].as_usize() == width)
+        && values.get(width..) == values.get(..values.len() - width)
+}
+
+/// How the values of two neighbouring views compare: most often by their lengths and first bytes alone.
+fn view_order<T: ByteViewType>(key: &GenericByteViewArray<T>, view: u128, next: u128, row: usize) -> Ordering {
+    const INLINE: u32 = 12;
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the length, then come four bytes")]
+    let (length, start) = (|view: u128| view as u32, |view: u128| ((view >> 32) as u32).swap_bytes());
+    if view == next {
+        return Ordering::Equal;
+    }
+    if length(view) <= INLINE && length(next) <= INLINE {
+        let key = GenericByteViewArray::<T>::inline_key_fast;
+        return key(view).cmp(&key(next));
+    }
+    start(view).cmp(&start(next)).then_with(|| {
+        let (value, next): (&[u8], &[u8]) = (key.value(row).as_ref(), key.value(row + 1).as_ref());
+        value.cmp(next)
+    })
+}
