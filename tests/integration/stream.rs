@@ -2,12 +2,14 @@
 //!
 //! Readers have a clock that is ahead by more than the settle window, so that nothing has to be waited for.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
 use s3store::testing::{Fault, Operation, ServerTime};
 use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, ErrorKind, Offset, Record, Store, partitions_of};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
 use crate::integration::records::{Event, Item};
 
 /// The dataset as a reader sees it for whom everything is settled.
@@ -208,6 +210,7 @@ async fn what_did_not_commit_is_passed_for_good() {
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
     writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
     let page = store.poll(&Offset::START).await.unwrap();
+    pass(Duration::from_millis(1)).await;
     let orphan = world.keys_with(".ref").remove(0);
     assert_eq!((page.entries.len(), page.next.as_str()), (0, orphan.as_str()));
     let records = store.poll_records(&Offset::START).await.unwrap();
@@ -230,6 +233,7 @@ async fn refs_of_no_shape_are_passed_and_counted() {
         world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/{name}"), "");
     }
     let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
+    pass(Duration::from_millis(1)).await;
     let other = Store::<Elsewhere>::new(writer.dataset());
     other.write(&[Elsewhere { part: "a".to_owned(), id: 1 }]).await.unwrap();
     let store = Store::<Event>::new(&reader_of(&world).await);
@@ -267,6 +271,7 @@ async fn a_pruned_file_is_skipped_by_the_stream_alone() {
     let world = Virtual::new();
     let writer = Store::<Event>::new(&world.dataset().await);
     let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
+    pass(Duration::from_millis(1)).await;
     let more = writer.write(&Event::of(&["b"], 3)).await.unwrap();
     let store = Store::<Event>::new(&reader_of(&world).await);
     let entries = store.poll(&Offset::START).await.unwrap().entries;
