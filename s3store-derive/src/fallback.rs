@@ -69,7 +69,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
             impl _s3store::Record for #ident {
                 type Root = Self;
                 type Columns = #columns;
-                const COLUMNS: #columns = #columns { #(#names: _s3store::Column::new(""),)* };
+                const COLUMNS: #columns = #columns { #(#names: _s3store::Column::new("", |record| &record.#names),)* };
                 type Partitions = #partitions;
                 fn partitions() -> #partitions {
                     #partitions

@@ -82,7 +82,9 @@ pub use pattern::{
 #[cfg(feature = "arrow")]
 pub use read::BatchStream;
 pub use read::{PartitionStream, Read, RecordStream};
-pub use record::{AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError};
+pub use record::{
+    AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError, View, ViewValue,
+};
 pub use s3store_derive::{ColumnType, Record};
 pub use store::{ClientRetries, Consistency};
 pub use stream::{
@@ -117,11 +119,12 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsValue, ByValue, Collect, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn,
-        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, InsertionTime, Key, Listed, Micro, Milli,
-        Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record, RootRecord, RowError,
-        Shape, Skipped, StructReader, Timestamp, Total, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout,
-        VersionColumn, VersionOrder, With, WithOption, apart, collectors, each, encode, entity, enum_of, filled,
-        format_time, in_column, in_partition, in_row, open, pad, push_padded, push_time, read_apart, struct_array,
+        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Formatted, InsertionTime, Key, Listed,
+        Micro, Milli, Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record,
+        RootRecord, RowError, Shape, Skipped, StructReader, Timestamp, Total, Tuple, Unit, Unordered, Unsigned,
+        Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewValue, ViewWriter, With, WithOption,
+        all_distinct, apart, collectors, each, encode, entity, enum_of, filled, format_time, in_column, in_partition,
+        in_row, open, pad, parse_enum, push_formatted, push_padded, push_time, read_apart, reading, struct_array,
         version,
     };
 }

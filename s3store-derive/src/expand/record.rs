@@ -82,7 +82,7 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
     });
     let values = columns.iter().map(|Column { field, .. }| {
         let (ident, name) = (field.ident, field.column());
-        emit!(#ident: _s3store::Column::new(#name))
+        emit!(#ident: _s3store::Column::new(#name, |record| &record.#ident))
     });
     // `pub`, since it stands in the implementation of a public trait; outside nothing can name it.
     let item = emit! {

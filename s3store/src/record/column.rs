@@ -181,15 +181,22 @@ pub trait ColumnWith<T> {
 /// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
-    #[expect(clippy::type_complexity, reason = "the types are all that it is")]
-    types: PhantomData<fn() -> (R, T, E)>,
+    field: fn(&R) -> &T,
+    encoding: PhantomData<fn() -> E>,
 }
 
 impl<R, T, E> Column<R, T, E> {
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, types: PhantomData }
+    pub const fn new(name: &'static str, field: fn(&R) -> &T) -> Self {
+        Self { name, field, encoding: PhantomData }
+    }
+
+    /// The field of a record.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of<'r>(&self, record: &'r R) -> &'r T {
+        (self.field)(record)
     }
 
     /// The column's name in the files.

@@ -13,6 +13,7 @@ mod partition;
 mod partition_tests;
 mod types;
 mod value;
+mod view;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
@@ -30,6 +31,7 @@ pub use partition::{
 };
 pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
 pub use value::{RowError, ValueError};
+pub use view::{Formatted, Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum, push_formatted, reading};
 
 use arrow_array::ArrayRef;
 
@@ -91,4 +93,10 @@ pub trait RootRecord: Record<Root = Self> + Sync {
     /// Appends this record's partition key, `name=value/name=value`, to `key`. Values are rendered, not validated.
     #[doc(hidden)]
     fn partition_key(&self, key: &mut String) -> Result<(), ValueError>;
+
+    /// The views that every writer of this record keeps, `#[record(views(…))]`.
+    #[doc(hidden)]
+    fn views() -> Vec<ViewWriter<Self>> {
+        Vec::new()
+    }
 }

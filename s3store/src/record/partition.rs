@@ -284,7 +284,7 @@ fn write(key: &mut String, value: &impl Display) -> Result<(), ValueError> {
     write!(key, "{value}").map_err(|_| ValueError::new("the format does not suit this type of date or time"))
 }
 
-fn fraction(key: &mut String, nanos: u32) -> Result<(), ValueError> {
+pub(super) fn fraction(key: &mut String, nanos: u32) -> Result<(), ValueError> {
     if nanos > 0 {
         write!(key, ".{nanos:09}").map_err(ValueError::new)?;
         key.truncate(key.trim_end_matches('0').len());

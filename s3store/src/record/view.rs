@@ -1,0 +1,393 @@
+//! What `#[derive(View)]` implements: tuples of values made of records, as text and back.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use uuid::Uuid;
+
+use super::derived::{EnumText, Reading};
+use super::{Column, ColumnType, PartitionTime, PartitionValue, RootRecord, RowError, ValueError};
+use crate::format::TimeFormat;
+use crate::pattern::IntoPatterns;
+
+/// A materialized view of a record: one marker on S3 for each distinct tuple of its fields' values.
+///
+/// Derived by `#[derive(View)]`, never implemented by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no view",
+    note = "a view is a struct with named fields, `#[derive(s3store::View)]` and `#[view(of = …, name = \"…\")]`"
+)]
+pub trait View: Sized + Send + 'static {
+    /// The record that the view is made of.
+    type Record: RootRecord;
+
+    /// A builder of patterns over the view's columns, with a method per column.
+    type Patterns: IntoPatterns;
+
+    /// The view's name, as it stands in keys.
+    const NAME: &'static str;
+
+    /// The view's columns, as they stand in keys, in order.
+    const COLUMNS: &'static [&'static str];
+
+    /// Selects every tuple; each method of the builder narrows one column.
+    fn patterns() -> Self::Patterns;
+
+    /// The names of the record's columns that the values are made of, each once.
+    #[doc(hidden)]
+    fn sources() -> Vec<&'static str>;
+
+    /// The tuple of a record. False where the record has none.
+    #[doc(hidden)]
+    fn tuple(record: &Self::Record, tuple: &mut Tuple) -> Result<bool, ValueError>;
+
+    /// Hands over the tuples of the rows of a batch that has the [`sources`](Self::sources) as columns, in order, with
+    /// their read types.
+    #[doc(hidden)]
+    fn tuples(columns: &[ArrayRef], rows: Range<usize>, take: &mut dyn FnMut(&Tuple)) -> Result<(), RowError>;
+
+    /// The value that a tuple stands for. There are as many values as columns.
+    #[doc(hidden)]
+    fn from_tuple(values: &[&str]) -> Result<Self, ValueError>;
+}
+
+/// The values of one tuple as text, one after the other.
+#[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tuple {
+    text: String,
+    /// Where each value ends.
+    ends: Vec<usize>,
+}
+
+impl Tuple {
+    /// Without values, to be filled again.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.ends.clear();
+    }
+
+    /// Appends a value, which `render` writes to the end of a text.
+    ///
+    /// # Errors
+    /// A value that has no text; `column` is named.
+    pub fn push(
+        &mut self,
+        column: &str,
+        render: impl FnOnce(&mut String) -> Result<(), ValueError>,
+    ) -> Result<(), ValueError> {
+        render(&mut self.text).map_err(|error| error.in_column(column))?;
+        self.ends.push(self.text.len());
+        Ok(())
+    }
+
+    /// The values.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, &end)| self.text.get(start..end).unwrap_or_default())
+    }
+}
+
+/// A type whose values can stand in a view's column: as text, and back.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no text for a view's column",
+    label = "can't be a column of a view",
+    note = "a view's columns are strings, integers, bool, dates, times in UTC, UUIDs and enums without fields; others by \
+            a function, `#[view(with = function(field))]`"
+)]
+pub trait ViewValue: PartitionValue + Sized {
+    /// The value back from its text.
+    ///
+    /// # Errors
+    /// Text that is none of this type's.
+    fn parse(text: &str) -> Result<Self, ValueError>;
+}
+
+macro_rules! texts {
+    ($($text:ty),*) => {$(
+        impl ViewValue for $text {
+            fn parse(text: &str) -> Result<Self, ValueError> {
+                Ok(text.into())
+            }
+        }
+    )*};
+}
+
+texts!(String, Box<str>, Arc<str>);
+
+macro_rules! parsed {
+    ($($value:ty: $what:literal),*) => {$(
+        impl ViewValue for $value {
+            fn parse(text: &str) -> Result<Self, ValueError> {
+                text.parse().map_err(|_| no(text, $what))
+            }
+        }
+    )*};
+}
+
+parsed!(
+    bool: "bool",
+    i8: "i8",
+    i16: "i16",
+    i32: "i32",
+    i64: "i64",
+    u8: "u8",
+    u16: "u16",
+    u32: "u32",
+    u64: "u64",
+    Uuid: "UUID"
+);
+
+impl ViewValue for DateTime<Utc> {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        TimeFormat::rfc3339_nano().parse(text).map_err(|_| no(text, "time by RFC 3339"))
+    }
+}
+
+impl ViewValue for NaiveDateTime {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| no(text, "date and time"))
+    }
+}
+
+impl ViewValue for NaiveDate {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| no(text, "date"))
+    }
+}
+
+impl ViewValue for NaiveTime {
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        text.parse().map_err(|_| no(text, "time of day"))
+    }
+}
+
+/// An enum back from its text: what its derived [`ViewValue`] calls.
+///
+/// # Errors
+/// Text that is none of the enum's.
+pub fn parse_enum<T: EnumText>(text: &str) -> Result<T, ValueError> {
+    T::of(text).ok_or_else(|| no(text, T::NAME))
+}
+
+fn no(text: &str, what: &str) -> ValueError {
+    ValueError::new(format_args!("{text:?} is no {what}"))
+}
+
+/// What a column of a view that is made by a format can be in the view's struct: the text itself, or a time in which
+/// parts that the format lacks are filled as Go fills them.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is nothing that a format makes",
+    label = "neither String nor DateTime<Utc>, NaiveDateTime, NaiveDate",
+    note = "a formatted column is text: take a String, or the time itself"
+)]
+pub trait Formatted: Sized {
+    /// The value back from its text in a format.
+    ///
+    /// # Errors
+    /// Text that does not fit the format.
+    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError>;
+}
+
+impl Formatted for String {
+    fn parse_in(text: &str, _format: &str) -> Result<Self, ValueError> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Formatted for DateTime<Utc> {
+    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
+        let format = match format {
+            RFC_3339 => TimeFormat::rfc3339(),
+            RFC_3339_NANOS => TimeFormat::rfc3339_nano(),
+            format => TimeFormat::strftime(format).map_err(ValueError::new)?,
+        };
+        format.parse(text).map_err(ValueError::new)
+    }
+}
+
+impl Formatted for NaiveDateTime {
+    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
+        DateTime::<Utc>::parse_in(text, format).map(|time| time.naive_utc())
+    }
+}
+
+impl Formatted for NaiveDate {
+    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
+        DateTime::<Utc>::parse_in(text, format).map(|time| time.date_naive())
+    }
+}
+
+/// Go's `time.RFC3339`: whole seconds.
+const RFC_3339: &str = "rfc3339";
+/// Go's `time.RFC3339Nano`: a fraction of as many digits as it needs.
+const RFC_3339_NANOS: &str = "rfc3339_nanos";
+
+/// Appends a time in a format: `rfc3339`, `rfc3339_nanos`, or one of chrono's, `%Y-%m`.
+///
+/// # Errors
+/// A year that has not four digits, a leap second, or a format that this type lacks the parts for.
+pub fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) -> Result<(), ValueError> {
+    match format {
+        RFC_3339 => super::push_time(value, "%Y-%m-%dT%H:%M:%SZ", text),
+        RFC_3339_NANOS => {
+            let (_, nanos) = value.limits();
+            super::push_time(value, "%Y-%m-%dT%H:%M:%S", text)?;
+            super::partition::fraction(text, nanos)?;
+            text.push('Z');
+            Ok(())
+        }
+        format => super::push_time(value, format, text),
+    }
+}
+
+/// Reads a column of a record, whose type the column itself tells.
+///
+/// # Errors
+/// There is none at `index`, or it has another type.
+pub fn reading<R, T: ColumnType<E>, E>(
+    column: &Column<R, T, E>,
+    columns: &[ArrayRef],
+    index: usize,
+) -> Result<Reading<T, E>, RowError> {
+    Reading::open(column, columns, index)
+}
+
+/// A view of a record `R`, as its writer needs it.
+pub struct ViewWriter<R> {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [&'static str],
+    pub(crate) tuple: fn(&R, &mut Tuple) -> Result<bool, ValueError>,
+}
+
+impl<R: RootRecord> ViewWriter<R> {
+    /// Of the view `V`.
+    #[must_use]
+    pub fn of<V: View<Record = R>>() -> Self {
+        Self { name: V::NAME, columns: V::COLUMNS, tuple: V::tuple }
+    }
+}
+
+impl<R> Clone for ViewWriter<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for ViewWriter<R> {}
+
+impl<R> fmt::Debug for ViewWriter<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ViewWriter({})", self.name)
+    }
+}
+
+/// Whether no two of these names are the same: asserted when a record with views compiles.
+#[must_use]
+pub const fn all_distinct(names: &[&str]) -> bool {
+    let mut a = 0;
+    while a < names.len() {
+        let mut b = a + 1;
+        while b < names.len() {
+            if same(names[a].as_bytes(), names[b].as_bytes()) {
+                return false;
+            }
+            b += 1;
+        }
+        a += 1;
+    }
+    true
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < a.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back<T: ViewValue>(value: &T) -> T {
+        let mut tuple = Tuple::default();
+        tuple.push("c", |text| value.render(text)).unwrap();
+        let texts: Vec<&str> = tuple.values().collect();
+        T::parse(texts[0]).unwrap()
+    }
+
+    #[test]
+    fn values_come_back_from_their_text() {
+        assert_eq!(back(&"ü=1".to_owned()), "ü=1");
+        assert_eq!(back(&i64::MIN), i64::MIN);
+        assert_eq!(back(&u64::MAX), u64::MAX);
+        assert!(back(&true));
+        let uuid = Uuid::from_u128(7);
+        assert_eq!(back(&uuid), uuid);
+        let date = NaiveDate::from_ymd_opt(2026, 3, 17).unwrap();
+        assert_eq!(back(&date), date);
+        for nanos in [0, 1, 120_000_000, 999_999_999] {
+            let time = date.and_hms_nano_opt(10, 15, 1, nanos).unwrap();
+            assert_eq!(back(&time), time);
+            assert_eq!(back(&time.and_utc()), time.and_utc());
+            assert_eq!(back(&time.time()), time.time());
+        }
+        for (error, what) in [
+            (u8::parse("256").map(drop), "\"256\" is no u8"),
+            (bool::parse("TRUE").map(drop), "\"TRUE\" is no bool"),
+            (NaiveDate::parse("2026-02-30").map(drop), "\"2026-02-30\" is no date"),
+            (DateTime::<Utc>::parse("noon").map(drop), "\"noon\" is no time by RFC 3339"),
+        ] {
+            assert_eq!(error.unwrap_err().to_string(), what);
+        }
+    }
+
+    #[test]
+    fn formatted_times_are_filled_as_go_fills_them() {
+        let time: DateTime<Utc> = "2026-03-17T10:15:01.100Z".parse().unwrap();
+        let text = |format: &str| {
+            let mut text = String::new();
+            push_formatted(&time, format, &mut text).map(|()| text)
+        };
+        assert_eq!(text("rfc3339").unwrap(), "2026-03-17T10:15:01Z");
+        assert_eq!(text("rfc3339_nanos").unwrap(), "2026-03-17T10:15:01.1Z");
+        assert_eq!(text("%Y-%m").unwrap(), "2026-03");
+        let month = DateTime::<Utc>::parse_in("2026-03", "%Y-%m").unwrap();
+        assert_eq!(month.to_rfc3339(), "2026-03-01T00:00:00+00:00");
+        assert_eq!(NaiveDate::parse_in("2026-03", "%Y-%m").unwrap(), month.date_naive());
+        assert_eq!(String::parse_in("2026-03", "%Y-%m").unwrap(), "2026-03");
+        let shifted = DateTime::<Utc>::parse_in("2026-03-17T12:15:01+02:00", "rfc3339").unwrap();
+        assert_eq!(shifted.to_rfc3339(), "2026-03-17T10:15:01+00:00");
+        assert!(DateTime::<Utc>::parse_in("2026", "%Y-%m").is_err());
+    }
+
+    #[test]
+    fn a_tuple_keeps_its_values_apart() {
+        let mut tuple = Tuple::default();
+        for value in ["", "ab", ""] {
+            tuple.push("c", |text| value.render(text)).unwrap();
+        }
+        assert_eq!(tuple.values().collect::<Vec<_>>(), ["", "ab", ""]);
+        tuple.clear();
+        assert_eq!(tuple.values().count(), 0);
+        let error = tuple.push("c", |_| Err(ValueError::new("no text"))).unwrap_err();
+        assert_eq!(error.to_string(), "column c: no text");
+    }
+
+    #[test]
+    fn names_are_compared_when_a_record_compiles() {
+        const { assert!(all_distinct(&["a", "b", "ab"])) };
+        const { assert!(!all_distinct(&["a", "b", "a"])) };
+        assert!(all_distinct(&[]));
+    }
+}
