@@ -6,15 +6,19 @@ mod integration {
     mod crash;
     mod dataset;
     mod determinism;
+    mod follow;
     mod go_files;
     mod harness;
     mod late;
     mod optimistic;
     mod partly;
+    mod poll_time;
     mod race;
     mod read;
     mod records;
+    mod replay;
     mod requests;
+    mod skew;
     mod stream;
     mod write;
 }
