@@ -1,14 +1,13 @@
 //! Following the change stream: when pages come, what they cost, and what a follower survives.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::{Either, join, select};
+use futures_util::future::join;
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Page, Pages, Store};
+use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Page, Pages, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::Event;
 
 const PACE: Duration = Duration::from_secs(1);
@@ -18,12 +17,9 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// The future's output, or `None` when it takes longer; it is dropped then.
-async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
-    match select(pin!(future), pin!(pass(time))).await {
-        Either::Left((output, _)) => Some(output),
-        Either::Right(_) => None,
-    }
+/// The next page, which comes within an hour.
+async fn next(pages: &mut Pages<Page>) -> Result<Page> {
+    within(HOUR, pages.try_next()).await.expect("no page in an hour").map(Option::unwrap)
 }
 
 /// The next page, or `None` where there is none in this time.
@@ -71,8 +67,8 @@ async fn a_record_is_visible_when_its_settle_window_is_over() {
             pass(ms(idle)).await;
             writer.write(&[Event::new("a", 1)]).await.unwrap().remove(0)
         };
-        let (page, commit) = join(pages.try_next(), write).await;
-        assert_seen(&page.unwrap().unwrap().entries, std::slice::from_ref(&commit));
+        let (page, commit) = join(next(&mut pages), write).await;
+        assert_seen(&page.unwrap().entries, std::slice::from_ref(&commit));
         // Settled is what is older than the window; the timer knows whole milliseconds.
         let after = world.clock.now() - commit.offset.instant().unwrap() - settle(reader.dataset());
         assert!((1..=1_000).contains(&after.num_microseconds().unwrap()), "idle {idle} ms: {after} after");
@@ -89,7 +85,7 @@ async fn many_pages_follow_each_other_without_a_pause() {
     let mut pages = reader.follow(&Offset::START).limit(3).entries();
     let mut entries = Vec::new();
     while entries.len() < commits.len() {
-        let page = pages.try_next().await.unwrap().unwrap();
+        let page = next(&mut pages).await.unwrap();
         assert_eq!(page.caught_up, entries.len() + page.entries.len() == commits.len());
         entries.extend(page.entries);
     }
@@ -105,7 +101,7 @@ async fn an_idle_follower_keeps_its_pace() {
     pass(HOUR).await;
     for (pace, polls) in [(Duration::from_secs(10), 360), (Duration::from_secs(60), 60)] {
         let mut pages = reader.follow(&Offset::START).pace(pace).entries();
-        assert!(pages.try_next().await.unwrap().unwrap().caught_up);
+        assert!(next(&mut pages).await.unwrap().caught_up);
         world.s3.clear_requests();
         // Nothing moves, so there is no page.
         assert_eq!(next_within(HOUR + ms(1), &mut pages).await, None);
@@ -129,7 +125,7 @@ async fn a_busy_stream_is_polled_ten_times_a_pace() {
     let (world, _, reader) = world().await;
     let refs = put_busy_refs(&world);
     let mut pages = reader.follow(&Offset::START).pace(PACE).entries();
-    let first = pages.try_next().await.unwrap().unwrap();
+    let first = next(&mut pages).await.unwrap();
     world.s3.clear_requests();
     let mut places = vec![first.next];
     while let Some(page) = next_within(HOUR, &mut pages).await {
@@ -165,7 +161,7 @@ async fn an_outage_of_hours_is_a_delay() {
         let (world, writer, reader) = world().await;
         let mut pages = reader.follow(&Offset::START).limit(1).entries();
         let mut commits = write(&writer, 1).await;
-        let mut entries = pages.try_next().await.unwrap().unwrap().entries;
+        let mut entries = next(&mut pages).await.unwrap().entries;
         commits.extend(write(&writer, 5).await);
         pass(Duration::from_secs(20)).await;
 
@@ -178,10 +174,10 @@ async fn an_outage_of_hours_is_a_delay() {
 
         world.s3.clear_faults();
         let before = world.clock.now();
-        entries.extend(pages.try_next().await.unwrap().unwrap().entries);
+        entries.extend(next(&mut pages).await.unwrap().entries);
         assert!((world.clock.now() - before).num_seconds() <= 62);
         while entries.len() < commits.len() {
-            entries.extend(pages.try_next().await.unwrap().unwrap().entries);
+            entries.extend(next(&mut pages).await.unwrap().entries);
         }
         assert_eq!(next_within(HOUR / 60, &mut pages).await, None);
         assert_seen(&entries, &commits);
@@ -194,14 +190,14 @@ async fn other_errors_are_returned_and_the_place_is_kept() {
     let commits = write(&writer, 4).await;
     pass(HOUR).await;
     let mut pages = reader.follow(&Offset::START).limit(2).pace(PACE).entries();
-    let mut entries = pages.try_next().await.unwrap().unwrap().entries;
+    let mut entries = next(&mut pages).await.unwrap().entries;
     for operation in [Operation::Head, Operation::List] {
         world.s3.inject(Fault::on(operation).fail(403, "AccessDenied"));
-        assert_eq!(pages.try_next().await.unwrap_err().kind(), ErrorKind::Refused, "{operation:?}");
+        assert_eq!(next(&mut pages).await.unwrap_err().kind(), ErrorKind::Refused, "{operation:?}");
     }
     // After two failures in a row it waits for twice the pace.
     let before = world.clock.now();
-    entries.extend(pages.try_next().await.unwrap().unwrap().entries);
+    entries.extend(next(&mut pages).await.unwrap().entries);
     assert_eq!(world.clock.now() - before, TimeDelta::seconds(2));
     assert_seen(&entries, &commits);
 }
@@ -274,14 +270,14 @@ async fn a_crashed_follower_goes_on_from_its_last_offset() {
             // The last page of each life is lost: taken, and not stored.
             let mut pages = reader.follow(&stored).limit(3).entries();
             for _ in 0..stored_pages {
-                let page = pages.try_next().await.unwrap().unwrap();
+                let page = next(&mut pages).await.unwrap();
                 dealt_with.extend(page.entries);
                 stored = page.next;
                 if page.caught_up {
                     break 'lives;
                 }
             }
-            pages.try_next().await.unwrap();
+            next(&mut pages).await.unwrap();
         }
         assert_seen(&dealt_with, &commits);
     }

@@ -5,6 +5,7 @@
 //! `S3STORE_TEST_SERVER` names it where it does not name itself. Those that inject faults or move clocks stay in the
 //! process. Each test has a prefix of its own.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{AppName, BehaviorVersion, Credentials, Region};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{Either, select};
 use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
 use s3store::{Clock, ClockGuard, Dataset, DatasetOptions};
 
@@ -274,4 +276,12 @@ pub async fn until(mut done: impl FnMut() -> bool) {
 #[expect(clippy::disallowed_methods, reason = "with paused time it costs none")]
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// The future's output, or `None` when it takes longer; it is dropped then.
+pub async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
+    match select(pin!(future), pin!(pass(time))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }

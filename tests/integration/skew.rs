@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike};
 use s3store::testing::{Fault, Operation, ServerTime};
-use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, Error, ErrorKind, Offset, Store};
+use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, ErrorKind, Offset, Page, Pages, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::Event;
 
 /// The slowest commit in time; a try of it may take a second.
@@ -120,16 +120,22 @@ async fn many_clocks_within_the_skew_keep_the_promises() {
     }
 }
 
+/// The next page, which comes within a minute.
+async fn next(pages: &mut Pages<Page>) -> Result<Page> {
+    within(Duration::from_secs(60), pages.try_next()).await.expect("no page in a minute").map(Option::unwrap)
+}
+
 /// The reader's operations, each as a result.
-async fn all_ways_to_read(store: &Store<Event>) -> [Result<usize, Error>; 5] {
+async fn all_ways_to_read(store: &Store<Event>) -> [Result<usize>; 5] {
     let start = Offset::START;
-    let followed = store.follow(&start).entries().try_next().await;
+    let mut pages = store.follow(&start).entries();
+    let followed = next(&mut pages).await;
     [
         store.poll(&start).await.map(|page| page.entries.len()),
         store.poll_records(&start).await.map(|page| page.records.len()),
         store.poll_range(..).await.map(|entries| entries.len()),
         store.read_range(..).await.map(|records| records.len()),
-        followed.map(|page| page.unwrap().entries.len()),
+        followed.map(|page| page.entries.len()),
     ]
 }
 
@@ -171,7 +177,7 @@ async fn a_reader_behind_is_delayed_and_not_refused() {
             let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
             let reader = store(&world, -behind, guard).await;
             let mut pages = reader.follow(&Offset::START).entries();
-            let page = pages.try_next().await.unwrap().unwrap();
+            let page = next(&mut pages).await.unwrap();
             assert_eq!(page.next, commit.offset, "{guard:?}");
             let delay = world.clock.now() - commit.offset.instant().unwrap();
             let settle = TimeDelta::from_std(reader.dataset().settle_window()).unwrap();
@@ -188,19 +194,19 @@ async fn a_clock_that_is_set_is_noticed_and_so_is_its_repair() {
     clock.set_offset(right);
     let store = Store::<Event>::new(&world.process_on("reader", clock.clone()).await);
     let mut pages = store.follow(&Offset::START).entries();
-    let seen = pages.try_next().await.unwrap().unwrap().next;
+    let seen = next(&mut pages).await.unwrap().next;
 
     clock.set_offset(right + skew_and(1_000_001));
     let commit = store.write(&Event::of(&["a"], 1)).await.unwrap_err();
     assert_eq!(commit.cause.unwrap().kind(), ErrorKind::ClockSkew);
     for _ in 0..3 {
-        assert_eq!(pages.try_next().await.unwrap_err().kind(), ErrorKind::ClockSkew);
+        assert_eq!(next(&mut pages).await.unwrap_err().kind(), ErrorKind::ClockSkew);
         assert_eq!(store.poll(&seen).await.unwrap_err().kind(), ErrorKind::ClockSkew);
     }
 
     clock.set_offset(right);
     let commit = store.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
-    let page = pages.try_next().await.unwrap().unwrap();
+    let page = next(&mut pages).await.unwrap();
     assert_eq!((page.entries.len(), page.next), (1, commit.offset));
 }
 
