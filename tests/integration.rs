@@ -7,16 +7,20 @@ mod integration {
     mod dataset;
     mod determinism;
     mod doctor;
+    mod follow;
     mod go_files;
     mod harness;
     mod kill;
     mod late;
     mod optimistic;
     mod partly;
+    mod poll_time;
     mod race;
     mod read;
     mod records;
+    mod replay;
     mod requests;
+    mod skew;
     mod stream;
     mod write;
 }

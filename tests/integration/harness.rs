@@ -5,15 +5,17 @@
 //! `S3STORE_TEST_SERVER` names it where it does not name itself. Those that inject faults or move clocks stay in the
 //! process. Each test has a prefix of its own.
 
-use std::sync::OnceLock;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{AppName, BehaviorVersion, Credentials, Region};
-use chrono::{DateTime, Utc};
-use s3store::testing::{Operation, Request, S3, ServerTime};
-use s3store::{Clock, Dataset, DatasetOptions};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{Either, select};
+use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
+use s3store::{Clock, ClockGuard, Dataset, DatasetOptions};
 
 pub const BUCKET: &str = "s3store-tests";
 
@@ -166,6 +168,19 @@ impl Virtual {
         Dataset::options().clock(clock).open(client, BUCKET, PREFIX).await.unwrap()
     }
 
+    /// A clock that differs from the world's by exactly so much.
+    pub fn clock_ahead(&self, by: TimeDelta) -> Clock {
+        let clock = Clock::virtual_time();
+        clock.set_offset(self.clock.now() - clock.now() + by);
+        clock
+    }
+
+    /// The dataset as a reader sees it whose clock is ahead by more than the settle window: everything is settled.
+    pub async fn settled(&self) -> Dataset {
+        let options = Dataset::options().clock(self.clock_ahead(TimeDelta::seconds(30))).clock_guard(ClockGuard::Off);
+        options.open(self.s3.client(), BUCKET, PREFIX).await.unwrap()
+    }
+
     pub fn keys_with(&self, part: &str) -> Vec<String> {
         self.s3.keys(BUCKET).into_iter().filter(|key| key.contains(part)).collect()
     }
@@ -177,6 +192,60 @@ impl Virtual {
 
     pub fn count(&self, operation: Operation) -> usize {
         self.s3.requests().iter().filter(|request| request.operation == operation).count()
+    }
+
+    /// How many PUT, HEAD, GET and LIST there were since the log was cleared, and clears it. There was nothing else.
+    pub fn counts(&self) -> [usize; 4] {
+        let all = [Operation::Put, Operation::Head, Operation::Get, Operation::List].map(|kind| self.count(kind));
+        assert_eq!(self.log().len(), all.iter().sum::<usize>());
+        self.s3.clear_requests();
+        all
+    }
+
+    /// Makes each request take so long, from now on, and watches how many are under way together.
+    pub fn slow_down(&self, each: Duration) -> InFlight {
+        let in_flight = InFlight::default();
+        let watched = in_flight.clone();
+        self.s3.inject(Fault::any().always().call_before(move |_| {
+            let one = watched.begin();
+            async move {
+                pass(each).await;
+                drop(one);
+            }
+        }));
+        in_flight
+    }
+}
+
+/// How many requests are under way together.
+#[derive(Clone, Default)]
+pub struct InFlight {
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl InFlight {
+    pub fn now(&self) -> usize {
+        self.now.load(Ordering::SeqCst)
+    }
+
+    /// The most since this was last asked.
+    pub fn most(&self) -> usize {
+        self.most.swap(0, Ordering::SeqCst)
+    }
+
+    fn begin(&self) -> UnderWay {
+        self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        UnderWay(self.clone())
+    }
+}
+
+/// A request, until it is done or given up.
+struct UnderWay(InFlight);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -207,4 +276,12 @@ pub async fn until(mut done: impl FnMut() -> bool) {
 #[expect(clippy::disallowed_methods, reason = "with paused time it costs none")]
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
+}
+
+/// The future's output, or `None` when it takes longer; it is dropped then.
+pub async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
+    match select(pin!(future), pin!(pass(time))).await {
+        Either::Left((output, _)) => Some(output),
+        Either::Right(_) => None,
+    }
 }

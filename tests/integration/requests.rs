@@ -188,17 +188,8 @@ async fn a_put_whose_etag_is_not_the_bodys_is_made_again() {
 async fn no_more_requests_at_once_than_allowed() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(3)).await;
-    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let (begin, peak) = (Arc::clone(&now), Arc::clone(&most));
     // Each request takes a second: as many as may are under way together.
-    world.s3.inject(Fault::any().always().call_before(move |_| {
-        let (begin, peak) = (Arc::clone(&begin), Arc::clone(&peak));
-        async move {
-            peak.fetch_max(begin.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            pass(Duration::from_secs(1)).await;
-            begin.fetch_sub(1, Ordering::SeqCst);
-        }
-    }));
+    let in_flight = world.slow_down(Duration::from_secs(1));
     let parts: Vec<String> = (0..10).map(|part| format!("p{part}")).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let stores = [Store::<Event>::new(&dataset), Store::<Event>::new(&dataset)];
@@ -206,9 +197,9 @@ async fn no_more_requests_at_once_than_allowed() {
     let (one, two) = (stores[0].write(&records), stores[1].write(&records).token("t"));
     let (one, two) = futures_util::join!(one.into_future(), two.into_future());
     assert_eq!((one.unwrap().len(), two.unwrap().len()), (10, 10));
-    assert_eq!(most.swap(0, Ordering::SeqCst), 3);
+    assert_eq!(in_flight.most(), 3);
     assert_eq!(stores[0].read_all().await.unwrap().len(), 20);
-    assert_eq!((most.load(Ordering::SeqCst), now.load(Ordering::SeqCst)), (3, 0));
+    assert_eq!((in_flight.most(), in_flight.now()), (3, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,57 +232,51 @@ async fn every_request_carries_the_consistency_level() {
 async fn operations_take_the_requests_that_their_documentation_says() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let counts = || {
-        let all = [Operation::Put, Operation::Head, Operation::Get, Operation::List].map(|kind| world.count(kind));
-        assert_eq!(world.log().len(), all.iter().sum::<usize>());
-        world.s3.clear_requests();
-        all
-    };
     // Neither is there: both are looked for, put, and looked at again after each.
-    assert_eq!(counts(), [2, 0, 6, 0], "init");
+    assert_eq!(world.counts(), [2, 0, 6, 0], "init");
     drop(world.dataset().await);
-    assert_eq!(counts(), [0, 0, 2, 0], "init again");
+    assert_eq!(world.counts(), [0, 0, 2, 0], "init again");
     drop(world.process("other").await);
-    assert_eq!(counts(), [0, 0, 2, 0], "open");
+    assert_eq!(world.counts(), [0, 0, 2, 0], "open");
 
     let store = Store::<Event>::new(&dataset);
     let (one, three) = (Event::of(&["a"], 2), Event::of(&["a", "b", "c"], 2));
     store.write(&one).await.unwrap();
-    assert_eq!(counts(), [3, 0, 0, 0], "write");
+    assert_eq!(world.counts(), [3, 0, 0, 0], "write");
     store.write_partition("part=a", &one).await.unwrap();
-    assert_eq!(counts(), [3, 0, 0, 0], "write one partition");
+    assert_eq!(world.counts(), [3, 0, 0, 0], "write one partition");
     store.write(&three).await.unwrap();
-    assert_eq!(counts(), [9, 0, 0, 0], "write to three");
+    assert_eq!(world.counts(), [9, 0, 0, 0], "write to three");
     let commits = store.write(&three).token("t").await.unwrap();
-    assert_eq!(counts(), [9, 3, 0, 0], "write with a token");
+    assert_eq!(world.counts(), [9, 3, 0, 0], "write with a token");
     store.write(&three).token("t").await.unwrap();
-    assert_eq!(counts(), [0, 3, 0, 0], "write again");
+    assert_eq!(world.counts(), [0, 3, 0, 0], "write again");
     store.write(&[]).token("t").await.unwrap();
     store.write_partition("part=a", &[]).await.unwrap();
     store.group_by_partition(&three).unwrap();
-    assert_eq!(counts(), [0, 0, 0, 0], "write nothing");
+    assert_eq!(world.counts(), [0, 0, 0, 0], "write nothing");
     store.lookup_commit("part=a", "t").await.unwrap();
-    assert_eq!(counts(), [0, 1, 0, 0], "look up");
+    assert_eq!(world.counts(), [0, 1, 0, 0], "look up");
     store.restamp(&commits[0]).await.unwrap();
-    assert_eq!(counts(), [1, 0, 0, 0], "restamp");
+    assert_eq!(world.counts(), [1, 0, 0, 0], "restamp");
     store.write(&one).token("o1").optimistic_commit().await.unwrap();
-    assert_eq!(counts(), [4, 1, 0, 0], "the first optimistic write");
+    assert_eq!(world.counts(), [4, 1, 0, 0], "the first optimistic write");
     store.write(&one).token("o2").optimistic_commit().await.unwrap();
-    assert_eq!(counts(), [3, 0, 0, 0], "a further one");
+    assert_eq!(world.counts(), [3, 0, 0, 0], "a further one");
 
     // Five tokens of the caller's are fresh; the other five files are their own tokens.
     assert_eq!(store.read_all().await.unwrap().len(), 20);
-    assert_eq!(counts(), [0, 5, 10, 1], "read what is fresh");
+    assert_eq!(world.counts(), [0, 5, 10, 1], "read what is fresh");
     pass(Duration::from_secs(10)).await;
     store.read_all().await.unwrap();
-    assert_eq!(counts(), [0, 0, 10, 1], "read what is settled");
+    assert_eq!(world.counts(), [0, 0, 10, 1], "read what is settled");
     store.read(["part=a", "part=b", "part=*"]).await.unwrap();
-    assert_eq!(counts(), [0, 0, 10, 1], "patterns that others cover");
+    assert_eq!(world.counts(), [0, 0, 10, 1], "patterns that others cover");
     store.read(Vec::<String>::new()).await.unwrap();
-    assert_eq!(counts(), [0, 0, 0, 0], "no pattern");
+    assert_eq!(world.counts(), [0, 0, 0, 0], "no pattern");
     world.s3.set_page_size(7);
     store.read_all().await.unwrap();
-    assert_eq!(counts(), [0, 0, 10, 3], "pages");
+    assert_eq!(world.counts(), [0, 0, 10, 3], "pages");
 }
 
 #[tokio::test(start_paused = true)]

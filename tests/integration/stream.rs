@@ -168,7 +168,7 @@ async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
     let dataset = world.dataset().await;
     let store = Store::<Event>::new(&dataset);
     store.write(&Event::of(&["a"], 1)).await.unwrap();
-    let reader = reader_of(&world).await;
+    let reader = world.settled().await;
     let entry = Store::<Event>::new(&reader).poll(&Offset::START).await.unwrap().entries.remove(0);
     world.s3.create_bucket("other");
     let other_bucket = world.options().init(world.s3.client(), "other", PREFIX).await.unwrap().into_dataset();
@@ -193,19 +193,11 @@ async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
     assert_eq!(world.log(), Vec::<String>::new());
 }
 
-/// A reader in another world's time, for whom everything is settled.
-async fn reader_of(world: &Virtual) -> Dataset {
-    let clock = Clock::virtual_time();
-    clock.set_offset(TimeDelta::seconds(30));
-    let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
-    options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_did_not_commit_is_passed_for_good() {
     let world = Virtual::new();
     let writer = Store::<Event>::new(&world.dataset().await);
-    let store = Store::<Event>::new(&reader_of(&world).await);
+    let store = Store::<Event>::new(&world.settled().await);
     // An attempt that never commits, then another of the same token that does.
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
     writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
@@ -236,7 +228,7 @@ async fn refs_of_no_shape_are_passed_and_counted() {
     pass(Duration::from_millis(1)).await;
     let other = Store::<Elsewhere>::new(writer.dataset());
     other.write(&[Elsewhere { part: "a".to_owned(), id: 1 }]).await.unwrap();
-    let store = Store::<Event>::new(&reader_of(&world).await);
+    let store = Store::<Event>::new(&world.settled().await);
     let page = store.poll(&Offset::START).await.unwrap();
     assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
     assert_eq!((page.malformed, page.next.as_str()), (5, world.keys_with(".ref").pop().unwrap().as_str()));
@@ -249,7 +241,7 @@ async fn a_failed_head_fails_the_poll() {
     let world = Virtual::new();
     let writer = Store::<Event>::new(&world.dataset().await);
     writer.write(&Event::of(&["a", "b"], 1)).await.unwrap();
-    let store = Store::<Event>::new(&reader_of(&world).await);
+    let store = Store::<Event>::new(&world.settled().await);
     for (status, code, kind) in [(403, "AccessDenied", ErrorKind::Refused), (503, "SlowDown", ErrorKind::Unavailable)] {
         for operation in [Operation::Head, Operation::List] {
             world.s3.inject(Fault::on(operation).always().fail(status, code));
@@ -273,7 +265,7 @@ async fn a_pruned_file_is_skipped_by_the_stream_alone() {
     let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
     pass(Duration::from_millis(1)).await;
     let more = writer.write(&Event::of(&["b"], 3)).await.unwrap();
-    let store = Store::<Event>::new(&reader_of(&world).await);
+    let store = Store::<Event>::new(&world.settled().await);
     let entries = store.poll(&Offset::START).await.unwrap().entries;
     for commit in [&commits[0], &more[0]] {
         world.s3.remove_object(BUCKET, &commit.data_path).unwrap();
@@ -307,7 +299,7 @@ async fn short_pages_of_a_listing_make_no_difference() {
         let _ = writer.write(&Event::of(&["a", "b"], id + 1)).await;
     }
     world.s3.clear_faults();
-    let store = Store::<Event>::new(&reader_of(&world).await);
+    let store = Store::<Event>::new(&world.settled().await);
     let whole = store.poll(&Offset::START).await.unwrap();
     for keys in [1, 2, 5, 7] {
         world.s3.set_page_size(keys);

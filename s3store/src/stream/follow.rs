@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_util::stream;
 use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::entry::{Page, RecordPage};
 use super::gate::Polled;
@@ -104,7 +105,8 @@ impl<T> fmt::Debug for Follow<T> {
 /// waits longer each time, up to a minute, and goes on; the consumer sees a delay. Any other failure is returned. Asked
 /// again after one, it polls at the same place again, after a pause.
 ///
-/// Dropping it stops its requests; no task of its own is left.
+/// Dropping it stops its requests; no task of its own is left. While nobody asks for the next page, a poll that is under
+/// way comes to its end, and no further one begins.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct Pages<P>(Pin<Box<dyn Stream<Item = Result<P>> + Send>>);
 
@@ -123,7 +125,11 @@ impl<P: Send + 'static> Pages<P> {
     /// As [`Store::poll`] and [`Store::read`], but for what passes by itself.
     ///
     /// # Cancel safety
-    /// Dropping the future loses no page.
+    /// Dropping the future loses no page. A poll that is under way goes on, so that none of the dataset's permits are
+    /// held by what nobody waits for, and the next call returns its page; no further one begins.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
     pub async fn try_next(&mut self) -> Result<Option<P>> {
         std::future::poll_fn(|context| self.0.as_mut().poll_next(context)).await.transpose()
     }
@@ -161,7 +167,7 @@ struct Follower<T, P> {
     wake: Option<Instant>,
 }
 
-impl<T: Record, P> Follower<T, P> {
+impl<T: Record, P: Send + 'static> Follower<T, P> {
     /// The next page that moves on.
     async fn page(&mut self) -> Result<P> {
         loop {
@@ -170,8 +176,7 @@ impl<T: Record, P> Follower<T, P> {
             if let Some(wake) = self.wake.take() {
                 dataset.clock().sleep(wake.saturating_duration_since(now)).await;
             }
-            let Follow { store, after, limit, .. } = &self.follow;
-            match (self.fetch)(store.clone(), after.clone(), *limit).await {
+            match self.poll().await {
                 Ok(Fetched { page, next, end }) => {
                     self.failures = 0;
                     self.wake_in(&dataset, pause(&dataset, end, self.follow.pace));
@@ -193,6 +198,16 @@ impl<T: Record, P> Follower<T, P> {
         }
     }
 
+    /// One poll, in a task of its own: it would otherwise hold its permits while nobody asks for its page.
+    async fn poll(&self) -> Result<Fetched<P>> {
+        let Follow { store, after, limit, .. } = &self.follow;
+        let task = tokio::spawn((self.fetch)(store.clone(), after.clone(), *limit));
+        AbortOnDropHandle::new(task).await.unwrap_or_else(|stopped| {
+            let why = if stopped.is_panic() { "it panicked, which is a bug" } else { "the runtime shut down" };
+            Err(Error::new(ErrorKind::Cancelled, format!("a poll was stopped: {why}")).with_source(stopped))
+        })
+    }
+
     fn wake_in(&mut self, dataset: &Dataset, pause: Option<Duration>) {
         self.wake = pause.and_then(|pause| dataset.clock().monotonic().checked_add(pause));
     }
@@ -211,10 +226,17 @@ fn pause(dataset: &Dataset, end: End, pace: Duration) -> Option<Duration> {
             let settled = stamped.saturating_add(micros(dataset.settle_window())).saturating_add(1);
             let left = settled.saturating_sub(dataset.clock().micros());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
-            Some(left.clamp(pace / POLLS_A_PACE, pace))
+            Some(pause_before(left, pace))
         }
         End::Unsettled(None) | End::Until | End::Tip => Some(pace),
     }
+}
+
+/// How long to wait where something settles after `left`: until then, or a pace, but never so long that what is left
+/// would be shorter than the least pause.
+fn pause_before(left: Duration, pace: Duration) -> Duration {
+    let least = pace / POLLS_A_PACE;
+    if left <= pace { left.max(least) } else { pace.min(left.saturating_sub(least)) }
 }
 
 /// The pause after so many failures in a row: twice as long each time.
@@ -233,5 +255,12 @@ mod tests {
         assert_eq!(pauses(1_000), [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]);
         assert_eq!(pauses(10), [250, 500, 1_000, 16_000, 32_000, 60_000]);
         assert_eq!(pauses(100_000), [100_000; 6]);
+    }
+
+    #[test]
+    fn what_settles_is_hit_by_a_pause_or_by_the_one_before() {
+        let pause = |left: u64| pause_before(Duration::from_millis(left), PACE).as_millis();
+        assert_eq!([0, 99, 100, 101, 1_000].map(pause), [100, 100, 100, 101, 1_000]);
+        assert_eq!([1_001, 1_050, 1_100, 1_101, 16_000].map(pause), [901, 950, 1_000, 1_000, 1_000]);
     }
 }

@@ -1,0 +1,158 @@
+//! How long the change stream takes and how many requests: in paused time, so that both are exact.
+
+use std::future::IntoFuture;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::TimeDelta;
+use s3store::{Entry, Offset, Store};
+
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::records::Event;
+
+/// What each request takes.
+const REQUEST: Duration = Duration::from_millis(20);
+
+/// The permits of a dataset by default.
+const PERMITS: usize = 32;
+
+/// What that many requests take with that many permits.
+fn rounds(requests: usize, permits: usize) -> Duration {
+    REQUEST * u32::try_from(requests.div_ceil(permits)).unwrap()
+}
+
+/// The future's output, and how long it took.
+async fn timed<F: IntoFuture>(world: &Virtual, future: F) -> (F::Output, Duration) {
+    let before = world.clock.now();
+    let output = future.await;
+    (output, (world.clock.now() - before).to_std().unwrap())
+}
+
+/// Puts so many commits with refs of an hour ago, a millisecond apart, in eight partitions, as writers leave them. With
+/// `file` they have data files too.
+fn put_commits(world: &Virtual, commits: usize, file: Option<&Bytes>) {
+    let hour_ago = world.clock.now() - TimeDelta::hours(1);
+    for n in 0..commits {
+        let micros = hour_ago.timestamp_micros() + 1_000 * i64::try_from(n).unwrap();
+        let (attempt, partition) = (format!("{n:032x}"), format!("part=p{}", n % 8));
+        let reference = format!("{PREFIX}/_ref/{micros:016}-{attempt}-{attempt};{partition}.ref");
+        let meta =
+            [("attemptid", attempt.clone()), ("refmicrots", micros.to_string()), ("insertedat", micros.to_string())];
+        let meta = meta.into_iter().chain([("rowcount", "2".to_owned())]);
+        world.s3.put_object(BUCKET, &reference, "");
+        world.s3.put_object_with(BUCKET, &format!("{PREFIX}/data/{partition}/{attempt}.commit"), "", meta);
+        if let Some(file) = file {
+            let key = format!("{PREFIX}/data/{partition}/{attempt}-{attempt}.parquet");
+            world.s3.put_object(BUCKET, &key, file.clone());
+        }
+    }
+}
+
+/// A data file of two records. Its write is not in the stream.
+async fn file(world: &Virtual) -> Bytes {
+    let commit = Store::<Event>::new(&world.dataset().await).write(&Event::of(&["p0"], 2)).await.unwrap().remove(0);
+    world.s3.remove_object(BUCKET, &commit.ref_path).unwrap();
+    world.s3.object(BUCKET, &commit.data_path).unwrap().body
+}
+
+fn in_order(entries: &[Entry]) -> bool {
+    entries.is_sorted_by(|one, next| one.offset < next.offset)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_refs_take_a_thousandth_of_the_permits_each() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    put_commits(&world, 1_000, None);
+    let in_flight = world.slow_down(REQUEST);
+    world.s3.clear_requests();
+    let (page, took) = timed(&world, store.poll(&Offset::START)).await;
+    let page = page.unwrap();
+    assert!(page.entries.len() == 1_000 && in_order(&page.entries) && page.caught_up);
+    // The acceptance's figure, then what it is exactly: 32 rounds of HEADs behind one LIST.
+    assert!(took <= (REQUEST * 1_000 / 32 + 2 * REQUEST) * 11 / 10, "{took:?}");
+    assert_eq!(took, REQUEST + rounds(1_000, PERMITS));
+    assert_eq!(world.counts(), [0, 1_000, 0, 1]);
+    assert_eq!((in_flight.most(), in_flight.now()), (PERMITS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_the_next_page_overlaps_the_heads() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    put_commits(&world, 3_000, None);
+    let in_flight = world.slow_down(REQUEST);
+    world.s3.clear_requests();
+    let (page, took) = timed(&world, store.poll(&Offset::START).limit(3_000)).await;
+    let page = page.unwrap();
+    assert!(page.entries.len() == 3_000 && in_order(&page.entries) && page.caught_up);
+    // Only the first LIST is waited for; the others take permits among the HEADs, and no round has a gap.
+    assert_eq!(took, REQUEST + rounds(3_000 + 2, PERMITS));
+    assert_eq!(world.counts(), [0, 3_000, 0, 3]);
+    assert_eq!(in_flight.most(), PERMITS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_requests_than_permits() {
+    const FILES: usize = 41;
+    for permits in [1, 4] {
+        let world = Virtual::new();
+        let body = file(&world).await;
+        put_commits(&world, FILES, Some(&body));
+        world.s3.set_page_size(10);
+        let store = Store::<Event>::new(&world.dataset_with(world.options().max_inflight_requests(permits)).await);
+        let in_flight = world.slow_down(REQUEST);
+
+        // The first LIST, then HEADs and the other LISTs, then GETs.
+        let polled = REQUEST + rounds(FILES + 4, permits);
+        let (page, took) = timed(&world, store.poll(&Offset::START)).await;
+        assert_eq!((page.unwrap().entries.len(), took), (FILES, polled));
+        let (records, took) = timed(&world, store.read_range(..)).await;
+        assert_eq!((records.unwrap().len(), took), (2 * FILES, polled + rounds(FILES, permits)));
+        let (page, took) = timed(&world, store.poll_records(&Offset::START)).await;
+        let page = page.unwrap();
+        assert_eq!((page.records.len(), took), (2 * FILES, polled + rounds(FILES, permits)));
+        let (records, took) = timed(&world, store.read_entries(&page.entries)).await;
+        assert_eq!((records.unwrap(), took), (page.records, rounds(FILES, permits)));
+        assert_eq!((in_flight.most(), in_flight.now()), (permits, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_takes_the_requests_that_its_documentation_says() {
+    let world = Virtual::new();
+    let writer = Store::<Event>::new(&world.dataset().await);
+    let commits = writer.write(&Event::of(&["a", "b", "c"], 2)).token("t").await.unwrap();
+    pass(Duration::from_millis(1)).await;
+    writer.restamp(&commits[0]).await.unwrap();
+    world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/0"), "");
+    let store = Store::<Event>::new(&world.settled().await);
+    world.s3.clear_requests();
+
+    // Four refs and a name that is none; three commits.
+    let page = store.poll(&Offset::START).await.unwrap();
+    assert_eq!((page.entries.len(), world.counts()), (4, [0, 3, 0, 1]), "poll");
+    store.poll(&Offset::START).limit(3).await.unwrap();
+    assert_eq!(world.counts(), [0, 2, 0, 1], "a short page");
+    store.poll(&page.next).await.unwrap();
+    assert_eq!(world.counts(), [0, 0, 0, 1], "nothing further");
+    store.poll(&Offset::START).until(&page.entries[1].offset).await.unwrap();
+    assert_eq!(world.counts(), [0, 1, 0, 1], "up to an offset");
+    writer.poll(&Offset::START).await.unwrap();
+    assert_eq!(world.counts(), [0, 0, 0, 1], "nothing settled");
+    store.poll_range(..).await.unwrap();
+    assert_eq!(world.counts(), [0, 3, 0, 1], "poll a window");
+    store.poll_records(&Offset::START).await.unwrap();
+    assert_eq!(world.counts(), [0, 3, 3, 1], "poll records");
+    store.read_range(..).await.unwrap();
+    assert_eq!(world.counts(), [0, 3, 3, 1], "read a window");
+    store.read_entries(page.entries.iter().chain(&page.entries)).await.unwrap();
+    assert_eq!(world.counts(), [0, 0, 3, 0], "read entries");
+    let _ = store.dataset().offset_at(world.clock.now());
+    assert_eq!(world.counts(), [0, 0, 0, 0], "an instant's offset");
+    writer.restamp(&commits[1]).await.unwrap();
+    assert_eq!(world.counts(), [1, 0, 0, 0], "restamp");
+    world.s3.set_page_size(2);
+    store.poll(&Offset::START).await.unwrap();
+    assert_eq!(world.counts(), [0, 3, 0, 3], "pages of the server's");
+}
