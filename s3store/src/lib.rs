@@ -68,6 +68,7 @@ mod store;
 mod stream;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod view;
 mod write;
 
 pub use clock::Clock;
@@ -90,6 +91,7 @@ pub use store::{ClientRetries, Consistency};
 pub use stream::{
     Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
 };
+pub use view::{Lookup, TupleStream, ViewReader};
 pub use write::{
     Commit, CommitError, IntoToken, NoToken, OneToken, RestampLate, StampedCommit, TokenOf, Tokens, Unknown, Write,
     WriteError, WritePartition,

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use super::Dataset;
 use crate::codec::{Compression, Encoder};
-use crate::error::Result;
-use crate::record::{Record, RootRecord};
+use crate::error::{Error, Result};
+use crate::record::{Record, RootRecord, View, ViewWriter};
 
 /// A dataset's records as values of `T`: writes them where `T` is a record, reads them where it is a record or a
 /// projection of one.
@@ -17,6 +17,8 @@ pub struct Store<T> {
     dataset: Dataset,
     compression: Compression,
     encoders: Arc<Encoders>,
+    /// Views beside those that the record itself names.
+    views: Vec<ViewWriter<T>>,
     records: PhantomData<fn() -> T>,
 }
 
@@ -31,6 +33,7 @@ impl<T: Record> Store<T> {
             dataset: dataset.clone(),
             compression: Compression::default(),
             encoders: Arc::default(),
+            views: Vec::new(),
             records: PhantomData,
         }
     }
@@ -54,6 +57,27 @@ impl<T: Record> Store<T> {
 }
 
 impl<T: RootRecord> Store<T> {
+    /// Keeps one more view with every write from now on: one that the record does not name itself, since it is of
+    /// another crate. Every writer of the record must do so; `#[record(views(…))]` can't be forgotten.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where the record has a view of that name already.
+    pub fn with_view<V: View<Record = T>>(mut self) -> Result<Self> {
+        if self.views().iter().any(|view| view.name == V::NAME) {
+            let record = T::description().record;
+            return Err(Error::invalid_input(format!("{record} has a view {:?} already", V::NAME)));
+        }
+        self.views.push(ViewWriter::of::<V>());
+        Ok(self)
+    }
+
+    /// All views of the writes.
+    pub(crate) fn views(&self) -> Vec<ViewWriter<T>> {
+        let mut views = T::views();
+        views.extend(&self.views);
+        views
+    }
+
     /// The encoder for this record type.
     pub(crate) fn encoder(&self, compression: Compression) -> Result<Arc<Encoder>> {
         let [snappy, zstd, gzip, uncompressed] = &*self.encoders;
@@ -77,6 +101,7 @@ impl<T> Clone for Store<T> {
             dataset: self.dataset.clone(),
             compression: self.compression,
             encoders: Arc::clone(&self.encoders),
+            views: self.views.clone(),
             records: PhantomData,
         }
     }

@@ -59,11 +59,12 @@ impl<'a, T> Rows<'a, T> {
         self.picked.as_ref().and_then(|picked| picked.get(position).copied()).unwrap_or(position)
     }
 
-    pub(super) fn refs(&self) -> Vec<&'a T> {
-        match &self.picked {
-            None => self.records.iter().collect(),
-            Some(picked) => picked.iter().map(|&place| &self.records[place]).collect(),
-        }
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a T> {
+        (0..self.len()).map(|position| self.get(position))
+    }
+
+    pub(super) fn get(&self, position: usize) -> &'a T {
+        &self.records[self.place(position)]
     }
 }
 
@@ -95,7 +96,7 @@ impl<T> ExactSizeIterator for Picked<'_, '_, T> {}
 
 impl<'a, T: RootRecord> Group<'a, T> {
     pub(super) fn partition(&self) -> HivePartition<&'a T> {
-        HivePartition { key: self.key.as_str().to_owned(), rows: self.rows.refs() }
+        HivePartition { key: self.key.as_str().to_owned(), rows: self.rows.iter().collect() }
     }
 }
 

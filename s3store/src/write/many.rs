@@ -9,6 +9,7 @@ use super::Options;
 use super::attempt::{Attempt, Landed, Place};
 use super::encode;
 use super::group::{Group, Rows};
+use super::markers::{Markers, PartMarkers};
 use super::outcome::{Commit, CommitError, WriteError};
 use super::protocol::{self, Mode, Outcome};
 use super::token::{Tokens, validated};
@@ -17,13 +18,14 @@ use crate::dataset::{Dataset, Store};
 use crate::error::Result;
 use crate::format::{AttemptId, Token};
 use crate::ids;
-use crate::record::RootRecord;
+use crate::record::{RootRecord, ViewWriter};
 
 /// Everything that a write will do, validated; nothing was sent.
 pub(super) struct Plan<'a, T> {
     dataset: Dataset,
     encoder: Arc<Encoder>,
     inserted_at: i64,
+    views: Vec<ViewWriter<T>>,
     /// In key order.
     parts: Vec<Part<'a, T>>,
 }
@@ -35,6 +37,7 @@ struct Part<'a, T> {
     /// Whether the token is the caller's, so that an earlier commit of it may exist.
     retried: bool,
     mode: Mode,
+    markers: PartMarkers,
 }
 
 /// Where a partition's write has got to when its caller's share ends.
@@ -67,16 +70,27 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let retried = token.is_some();
             let token = token.unwrap_or_else(|| Token::of_attempt(id));
             let place = Place::new(dataset.keys(), group.key, token)?;
-            parts.push(Part { attempt: Attempt::new(place, id, inserted_at)?, rows: group.rows, retried, mode });
+            let (attempt, markers) = (Attempt::new(place, id, inserted_at)?, PartMarkers::default());
+            parts.push(Part { attempt, rows: group.rows, retried, mode, markers });
         }
         if !parts.is_empty() {
             dataset.check_clock()?;
         }
-        Ok(Self { dataset, encoder, inserted_at, parts })
+        Ok(Self { dataset, encoder, inserted_at, views: store.views(), parts })
+    }
+
+    /// What of the validation takes time: the markers of all views.
+    async fn find_markers(&mut self) -> Result<()> {
+        let mut markers = Markers::default();
+        for part in &mut self.parts {
+            part.markers = markers.of(self.dataset.keys(), &self.views, &part.rows).await?;
+        }
+        Ok(())
     }
 
     /// Writes the only partition, if there is one.
-    pub(super) async fn run_one(self) -> Result<Option<Commit>, CommitError> {
+    pub(super) async fn run_one(mut self) -> Result<Option<Commit>, CommitError> {
+        self.find_markers().await?;
         let Some(part) = self.parts.first() else { return Ok(None) };
         let outcome = match self.begin(part).await? {
             Step::Found(outcome) => outcome,
@@ -86,7 +100,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Writes all partitions. When one fails, those whose data has not landed are stopped, and the others awaited.
-    pub(super) async fn run(self) -> Result<Vec<Commit>, WriteError> {
+    pub(super) async fn run(mut self) -> Result<Vec<Commit>, WriteError> {
+        self.find_markers().await.map_err(WriteError::nothing)?;
         if self.parts.len() > 1 {
             for part in &self.parts {
                 encode::validate(&part.rows, self.inserted_at).await.map_err(WriteError::nothing)?;
@@ -131,7 +146,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         }
         let file = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;
         let prepared = part.attempt.clone().prepared(file, part.rows.len() as u64);
-        let landed = protocol::land(&self.dataset, prepared).await?;
+        let landed = protocol::land(&self.dataset, prepared, &part.markers).await?;
         Ok(Step::Landed(landed, part.mode))
     }
 }

@@ -5,6 +5,7 @@ mod encode;
 mod group;
 mod judge;
 mod many;
+mod markers;
 mod outcome;
 mod protocol;
 mod restamp;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
 use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
+use super::markers::PartMarkers;
 use super::outcome::{Commit, CommitError};
 use crate::dataset::{Dataset, FoundCommit, Proven};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,15 +58,42 @@ fn outcome(dataset: &Dataset, place: &Place, found: FoundCommit) -> Result<Outco
     Ok(Outcome { commit: place.commit(&found.meta)?, late })
 }
 
-/// Step 4: puts the data file. Views' markers will go beside it; all must have landed before step 5.
-pub(super) async fn land(dataset: &Dataset, prepared: Prepared) -> Result<Landed> {
+/// Step 4: puts the data file and the views' markers, side by side. All must have landed before step 5.
+pub(super) async fn land(dataset: &Dataset, prepared: Prepared, markers: &PartMarkers) -> Result<Landed> {
+    futures_util::try_join!(put_data(dataset, &prepared), put_markers(dataset, markers))?;
+    Ok(prepared.landed())
+}
+
+async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
     let requests = dataset.requests();
     let permit = requests.permit().await?;
     let DataFile { body, md5 } = prepared.file();
     let put = Put::digested(prepared.data_key(), body.clone(), md5);
     let put = requests.put(&permit, &put).await;
-    put.map_err(|failure| failure.into_error(format!("put data file {}", prepared.data_key())))?;
-    Ok(prepared.landed())
+    put.map_err(|failure| failure.into_error(format!("put data file {}", prepared.data_key())))
+}
+
+/// 1 PUT for each marker that no other partition of the write has put.
+async fn put_markers(dataset: &Dataset, markers: &PartMarkers) -> Result<()> {
+    let mut waiting = markers.0.iter();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < dataset.requests().permits() {
+            let Some((key, landing)) = waiting.next() else { break };
+            under_way.push(landing.get_or_try_init(|| put_marker(dataset, key)));
+        }
+        match under_way.next().await {
+            Some(landed) => landed.map(drop)?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// 1 PUT.
+pub(crate) async fn put_marker(dataset: &Dataset, key: &str) -> Result<()> {
+    let permit = dataset.requests().permit().await?;
+    let put = dataset.requests().put(&permit, &Put::new(key, bytes::Bytes::new())).await;
+    put.map_err(|failure| failure.into_error(format!("put marker {key}")))
 }
 
 /// Steps 5 to 7, to their end. To be run in a task of its own.

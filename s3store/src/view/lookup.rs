@@ -1,0 +1,206 @@
+//! Tuples by their markers: LISTs alone.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::pattern::{ListPlan, Listing, Pattern};
+use crate::record::View;
+use crate::store::ListFrom;
+
+/// Pages between the listings and the consumer.
+const PAGES_READY: usize = 2;
+
+/// A look-up, made by [`ViewReader::lookup`](crate::ViewReader::lookup). Await it, or take its stream.
+#[must_use = "nothing is looked up until it is awaited or streamed"]
+pub struct Lookup<V> {
+    dataset: Dataset,
+    patterns: Result<Vec<Pattern>>,
+    view: PhantomData<fn() -> V>,
+}
+
+/// A marker's tuple as text, and the value.
+type Found<V> = (String, V);
+
+impl<V: View> Lookup<V> {
+    pub(super) fn new(dataset: Dataset, patterns: Result<Vec<Pattern>>) -> Self {
+        Self { dataset, patterns, view: PhantomData }
+    }
+
+    /// The tuples as a stream, for views with millions of them: it holds a few pages at a time. They come in the order
+    /// in which pages arrive.
+    #[must_use = "a stream does nothing until it is polled"]
+    pub fn stream(self) -> TupleStream<V> {
+        TupleStream { state: State::Waiting(Some(self)), page: Vec::new().into_iter() }
+    }
+
+    /// All pages, each as soon as it is there.
+    async fn run(self, out: Sender<Result<Vec<Found<V>>>>) {
+        let Self { dataset, patterns, .. } = self;
+        let listings = match patterns {
+            Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
+            Err(error) => return drop(out.send(Err(error)).await),
+        };
+        let side_by_side = dataset.requests().permits();
+        let (dataset, out) = (&dataset, &out);
+        let mut listed = stream::iter(listings.into_iter().map(|listing| pages::<V>(dataset, listing, out)))
+            .buffer_unordered(side_by_side);
+        loop {
+            match listed.try_next().await {
+                Ok(Some(())) => {}
+                Ok(None) => return,
+                Err(error) => return drop(out.send(Err(error)).await),
+            }
+        }
+    }
+}
+
+/// Sends the pages of one listing.
+async fn pages<V: View>(dataset: &Dataset, listing: Listing, out: &Sender<Result<Vec<Found<V>>>>) -> Result<()> {
+    let prefix = format!("{}{}", dataset.keys().view_prefix(V::NAME), listing.prefix());
+    let mut next = None::<String>;
+    loop {
+        let page = dataset.list_page(&prefix, ListFrom { next: next.as_deref(), ..ListFrom::default() }).await?;
+        let mut found = Vec::with_capacity(page.objects.len());
+        for object in page.objects {
+            // What is no marker was put there by somebody else.
+            let Some(tuple) = dataset.keys().marker_tuple(V::NAME, &object.key) else { continue };
+            if listing.matches(tuple, V::COLUMNS) {
+                found.push((tuple.to_owned(), value(dataset, &object.key)?));
+            }
+        }
+        if out.send(Ok(found)).await.is_err() {
+            return Ok(());
+        }
+        match page.next {
+            Some(more) => next = Some(more),
+            None => return Ok(()),
+        }
+    }
+}
+
+fn value<V: View>(dataset: &Dataset, key: &str) -> Result<V> {
+    let values = dataset.keys().parse_marker_key(V::NAME, V::COLUMNS, key).ok_or_else(|| {
+        let columns = V::COLUMNS.join("/");
+        Error::invalid_data(format!("{key}: expected the columns {columns}; was the view another one once?"))
+    })?;
+    V::from_tuple(&values).map_err(|error| Error::invalid_data(format!("{key}: {error}")))
+}
+
+impl<V: View> IntoFuture for Lookup<V> {
+    type Output = Result<Vec<V>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut pages = self.start();
+            let mut found = Vec::new();
+            while let Some(page) = pages.receiver.recv().await {
+                found.extend(page?);
+            }
+            found.sort_unstable_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+            Ok(found.into_iter().map(|(_, value)| value).collect())
+        })
+    }
+}
+
+impl<V> fmt::Debug for Lookup<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").field("patterns", &self.patterns).finish_non_exhaustive()
+    }
+}
+
+/// The pages of a look-up, from a task of its own that ends with this: it holds permits while it lists, and the consumer
+/// may want one.
+struct Pages<V> {
+    receiver: Receiver<Result<Vec<Found<V>>>>,
+    #[expect(dead_code, reason = "held for its drop")]
+    task: AbortOnDropHandle<()>,
+}
+
+impl<V: View> Lookup<V> {
+    fn start(self) -> Pages<V> {
+        let (sender, receiver) = channel(PAGES_READY);
+        Pages { receiver, task: AbortOnDropHandle::new(tokio::spawn(self.run(sender))) }
+    }
+}
+
+enum State<V> {
+    Waiting(Option<Lookup<V>>),
+    Running(Pages<V>),
+    Done,
+}
+
+/// A stream of tuples, made by [`Lookup::stream`]. It ends after an error.
+///
+/// Dropping it stops its requests.
+#[must_use = "a stream does nothing until it is polled"]
+pub struct TupleStream<V> {
+    state: State<V>,
+    page: std::vec::IntoIter<Found<V>>,
+}
+
+impl<V: View> TupleStream<V> {
+    /// The next tuple; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`ViewReader::lookup`](crate::ViewReader::lookup).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no tuple.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn try_next(&mut self) -> Result<Option<V>> {
+        std::future::poll_fn(|context| self.poll_tuple(context)).await.transpose()
+    }
+
+    fn poll_tuple(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<V>>> {
+        loop {
+            if let Some((_, value)) = self.page.next() {
+                return Poll::Ready(Some(Ok(value)));
+            }
+            match &mut self.state {
+                State::Waiting(lookup) => match lookup.take() {
+                    Some(lookup) => self.state = State::Running(lookup.start()),
+                    None => self.state = State::Done,
+                },
+                State::Running(pages) => match ready!(pages.receiver.poll_recv(context)) {
+                    Some(Ok(page)) => self.page = page.into_iter(),
+                    Some(Err(error)) => {
+                        self.state = State::Done;
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    None => self.state = State::Done,
+                },
+                State::Done => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+// Nothing in it is pinned.
+impl<V> Unpin for TupleStream<V> {}
+
+impl<V: View> Stream for TupleStream<V> {
+    type Item = Result<V>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_tuple(context)
+    }
+}
+
+impl<V> fmt::Debug for TupleStream<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TupleStream").finish_non_exhaustive()
+    }
+}
