@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use tokio::time::Instant;
 
 /// Tells the time of one dataset: wall clock, monotonic clock, sleeping.
@@ -90,6 +90,12 @@ impl Default for Clock {
 /// A duration in whole microseconds, at most `i64::MAX`.
 pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// The instant in microseconds, rounded up: what was stamped before it compares less.
+pub(crate) fn micros_from<Z: TimeZone>(instant: &DateTime<Z>) -> i64 {
+    let rest = instant.timestamp_subsec_nanos() % 1_000;
+    instant.timestamp_micros().saturating_add(i64::from(rest > 0))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]

@@ -91,7 +91,7 @@ pub use store::{ClientRetries, Consistency};
 pub use stream::{
     Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
 };
-pub use view::{Lookup, TupleStream, ViewReader};
+pub use view::{Backfill, BackfillProgress, BackfillStream, Backfilled, Lookup, TupleStream, ViewReader};
 pub use write::{
     Commit, CommitError, IntoToken, NoToken, OneToken, RestampLate, StampedCommit, TokenOf, Tokens, Unknown, Write,
     WriteError, WritePartition,

@@ -1,5 +1,6 @@
 //! A Parquet file, read as batches of what a reader wants.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
@@ -25,27 +26,59 @@ pub(crate) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
     FilePlan::new(Arc::new(metadata), layout)?.read(bytes)
 }
 
-/// What the end of a file tells of its rows.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum RowCount {
-    Rows(u64),
+/// A file's footer, and the end of the file that it was found in.
+#[derive(Debug, Clone)]
+pub(crate) struct Footer {
+    metadata: Arc<ParquetMetaData>,
+    tail: Bytes,
+    size: u64,
+}
+
+/// What the end of a file tells.
+#[derive(Debug)]
+pub(crate) enum Tail {
+    Footer(Footer),
     /// The footer begins earlier: so many bytes from the file's end are needed.
     Needs(u64),
 }
 
-/// How many rows a file of `size` bytes has, by its footer; `tail` is the end of it.
-pub(crate) fn row_count(tail: &Bytes, size: u64) -> Result<RowCount> {
-    guarded(|| {
-        let mut reader = ParquetMetaDataReader::new();
-        match reader.try_parse_sized(tail, size) {
-            Ok(()) => {
-                let rows = reader.finish()?.file_metadata().num_rows();
-                u64::try_from(rows).map(RowCount::Rows).map_err(|_| ParquetError::General(format!("{rows} rows")))
+impl Footer {
+    /// The footer of a file of `size` bytes, of which `tail` is the end.
+    pub(crate) fn parse(tail: Bytes, size: u64) -> Result<Tail> {
+        guarded(|| {
+            let mut reader = ParquetMetaDataReader::new();
+            match reader.try_parse_sized(&tail, size) {
+                Ok(()) => {
+                    let metadata = Arc::new(reader.finish()?);
+                    Ok(Tail::Footer(Self { metadata, tail, size }))
+                }
+                Err(ParquetError::NeedMoreData(bytes)) => Ok(Tail::Needs(bytes as u64)),
+                Err(error) => Err(error),
             }
-            Err(ParquetError::NeedMoreData(bytes)) => Ok(RowCount::Needs(bytes as u64)),
-            Err(error) => Err(error),
-        }
-    })
+        })
+    }
+
+    /// How many rows the file has.
+    pub(crate) fn rows(&self) -> Result<u64> {
+        let rows = self.metadata.file_metadata().num_rows();
+        u64::try_from(rows).map_err(|_| Error::invalid_data(format!("the file's footer says {rows} rows")))
+    }
+
+    /// Reads the file as far as the layout wants it, by ranges: see [`FileReader::step`].
+    pub(crate) fn read(self, layout: &ReadLayout) -> Result<FileReader> {
+        let Self { metadata, tail, size } = self;
+        let there = size.saturating_sub(tail.len() as u64)..size;
+        FilePlan::new(metadata, layout)?.begin(|decoder| decoder.push_range(there, tail))
+    }
+}
+
+/// What reading a file by ranges comes to next.
+#[derive(Debug)]
+pub(crate) enum Step {
+    /// These bytes of the file are needed first: see [`FileReader::push`].
+    Needs(Vec<Range<u64>>),
+    Batch(RecordBatch),
+    End,
 }
 
 /// How a file with this footer is read: what of it is decoded, and how that becomes the layout's columns.
@@ -111,13 +144,17 @@ impl FilePlan {
 
     /// Reads the file, of which `bytes` is the whole.
     pub(crate) fn read(self, bytes: Bytes) -> Result<FileReader> {
+        self.begin(|decoder| decoder.push_range(0..bytes.len() as u64, bytes))
+    }
+
+    fn begin(self, fill: impl FnOnce(&mut ParquetPushDecoder) -> Result<(), ParquetError>) -> Result<FileReader> {
         let decoder = guarded(|| {
             let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), self.leaves.iter().copied());
             let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
                 .build()?;
-            decoder.push_range(0..bytes.len() as u64, bytes)?;
+            fill(&mut decoder)?;
             Ok(decoder)
         })?;
         Ok(FileReader { plan: self, decoder: Some(decoder), group: None, read: 0 })
@@ -140,37 +177,47 @@ impl FileReader {
         &self.plan
     }
 
-    fn decode(&mut self) -> Result<Option<RecordBatch>> {
+    /// Goes on, for a file of which not all bytes are there. After an error there is no further step.
+    pub(crate) fn step(&mut self) -> Result<Step> {
+        match self.decode()? {
+            Step::Batch(batch) => self.adapted(&batch).map(Step::Batch),
+            Step::End if self.read != self.plan.rows => Err(Error::invalid_data(format!(
+                "the file has {} rows, where its footer says {}",
+                self.read, self.plan.rows
+            ))),
+            step => Ok(step),
+        }
+    }
+
+    /// Takes the bytes of the ranges that a step needs.
+    pub(crate) fn push(&mut self, ranges: Vec<Range<u64>>, bytes: Vec<Bytes>) -> Result<()> {
+        match &mut self.decoder {
+            Some(decoder) => guarded(|| decoder.push_ranges(ranges, bytes)),
+            None => Ok(()),
+        }
+    }
+
+    fn decode(&mut self) -> Result<Step> {
         loop {
             if let Some(group) = &mut self.group {
                 match guarded(|| group.next().transpose().map_err(ParquetError::from))? {
-                    Some(batch) => return Ok(Some(batch)),
+                    Some(batch) => return Ok(Step::Batch(batch)),
                     None => self.group = None,
                 }
             }
             let Some(decoder) = &mut self.decoder else {
-                return Ok(None);
+                return Ok(Step::End);
             };
             match guarded(|| decoder.try_next_reader())? {
                 DecodeResult::Data(group) => self.group = Some(group),
-                DecodeResult::NeedsData(_) => {
-                    return Err(Error::invalid_data("the file is shorter than its footer says"));
-                }
+                DecodeResult::NeedsData(ranges) => return Ok(Step::Needs(ranges)),
                 DecodeResult::Finished => self.decoder = None,
             }
         }
     }
 
-    fn adapted(&mut self) -> Result<Option<RecordBatch>> {
-        let Some(batch) = self.decode()? else {
-            return match self.read == self.plan.rows {
-                true => Ok(None),
-                false => Err(Error::invalid_data(format!(
-                    "the file has {} rows, where its footer says {}",
-                    self.read, self.plan.rows
-                ))),
-            };
-        };
+    /// A batch as the layout wants it.
+    fn adapted(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let columns = self
             .plan
@@ -183,7 +230,7 @@ impl FileReader {
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), columns, &options)
             .map_err(|error| Error::invalid_data("the file's columns do not fit together").with_source(error))?;
         self.read += rows;
-        Ok(Some(batch))
+        Ok(batch)
     }
 }
 
@@ -194,12 +241,15 @@ impl Iterator for FileReader {
         if self.decoder.is_none() && self.group.is_none() {
             return None;
         }
-        let batch = self.adapted();
-        if !matches!(batch, Ok(Some(_))) {
-            self.decoder = None;
-            self.group = None;
-        }
-        batch.transpose()
+        let batch = match self.step() {
+            Ok(Step::Batch(batch)) => return Some(Ok(batch)),
+            Ok(Step::End) => None,
+            Ok(Step::Needs(_)) => Some(Err(Error::invalid_data("the file is shorter than its footer says"))),
+            Err(error) => Some(Err(error)),
+        };
+        self.decoder = None;
+        self.group = None;
+        batch
     }
 }
 

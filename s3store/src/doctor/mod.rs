@@ -11,15 +11,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use self::diagnose::{Diagnosis, Footer, Scope, Seen};
 pub use self::report::{Finding, Report};
 use crate::clock::micros;
-use crate::codec::{RowCount, row_count};
-use crate::dataset::{Dataset, blocking};
+use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
+use crate::read::parts;
 use crate::store::{ListFrom, Listed};
 use crate::stream::{IntoWindow, Window};
-
-/// How much of a file's end is fetched for its footer; more where the footer says so.
-const FOOTER_BYTES: u64 = 32 << 10;
 
 impl Dataset {
     /// Examines what was written in a window of time. Await the returned builder. It changes nothing.
@@ -170,22 +167,8 @@ async fn count_rows(dataset: &Dataset, footers: Vec<Footer>) -> Result<Vec<Findi
 
 /// The rows that a file's footer tells; `None` where the file is gone.
 async fn rows_of(dataset: &Dataset, key: &str, size: u64) -> Result<Option<u64>> {
-    let mut wanted = FOOTER_BYTES;
-    loop {
-        let start = size.saturating_sub(wanted);
-        let permit = dataset.requests().permit().await?;
-        let tail = dataset.requests().get_range(&permit, key, start..size).await;
-        drop(permit);
-        let tail = tail.map_err(|failure| failure.into_error(format!("get {key}")))?;
-        let Some(tail) = tail else { return Ok(None) };
-        match blocking(move || row_count(&tail, size)).await.map_err(|error| error.context(key))? {
-            RowCount::Rows(rows) => return Ok(Some(rows)),
-            RowCount::Needs(bytes) if bytes > wanted && wanted < size => wanted = bytes,
-            RowCount::Needs(_) => {
-                return Err(Error::invalid_data(format!("{key}: its footer is larger than the file")));
-            }
-        }
-    }
+    let footer = parts::footer(dataset, key, size).await?;
+    footer.map(|footer| footer.rows().map_err(|error| error.context(key))).transpose()
 }
 
 /// Bad data is a finding; anything else ends the examination.

@@ -1,6 +1,7 @@
 //! Reading: resolve which files are committed, fetch, decode, order, emit.
 
 mod list;
+pub(crate) mod parts;
 mod pipeline;
 mod resolve;
 mod sink;

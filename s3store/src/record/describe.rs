@@ -179,6 +179,11 @@ pub(crate) struct ReadLayout {
 }
 
 impl ReadLayout {
+    /// For reading these columns alone, in no order.
+    pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
+        Self { own: columns.len(), columns, key: None }
+    }
+
     /// The layout for reading `record`, a projection of `root` (or `root` itself).
     pub(crate) fn new(record: &Description, root: &Description) -> Self {
         let mut columns = record.columns.clone();

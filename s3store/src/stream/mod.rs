@@ -20,6 +20,7 @@ pub use self::follow::{Follow, Pages};
 use self::gate::Polled;
 use self::walk::{Bounds, End, Walked};
 pub use self::window::{IntoWindow, Window};
+use crate::clock::micros_from;
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::format::Offset;
@@ -44,7 +45,7 @@ impl Dataset {
     /// ```
     #[must_use]
     pub fn offset_at<Z: TimeZone>(&self, instant: DateTime<Z>) -> Offset {
-        Offset::of(self.keys().offset_at(window::micros_from(&instant)))
+        Offset::of(self.keys().offset_at(micros_from(&instant)))
     }
 }
 

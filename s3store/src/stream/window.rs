@@ -4,6 +4,8 @@ use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
 use chrono::{DateTime, TimeZone};
 
+use crate::clock::micros_from;
+
 /// A half-open window of time over the instants when refs were stamped, in microseconds. `None` is an open end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
@@ -25,12 +27,6 @@ pub trait IntoWindow: sealed::Sealed {
 
 mod sealed {
     pub trait Sealed {}
-}
-
-/// The instant in microseconds, rounded up: what was stamped before it compares less.
-pub(crate) fn micros_from<Z: TimeZone>(instant: &DateTime<Z>) -> i64 {
-    let rest = instant.timestamp_subsec_nanos() % 1_000;
-    instant.timestamp_micros().saturating_add(i64::from(rest > 0))
 }
 
 macro_rules! windows {

@@ -1,14 +1,16 @@
 //! Materialized views: looking tuples up, and filling in those of records that were written before a view was.
 
+mod backfill;
 mod lookup;
 
 use std::fmt;
 use std::marker::PhantomData;
 
+pub use self::backfill::{Backfill, BackfillProgress, BackfillStream, Backfilled};
 pub use self::lookup::{Lookup, TupleStream};
 use crate::dataset::Dataset;
 use crate::pattern::IntoPatterns;
-use crate::record::View;
+use crate::record::{Record, View};
 
 impl Dataset {
     /// A view of the dataset's records. Making it costs nothing and sends nothing.
@@ -50,6 +52,33 @@ impl<V: View> ViewReader<V> {
     pub fn lookup(&self, patterns: impl IntoPatterns) -> Lookup<V> {
         Lookup::new(self.dataset.clone(), patterns.into_patterns(V::COLUMNS))
     }
+
+    /// Puts the markers of records that were written before the view was. Await the returned builder, or take its
+    /// [`stream`](Backfill::stream), which tells of each partition.
+    ///
+    /// Patterns are over the record's partitions, as those of [`Store::read`](crate::Store::read). To add a view to
+    /// data: first have every writer keep it (`#[record(views(…))]`), then fill in
+    /// [`until`](Backfill::until) the moment when the last of them did.
+    ///
+    /// Every data file is taken, committed or not, since a commit may come after the listing: what look-ups find is a
+    /// superset anyway. Files that are gone are skipped, logged and counted. It may run beside writers, twice, and again
+    /// after it was stopped: markers are empty and always the same.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern that is none, or a value that no key can hold.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): a file that does not decode, or does not fit the record.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    ///
+    /// # Cancel safety
+    /// Dropping the future or stream stops it. What was put stays, and is right.
+    ///
+    /// # Requests
+    /// 1 LIST per 1,000 objects under the patterns; for each data file 1 GET of its end, and unless that is all of it 1
+    /// or more of what the view's columns take; 1 PUT for each marker.
+    pub fn backfill(&self, patterns: impl IntoPatterns) -> Backfill<V> {
+        let names = <V::Record as Record>::description().partition;
+        Backfill::new(self.dataset.clone(), patterns.into_patterns(names))
+    }
 }
 
 impl<V> Clone for ViewReader<V> {
@@ -60,9 +89,6 @@ impl<V> Clone for ViewReader<V> {
 
 impl<V> fmt::Debug for ViewReader<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ViewReader")
-            .field("view", &std::any::type_name::<V>())
-            .field("dataset", &self.dataset)
-            .finish()
+        f.debug_struct("ViewReader").field("view", &std::any::type_name::<V>()).field("dataset", &self.dataset).finish()
     }
 }

@@ -23,6 +23,7 @@ pub(crate) use self::encode::encode_here;
 use self::group::{Group, Rows};
 use self::many::Plan;
 pub use self::outcome::{Commit, CommitError, StampedCommit, Unknown, WriteError};
+pub(crate) use self::protocol::put_marker;
 pub use self::restamp::RestampLate;
 pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::codec::Compression;
