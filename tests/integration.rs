@@ -22,6 +22,7 @@ mod integration {
     mod requests;
     mod skew;
     mod stream;
+    mod view;
     mod write;
 }
 mod ui;
