@@ -6,8 +6,9 @@ use arrow::array::ArrayRef;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use s3store::__private::Tuple;
 use s3store::rust_decimal::Decimal;
-use s3store::{ColumnType, ColumnWith, Record, RootRecord, ValueError};
+use s3store::{ColumnType, ColumnWith, Record, RootRecord, ValueError, View, prefix};
 use uuid::Uuid;
 
 /// Every attribute at least once.
@@ -21,6 +22,7 @@ use uuid::Uuid;
         "shard no" = pad(shard, 4),
     ),
     dedup = "per_partition",
+    views(ByCustomer),
     crate = ::s3store
 )]
 struct Cost {
@@ -134,6 +136,38 @@ struct Narrow {
     border: Option<Color>,
     #[record(skip, default = 1)]
     rank: u8,
+}
+
+/// A view with every kind of column. Without a color there is no marker.
+#[derive(Debug, Clone, PartialEq, View)]
+#[view(of = Cost, name = "by_customer")]
+struct ByCustomer {
+    #[view(from = customer_id)]
+    customer: String,
+    sku: Sku,
+    billed_in: Currency,
+    state: State,
+    shard: u16,
+    id: Uuid,
+    day: NaiveDate,
+    clock: NaiveTime,
+    nanos: NaiveDateTime,
+    #[view(from = calculated_at)]
+    exactly: DateTime<Utc>,
+    #[view(from = calculated_at, format = "%Y-%m")]
+    month: String,
+    #[view(from = calculated_at, format = "rfc3339", rename = "whole-second")]
+    whole_second: DateTime<Utc>,
+    #[view(from = day, format = "%Y")]
+    year: NaiveDate,
+    #[view(from = clock, format = "%H:%M")]
+    minute: String,
+    #[view(with = border_of(border, customer_id))]
+    border: String,
+}
+
+fn border_of(border: &Option<Color>, customer: &str) -> Option<String> {
+    border.map(|color| format!("{customer} {:x}", color.0))
 }
 
 /// Version and insertion time at once, without an `Option` in the file.
@@ -342,4 +376,124 @@ fn a_version_that_is_the_insertion_time_is_never_null() {
     let columns = columns(&[Newest { name: "a".to_owned(), at: None }], 1_999);
     let expected = Newest { name: "a".to_owned(), at: DateTime::from_timestamp_millis(1) };
     assert_eq!(decoded::<Newest>(&columns, 0..1), [expected]);
+}
+
+/// What a view's columns are for a record, if it has a marker.
+fn tuple(cost: &Cost) -> Option<Vec<String>> {
+    let mut tuple = Tuple::default();
+    ByCustomer::tuple(cost, &mut tuple).unwrap().then(|| tuple.values().map(str::to_owned).collect())
+}
+
+#[test]
+fn a_view_makes_a_tuple_of_a_record() {
+    assert_eq!(ByCustomer::NAME, "by_customer");
+    assert_eq!(Cost::views().len(), 1);
+    assert_eq!(tuple(&cost(3)), None);
+    let values = [
+        ("customer", "abc2"),
+        ("sku", "sku-2"),
+        ("billed_in", "SWISS_FRANC"),
+        ("state", "-20"),
+        ("shard", "2"),
+        ("id", "00000000-0000-0000-0000-000000000002"),
+        ("day", "2026-03-17"),
+        ("clock", "23:59:59.999"),
+        ("nanos", "2026-03-20T09:46:40.125000002"),
+        ("exactly", "2026-03-20T09:46:40.125Z"),
+        ("month", "2026-03"),
+        ("whole-second", "2026-03-20T09:46:40Z"),
+        ("year", "2026"),
+        ("minute", "23:59"),
+        ("border", "abc2 ff00ff"),
+    ];
+    assert_eq!(ByCustomer::COLUMNS, values.map(|(column, _)| column));
+    let tuple = tuple(&cost(2)).unwrap();
+    assert_eq!(tuple, values.map(|(_, value)| value));
+
+    let mut far = cost(2);
+    far.calculated_at = "+10000-01-01T00:00:00Z".parse().unwrap();
+    let error = ByCustomer::tuple(&far, &mut Tuple::default()).unwrap_err();
+    assert!(error.to_string().starts_with("column exactly: the year 10000"), "{error}");
+    // Where there is no marker, there is no need of a text.
+    far.border = None;
+    assert!(!ByCustomer::tuple(&far, &mut Tuple::default()).unwrap());
+}
+
+#[test]
+fn a_tuple_is_read_back() {
+    let values = tuple(&cost(2)).unwrap();
+    let mut values: Vec<_> = values.iter().map(String::as_str).collect();
+    let cost = cost(2);
+    let expected = ByCustomer {
+        customer: cost.customer_id,
+        sku: cost.sku,
+        billed_in: cost.billed_in,
+        state: cost.state,
+        shard: cost.shard,
+        id: cost.id,
+        day: cost.day,
+        clock: cost.clock,
+        nanos: cost.nanos,
+        exactly: cost.calculated_at,
+        month: "2026-03".to_owned(),
+        whole_second: DateTime::from_timestamp(cost.calculated_at.timestamp(), 0).unwrap(),
+        year: NaiveDate::from_ymd_opt(2026, 1, 1).unwrap(),
+        minute: "23:59".to_owned(),
+        border: "abc2 ff00ff".to_owned(),
+    };
+    assert_eq!(ByCustomer::from_tuple(&values).unwrap(), expected);
+
+    values[2] = "USD";
+    assert_eq!(ByCustomer::from_tuple(&values).unwrap().billed_in, Currency::Usd, "by its alias");
+    values[3] = "7";
+    let error = ByCustomer::from_tuple(&values).unwrap_err().to_string();
+    assert_eq!(error, "column state: 7 is no State");
+    values.pop();
+    let error = ByCustomer::from_tuple(&values).unwrap_err().to_string();
+    assert_eq!(error, "14 values for a view of 15 columns");
+}
+
+#[test]
+fn a_backfill_makes_the_tuples_of_the_writes() {
+    let sources = ByCustomer::sources();
+    let once =
+        ["customer_id", "SKU", "billed_in", "state", "shard", "id", "day", "clock", "nanos", "calculated_at", "border"];
+    assert_eq!(sources, once);
+    let written: Vec<_> = (0..7).map(cost).collect();
+    let all = columns(&written, 0);
+    let place = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
+    let some: Vec<_> = sources.iter().map(|name| all[place(name)].clone()).collect();
+    let made = |rows: std::ops::Range<usize>| {
+        let mut made: Vec<Vec<String>> = Vec::new();
+        ByCustomer::tuples(&some, rows, &mut |tuple| made.push(tuple.values().map(str::to_owned).collect())).unwrap();
+        made
+    };
+    let expected = |costs: &[Cost]| -> Vec<Vec<String>> { costs.iter().filter_map(tuple).collect() };
+    assert_eq!(made(0..7), expected(&written));
+    assert_eq!(made(1..3), expected(&written[1..3]));
+    assert_eq!(made(2..2), expected(&[]));
+    assert!(ByCustomer::tuples(&some[1..], 0..1, &mut |_| {}).is_err());
+}
+
+#[test]
+fn a_views_patterns_take_its_own_types() {
+    let cost = cost(2);
+    let patterns = ByCustomer::patterns()
+        .customer("a".."b")
+        .sku(Sku("sku-1".to_owned()))
+        .billed_in(Currency::Usd)
+        .state(prefix("-"))
+        .shard(&cost.shard)
+        .id(cost.id..)
+        .day(cost.day..cost.day.succ_opt().unwrap())
+        .nanos(cost.nanos)
+        .month("2026-03".."2026-05")
+        .whole_second(cost.calculated_at..)
+        .year(..cost.day)
+        .minute(prefix("23:"))
+        .border("abc2 ff00ff");
+    let text = format!("{patterns:?}");
+    for part in ["whole-second", "2026-03-20T09:46:40Z", "dollar", "sku-1"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }

@@ -13,6 +13,8 @@ mod raw_identifiers;
 mod shadowed_names;
 #[path = "ui/pass/two_hundred_fields.rs"]
 mod two_hundred_fields;
+#[path = "ui/pass/views.rs"]
+mod views;
 
 #[test]
 fn every_mistake_has_its_message() {

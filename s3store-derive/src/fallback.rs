@@ -1,15 +1,15 @@
 //! What is emitted beside errors: implementations that do nothing, so that the uses of a type raise no more errors.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{DeriveInput, Ident};
+use syn::{DeriveInput, Ident, Type};
 
-use crate::attr::{ColumnAttrs, RecordAttrs};
+use crate::attr::{ColumnAttrs, RecordAttrs, ViewAttrs};
 use crate::ctxt::Ctxt;
-use crate::expand::method;
+use crate::expand::{encoding, method};
 use crate::krate;
-use crate::model::Record;
+use crate::model::{Record, View};
 
 /// The errors of `cx`, then a record that compiles.
 pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt) -> TokenStream {
@@ -28,84 +28,181 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
     };
     let krate = krate::path(&attrs.krate);
     let ident = &input.ident;
-    let columns = format_ident!("{}Columns", ident.unraw());
-    let partitions = format_ident!("{}Partitions", ident.unraw());
     let fields: Vec<_> = record.iter().flat_map(|record| record.columns()).collect();
-    let names: Vec<_> = fields.iter().map(|field| field.ident).collect();
-    let types: Vec<_> = fields.iter().map(|field| field.ty).collect();
-    let mut methods: Vec<Ident> = Vec::new();
-    for part in attrs.partition_by.iter().flat_map(|parts| &parts.value) {
-        let method = method(&part.name, part.span);
-        if !methods.contains(&method) {
-            methods.push(method);
-        }
-    }
+    let columns: Vec<_> = fields.iter().map(|field| (field.ident, field.ty, encoding(field))).collect();
+    let parts = attrs.partition_by.iter().flat_map(|parts| &parts.value);
+    let items = record_items(ident, &columns, &methods(parts.map(|part| (part.name.clone(), part.span))));
     quote! {
         #errors
 
         #[allow(dead_code, unused_variables)]
         const _: () = {
             use #krate::__private as _s3store;
+            #items
+        };
+    }
+}
 
-            pub struct #columns {
-                #(pub #names: _s3store::Column<#ident, #types>,)*
-            }
+/// The errors of `cx`, then a view that compiles.
+pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> TokenStream {
+    let errors = errors(cx);
+    if !input.generics.params.is_empty() {
+        return errors;
+    }
+    let attrs;
+    let attrs = match view {
+        Some(view) => &view.attrs,
+        None => {
+            attrs = ViewAttrs::read(&Ctxt::default(), &input.attrs);
+            &attrs
+        }
+    };
+    let krate = krate::path(&attrs.krate);
+    let ident = &input.ident;
+    let (record, record_items) = match &attrs.of {
+        Some(given) => {
+            let of = &given.value;
+            (quote!(<#of as _s3store::Record>::Root), None)
+        }
+        None => {
+            let unknown = format_ident!("{}Record", ident.unraw());
+            let items = record_items(&unknown, &[], &[]);
+            (quote!(#unknown), Some(quote!(pub struct #unknown; #items)))
+        }
+    };
+    let patterns = format_ident!("{}Patterns", ident.unraw());
+    let fields = view.iter().flat_map(|view| &view.fields);
+    let builder = builder(&patterns, &methods(fields.map(|field| (field.column(), field.span()))));
+    quote! {
+        #errors
 
-            #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-            pub struct #partitions;
-
-            impl #partitions {
-                #(pub fn #methods<T>(self, values: T) -> Self { self })*
-            }
-
-            impl _s3store::Sealed for #partitions {}
-            impl _s3store::IntoPatterns for #partitions {
-                fn into_patterns(self, names: &[&str]) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
-                    ::core::unimplemented!()
-                }
-            }
+        #[allow(dead_code, unused_variables)]
+        const _: () = {
+            use #krate::__private as _s3store;
+            #record_items
+            #builder
 
             #[automatically_derived]
-            impl _s3store::Record for #ident {
-                type Root = Self;
-                type Columns = #columns;
-                const COLUMNS: #columns = #columns { #(#names: _s3store::Column::new("", |record| &record.#names),)* };
-                type Partitions = #partitions;
-                fn partitions() -> #partitions {
-                    #partitions
+            impl _s3store::View for #ident {
+                type Record = #record;
+                type Patterns = #patterns;
+                // Of no other view, so that this is no second one of its name.
+                const NAME: &'static ::core::primitive::str = ::core::concat!(::core::line!(), ':', ::core::column!());
+                const COLUMNS: &'static [&'static ::core::primitive::str] = &[];
+                fn patterns() -> #patterns {
+                    #patterns
                 }
-                fn description() -> &'static _s3store::Description {
+                fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
                     ::core::unimplemented!()
                 }
-                fn decode(
+                fn tuple(
+                    record: &Self::Record,
+                    tuple: &mut _s3store::Tuple,
+                ) -> ::core::result::Result<::core::primitive::bool, _s3store::ValueError> {
+                    ::core::unimplemented!()
+                }
+                fn tuples(
                     columns: &[_s3store::ArrayRef],
-                    rows: ::core::ops::Range<usize>,
-                    out: &mut ::std::vec::Vec<Self>,
+                    rows: ::core::ops::Range<::core::primitive::usize>,
+                    take: &mut dyn ::core::ops::FnMut(&_s3store::Tuple),
                 ) -> ::core::result::Result<(), _s3store::RowError> {
                     ::core::unimplemented!()
                 }
-            }
-
-            #[automatically_derived]
-            impl _s3store::RootRecord for #ident {
-                fn encode<'a, I>(
-                    rows: I,
-                    inserted_at: i64,
-                    only: ::core::option::Option<&_s3store::Key>,
-                ) -> ::core::result::Result<::std::vec::Vec<_s3store::ArrayRef>, _s3store::RowError>
-                where
-                    I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
-                {
-                    ::core::unimplemented!()
-                }
-                fn partition_key(
-                    &self,
-                    key: &mut ::std::string::String,
-                ) -> ::core::result::Result<(), _s3store::ValueError> {
+                fn from_tuple(
+                    values: &[&::core::primitive::str],
+                ) -> ::core::result::Result<Self, _s3store::ValueError> {
                     ::core::unimplemented!()
                 }
             }
         };
+    }
+}
+
+/// A method for each name.
+fn methods(names: impl Iterator<Item = (String, Span)>) -> Vec<Ident> {
+    let mut methods: Vec<Ident> = Vec::new();
+    for (name, span) in names {
+        let method = method(&name, span);
+        if !methods.contains(&method) {
+            methods.push(method);
+        }
+    }
+    methods
+}
+
+/// A builder that takes anything.
+fn builder(ident: &Ident, methods: &[Ident]) -> TokenStream {
+    quote! {
+        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+        pub struct #ident;
+
+        impl #ident {
+            #(pub fn #methods<T>(self, values: T) -> Self { self })*
+        }
+
+        impl _s3store::Sealed for #ident {}
+        impl _s3store::IntoPatterns for #ident {
+            fn into_patterns(self, names: &[&str]) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
+                ::core::unimplemented!()
+            }
+        }
+    }
+}
+
+/// A record with these columns, and a method for each part of its partition.
+fn record_items(ident: &Ident, fields: &[(&Ident, &Type, TokenStream)], methods: &[Ident]) -> TokenStream {
+    let columns = format_ident!("{}Columns", ident.unraw());
+    let partitions = format_ident!("{}Partitions", ident.unraw());
+    let names: Vec<_> = fields.iter().map(|(name, _, _)| name).collect();
+    let types = fields.iter().map(|(_, ty, encoding)| quote!(#ty, #encoding));
+    let builder = builder(&partitions, methods);
+    quote! {
+        pub struct #columns {
+            #(pub #names: _s3store::Column<#ident, #types>,)*
+        }
+
+        #builder
+
+        #[automatically_derived]
+        impl _s3store::Record for #ident {
+            type Root = Self;
+            type Columns = #columns;
+            const COLUMNS: #columns = #columns { #(#names: _s3store::Column::new("", |record| &record.#names),)* };
+            type Partitions = #partitions;
+            fn partitions() -> #partitions {
+                #partitions
+            }
+            fn description() -> &'static _s3store::Description {
+                ::core::unimplemented!()
+            }
+            fn decode(
+                columns: &[_s3store::ArrayRef],
+                rows: ::core::ops::Range<usize>,
+                out: &mut ::std::vec::Vec<Self>,
+            ) -> ::core::result::Result<(), _s3store::RowError> {
+                ::core::unimplemented!()
+            }
+        }
+
+        #[automatically_derived]
+        impl _s3store::RootRecord for #ident {
+            fn encode<'a, I>(
+                rows: I,
+                inserted_at: i64,
+                only: ::core::option::Option<&_s3store::Key>,
+            ) -> ::core::result::Result<::std::vec::Vec<_s3store::ArrayRef>, _s3store::RowError>
+            where
+                I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
+            {
+                ::core::unimplemented!()
+            }
+            fn partition_key(
+                &self,
+                key: &mut ::std::string::String,
+            ) -> ::core::result::Result<(), _s3store::ValueError> {
+                ::core::unimplemented!()
+            }
+        }
     }
 }
 

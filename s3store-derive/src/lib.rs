@@ -86,7 +86,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// Makes the struct a narrow read of another record: it takes some of its fields, by name and with their types, and
 /// reads only their columns. Partitions, entity, version, encodings, column names and defaults are those of the record,
-/// so a projection's fields say nothing but `skip`. It deduplicates also when it leaves the key's fields out, and can't
+/// so a projection's fields say nothing but `skip`, and it has no `views`. It deduplicates also when it leaves the key's fields out, and can't
 /// be written.
 ///
 /// ```
@@ -100,6 +100,12 @@ use syn::{DeriveInput, parse_macro_input};
 ///     sku: String,
 /// }
 /// ```
+///
+/// ## `views(SkuPeriod, other::View)`
+///
+/// The materialized views that every writer of this record keeps, by their types, see [`View`](macro@View): together
+/// with a record a write puts its markers. A view may stand before or after its record, and in another module. One of
+/// another record does not compile, nor do two of one name.
 ///
 /// ## `crate = path`
 ///
@@ -139,6 +145,100 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     expand::record(&input).into()
+}
+
+/// Makes a struct a materialized view of a record: one empty object on S3 for each distinct tuple of its values.
+///
+/// "Which customers used this SKU in this month" is then one LIST. A view is a struct with named fields and without
+/// generics; its fields are its columns, in the order in which they stand in keys, so what is selected by most comes
+/// first.
+///
+/// ```
+/// use s3store::chrono::{DateTime, Utc};
+/// use s3store::rust_decimal::Decimal;
+/// use s3store::{Record, View, prefix};
+///
+/// #[derive(Debug, Clone, PartialEq, Record)]
+/// #[record(partition_by(charge_period, customer = customer_id), views(SkuPeriod))]
+/// struct Cost {
+///     #[record(entity)]
+///     charge_period: String,
+///     #[record(entity)]
+///     customer_id: String,
+///     #[record(entity)]
+///     sku: String,
+///     #[record(decimal(18, 6))]
+///     net_cost: Decimal,
+///     #[record(version, timestamp = "ms")]
+///     calculated_at: DateTime<Utc>,
+/// }
+///
+/// #[derive(Debug, Clone, PartialEq, Eq, Hash, View)]
+/// #[view(of = Cost, name = "sku_period")]
+/// struct SkuPeriod {
+///     sku: String,
+///     charge_period: String,
+///     #[view(from = customer_id)]
+///     customer: String,
+///     #[view(from = calculated_at, format = "%Y-%m")]
+///     month: String,
+///     #[view(with = size_of_cost(net_cost))]
+///     size: String,
+/// }
+///
+/// /// Small costs have no marker.
+/// fn size_of_cost(cost: &Decimal) -> Option<String> {
+///     (*cost >= Decimal::TEN).then(|| if *cost < Decimal::ONE_HUNDRED { "medium" } else { "large" }.to_owned())
+/// }
+///
+/// // A builder of patterns, with a method for each column.
+/// let march = SkuPeriod::patterns().sku("SKU-1").charge_period(prefix("2026-03-"));
+/// ```
+///
+/// Where a view and its record disagree, the code does not compile: a field that the record has not, or has with
+/// another type; a format that does not parse; a name that no key can hold.
+///
+/// # On the struct
+///
+/// | attribute | meaning |
+/// |---|---|
+/// | `of = Cost` | The record, by its path. Needed. A view is made of a record, not of a projection. |
+/// | `name = "sku_period"` | The view's name, as it stands in keys: not empty, without `/` and `..`. Needed. |
+/// | `crate = path` | That of [`Record`](macro@Record). |
+///
+/// Writers keep the markers of the views that their record names, `#[record(views(SkuPeriod))]`.
+///
+/// # On a field
+///
+/// | attribute | the value |
+/// |---|---|
+/// | none | The record's field of this name, with the same type. |
+/// | `from = customer_id` | The record's field `customer_id`, with the same type. |
+/// | `format = "%Y-%m"` | The record's field, a date or time, in a format of `%Y` `%m` `%d` `%H` `%M` `%S` `%F` `%T` `%%` and other text; or in `rfc3339`, whole seconds, or `rfc3339_nanos`, with a fraction of as many digits as it needs. |
+/// | `with = path::to::function(a, b)` | What the function makes of references to these fields of the record: an `Option` of the field's type. Where it is `None`, the record has no marker. |
+/// | `rename = "charge-period"` | The column's name in keys, without `=` and `/`; without it, the field's. |
+///
+/// A value that stands by itself is a string, an integer, `bool`, a date, a time, a UUID, a unit enum, or a newtype of
+/// one of them ([`ViewValue`]), never an `Option` and never a float. A `DateTime<Utc>` is RFC 3339 with a fraction of as
+/// many digits as it needs.
+///
+/// A field with a `format` is a `String`, the text as it is, or a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`, in
+/// which parts that the format lacks are those of the first day of the year 0, midnight, UTC: `%Y-%m` is read as the
+/// first of the month.
+///
+/// No value is made of the insertion time, which a record has not before it is written. A value that is empty or holds
+/// `/` or `..` is an error of the write, and nothing of that write is sent.
+///
+/// # What it implements
+///
+/// `View`, whose `patterns()` is a builder with a method for each column, named like it; characters that no method can
+/// have become `_`. Its methods take what those of a [record's partitions](macro@Record#partition_by) take.
+///
+/// [`ViewValue`]: https://docs.rs/s3store/latest/s3store/trait.ViewValue.html
+#[proc_macro_derive(View, attributes(view))]
+pub fn derive_view(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    expand::view(&input).into()
 }
 
 /// Makes a struct or an enum fit a column: a nested struct, a newtype, or an enum without fields.

@@ -1,11 +1,11 @@
 //! A record as its struct describes it, before it is checked.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
-use syn::{Data, DeriveInput, Fields, Ident, Path, Type};
+use syn::{Data, DeriveInput, Fields, FieldsNamed, Ident, Path, Type};
 
-use crate::attr::{FieldAttrs, RecordAttrs, Source};
+use crate::attr::{FieldAttrs, RecordAttrs, Source, ViewAttrs, ViewFieldAttrs};
 use crate::ctxt::Ctxt;
 
 /// A struct with `#[derive(Record)]`.
@@ -37,7 +37,9 @@ impl<'a> Record<'a> {
         let unread = cx.count() > 0;
         no_generics(cx, input, "a record owns its data and is one type");
         let before = cx.count();
-        let fields = record_fields(cx, input)?;
+        let is = "a record is a struct whose fields are its columns, by name";
+        let of_enum = "an enum is no record; as a column of one it has `#[derive(s3store::ColumnType)]`";
+        let fields = Field::read_all(cx, named_fields(cx, input, is, of_enum)?, "record");
         Some(Self { ident: &input.ident, attrs, fields, unread, unread_field: cx.count() > before })
     }
 
@@ -54,12 +56,19 @@ impl<'a> Record<'a> {
 
     /// A name for an item of the macro's, see [`own_name`].
     pub(crate) fn own_name(&self, end: &str) -> Ident {
-        let calls =
-            self.attrs.partition_by.iter().flat_map(|parts| &parts.value).filter_map(|part| match &part.source {
-                Source::Call(path, _) => Some(path.to_token_stream()),
-                _ => None,
-            });
-        own_name(self.ident, end, &self.fields, calls.collect())
+        let mut taken: TokenStream = self.fields.iter().map(|field| field.ty.to_token_stream()).collect();
+        let parts = self.attrs.partition_by.iter().flat_map(|parts| &parts.value);
+        taken.extend(parts.filter_map(|part| match &part.source {
+            Source::Call(path, _) => Some(path.to_token_stream()),
+            _ => None,
+        }));
+        taken.extend(self.views().iter().map(ToTokens::to_token_stream));
+        own_name(self.ident, end, &taken)
+    }
+
+    /// The views that its writers keep.
+    pub(crate) fn views(&self) -> &[Path] {
+        self.attrs.views.as_ref().map_or(&[], |given| &given.value)
     }
 
     /// What this is a projection of, if it is one.
@@ -70,7 +79,7 @@ impl<'a> Record<'a> {
 
 impl<'a> Field<'a> {
     /// The fields of a struct with names.
-    pub(crate) fn read_all(cx: &Ctxt, fields: &'a syn::FieldsNamed, attr: &str) -> Vec<Self> {
+    pub(crate) fn read_all(cx: &Ctxt, fields: &'a FieldsNamed, attr: &str) -> Vec<Self> {
         let named = fields.named.iter();
         named
             .filter_map(|field| {
@@ -95,12 +104,70 @@ impl<'a> Field<'a> {
     }
 }
 
-/// A name for an item of the macro's: `CostColumns`, or with `_` where the fields' types or `others` have that name.
-pub(crate) fn own_name(ident: &Ident, end: &str, fields: &[Field<'_>], others: TokenStream) -> Ident {
-    let mut taken: TokenStream = fields.iter().map(|field| field.ty.to_token_stream()).collect();
-    taken.extend(others);
+/// A struct with `#[derive(View)]`.
+pub(crate) struct View<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) attrs: ViewAttrs,
+    pub(crate) fields: Vec<ViewField<'a>>,
+    /// An attribute of the struct could not be read.
+    pub(crate) unread: bool,
+}
+
+/// A field of a view: one of its columns.
+pub(crate) struct ViewField<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+    pub(crate) attrs: ViewFieldAttrs,
+}
+
+impl<'a> View<'a> {
+    /// Reads the struct. `None` if it has no named fields, which is noted.
+    pub(crate) fn read(cx: &Ctxt, input: &'a DeriveInput) -> Option<Self> {
+        let attrs = ViewAttrs::read(cx, &input.attrs);
+        let unread = cx.count() > 0;
+        no_generics(cx, input, "a view owns its values and is one type");
+        let is = "a view is a struct whose fields are its columns, by name";
+        let named = named_fields(cx, input, is, "an enum is no view, which is a struct with a field per column")?;
+        let fields = named.named.iter().filter_map(|field| {
+            let attrs = ViewFieldAttrs::read(cx, &field.attrs);
+            Some(ViewField { ident: field.ident.as_ref()?, ty: &field.ty, attrs })
+        });
+        Some(Self { ident: &input.ident, attrs, fields: fields.collect(), unread })
+    }
+
+    /// A name for an item of the macro's, see [`own_name`].
+    pub(crate) fn own_name(&self, end: &str) -> Ident {
+        let mut taken: TokenStream = self.fields.iter().map(|field| field.ty.to_token_stream()).collect();
+        taken.extend(self.fields.iter().filter_map(|field| field.attrs.with.as_ref()).map(|given| {
+            let (path, _) = &given.value;
+            path.to_token_stream()
+        }));
+        taken.extend(self.attrs.of.as_ref().map(|given| given.value.to_token_stream()));
+        own_name(self.ident, end, &taken)
+    }
+}
+
+impl ViewField<'_> {
+    /// The column's name in keys.
+    pub(crate) fn column(&self) -> String {
+        self.attrs.rename.as_ref().map_or_else(|| self.ident.unraw().to_string(), |given| given.value.value())
+    }
+
+    /// Where the column's name stands.
+    pub(crate) fn span(&self) -> Span {
+        self.attrs.rename.as_ref().map_or_else(|| self.ident.span(), |given| given.value.span())
+    }
+
+    /// The field of the record that the value is made of, where no function makes it.
+    pub(crate) fn source(&self) -> &Ident {
+        self.attrs.from.as_ref().map_or(self.ident, |given| &given.value)
+    }
+}
+
+/// A name for an item of the macro's: `CostColumns`, or with `_` where `taken` has that name.
+pub(crate) fn own_name(ident: &Ident, end: &str, taken: &TokenStream) -> Ident {
     let mut name = format_ident!("{}{end}", ident.unraw());
-    while mentions(&taken, &name) {
+    while mentions(taken, &name) {
         name = format_ident!("{name}_");
     }
     name
@@ -124,20 +191,20 @@ pub(crate) fn no_generics(cx: &Ctxt, input: &DeriveInput, why: &str) {
     }
 }
 
-fn record_fields<'a>(cx: &Ctxt, input: &'a DeriveInput) -> Option<Vec<Field<'a>>> {
+/// The fields of a struct with names. `None` if it is none, which is noted: `a record is …`.
+pub(crate) fn named_fields<'a>(cx: &Ctxt, input: &'a DeriveInput, is: &str, of_enum: &str) -> Option<&'a FieldsNamed> {
     let (token, what): (TokenStream, _) = match &input.data {
         Data::Struct(data) => match &data.fields {
-            Fields::Named(fields) => return Some(Field::read_all(cx, fields, "record")),
+            Fields::Named(fields) => return Some(fields),
             Fields::Unnamed(fields) => (fields.to_token_stream(), "the fields of this one have no names"),
             Fields::Unit => (input.ident.to_token_stream(), "this one has no fields"),
         },
         Data::Enum(data) => {
-            let message = "an enum is no record; as a column of one it has `#[derive(s3store::ColumnType)]`";
-            cx.error(data.enum_token, message);
+            cx.error(data.enum_token, of_enum);
             return None;
         }
         Data::Union(data) => (data.union_token.to_token_stream(), "this is a union"),
     };
-    cx.error(quote!(#token), format!("a record is a struct whose fields are its columns, by name; {what}"));
+    cx.error(quote!(#token), format!("{is}; {what}"));
     None
 }

@@ -1,7 +1,13 @@
 //! The words of the attributes.
 
 /// What a `#[record(…)]` on a struct may say.
-pub(crate) const RECORD: &[&str] = &["partition_by", "dedup", "projection_of", "crate"];
+pub(crate) const RECORD: &[&str] = &["partition_by", "dedup", "projection_of", "views", "crate"];
+
+/// What a `#[view(…)]` on a struct may say.
+pub(crate) const VIEW: &[&str] = &["of", "name", "crate"];
+
+/// What a `#[view(…)]` on a field may say.
+pub(crate) const VIEW_FIELD: &[&str] = &["from", "format", "with", "rename"];
 
 /// What a `#[column(…)]` on a struct or an enum may say.
 pub(crate) const COLUMN: &[&str] = &["repr", "rename_all", "crate"];

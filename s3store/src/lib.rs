@@ -86,7 +86,7 @@ pub use read::{PartitionStream, Read, RecordStream};
 pub use record::{
     AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError, View, ViewValue,
 };
-pub use s3store_derive::{ColumnType, Record};
+pub use s3store_derive::{ColumnType, Record, View};
 pub use store::{ClientRetries, Consistency};
 pub use stream::{
     Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
@@ -121,13 +121,13 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsValue, ByValue, Collect, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn,
-        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Formatted, InsertionTime, Key, Listed,
-        Micro, Milli, Missing, Nano, PartitionTime, PartitionValue, Passes, Plain, Precision, Reading, Record,
-        RootRecord, RowError, Shape, Skipped, StructReader, Timestamp, Total, Tuple, Unit, Unordered, Unsigned,
-        Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewValue, ViewWriter, With, WithOption,
-        all_distinct, apart, collectors, each, encode, entity, enum_of, filled, format_time, in_column, in_partition,
-        in_row, open, pad, parse_enum, push_formatted, push_padded, push_time, read_apart, reading, struct_array,
-        version,
+        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Formatted, HasParts, InsertionTime, Key,
+        Listed, Micro, Milli, Missing, Nano, OfBoth, OfDate, OfTime, PartitionTime, PartitionValue, Passes, Plain,
+        Precision, Reading, Record, RootRecord, RowError, Shape, Skipped, StructReader, Timestamp, Total, Tuple, Unit,
+        Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn, ViewValue,
+        ViewWriter, With, WithOption, all_distinct, apart, collectors, each, encode, entity, enum_of, filled,
+        format_time, in_column, in_partition, in_row, open, pad, parse_enum, push_padded, push_parts, push_time,
+        read_apart, reading, struct_array, values, version,
     };
 }
 

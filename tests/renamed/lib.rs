@@ -4,11 +4,11 @@
 #![deny(missing_docs, unreachable_pub, clippy::pedantic)]
 
 use db::chrono::{DateTime, Utc};
-use db::{ColumnType, Record};
+use db::{ColumnType, Record, View};
 
 /// A record with a nested struct, a newtype and an enum.
 #[derive(Debug, Clone, PartialEq, Record)]
-#[record(partition_by(day, month = format(at, "%Y-%m")), dedup = "per_partition")]
+#[record(partition_by(day, month = format(at, "%Y-%m")), dedup = "per_partition", views(SkuDay))]
 pub struct Cost {
     /// The day.
     #[record(entity)]
@@ -53,6 +53,26 @@ pub struct Narrow {
     pub sku: Sku,
 }
 
+/// A view.
+#[derive(Debug, Clone, PartialEq, View)]
+#[view(of = Cost, name = "sku_day")]
+pub struct SkuDay {
+    /// The newtype.
+    pub sku: Sku,
+    /// The enum.
+    pub currency: Currency,
+    /// A part of the version.
+    #[view(from = at, format = "%F")]
+    pub day: String,
+    /// A function of fields.
+    #[view(with = street_of(address))]
+    pub street: String,
+}
+
+fn street_of(address: &Option<Address>) -> Option<String> {
+    address.as_ref().map(|address| address.street.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +91,10 @@ mod tests {
         cost.partition_key(&mut key).unwrap();
         assert_eq!(key, "day=2026-03-20/month=2026-03");
         assert_eq!(Narrow::description().columns[0].name, "sku");
+        assert_eq!(SkuDay::sources(), ["sku", "currency", "at", "address"]);
+        let view = SkuDay::from_tuple(&["a", "Usd", "2026-03-20", "Main"]).unwrap();
+        assert_eq!(view, SkuDay { sku: cost.sku, currency: cost.currency, day: cost.day, street: "Main".to_owned() });
+        let _ = SkuDay::patterns().currency(Currency::Eur).street("Main");
         let _ = Narrow::partitions().day("2026-03-20").month(at..);
     }
 }

@@ -1,7 +1,8 @@
 //! The attributes of a record's struct.
 
+use syn::ext::IdentExt;
 use syn::parse::ParseStream;
-use syn::{Attribute, Ident, LitStr, Path};
+use syn::{Attribute, Ident, LitStr, Path, Token};
 
 use super::{PartitionAttr, Slot, comma_separated, entries, equals, fill, misshapen, string, unknown, value_tokens};
 use crate::ctxt::Ctxt;
@@ -13,6 +14,7 @@ pub(crate) struct RecordAttrs {
     pub(crate) partition_by: Slot<Vec<PartitionAttr>>,
     pub(crate) per_partition: Slot<()>,
     pub(crate) projection_of: Slot<Path>,
+    pub(crate) views: Slot<Vec<Path>>,
     pub(crate) krate: Slot<Path>,
 }
 
@@ -47,8 +49,8 @@ impl RecordAttrs {
                 fill(&mut self.krate, key, path)
             }
             "views" => {
-                value_tokens(input);
-                Err(syn::Error::new(key.span(), "this version of s3store has no views yet: remove `views(…)`"))
+                let views = views(cx, key, input)?;
+                fill(&mut self.views, key, views)
             }
             word @ ("entity" | "version" | "inserted_at") => {
                 value_tokens(input);
@@ -71,19 +73,43 @@ pub(super) fn unquoted(key: &Ident, input: ParseStream<'_>, shape: &str) -> syn:
 }
 
 fn partition_by(cx: &Ctxt, key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<PartitionAttr>> {
+    let shape = "partition_by(field, name = field)";
+    let empty = "a partition has at least one part: `partition_by(field)`, or `partition_by(name = field)`";
+    list(cx, key, input, shape, empty, PartitionAttr::read)
+}
+
+fn views(cx: &Ctxt, key: &Ident, input: ParseStream<'_>) -> syn::Result<Vec<Path>> {
+    let empty = "which views? `views(SkuPeriod)`, the type with `#[derive(s3store::View)]`";
+    list(cx, key, input, "views(SkuPeriod, other::View)", empty, |input| {
+        if input.peek(Ident::peek_any) || input.peek(Token![::]) {
+            return input.call(Path::parse_mod_style);
+        }
+        let message = "expected the type of a view, without quotes: `views(SkuPeriod)`";
+        Err(syn::Error::new_spanned(value_tokens(input), message))
+    })
+}
+
+/// `(item, item)` after `key`, at least one.
+fn list<T>(
+    cx: &Ctxt,
+    key: &Ident,
+    input: ParseStream<'_>,
+    shape: &str,
+    empty: &str,
+    item: impl Fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<Vec<T>> {
     if !input.peek(syn::token::Paren) {
-        return Err(misshapen(key, input, "partition_by(field, name = field)"));
+        return Err(misshapen(key, input, shape));
     }
     let content;
     syn::parenthesized!(content in input);
-    let (mut parts, before) = (Vec::new(), cx.count());
+    let (mut items, before) = (Vec::new(), cx.count());
     comma_separated(cx, &content, |input| {
-        parts.push(PartitionAttr::read(input)?);
+        items.push(item(input)?);
         Ok(())
     });
-    if parts.is_empty() && cx.count() == before {
-        let message = "a partition has at least one part: `partition_by(field)`, or `partition_by(name = field)`";
-        return Err(syn::Error::new(key.span(), message));
+    if items.is_empty() && cx.count() == before {
+        return Err(syn::Error::new(key.span(), empty));
     }
-    Ok(parts)
+    Ok(items)
 }

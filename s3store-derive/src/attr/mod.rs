@@ -4,6 +4,7 @@ mod column;
 mod container;
 mod field;
 mod partition;
+mod view;
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -15,6 +16,7 @@ pub(crate) use column::{ColumnAttrs, VariantAttrs};
 pub(crate) use container::RecordAttrs;
 pub(crate) use field::{DefaultAttr, FieldAttrs, Unit};
 pub(crate) use partition::{PartitionAttr, Source};
+pub(crate) use view::{ViewAttrs, ViewFieldAttrs};
 
 use crate::ctxt::Ctxt;
 use crate::words::suggestion;

@@ -105,17 +105,21 @@ fn source(input: ParseStream<'_>) -> syn::Result<Source> {
             Ok(Source::Pad(field, width))
         }
         _ => {
-            #[expect(clippy::redundant_closure, reason = "the function's lifetimes are not general enough")]
-            let fields = parenthesized(input, |content| Punctuated::<Argument, Token![,]>::parse_terminated(content))?;
-            if fields.is_empty() {
-                return Err(syn::Error::new_spanned(
-                    &path,
-                    "the function needs a field to be made of: `function(field)`",
-                ));
-            }
-            Ok(Source::Call(path, fields.into_iter().map(|field| field.0).collect()))
+            let fields = arguments(&path, input)?;
+            Ok(Source::Call(path, fields))
         }
     }
+}
+
+/// `(field, field)` after the path of a function.
+pub(super) fn arguments(path: &Path, input: ParseStream<'_>) -> syn::Result<Vec<Ident>> {
+    #[expect(clippy::redundant_closure, reason = "the function's lifetimes are not general enough")]
+    let fields = parenthesized(input, |content| Punctuated::<Argument, Token![,]>::parse_terminated(content))?;
+    if fields.is_empty() {
+        let message = "the function needs a field to be made of: `function(field)`";
+        return Err(syn::Error::new_spanned(path, message));
+    }
+    Ok(fields.into_iter().map(|field| field.0).collect())
 }
 
 /// `(field, literal)` after `word`.

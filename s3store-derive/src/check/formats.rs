@@ -9,8 +9,9 @@ use syn::LitStr;
 use crate::ctxt::Ctxt;
 use crate::types::Look;
 
-/// Checks that values of a type that looks like `look` come out of `format` as legal partition values.
-pub(super) fn check(cx: &Ctxt, format: &LitStr, look: Look) {
+/// Checks that values of a type that looks like `look` come out of `format` as legal values in keys. `whose` says for
+/// messages what they are values of: `a partition's`.
+pub(super) fn check(cx: &Ctxt, format: &LitStr, look: Look, whose: &str) {
     let text = format.value();
     if text.is_empty() {
         return cx.error(format, "an empty format gives an empty value; for example `\"%Y-%m\"`");
@@ -18,16 +19,21 @@ pub(super) fn check(cx: &Ctxt, format: &LitStr, look: Look) {
     if StrftimeItems::new(&text).any(|item| matches!(item, Item::Error)) {
         return cx.error(format, "no format: after each `%` comes a letter that chrono's `strftime` knows, like `%Y`");
     }
+    fits(cx, format, &text, look, whose);
+}
+
+/// [`check`] of a format that parses, at `format`.
+pub(super) fn fits(cx: &Ctxt, format: &LitStr, text: &str, look: Look, whose: &str) {
     let samples = [NaiveDateTime::default(), DateTime::from_timestamp_nanos(1_774_000_000_123_456_789).naive_utc()];
     for sample in samples {
-        let Some(value) = render(&text, look, sample) else {
+        let Some(value) = render(text, look, sample) else {
             return cx.error(format, format!("the format asks for what {} has not", owner(look)));
         };
         if value.is_empty() {
             return cx.error(format, "the format gives an empty value for some times");
         }
         if let Some(illegal) = ["/", ".."].into_iter().find(|illegal| value.contains(illegal)) {
-            let message = format!("the format gives {value:?}, and a partition's value holds no `{illegal}`");
+            let message = format!("the format gives {value:?}, and {whose} value holds no `{illegal}`");
             return cx.error(format, message);
         }
     }
@@ -86,7 +92,7 @@ mod tests {
 
     fn errors(format: &str, look: Look) -> Vec<String> {
         let cx = Ctxt::default();
-        check(&cx, &LitStr::new(format, proc_macro2::Span::call_site()), look);
+        check(&cx, &LitStr::new(format, proc_macro2::Span::call_site()), look, "a partition's");
         cx.into_errors().iter().map(ToString::to_string).collect()
     }
 

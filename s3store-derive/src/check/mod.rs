@@ -5,9 +5,11 @@ mod formats;
 mod key;
 mod partition;
 mod projection;
+mod view;
 
 pub(crate) use columns::{columns, decimal_digits, encoding};
 pub(crate) use formats::keeps_order;
+pub(crate) use view::{Parts, as_strftime, parts, view};
 
 use crate::ctxt::Ctxt;
 use crate::model::Record;
@@ -28,4 +30,5 @@ pub(crate) fn record(cx: &Ctxt, record: &Record<'_>) {
     columns(cx, &record.fields);
     key::check(cx, record);
     partition::check(cx, record);
+    view::list(cx, record);
 }

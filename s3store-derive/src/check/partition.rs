@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{Ident, LitInt, LitStr};
 
@@ -30,7 +31,7 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     let mut names = HashMap::new();
     let before = cx.count();
     for part in &parts.value {
-        name(cx, part);
+        name(cx, &part.name, part.span, "a partition's part");
         if names.insert(part.name.as_str(), ()).is_some() {
             cx.push(syn::Error::new(part.span, format!("the partition has two parts called `{}`", part.name)));
         }
@@ -41,20 +42,20 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     }
 }
 
-/// A name is legal in keys: the wire format's rules.
-fn name(cx: &Ctxt, part: &PartitionAttr) {
-    let wrong = if part.name.is_empty() {
-        "the name of a partition's part is not empty".to_owned()
-    } else if let Some(letter) = part.name.chars().find(|letter| matches!(letter, '=' | '/')) {
-        format!("the name of a partition's part holds no `{letter}`: keys are `name=value/name=value`")
-    } else if part.name.contains("..") {
-        "the name of a partition's part holds no `..`: it stands in keys".to_owned()
-    } else if part.name.chars().any(char::is_control) {
-        "the name of a partition's part holds no control characters: it stands in keys".to_owned()
+/// The name of `what` is legal as `name=value` in keys: the wire format's rules.
+pub(super) fn name(cx: &Ctxt, name: &str, span: Span, what: &str) {
+    let wrong = if name.is_empty() {
+        format!("the name of {what} is not empty")
+    } else if let Some(letter) = name.chars().find(|letter| matches!(letter, '=' | '/')) {
+        format!("the name of {what} holds no `{letter}`: keys are `name=value/name=value`")
+    } else if name.contains("..") {
+        format!("the name of {what} holds no `..`: it stands in keys")
+    } else if name.chars().any(char::is_control) {
+        format!("the name of {what} holds no control characters: it stands in keys")
     } else {
         return;
     };
-    cx.push(syn::Error::new(part.span, wrong));
+    cx.push(syn::Error::new(span, wrong));
 }
 
 fn source(cx: &Ctxt, record: &Record<'_>, part: &PartitionAttr) {
@@ -113,8 +114,10 @@ fn plain(cx: &Ctxt, ident: &Ident, field: &Field<'_>) {
 
 fn formatted(cx: &Ctxt, ident: &Ident, field: &Field<'_>, format: &LitStr) {
     match look(field.ty) {
-        known @ (Look::Utc | Look::Date | Look::Time | Look::DateAndTime) => formats::check(cx, format, known),
-        Look::Unknown => formats::check(cx, format, Look::Utc),
+        known @ (Look::Utc | Look::Date | Look::Time | Look::DateAndTime) => {
+            formats::check(cx, format, known, "a partition's")
+        }
+        Look::Unknown => formats::check(cx, format, Look::Utc, "a partition's"),
         _ => cx.error(ident, format!("`format` is for dates and times; `{ident}` is {}", word(field.ty))),
     }
 }

@@ -10,6 +10,7 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     let container = [
         (attrs.partition_by.as_ref().map(|given| &given.key), "partitions"),
         (attrs.per_partition.as_ref().map(|given| &given.key), "deduplication"),
+        (attrs.views.as_ref().map(|given| &given.key), "views"),
     ];
     for (key, what) in container {
         if let Some(key) = key {

@@ -5,6 +5,7 @@ macro_rules! emit {
     ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
 }
 
+mod builder;
 mod column_type;
 mod nested;
 mod newtype;
@@ -12,6 +13,7 @@ mod partitions;
 mod projection;
 mod record;
 mod unit_enum;
+mod view;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -27,6 +29,7 @@ use crate::model::{Field, Record};
 use crate::types::inside_option;
 
 pub(crate) use column_type::column_type;
+pub(crate) use view::view;
 
 /// The implementations of a record, or its errors.
 pub(crate) fn record(input: &DeriveInput) -> TokenStream {
@@ -61,7 +64,7 @@ fn in_const(krate: &TokenStream, items: &TokenStream) -> TokenStream {
 }
 
 /// The type that stands for how a field is stored.
-fn encoding(field: &Field<'_>) -> TokenStream {
+pub(crate) fn encoding(field: &Field<'_>) -> TokenStream {
     let attrs = &field.attrs;
     if let Some(with) = &attrs.with {
         let path = &with.value;
@@ -171,6 +174,7 @@ mod tests {
                     "shard-no" = pad(shard, 4),
                 ),
                 dedup = "per_partition",
+                views(SkuPeriod, other::ByCustomer),
                 crate = ::s3store,
             )]
             pub struct Cost {
@@ -201,6 +205,16 @@ mod tests {
                 rank: u8,
             }
         };
+        let view: DeriveInput = parse_quote! {
+            #[view(of = Cost, name = "sku_period", crate = ::s3store)]
+            struct SkuPeriod {
+                charge_period: String,
+                #[view(from = calculated_at, format = "%Y-%m")]
+                month: NaiveDate,
+                #[view(with = bucket_of(net_cost, charge_period), rename = "cost-bucket")]
+                bucket: Bucket,
+            }
+        };
         let nested: DeriveInput = parse_quote! {
             #[column(crate = ::s3store)]
             struct Address {
@@ -228,7 +242,7 @@ mod tests {
                 Closed = 2,
             }
         };
-        let records = [record, projection].into_iter().map(|input| super::record(&input));
+        let records = [record, projection].into_iter().map(|input| super::record(&input)).chain([super::view(&view)]);
         let columns = [nested, newtype, text, integer].into_iter().map(|input| column_type(&input));
         let printed = prettyplease::unparse(&syn::parse2(records.chain(columns).collect()).unwrap());
 

@@ -1,7 +1,7 @@
 //! A struct inside a column.
 
 use proc_macro2::TokenStream;
-use quote::format_ident;
+use quote::{ToTokens, format_ident};
 use syn::Ident;
 
 use super::{call, default, encoding, item, local, node};
@@ -16,7 +16,7 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
     let parts: Vec<_> = (0..columns.len()).map(|index| local("part", index)).collect();
     let kinds: Vec<_> = (0..columns.len()).map(|index| format_ident!("P{index}")).collect();
-    let parts_ident = own_name(ident, "Parts", fields, TokenStream::new());
+    let parts_ident = own_name(ident, "Parts", &fields.iter().map(|field| field.ty.to_token_stream()).collect());
     // Each a path below the field's type, at the place of that type.
     let types = |name: &str| -> Vec<_> {
         let typed = columns.iter().zip(&encodings);

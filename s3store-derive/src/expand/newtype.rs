@@ -54,6 +54,16 @@ pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
                 <#ty as _s3store::PartitionValue>::render(&self.0, key)
             }
         }
+
+        #[automatically_derived]
+        impl _s3store::ViewValue for #ident
+        where
+            for<'a> #ty: _s3store::ViewValue,
+        {
+            fn parse(text: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
+                <#ty as _s3store::ViewValue>::parse(text).map(Self)
+            }
+        }
     }
 }
 

@@ -1,22 +1,16 @@
 //! The builder that selects partitions, and the key of a record.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote_spanned};
+use quote::quote_spanned;
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
-use super::{located, method};
+use super::builder::{ANY, Builder, Column, made_by, of_time, rendering};
+use super::located;
 use crate::attr::{PartitionAttr, Source};
 use crate::check::keeps_order;
 use crate::model::Record;
 use crate::types::{Look, look};
-use crate::words::all_of;
-
-/// The builder of a record.
-pub(super) struct Builder {
-    pub(super) items: TokenStream,
-    pub(super) ident: Ident,
-}
 
 /// The names of the partition's parts.
 pub(super) fn names<'r>(record: &'r Record<'_>) -> impl Iterator<Item = &'r str> {
@@ -30,67 +24,16 @@ fn parts<'r>(record: &'r Record<'_>) -> impl Iterator<Item = &'r PartitionAttr> 
 /// The builder, and how computed parts are rendered.
 pub(super) fn builder(record: &Record<'_>) -> Builder {
     let ident = record.own_name("Partitions");
-    let names = names(record);
+    let mut formats = TokenStream::new();
+    let columns: Vec<_> =
+        parts(record).enumerate().map(|(index, part)| column(record, part, index, &mut formats)).collect();
     let doc = format!("Selects partitions of [`{}`].", record.ident);
-    let mut taken: Vec<Ident> = Vec::new();
-    let mut methods = Vec::new();
-    let mut formats = Vec::new();
-    for (index, part) in parts(record).enumerate() {
-        let mut method = method(&part.name, part.span);
-        while taken.contains(&method) {
-            method = format_ident!("{}_", method);
-        }
-        let (kind, what) = kind(record, part, index, &mut formats);
-        let name = &part.name;
-        let doc = format!("Selects by `{name}`, {what}");
-        methods.push(quote_spanned! {located(part.span)=>
-            #[doc = #doc]
-            #[must_use]
-            pub fn #method(self, values: impl _s3store::IntoSelection<#kind>) -> Self {
-                Self(self.0.with(#name, values))
-            }
-        });
-        taken.push(method);
-    }
-    let items = emit! {
-        #[doc = #doc]
-        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        pub struct #ident(_s3store::Selections);
-
-        impl #ident {
-            fn all() -> Self {
-                Self(_s3store::Selections::new(&[#(#names),*]))
-            }
-
-            #(#methods)*
-        }
-
-        impl _s3store::Sealed for #ident {}
-
-        #[automatically_derived]
-        impl _s3store::IntoPatterns for #ident {
-            fn into_patterns(
-                self,
-                names: &[&::core::primitive::str],
-            ) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
-                self.0.into_patterns(names)
-            }
-        }
-
-        #(#formats)*
-    };
-    Builder { items, ident }
+    Builder::new(ident, &doc, &columns, &formats)
 }
 
-/// What selects the values of a part, as a type and in words.
-fn kind(
-    record: &Record<'_>,
-    part: &PartitionAttr,
-    index: usize,
-    formats: &mut Vec<TokenStream>,
-) -> (TokenStream, String) {
-    const ANY: &str = "an exact value, `prefix(\"…\")`, or a half-open range where the text keeps the order.";
-    match &part.source {
+/// What selects the values of a part.
+fn column<'r>(record: &'r Record<'_>, part: &'r PartitionAttr, index: usize, formats: &mut TokenStream) -> Column<'r> {
+    let (kind, what) = match &part.source {
         Source::Field(field) => {
             let what = format!("the field `{field}`: {ANY}");
             match field_type(record, field) {
@@ -103,28 +46,21 @@ fn kind(
             let text = format.value();
             let ordered = keeps_order(&text, ty.map_or(Look::Unknown, look));
             let render = quote_spanned!(located(field.span())=> _s3store::format_time(value, #text));
-            let kind = rendered(record, index, ty, &render, ordered, formats);
-            let ranges = if ordered { ", or a half-open range" } else { "" };
-            (kind, format!("the field `{field}` as {text:?}: an exact time, `prefix(\"…\")`{ranges}."))
+            let ident = rendered(record, index, ty, &render, ordered, formats);
+            (emit!(_s3store::Rendered<#ident>), format!("the field `{field}` as {text:?}: {}", of_time(ordered)))
         }
         Source::Pad(field, width) => {
             let ty = field_type(record, field);
             let render = quote_spanned!(located(field.span())=> _s3store::pad(value, #width));
-            let kind = rendered(record, index, ty, &render, true, formats);
-            let what = format!("the field `{field}` with {width} digits: {ANY}");
-            (kind, what)
+            let ident = rendered(record, index, ty, &render, true, formats);
+            (emit!(_s3store::Rendered<#ident>), format!("the field `{field}` with {width} digits: {ANY}"))
         }
         Source::Call(path, fields) => {
-            let function = path.segments.last().map_or_else(String::new, |segment| segment.ident.to_string());
-            let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
-            let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-            let what = format!(
-                "what `{function}` makes of {}: its text, `prefix(\"…\")`, or a half-open range of texts.",
-                all_of(&fields)
-            );
+            let what = format!("{}: its text, `prefix(\"…\")`, or a half-open range of texts.", made_by(path, fields));
             (emit!(_s3store::Text), what)
         }
-    }
+    };
+    Column { name: &part.name, span: part.span, kind, what }
 }
 
 /// The type that renders the values of a part.
@@ -134,25 +70,11 @@ fn rendered(
     ty: Option<&Type>,
     render: &TokenStream,
     ordered: bool,
-    formats: &mut Vec<TokenStream>,
-) -> TokenStream {
+    formats: &mut TokenStream,
+) -> Ident {
     let ident = record.own_name(&format!("Part{index}"));
-    let ordered = ordered.then(|| emit!(impl _s3store::Ordered for #ident {}));
-    formats.push(emit! {
-        #[doc(hidden)]
-        pub enum #ident {}
-
-        #[automatically_derived]
-        impl _s3store::PartitionFormat for #ident {
-            type Value = #ty;
-            fn render(value: &#ty) -> _s3store::Result<::std::string::String> {
-                ::core::result::Result::Ok(#render?)
-            }
-        }
-
-        #ordered
-    });
-    emit!(_s3store::Rendered<#ident>)
+    formats.extend(rendering(&ident, &emit!(#ty), render, ordered));
+    ident
 }
 
 fn field_type<'r>(record: &'r Record<'_>, field: &Ident) -> Option<&'r Type> {

@@ -2,9 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::Ident;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
+use syn::{Ident, Path};
 
 use super::{call, default, encoding, item, local, located, node, partitions};
 use crate::model::{Field, Record};
@@ -38,10 +38,12 @@ pub(super) fn items(record: &Record<'_>) -> TokenStream {
     let builder = partitions::builder(record);
     let (builder_items, partitions_ident) = (&builder.items, &builder.ident);
     let partition_key = partitions::partition_key(record);
+    let (views, distinct) = views(record);
     emit! {
         #constants
         #builder_items
         #assertions
+        #distinct
 
         #[automatically_derived]
         impl _s3store::Record for #ident {
@@ -65,8 +67,35 @@ pub(super) fn items(record: &Record<'_>) -> TokenStream {
         impl _s3store::RootRecord for #ident {
             #encode
             #partition_key
+            #views
         }
     }
+}
+
+/// The views that every writer keeps. One of another record is a mismatch at its word; two of one name are an error at
+/// the later word.
+fn views(record: &Record<'_>) -> (TokenStream, TokenStream) {
+    let paths = record.views();
+    if paths.is_empty() {
+        return (TokenStream::new(), TokenStream::new());
+    }
+    let name = |path: &Path| quote_spanned!(located(path.span())=> <#path as _s3store::View>::NAME);
+    let distinct = paths.iter().enumerate().flat_map(|(index, path)| {
+        paths.iter().take(index).map(move |before| {
+            let (before, name) = (name(before), name(path));
+            quote_spanned! {located(path.span())=>
+                const _: () = ::core::assert!(_s3store::all_distinct(&[#before, #name]), "two views of one name");
+            }
+        })
+    });
+    let writers =
+        paths.iter().map(|path| quote_spanned!(located(path.span())=> _s3store::ViewWriter::<Self>::of::<#path>()));
+    let views = emit! {
+        fn views() -> ::std::vec::Vec<_s3store::ViewWriter<Self>> {
+            ::std::vec![#(#writers),*]
+        }
+    };
+    (views, distinct.collect())
 }
 
 fn column<'r>(field: &'r Field<'r>) -> Column<'r> {
@@ -82,7 +111,11 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
     });
     let values = columns.iter().map(|Column { field, .. }| {
         let (ident, name) = (field.ident, field.column());
-        emit!(#ident: _s3store::Column::new(#name, |record| &record.#ident))
+        let make = match field.attrs.inserted_at {
+            Some(_) => emit!(inserted_at),
+            None => emit!(new),
+        };
+        emit!(#ident: _s3store::Column::#make(#name, |record| &record.#ident))
     });
     // `pub`, since it stands in the implementation of a public trait; outside nothing can name it.
     let item = emit! {

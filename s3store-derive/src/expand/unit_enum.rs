@@ -120,6 +120,13 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
                 ::core::result::Result::Ok(())
             }
         }
+
+        #[automatically_derived]
+        impl _s3store::ViewValue for #ident {
+            fn parse(text: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
+                _s3store::parse_enum(text)
+            }
+        }
     })
 }
 
@@ -225,6 +232,13 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
             type Kind = _s3store::AsValue<Self>;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
                 _s3store::PartitionValue::render(&_s3store::EnumInteger::integer(self), key)
+            }
+        }
+
+        #[automatically_derived]
+        impl _s3store::ViewValue for #ident {
+            fn parse(text: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
+                <::core::primitive::#integer as _s3store::ViewValue>::parse(text).and_then(_s3store::enum_of)
             }
         }
     })

@@ -182,6 +182,7 @@ pub trait ColumnWith<T> {
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
     field: fn(&R) -> &T,
+    set_by_write: bool,
     encoding: PhantomData<fn() -> E>,
 }
 
@@ -189,7 +190,21 @@ impl<R, T, E> Column<R, T, E> {
     #[doc(hidden)]
     #[must_use]
     pub const fn new(name: &'static str, field: fn(&R) -> &T) -> Self {
-        Self { name, field, encoding: PhantomData }
+        Self { name, field, set_by_write: false, encoding: PhantomData }
+    }
+
+    /// Of the field marked `inserted_at`.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn inserted_at(name: &'static str, field: fn(&R) -> &T) -> Self {
+        Self { set_by_write: true, ..Self::new(name, field) }
+    }
+
+    /// Whether what is in the field of a record is ignored, and the write sets it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is_set_by_write(&self) -> bool {
+        self.set_by_write
     }
 
     /// The field of a record.

@@ -7,6 +7,7 @@ mod column;
 mod derived;
 mod describe;
 mod encoding;
+mod formatted;
 mod order;
 mod partition;
 #[cfg(test)]
@@ -17,21 +18,23 @@ mod view;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    Collect, EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity, apart,
-    collectors, each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart, struct_array, version,
+    Collect, EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity,
+    ViewColumn, apart, collectors, each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart,
+    struct_array, values, version,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{Cut, Exact, Micro, Milli, Nano, Passes, Plain, Precision, Timestamp, Unit, With, WithOption};
+pub use formatted::{Formatted, HasParts, OfBoth, OfDate, OfTime, push_parts};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{
     AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
 };
 pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
 pub use value::{RowError, ValueError};
-pub use view::{Formatted, Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum, push_formatted, reading};
+pub use view::{Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum, reading};
 
 use arrow_array::ArrayRef;
 

@@ -273,7 +273,7 @@ impl Discrete for NaiveTime {
     }
 }
 
-fn rendered(render: impl FnOnce(&mut String) -> Result<(), ValueError>) -> CrateResult<String> {
+pub(super) fn rendered(render: impl FnOnce(&mut String) -> Result<(), ValueError>) -> CrateResult<String> {
     let mut text = String::new();
     render(&mut text).map_err(|error| Error::invalid_input(error.to_string()))?;
     Ok(text)

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use uuid::Uuid;
 
 use super::derived::{EnumText, Reading};
-use super::{Column, ColumnType, PartitionTime, PartitionValue, RootRecord, RowError, ValueError};
+use super::{Column, ColumnType, PartitionValue, RootRecord, RowError, ValueError};
 use crate::format::TimeFormat;
 use crate::pattern::IntoPatterns;
 
@@ -40,7 +40,7 @@ pub trait View: Sized + Send + 'static {
     #[doc(hidden)]
     fn sources() -> Vec<&'static str>;
 
-    /// The tuple of a record. False where the record has none.
+    /// Makes `tuple` that of a record, whatever it held before. False where the record has none.
     #[doc(hidden)]
     fn tuple(record: &Self::Record, tuple: &mut Tuple) -> Result<bool, ValueError>;
 
@@ -176,73 +176,6 @@ fn no(text: &str, what: &str) -> ValueError {
     ValueError::new(format_args!("{text:?} is no {what}"))
 }
 
-/// What a column of a view that is made by a format can be in the view's struct: the text itself, or a time in which
-/// parts that the format lacks are filled as Go fills them.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is nothing that a format makes",
-    label = "neither String nor DateTime<Utc>, NaiveDateTime, NaiveDate",
-    note = "a formatted column is text: take a String, or the time itself"
-)]
-pub trait Formatted: Sized {
-    /// The value back from its text in a format.
-    ///
-    /// # Errors
-    /// Text that does not fit the format.
-    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError>;
-}
-
-impl Formatted for String {
-    fn parse_in(text: &str, _format: &str) -> Result<Self, ValueError> {
-        Ok(text.to_owned())
-    }
-}
-
-impl Formatted for DateTime<Utc> {
-    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
-        let format = match format {
-            RFC_3339 => TimeFormat::rfc3339(),
-            RFC_3339_NANOS => TimeFormat::rfc3339_nano(),
-            format => TimeFormat::strftime(format).map_err(ValueError::new)?,
-        };
-        format.parse(text).map_err(ValueError::new)
-    }
-}
-
-impl Formatted for NaiveDateTime {
-    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
-        DateTime::<Utc>::parse_in(text, format).map(|time| time.naive_utc())
-    }
-}
-
-impl Formatted for NaiveDate {
-    fn parse_in(text: &str, format: &str) -> Result<Self, ValueError> {
-        DateTime::<Utc>::parse_in(text, format).map(|time| time.date_naive())
-    }
-}
-
-/// Go's `time.RFC3339`: whole seconds.
-const RFC_3339: &str = "rfc3339";
-/// Go's `time.RFC3339Nano`: a fraction of as many digits as it needs.
-const RFC_3339_NANOS: &str = "rfc3339_nanos";
-
-/// Appends a time in a format: `rfc3339`, `rfc3339_nanos`, or one of chrono's, `%Y-%m`.
-///
-/// # Errors
-/// A year that has not four digits, a leap second, or a format that this type lacks the parts for.
-pub fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) -> Result<(), ValueError> {
-    match format {
-        RFC_3339 => super::push_time(value, "%Y-%m-%dT%H:%M:%SZ", text),
-        RFC_3339_NANOS => {
-            let (_, nanos) = value.limits();
-            super::push_time(value, "%Y-%m-%dT%H:%M:%S", text)?;
-            super::partition::fraction(text, nanos)?;
-            text.push('Z');
-            Ok(())
-        }
-        format => super::push_time(value, format, text),
-    }
-}
-
 /// Reads a column of a record, whose type the column itself tells.
 ///
 /// # Errors
@@ -351,25 +284,6 @@ mod tests {
         ] {
             assert_eq!(error.unwrap_err().to_string(), what);
         }
-    }
-
-    #[test]
-    fn formatted_times_are_filled_as_go_fills_them() {
-        let time: DateTime<Utc> = "2026-03-17T10:15:01.100Z".parse().unwrap();
-        let text = |format: &str| {
-            let mut text = String::new();
-            push_formatted(&time, format, &mut text).map(|()| text)
-        };
-        assert_eq!(text("rfc3339").unwrap(), "2026-03-17T10:15:01Z");
-        assert_eq!(text("rfc3339_nanos").unwrap(), "2026-03-17T10:15:01.1Z");
-        assert_eq!(text("%Y-%m").unwrap(), "2026-03");
-        let month = DateTime::<Utc>::parse_in("2026-03", "%Y-%m").unwrap();
-        assert_eq!(month.to_rfc3339(), "2026-03-01T00:00:00+00:00");
-        assert_eq!(NaiveDate::parse_in("2026-03", "%Y-%m").unwrap(), month.date_naive());
-        assert_eq!(String::parse_in("2026-03", "%Y-%m").unwrap(), "2026-03");
-        let shifted = DateTime::<Utc>::parse_in("2026-03-17T12:15:01+02:00", "rfc3339").unwrap();
-        assert_eq!(shifted.to_rfc3339(), "2026-03-17T10:15:01+00:00");
-        assert!(DateTime::<Utc>::parse_in("2026", "%Y-%m").is_err());
     }
 
     #[test]

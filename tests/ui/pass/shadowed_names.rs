@@ -86,7 +86,7 @@ pub struct Sku(pub ::std::string::String);
 
 /// A record with each of them.
 #[derive(::s3store::Record)]
-#[record(partition_by(day, sku, currency, state))]
+#[record(partition_by(day, sku, currency, state), views(ByState, BySku))]
 pub struct Cost {
     /// The partition.
     #[record(entity)]
@@ -113,6 +113,31 @@ pub struct Cost {
     pub version: u64,
 }
 
+/// A view.
+#[derive(::s3store::View)]
+#[view(of = Cost, name = "by_state")]
+pub struct ByState {
+    /// An enum as an integer.
+    pub state: State,
+    /// An enum.
+    pub currency: Currency,
+    /// A function of fields.
+    #[view(with = some(sku, day))]
+    pub row: ::std::string::String,
+}
+
+/// Another view.
+#[derive(::s3store::View)]
+#[view(of = Cost, name = "by_sku")]
+pub struct BySku {
+    /// A newtype.
+    pub sku: Sku,
+}
+
+fn some(sku: &Sku, day: &str) -> ::std::option::Option<::std::string::String> {
+    ::std::option::Option::Some(::std::format!("{} {day}", sku.0))
+}
+
 /// Some of its fields.
 #[derive(::s3store::Record)]
 #[record(projection_of = Cost)]
@@ -128,5 +153,7 @@ pub struct Narrow {
 fn names_of_the_prelude_may_mean_something_else() {
     use ::s3store::Record;
     let _ = Cost::partitions().day("2026-03-17").currency(Currency::Eur);
+    let _ = <ByState as ::s3store::View>::patterns().state(State::Open).row("a".."b");
+    let _ = <BySku as ::s3store::View>::patterns().sku(::s3store::prefix("a"));
     let _ = Narrow::partitions().day("2026-03-01".."2026-04-01");
 }

@@ -4,12 +4,14 @@ mod collect;
 mod enums;
 mod nested;
 mod projection;
+mod view;
 
 pub(crate) use collect::collector;
 pub use collect::{Collect, collectors, encode, filled};
 pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_of};
 pub use nested::{StructReader, Validity, struct_array};
 pub use projection::Reading;
+pub use view::{ViewColumn, values};
 
 use arrow_array::ArrayRef;
 

@@ -1,0 +1,89 @@
+#![deny(warnings)]
+
+// Views before and after their record, in other modules, of private fields and raw identifiers.
+
+#[derive(s3store::View)]
+#[view(of = records::Cost, name = "before")]
+pub struct Before {
+    pub day: String,
+}
+
+mod records {
+    use s3store::{Record, View};
+
+    #[derive(Record)]
+    #[record(partition_by(day), views(super::Before, Inner, super::others::Outer, crate::ui::views::others::Types))]
+    pub struct Cost {
+        #[record(entity)]
+        day: String,
+        #[record(version, timestamp = "ms")]
+        r#type: s3store::chrono::DateTime<s3store::chrono::Utc>,
+        amount: Option<f64>,
+        #[record(inserted_at)]
+        at: Option<s3store::chrono::DateTime<s3store::chrono::Utc>>,
+    }
+
+    // Never read, where only markers are written.
+    #[derive(View)]
+    #[view(of = Cost, name = "inner")]
+    struct Inner {
+        day: String,
+        #[view(with = rounded(amount))]
+        amount: i64,
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, clippy::cast_possible_truncation, reason = "short")]
+    fn rounded(amount: &Option<f64>) -> Option<i64> {
+        amount.map(|amount| amount as i64)
+    }
+
+    impl Cost {
+        pub fn all(&self) -> (&str, Option<f64>) {
+            (&self.day, self.amount.filter(|_| self.at.is_none() && self.r#type.timestamp() > 0))
+        }
+    }
+}
+
+pub mod others {
+    use s3store::View;
+
+    #[derive(View)]
+    #[view(of = super::records::Cost, name = "outer")]
+    pub struct Outer {
+        #[view(from = day)]
+        pub r#move: String,
+        #[view(from = r#type, format = "%Y", rename = "type")]
+        pub year: String,
+        #[view(from = r#type, rename = "odd name")]
+        pub at: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    }
+
+    // Called like what the macro makes.
+    #[derive(Debug, Clone, s3store::ColumnType)]
+    pub struct TypesPatterns(String);
+
+    #[derive(View)]
+    #[view(of = super::records::Cost, name = "types")]
+    pub struct Types {
+        #[view(with = patterns(day))]
+        pub patterns: TypesPatterns,
+        pub r#type: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    }
+
+    fn patterns(day: &str) -> Option<TypesPatterns> {
+        Some(TypesPatterns(day.to_owned()))
+    }
+}
+
+#[test]
+fn a_view_may_stand_anywhere() {
+    use s3store::{RootRecord, View};
+
+    let names: Vec<_> = records::Cost::views().iter().map(|view| format!("{view:?}")).collect();
+    assert_eq!(names, ["before", "inner", "outer", "types"].map(|name| format!("ViewWriter({name})")));
+    assert_eq!(others::Outer::COLUMNS, ["move", "type", "odd name"]);
+    assert_eq!(others::Outer::sources(), ["day", "type"]);
+    let _ = others::Outer::patterns().r#move("a").r#type("2026").odd_name(s3store::prefix("2026-"));
+    let _ = others::Types::patterns().patterns(s3store::prefix("a"));
+    let _ = records::Cost::all;
+}

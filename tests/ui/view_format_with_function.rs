@@ -1,0 +1,24 @@
+use s3store::chrono::{DateTime, Utc};
+use s3store::{Record, View};
+
+#[derive(Record)]
+#[record(partition_by(day))]
+struct Cost {
+    day: String,
+    sku: Option<String>,
+    amount: i64,
+    at: DateTime<Utc>,
+}
+
+#[derive(View)]
+#[view(of = Cost, name = "by_day")]
+struct ByDay {
+    #[view(with = day_of(at), format = "%F")]
+    day: String,
+}
+
+fn day_of(at: &DateTime<Utc>) -> Option<String> {
+    Some(at.to_string())
+}
+
+fn main() {}
