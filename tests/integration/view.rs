@@ -122,10 +122,10 @@ async fn what_is_written_is_found_at_once() {
 
     let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
     let buckets = dataset.view::<Buckets>().lookup("*").await.unwrap();
-    assert_eq!(buckets, [
-        Buckets { bucket: 0, at: at("2026-04-01T00:00:00Z") },
-        Buckets { bucket: 2, at: at("2026-03-17T10:00:00Z") },
-    ]);
+    assert_eq!(
+        buckets,
+        [Buckets { bucket: 0, at: at("2026-04-01T00:00:00Z") }, Buckets { bucket: 2, at: at("2026-03-17T10:00:00Z") },]
+    );
     let typed = dataset.view::<Buckets>().lookup(Buckets::patterns().bucket(2).at(at("2026-03-17T10:00:00Z")));
     assert_eq!(typed.await.unwrap().len(), 1);
 }
@@ -138,14 +138,18 @@ async fn markers_land_once_a_write_and_before_the_ref() {
     world.s3.clear_requests();
     store.write(&usages()).token("t").await.unwrap();
     let markers = world.keys_with("/_matview/");
-    assert_eq!(markers, [
-        format!("{PREFIX}/_matview/buckets/bucket=0/at=2026-04-01T00:00:00Z/m.matview"),
-        format!("{PREFIX}/_matview/buckets/bucket=2/at=2026-03-17T10:00:00Z/m.matview"),
-        format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-1/customer=abc/month=2026-03/m.matview"),
-        format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-2/customer=abc/month=2026-04/m.matview"),
-        format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-2/customer=ü b/month=2026-04/m.matview"),
-    ]);
-    let puts: Vec<_> = world.log().into_iter().filter(|entry| entry.starts_with("Put") && entry.contains("_matview")).collect();
+    assert_eq!(
+        markers,
+        [
+            format!("{PREFIX}/_matview/buckets/bucket=0/at=2026-04-01T00:00:00Z/m.matview"),
+            format!("{PREFIX}/_matview/buckets/bucket=2/at=2026-03-17T10:00:00Z/m.matview"),
+            format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-1/customer=abc/month=2026-03/m.matview"),
+            format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-2/customer=abc/month=2026-04/m.matview"),
+            format!("{PREFIX}/_matview/sku_period_idx/sku=SKU-2/customer=ü b/month=2026-04/m.matview"),
+        ]
+    );
+    let puts: Vec<_> =
+        world.log().into_iter().filter(|entry| entry.starts_with("Put") && entry.contains("_matview")).collect();
     assert_eq!(puts.len(), markers.len(), "each once, though two partitions share some: {puts:?}");
     assert!(world.s3.object(BUCKET, &markers[0]).unwrap().body.is_empty());
 
@@ -228,7 +232,8 @@ async fn written_before(dataset: &Dataset) -> (Vec<Plain>, BTreeSet<SkuPeriod>) 
     let records: Vec<Plain> = (0..40_000_i64)
         .map(|n| {
             let day = 1 + n % 5;
-            let usage = usage(&format!("2026-03-{day:02}"), (n % 7) as u32, &format!("c{}", n % 11), n, "2026-03-17T10:00:00Z");
+            let usage =
+                usage(&format!("2026-03-{day:02}"), (n % 7) as u32, &format!("c{}", n % 11), n, "2026-03-17T10:00:00Z");
             plain(&Usage { measured_at: usage.measured_at + chrono::TimeDelta::days(n % 40), ..usage })
         })
         .collect();
@@ -310,17 +315,24 @@ async fn a_backfill_fetches_the_columns_of_the_view_alone() {
     }
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let blob = |n: u32| (0..5_000_u32).map(|byte| (byte.wrapping_mul(n.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
-    let records: Vec<Wide> = (0..2_000).map(|n| Wide { part: "a".into(), small: (n % 3) as u8, blob: blob(n) }).collect();
+    let blob =
+        |n: u32| (0..5_000_u32).map(|byte| (byte.wrapping_mul(n.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
+    let records: Vec<Wide> =
+        (0..2_000).map(|n| Wide { part: "a".into(), small: (n % 3) as u8, blob: blob(n) }).collect();
     let commit = Store::<Wide>::new(&dataset).write(&records).await.unwrap().remove(0);
     let size = world.s3.object(BUCKET, &commit.data_path).unwrap().body.len();
     world.s3.clear_requests();
     let done = dataset.view::<Small>().backfill("*").await.unwrap();
     assert_eq!((done.records, done.markers), (2_000, 3));
-    let ranges: Vec<(usize, usize)> = world.s3.requests().iter().filter_map(|request| {
-        let (from, to) = request.range()?.strip_prefix("bytes=")?.split_once('-')?;
-        Some((from.parse().ok()?, to.parse().ok()?))
-    }).collect();
+    let ranges: Vec<(usize, usize)> = world
+        .s3
+        .requests()
+        .iter()
+        .filter_map(|request| {
+            let (from, to) = request.range()?.strip_prefix("bytes=")?.split_once('-')?;
+            Some((from.parse().ok()?, to.parse().ok()?))
+        })
+        .collect();
     let fetched: usize = ranges.iter().map(|(from, to)| to - from + 1).sum();
     println!("{fetched} of {size} bytes in {} requests", ranges.len());
     assert!(ranges.len() >= 2 && fetched * 20 < size, "{fetched} of {size}");
