@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{ClockGuard, Commit, CommitError, ErrorKind, Store};
+use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation};
+use s3store::{ClockGuard, Commit, CommitError, Dataset, ErrorKind, Offset, Store};
 
-use crate::integration::harness::{Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, until};
 use crate::integration::records::Event;
 
 fn put(suffix: &str) -> FaultBuilder {
@@ -199,4 +199,58 @@ async fn what_no_restamp_brings_in_time_is_told_as_late() {
         other => panic!("{other:?} is not late"),
     };
     assert_eq!(late, error.late[0]);
+}
+
+/// Writes with a commit that lands so long after its ref, unseen by its writer, and a retry that finds it. Returns what
+/// the retry is told, and whether a reader that polled just before had passed the ref.
+async fn found_after(
+    elapsed: Duration,
+    begun: TimeDelta,
+    skew: &'static str,
+) -> (Result<Option<Commit>, CommitError>, bool) {
+    let world = Virtual::new();
+    // The budget ends so long into one of S3's seconds.
+    let now = world.clock.now().timestamp_subsec_nanos();
+    world.clock.set_offset(begun - TimeDelta::nanoseconds(now.into()));
+    world.s3.set_clock_offset(begun - TimeDelta::nanoseconds(now.into()));
+    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
+    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), skew);
+    let store = Store::<Event>::new(
+        &Dataset::options().clock(world.clock.clone()).open(world.s3.client(), BUCKET, PREFIX).await.unwrap(),
+    );
+    let records = Event::of(&["a"], 1);
+    world.s3.inject(put(".commit").apply_late(Meanwhile::Silence));
+    world.s3.inject(put(".commit").skip(1).always().hang());
+    let first = tokio::spawn({
+        let (store, records) = (store.clone(), records.clone());
+        async move { store.write_partition("part=a", &records).token("t").await.map(drop).map_err(drop) }
+    });
+    until(|| world.s3.waiting_to_land() == 1).await;
+    // To the microsecond, which a sleep is not.
+    tokio::time::advance(elapsed).await;
+    let passed = store.poll(&Offset::START).await.unwrap().next != Offset::START;
+    world.s3.land_late().await;
+    let told = store.write_partition("part=a", &records).token("t").await;
+    drop(first);
+    (told, passed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_found_commit_hides_less_than_a_second_of_lateness() {
+    // S3 tells when a commit landed in whole seconds: a lateness that ends within the second in which the budget ended
+    // is not told. A settle window with a second for clocks keeps readers behind it.
+    let (budget, micro) = (Duration::from_secs(15), Duration::from_micros(1));
+    for begun in [0, 1, 400_000, 999_999] {
+        let hidden = Duration::from_micros(999_999 - begun);
+        let begun = TimeDelta::microseconds(i64::try_from(begun).unwrap());
+        for skew in ["0s", "1s"] {
+            let (told, passed) = found_after(budget, begun, skew).await;
+            assert!(told.is_ok() && !passed, "{begun} {skew}: in time");
+            let (told, passed) = found_after(budget + hidden, begun, skew).await;
+            assert!(told.is_ok(), "{begun} {skew}: hidden");
+            assert_eq!(passed, skew == "0s" && !hidden.is_zero(), "{begun} {skew}: hidden");
+            let (told, _) = found_after(budget + hidden + micro, begun, skew).await;
+            late(told);
+        }
+    }
 }

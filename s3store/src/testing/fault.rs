@@ -23,9 +23,11 @@ use super::request::{Operation, Request};
 /// s3.inject(Fault::any().skip(4).hang());
 /// ```
 ///
-/// Faults stand in the order in which they were injected, and the first that matches a request has it alone. Each
-/// counts every request that matches it, also those that another fault takes, so that `skip` names a request by its
-/// place in the sequence. A fault that has struck as often as it should is gone.
+/// Faults stand in the order in which they were injected, and the first that matches a request has it alone; but
+/// [`call_before`](FaultBuilder::call_before) and [`call_after`](FaultBuilder::call_after) take nothing from anyone: all
+/// that match run, around whatever strikes. Each fault counts every request that matches it, also those that another
+/// takes, so that `skip` names a request by its place in the sequence. A fault that has struck as often as it should is
+/// gone.
 #[derive(Clone)]
 pub struct Fault {
     matches: Matches,
@@ -84,6 +86,15 @@ pub(super) enum Action {
     Hide(Hide),
     Before(Hook),
     After(Hook),
+}
+
+/// What happens to a request, and around it.
+#[derive(Default)]
+pub(super) struct Strike {
+    pub(super) before: Vec<Hook>,
+    /// None of the hooks.
+    pub(super) action: Option<Action>,
+    pub(super) after: Vec<Hook>,
 }
 
 impl Fault {
@@ -240,7 +251,7 @@ impl FaultBuilder {
         self.act(Action::Hide(Hide::For(duration)))
     }
 
-    /// Runs something when the request has arrived, before it is done: another writer's turn, say.
+    /// Runs something when the request has arrived, before it is done or struck: another writer's turn, say.
     #[must_use]
     pub fn call_before<F>(self, hook: impl Fn(Request) -> F + Send + Sync + 'static) -> Fault
     where
@@ -249,7 +260,7 @@ impl FaultBuilder {
         self.act(Action::Before(Arc::new(move |request| hook(request).boxed())))
     }
 
-    /// Runs something when the request is done, before it is answered.
+    /// Runs something when the request is done, or struck, before it is answered.
     #[must_use]
     pub fn call_after<F>(self, hook: impl Fn(Request) -> F + Send + Sync + 'static) -> Fault
     where
@@ -311,19 +322,31 @@ impl Script {
         self.0.len()
     }
 
-    /// Counts the request with every fault that it matches, and takes the first that strikes.
-    pub(super) fn strike(&mut self, request: &Request) -> Option<Action> {
-        let mut action = None;
+    /// Counts the request with every fault that it matches, and takes the first that strikes, and all hooks.
+    pub(super) fn strike(&mut self, request: &Request) -> Strike {
+        let mut strike = Strike::default();
         for armed in self.0.iter_mut().filter(|armed| armed.fault.matches.accept(request)) {
             let waiting = armed.seen < armed.fault.matches.skip;
             armed.seen += 1;
-            if action.is_none() && !waiting && !armed.is_spent() {
+            if !waiting && !armed.is_spent() && strike.takes(&armed.fault.action) {
                 armed.struck += 1;
-                action = Some(armed.fault.action.clone());
             }
         }
         self.0.retain(|armed| !armed.is_spent());
-        action
+        strike
+    }
+}
+
+impl Strike {
+    /// Whether there is room for it.
+    fn takes(&mut self, action: &Action) -> bool {
+        match action {
+            Action::Before(hook) => self.before.push(Arc::clone(hook)),
+            Action::After(hook) => self.after.push(Arc::clone(hook)),
+            _ if self.action.is_some() => return false,
+            action => self.action = Some(action.clone()),
+        }
+        true
     }
 }
 

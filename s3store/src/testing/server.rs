@@ -14,7 +14,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use super::backend::{Backend, Service};
-use super::fault::{Action, Hide, Meanwhile, Script};
+use super::fault::{Action, Hide, Meanwhile, Script, Strike};
 use super::reply::{self, ReplyBody};
 use super::request::{Answer, Request};
 use super::{ACCESS_KEY, Landed, SECRET_KEY, lock, time};
@@ -73,9 +73,9 @@ impl Server {
     /// Takes a request that has arrived whole, and answers it. Dropping the future stops the waiting, not the server.
     pub(super) async fn exchange(self: &Arc<Self>, request: HttpRequest<Bytes>) -> Outcome {
         let arrived = lock(&self.log).add(&request);
-        let action = lock(&self.script).strike(&arrived);
+        let strike = lock(&self.script).strike(&arrived);
         let server = Arc::clone(self);
-        let work = tokio::spawn(async move { server.serve(arrived, request, action).await });
+        let work = tokio::spawn(async move { server.serve(arrived, request, strike).await });
         match work.await {
             Ok(outcome) => outcome,
             // A hook that panics fails its test.
@@ -86,16 +86,24 @@ impl Server {
         }
     }
 
-    async fn serve(
-        self: &Arc<Self>,
-        arrived: Request,
-        mut request: HttpRequest<Bytes>,
-        action: Option<Action>,
-    ) -> Outcome {
+    async fn serve(self: &Arc<Self>, arrived: Request, request: HttpRequest<Bytes>, strike: Strike) -> Outcome {
         let number = arrived.number;
+        for hook in strike.before {
+            hook(arrived.clone()).await;
+        }
+        let outcome = self.act(number, request, strike.action).await;
+        for hook in strike.after {
+            let done = lock(&self.log).find(number).cloned();
+            hook(done.unwrap_or_else(|| arrived.clone())).await;
+        }
+        outcome
+    }
+
+    async fn act(self: &Arc<Self>, number: usize, mut request: HttpRequest<Bytes>, action: Option<Action>) -> Outcome {
         let method = request.method().clone();
         let response = match action {
-            None => self.apply(number, request).await,
+            // Hooks run around it.
+            None | Some(Action::Before(_) | Action::After(_)) => self.apply(number, request).await,
             Some(Action::Fail { status, code, message }) => self.refusal(number, &method, status, &code, &message),
             Some(Action::FailApplied { status, code }) => {
                 self.apply(number, request).await;
@@ -154,16 +162,6 @@ impl Server {
             Some(Action::Hide(hide)) => {
                 request.extensions_mut().insert::<Hide>(hide);
                 self.apply(number, request).await
-            }
-            Some(Action::Before(hook)) => {
-                hook(arrived).await;
-                self.apply(number, request).await
-            }
-            Some(Action::After(hook)) => {
-                let response = self.apply(number, request).await;
-                let arrived = lock(&self.log).find(number).cloned().unwrap_or(arrived);
-                hook(arrived).await;
-                response
             }
         };
         self.note(number, |request| request.answer = Answer::Status(response.status().as_u16()));

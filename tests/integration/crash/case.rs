@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use s3store::testing::Fault;
 
 use super::shape::Shape;
-use super::strike::{Hit, Strike, everything};
+use super::strike::{Hit, Lost, MEANINGS, Strike, Times, everything};
 use super::target::Target;
 
 /// When a request that is late lands.
@@ -41,14 +41,38 @@ impl Case {
     /// All cases of a shape in which something happens once.
     pub(super) fn single(shape: Shape, targets: &[Target]) -> Vec<Self> {
         let hits = targets.iter().flat_map(|target| Hit::all(target, everything()));
+        hits.flat_map(|hit| Self::of(shape, &hit, follow_ups(shape))).collect()
+    }
+
+    /// The cases for a reader of the stream: one strike of each meaning, none, and an outcome that is unknown until it
+    /// lands.
+    ///
+    /// What is left out here: a write without the token beside one that has it is another write, and nothing in the
+    /// stream has to do with both. A case in which nothing follows, or nothing lands, is the beginning of one in which
+    /// something does, unless that is what lands late.
+    pub(super) fn streamed(shape: Shape, targets: &[Target]) -> Vec<Self> {
+        let again = if shape.token { FollowUp::SameToken } else { FollowUp::NoToken };
+        let follow_ups = |hit: &Hit| match hit.strike.lands_late() {
+            true => vec![FollowUp::Nothing, again],
+            false => vec![again],
+        };
+        let unknown = (Strike::Late(Lost::Error), Times::Always);
+        let strikes = || MEANINGS.into_iter().chain([unknown]);
+        let hits = targets.iter().flat_map(|target| Hit::all(target, strikes()));
+        let struck = hits.flat_map(|hit| Self::of(shape, &hit, &follow_ups(&hit)));
+        let whole = struck.filter(|case| case.landing != Landing::Never || !case.hits[0].strike.lands_late());
+        let quiet = Self { shape, hits: Vec::new(), landing: Landing::Never, follow_up: again, drained: true };
+        std::iter::once(quiet).chain(whole).collect()
+    }
+
+    /// All cases in which this happens.
+    fn of(shape: Shape, hit: &Hit, follow_ups: &[FollowUp]) -> Vec<Self> {
         let mut cases = Vec::new();
-        for hit in hits {
-            for &follow_up in follow_ups(shape) {
-                for &landing in hit.strike.landings(follow_up) {
-                    for &drained in hit.strike.drained(follow_up) {
-                        let hits = vec![hit.clone()];
-                        cases.push(Self { shape, hits, landing, follow_up, drained });
-                    }
+        for &follow_up in follow_ups {
+            for &landing in hit.strike.landings(follow_up) {
+                for &drained in hit.strike.drained(follow_up) {
+                    let hits = vec![hit.clone()];
+                    cases.push(Self { shape, hits, landing, follow_up, drained });
                 }
             }
         }

@@ -5,12 +5,17 @@
 //! The requests are those of a clean run, so that a request that is added to the protocol is added here by itself.
 //! Nothing is sampled. Time is paused: a try that runs into its deadline costs nothing.
 
+mod bucket;
 mod case;
+mod follow;
+mod leap;
 mod pages;
 mod pairs;
+mod poller;
 mod run;
 mod shape;
 mod single;
+mod stream;
 mod strike;
 mod tally;
 mod target;

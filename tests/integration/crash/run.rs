@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use s3store::testing::{Answer, Fault, Operation, Request};
-use s3store::{Commit, Dataset, Store, Unknown, WriteError};
+use s3store::{Clock, Commit, Dataset, StampedCommit, Store, Unknown, WriteError};
 
 use super::case::{Case, FollowUp, Landing};
 use super::shape::{Shape, Way};
@@ -26,6 +26,8 @@ const LAST_TIME: i64 = 3_000_003;
 pub(super) enum Told {
     Committed(Commit),
     Late(Commit),
+    /// Committed late, with a second ref that is in time.
+    Restamped(StampedCommit),
     NotCommitted,
     Unknown(Unknown),
     /// Nothing: it had gone.
@@ -37,6 +39,7 @@ impl Told {
         match self {
             Self::Committed(_) => "committed",
             Self::Late(_) => "late",
+            Self::Restamped(_) => "restamped",
             Self::NotCommitted => "not committed",
             Self::Unknown(_) => "unknown",
             Self::Dropped => "dropped",
@@ -46,7 +49,16 @@ impl Told {
     pub(super) fn commit(&self) -> Option<&Commit> {
         match self {
             Self::Committed(commit) | Self::Late(commit) => Some(commit),
+            Self::Restamped(stamped) => Some(&stamped.commit),
             Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
+        }
+    }
+
+    /// The partition that it names.
+    fn partition(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(unknown) => Some(&unknown.partition),
+            told => told.commit().map(|commit| commit.partition.as_str()),
         }
     }
 }
@@ -68,13 +80,19 @@ pub(super) fn world(shape: Shape) -> Virtual {
 pub(super) struct Stage {
     pub(super) world: Virtual,
     pub(super) first: Dataset,
-    other: Dataset,
+    pub(super) other: Dataset,
 }
 
 pub(super) async fn stage(shape: Shape) -> Stage {
     let world = world(shape);
-    let first = world.process(FIRST).await;
-    let other = world.process(RETRY).await;
+    let clock = world.clock.clone();
+    stage_on(shape, world, clock).await
+}
+
+/// Where the writers' machines have a clock of their own.
+pub(super) async fn stage_on(shape: Shape, world: Virtual, clock: Clock) -> Stage {
+    let first = world.process_on(FIRST, clock.clone()).await;
+    let other = world.process_on(RETRY, clock).await;
     if shape.way == Way::Proven {
         prove(&world, &first).await;
         prove(&world, &other).await;
@@ -235,18 +253,29 @@ pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_
     let records = Event::of(shape.names(), RECORDS);
     let store = Store::<Event>::new(&dataset);
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
-    let result = if shape.way == Way::Usual { write.await } else { write.optimistic_commit().await };
-    let (mut committed, mut late, mut unknown) = match result {
-        Ok(commits) => (commits, Vec::new(), Vec::new()),
-        Err(WriteError { committed, late, unknown, .. }) => (committed, late, unknown),
+    let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
+    let result = match shape.restamps {
+        false => write.await.map(|commits| commits.into_iter().map(Told::Committed).collect()),
+        true => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
     };
+    let mut told: Vec<Told> = result.unwrap_or_else(failed);
     let of = |partition: String| {
-        let mine = |commit: &mut Commit| commit.partition == partition;
-        let told = committed.extract_if(.., mine).next().map(Told::Committed);
-        let told = told.or_else(|| late.extract_if(.., mine).next().map(Told::Late));
-        let told =
-            told.or_else(|| unknown.extract_if(.., |unknown| unknown.partition == partition).next().map(Told::Unknown));
-        (partition, told.unwrap_or(Told::NotCommitted))
+        let found = told.extract_if(.., |told| told.partition() == Some(&partition)).next();
+        (partition, found.unwrap_or(Told::NotCommitted))
     };
     shape.partition_keys().map(of).collect()
+}
+
+fn stamped(stamped: StampedCommit) -> Told {
+    if stamped.stream_offset == stamped.commit.offset {
+        Told::Committed(stamped.commit)
+    } else {
+        Told::Restamped(stamped)
+    }
+}
+
+fn failed(error: WriteError) -> Vec<Told> {
+    let WriteError { committed, late, unknown, .. } = error;
+    let told = committed.into_iter().map(Told::Committed).chain(late.into_iter().map(Told::Late));
+    told.chain(unknown.into_iter().map(Told::Unknown)).collect()
 }

@@ -11,6 +11,8 @@ pub(super) struct Shape {
     pub(super) token: bool,
     pub(super) way: Way,
     pub(super) partitions: usize,
+    /// Whether it restamps by itself what is late.
+    pub(super) restamps: bool,
     backend: Backend,
 }
 
@@ -35,13 +37,19 @@ enum Backend {
 
 impl Shape {
     pub(super) const WITHOUT_TOKEN: Self =
-        Self { token: false, way: Way::Usual, partitions: 1, backend: Backend::Conditional };
+        Self { token: false, way: Way::Usual, partitions: 1, restamps: false, backend: Backend::Conditional };
     pub(super) const WITH_TOKEN: Self = Self { token: true, ..Self::WITHOUT_TOKEN };
     pub(super) const PROVING: Self = Self { way: Way::Proving, ..Self::WITH_TOKEN };
     pub(super) const PROVEN: Self = Self { way: Way::Proven, ..Self::WITH_TOKEN };
 
     pub(super) const fn to_two_partitions(self) -> Self {
         Self { partitions: 2, ..self }
+    }
+
+    /// With `restamp_late`. To one partition: of several, a failed write does not tell which refs count.
+    pub(super) const fn restamping(self) -> Self {
+        assert!(self.partitions == 1);
+        Self { restamps: true, ..self }
     }
 
     /// On a backend that denies overwriting.

@@ -13,7 +13,9 @@ fn enumerate(shape: Shape, requests: usize, least: usize) {
     let targets = in_paused_time(clean(shape));
     let spared = usize::from(shape.may_spare_a_request());
     assert!((requests - spared..=requests).contains(&targets.len()), "{shape:?} makes {targets:?}");
-    Tally::of(Case::single(shape, &targets)).check(&format!("{shape:?}, one fault"), least, TOLD);
+    let tally = Tally::of(Case::single(shape, &targets));
+    tally.check(&format!("{shape:?}, one fault"), least, TOLD);
+    assert!(tally.unknown_then_committed > 0, "{tally:?}");
 }
 
 #[test]

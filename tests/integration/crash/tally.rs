@@ -18,7 +18,7 @@ pub(super) struct Tally {
     /// The kinds of outcome that the first write was told.
     told: BTreeSet<&'static str>,
     /// Outcomes told as unknown that turned into commits later.
-    unknown_then_committed: usize,
+    pub(super) unknown_then_committed: usize,
     /// Outcomes told as unknown that never did.
     unknown_for_good: usize,
     took: Duration,
@@ -26,28 +26,12 @@ pub(super) struct Tally {
 
 impl Tally {
     /// Runs all of them.
-    #[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
     pub(super) fn of(cases: impl IntoIterator<Item = Case, IntoIter: Send>) -> Self {
-        let begun = Instant::now();
-        let cases = Mutex::new(cases.into_iter());
-        let next = || cases.lock().unwrap().next();
-        let work = || {
-            let mut tally = Self::default();
-            // A runtime each: whatever a case leaves running ends with it.
-            while let Some(case) = next() {
-                tally.count(&in_paused_time(run(case)));
-            }
-            tally
-        };
-        let mut all = Self::default();
-        thread::scope(|scope| {
-            let workers: Vec<_> =
-                (0..thread::available_parallelism().unwrap().get()).map(|_| scope.spawn(work)).collect();
-            for worker in workers {
-                all.add(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-            }
-        });
-        Self { took: begun.elapsed(), ..all }
+        // A runtime each: whatever a case leaves running ends with it.
+        let (tallies, took) = spread(cases, |tally: &mut Self, case| tally.count(&in_paused_time(run(case))));
+        let mut all = Self { took, ..Self::default() };
+        tallies.into_iter().for_each(|tally| all.add(tally));
+        all
     }
 
     fn count(&mut self, ended: &Ended) {
@@ -85,4 +69,31 @@ impl Tally {
         }
         assert!(*unknown_for_good > 0, "{self:?}");
     }
+}
+
+/// Does a piece of work for each item, on all processors. Returns what came of it, by processor, and how long it took.
+#[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
+pub(super) fn spread<I: IntoIterator<IntoIter: Send>, T: Default + Send>(
+    items: I,
+    work: impl Fn(&mut T, I::Item) + Sync,
+) -> (Vec<T>, Duration) {
+    let begun = Instant::now();
+    let items = Mutex::new(items.into_iter());
+    let next = || items.lock().unwrap().next();
+    let worker = || {
+        let mut result = T::default();
+        while let Some(item) = next() {
+            work(&mut result, item);
+        }
+        result
+    };
+    let results = thread::scope(|scope| {
+        let processors = thread::available_parallelism().unwrap().get();
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(worker)).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, T>| {
+            worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    (results, begun.elapsed())
 }

@@ -35,6 +35,15 @@ impl Target {
         targets
     }
 
+    pub(super) fn is_of_a_commit(&self) -> bool {
+        self.operation == Operation::Put && self.suffix == ".commit"
+    }
+
+    /// Whether it is a ref's or a commit's PUT: before the ref, nothing of a write is in the stream, and no time counts.
+    pub(super) fn is_of_the_stream(&self) -> bool {
+        self.operation == Operation::Put && self.suffix != ".parquet"
+    }
+
     /// Whether both are tries of one request, or put the same object.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         Self { before: 0, ..self.clone() } == Self { before: 0, ..other.clone() }

@@ -41,10 +41,9 @@ impl Watch {
     /// Takes note of what a writer was told about each partition.
     pub(super) fn told(&mut self, told: &[(String, Told)], inserted_at: i64) {
         for (partition, told) in told {
-            match told {
-                Told::Committed(commit) | Told::Late(commit) => self.reported.push(commit.clone()),
-                Told::NotCommitted => self.dead.push((partition.clone(), inserted_at)),
-                Told::Unknown(_) | Told::Dropped => {}
+            self.reported.extend(told.commit().cloned());
+            if let Told::NotCommitted = told {
+                self.dead.push((partition.clone(), inserted_at));
             }
         }
     }
