@@ -127,7 +127,7 @@ pub mod __private {
         Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn, ViewValue,
         ViewWriter, With, WithOption, all_distinct, apart, collectors, each, encode, entity, enum_of, filled,
         format_time, in_column, in_partition, in_row, open, pad, parse_enum, push_padded, push_parts, push_time,
-        read_apart, reading, struct_array, values, version,
+        read_apart, struct_array, values, version,
     };
 }
 

@@ -11,7 +11,7 @@ struct Cost {
 }
 
 #[derive(View)]
-#[view(off = Cost, name = "by/day")]
+#[view(of = Cost, nam = "by_day", name = "by/day")]
 struct ByDay {
     day: String,
     #[view(from = day, rename = "day")]

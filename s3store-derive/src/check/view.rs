@@ -56,7 +56,7 @@ fn letters(format: &str) -> impl Iterator<Item = String> {
 pub(crate) fn view(cx: &Ctxt, view: &View<'_>) {
     let (ident, attrs) = (view.ident, &view.attrs);
     let lacks = match (&attrs.of, &attrs.name) {
-        (None, None) => Some("of which record, and by what name"),
+        (None, None) => Some("of which record, and by what name,"),
         (None, Some(_)) => Some("of which record"),
         (Some(_), None) => Some("by what name"),
         (Some(_), Some(_)) => None,

@@ -41,6 +41,9 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
     let tuple = tuple(view, &names, &uses);
     let from_tuple = from_tuple(view, &names);
     let fields = view.fields.iter().map(|field| field.ident);
+    let at = located(of.span());
+    let record = quote_spanned!(at=> <#of as _s3store::Record>::Root);
+    let written = quote_spanned!(at=> <#of as _s3store::RootRecord>::views);
     emit! {
         #builder_items
         #assertions
@@ -52,7 +55,7 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
 
         #[automatically_derived]
         impl _s3store::View for #ident {
-            type Record = <#of as _s3store::Record>::Root;
+            type Record = #record;
             type Patterns = #patterns;
             const NAME: &'static ::core::primitive::str = #name;
             const COLUMNS: &'static [&'static ::core::primitive::str] = &[#(#names),*];
@@ -62,6 +65,8 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
             }
 
             fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
+                // A projection has it not.
+                let _ = #written;
                 ::std::vec![#(#sources.name()),*]
             }
 
@@ -163,7 +168,8 @@ impl<'v> Uses<'v> {
                 Some(field) => {
                     let ty = field.ty;
                     let column = quote_spanned!(located(field.ident.span())=> &#column);
-                    emit!(let #local: &_s3store::Column<_, #ty, _> = #column;)
+                    let wanted = quote_spanned!(located(ty.span())=> &_s3store::Column<_, #ty, _>);
+                    emit!(let #local: #wanted = #column;)
                 }
                 None => emit!(let #local = &#column;),
             }
@@ -196,7 +202,7 @@ fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
             take: &mut dyn ::core::ops::FnMut(&_s3store::Tuple),
         ) -> ::core::result::Result<(), _s3store::RowError> {
             #columns
-            #(let #readings = _s3store::reading(#column_locals, columns, #sources)?;)*
+            #(let #readings = #column_locals.reading(columns, #sources)?;)*
             let mut made = <_s3store::Tuple as ::core::default::Default>::default();
             for row in rows {
                 #(let #fields = &#readings.read(row)?;)*
@@ -224,13 +230,15 @@ fn body(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
         let push = if let Some(given) = &field.attrs.with {
             let (path, arguments) = &given.value;
             let arguments = arguments.iter().map(|argument| {
-                let value = uses.value(argument, None);
-                quote_spanned!(located(argument.span())=> #value)
+                let mut value = uses.value(argument, None);
+                value.set_span(located(argument.span()));
+                value
             });
             let call = quote_spanned!(located(path.span())=> #path(#(#arguments),*));
             let value = local("value", index);
+            let wanted = quote_spanned!(at=> ::core::option::Option<#ty>);
             made.extend(emit! {
-                let #value: ::core::option::Option<#ty> = #call;
+                let #value: #wanted = #call;
                 let ::core::option::Option::Some(#value) = #value else {
                     return ::core::result::Result::Ok(false);
                 };
@@ -291,7 +299,7 @@ fn builder(view: &View<'_>, names: &[String]) -> Builder {
         .enumerate()
         .map(|(index, (field, name))| {
             let (kind, what) = kind(view, field, index, &mut formats);
-            Column { name, span: field.span(), kind, what }
+            Column { name, span: field.span(), kind, at: field.ty.span(), what }
         })
         .collect();
     let doc = format!("Selects tuples of [`{}`].", view.ident);

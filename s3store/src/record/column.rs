@@ -4,8 +4,8 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::derived::{Collect, collector};
-use super::{ColumnNode, Plain, Shape, ValueError, VecLayout};
+use super::derived::{Collect, Reading, collector};
+use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
 ///
@@ -212,6 +212,18 @@ impl<R, T, E> Column<R, T, E> {
     #[must_use]
     pub fn of<'r>(&self, record: &'r R) -> &'r T {
         (self.field)(record)
+    }
+
+    /// Reads the column at `index` of some of the record's, with the read type.
+    ///
+    /// # Errors
+    /// There is none, or it has another type.
+    #[doc(hidden)]
+    pub fn reading(&self, columns: &[ArrayRef], index: usize) -> Result<Reading<T, E>, RowError>
+    where
+        T: ColumnType<E>,
+    {
+        Reading::open(self, columns, index)
     }
 
     /// The column's name in the files.

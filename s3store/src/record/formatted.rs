@@ -119,8 +119,8 @@ fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) 
 
 /// A date or time that has what a format asks for: [`OfDate`], [`OfTime`] or [`OfBoth`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has not what the format asks for",
-    label = "lacks the date, the time, or both",
+    message = "`{Self}` lacks parts of a time that the format asks for",
+    label = "has no date, or no time of day",
     note = "years, months and days are those of a DateTime<Utc>, NaiveDateTime or NaiveDate; hours, minutes and seconds \
             those of a DateTime<Utc>, NaiveDateTime or NaiveTime"
 )]

@@ -34,7 +34,7 @@ pub use partition::{
 };
 pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
 pub use value::{RowError, ValueError};
-pub use view::{Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum, reading};
+pub use view::{Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum};
 
 use arrow_array::ArrayRef;
 

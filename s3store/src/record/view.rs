@@ -8,8 +8,8 @@ use arrow_array::ArrayRef;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use uuid::Uuid;
 
-use super::derived::{EnumText, Reading};
-use super::{Column, ColumnType, PartitionValue, RootRecord, RowError, ValueError};
+use super::derived::EnumText;
+use super::{PartitionValue, RootRecord, RowError, ValueError};
 use crate::format::TimeFormat;
 use crate::pattern::IntoPatterns;
 
@@ -174,18 +174,6 @@ pub fn parse_enum<T: EnumText>(text: &str) -> Result<T, ValueError> {
 
 fn no(text: &str, what: &str) -> ValueError {
     ValueError::new(format_args!("{text:?} is no {what}"))
-}
-
-/// Reads a column of a record, whose type the column itself tells.
-///
-/// # Errors
-/// There is none at `index`, or it has another type.
-pub fn reading<R, T: ColumnType<E>, E>(
-    column: &Column<R, T, E>,
-    columns: &[ArrayRef],
-    index: usize,
-) -> Result<Reading<T, E>, RowError> {
-    Reading::open(column, columns, index)
 }
 
 /// A view of a record `R`, as its writer needs it.

@@ -3,6 +3,12 @@
 use crate::record::{PartitionValue, ValueError, ViewValue};
 
 /// A [`ViewValue`] by one trait, so that what a type lacks is said once.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no text for a view's column",
+    label = "can't be a column of a view",
+    note = "a view's columns are strings, integers, bool, dates, times in UTC, UUIDs and enums without fields; others by \
+            a function, `#[view(with = function(field))]`"
+)]
 pub trait ViewColumn: Sized {
     /// What selects values of the column.
     type Kind;
@@ -20,6 +26,7 @@ pub trait ViewColumn: Sized {
     fn parse(text: &str) -> Result<Self, ValueError>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: ViewValue> ViewColumn for T {
     type Kind = T::Kind;
 
