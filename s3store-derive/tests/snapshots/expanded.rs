@@ -107,19 +107,32 @@ const _: () = {
             _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
         >();
     };
+    const _: () = ::core::assert!(
+        _s3store::all_distinct(& [< SkuPeriod as _s3store::View > ::NAME, <
+        other::ByCustomer as _s3store::View > ::NAME]), "two views of one name"
+    );
     #[automatically_derived]
     impl _s3store::Record for Cost {
         type Root = Self;
         type Columns = CostColumns;
         const COLUMNS: CostColumns = CostColumns {
-            charge_period: _s3store::Column::new("charge_period"),
-            customer_id: _s3store::Column::new("customer"),
-            shard: _s3store::Column::new("shard"),
-            net_cost: _s3store::Column::new("net_cost"),
-            color: _s3store::Column::new("color"),
-            currency: _s3store::Column::new("currency"),
-            calculated_at: _s3store::Column::new("calculated_at"),
-            inserted_at: _s3store::Column::new("inserted_at"),
+            charge_period: _s3store::Column::new(
+                "charge_period",
+                |record| &record.charge_period,
+            ),
+            customer_id: _s3store::Column::new("customer", |record| &record.customer_id),
+            shard: _s3store::Column::new("shard", |record| &record.shard),
+            net_cost: _s3store::Column::new("net_cost", |record| &record.net_cost),
+            color: _s3store::Column::new("color", |record| &record.color),
+            currency: _s3store::Column::new("currency", |record| &record.currency),
+            calculated_at: _s3store::Column::new(
+                "calculated_at",
+                |record| &record.calculated_at,
+            ),
+            inserted_at: _s3store::Column::inserted_at(
+                "inserted_at",
+                |record| &record.inserted_at,
+            ),
         };
         type Partitions = CostPartitions;
         fn partitions() -> CostPartitions {
@@ -455,6 +468,12 @@ const _: () = {
             )?;
             ::core::result::Result::Ok(())
         }
+        fn views() -> ::std::vec::Vec<_s3store::ViewWriter<Self>> {
+            ::std::vec![
+                _s3store::ViewWriter:: < Self > ::of:: < SkuPeriod > (),
+                _s3store::ViewWriter:: < Self > ::of:: < other::ByCustomer > ()
+            ]
+        }
     }
 };
 #[allow(
@@ -504,6 +523,221 @@ const _: () = {
                 });
             }
             ::core::result::Result::Ok(())
+        }
+    }
+};
+#[allow(
+    dead_code,
+    non_camel_case_types,
+    non_snake_case,
+    unreachable_pub,
+    private_interfaces
+)]
+#[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
+const _: () = {
+    use ::s3store::__private as _s3store;
+    ///Selects tuples of [`SkuPeriod`].
+    #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+    pub struct SkuPeriodPatterns(_s3store::Selections);
+    impl SkuPeriodPatterns {
+        fn all() -> Self {
+            Self(_s3store::Selections::new(&["charge_period", "month", "cost-bucket"]))
+        }
+        ///Selects by `charge_period`, the field `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        #[must_use]
+        pub fn charge_period(
+            self,
+            values: impl _s3store::IntoSelection<<String as _s3store::ViewColumn>::Kind>,
+        ) -> Self {
+            Self(self.0.with("charge_period", values))
+        }
+        ///Selects by `month`, the field `calculated_at` as "%Y-%m": an exact time, `prefix("…")`, or a half-open range.
+        #[must_use]
+        pub fn month(
+            self,
+            values: impl _s3store::IntoSelection<
+                <NaiveDate as _s3store::Formatted>::Kind<SkuPeriodPart1>,
+            >,
+        ) -> Self {
+            Self(self.0.with("month", values))
+        }
+        ///Selects by `cost-bucket`, what `bucket_of` makes of `net_cost` and `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        #[must_use]
+        pub fn cost_bucket(
+            self,
+            values: impl _s3store::IntoSelection<<Bucket as _s3store::ViewColumn>::Kind>,
+        ) -> Self {
+            Self(self.0.with("cost-bucket", values))
+        }
+    }
+    impl _s3store::Sealed for SkuPeriodPatterns {}
+    #[automatically_derived]
+    impl _s3store::IntoPatterns for SkuPeriodPatterns {
+        fn into_patterns(
+            self,
+            names: &[&::core::primitive::str],
+        ) -> _s3store::Result<::std::vec::Vec<_s3store::Pattern>> {
+            self.0.into_patterns(names)
+        }
+    }
+    #[doc(hidden)]
+    pub enum SkuPeriodPart1 {}
+    #[automatically_derived]
+    impl _s3store::PartitionFormat for SkuPeriodPart1 {
+        type Value = NaiveDate;
+        fn render(value: &NaiveDate) -> _s3store::Result<::std::string::String> {
+            ::core::result::Result::Ok(
+                <NaiveDate as _s3store::Formatted>::text_in(value, "%Y-%m")?,
+            )
+        }
+    }
+    impl _s3store::Ordered for SkuPeriodPart1 {}
+    const _: () = ::core::assert!(
+        ! < Cost as _s3store::Record > ::COLUMNS.charge_period.is_set_by_write(),
+        "the write sets the insertion time: no view is made of it"
+    );
+    const _: () = ::core::assert!(
+        ! < Cost as _s3store::Record > ::COLUMNS.calculated_at.is_set_by_write(),
+        "the write sets the insertion time: no view is made of it"
+    );
+    const _: () = ::core::assert!(
+        ! < Cost as _s3store::Record > ::COLUMNS.net_cost.is_set_by_write(),
+        "the write sets the insertion time: no view is made of it"
+    );
+    const _: fn(&SkuPeriod) = |view| {
+        let _ = (&view.charge_period, &view.month, &view.bucket);
+    };
+    #[automatically_derived]
+    impl _s3store::View for SkuPeriod {
+        type Record = <Cost as _s3store::Record>::Root;
+        type Patterns = SkuPeriodPatterns;
+        const NAME: &'static ::core::primitive::str = "sku_period";
+        const COLUMNS: &'static [&'static ::core::primitive::str] = &[
+            "charge_period",
+            "month",
+            "cost-bucket",
+        ];
+        fn patterns() -> SkuPeriodPatterns {
+            SkuPeriodPatterns::all()
+        }
+        fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
+            let _ = <Cost as _s3store::RootRecord>::views;
+            ::std::vec![
+                < Cost as _s3store::Record > ::COLUMNS.charge_period.name(), < Cost as
+                _s3store::Record > ::COLUMNS.calculated_at.name(), < Cost as
+                _s3store::Record > ::COLUMNS.net_cost.name()
+            ]
+        }
+        fn tuple(
+            record: &Self::Record,
+            tuple: &mut _s3store::Tuple,
+        ) -> ::core::result::Result<::core::primitive::bool, _s3store::ValueError> {
+            let column0: &_s3store::Column<_, String, _> = &<Cost as _s3store::Record>::COLUMNS
+                .charge_period;
+            let column1 = &<Cost as _s3store::Record>::COLUMNS.calculated_at;
+            let column2 = &<Cost as _s3store::Record>::COLUMNS.net_cost;
+            let field0 = column0.of(record);
+            let field1 = column1.of(record);
+            let field2 = column2.of(record);
+            let value2: ::core::option::Option<Bucket> = bucket_of(field2, field0);
+            let ::core::option::Option::Some(value2) = value2 else {
+                return ::core::result::Result::Ok(false);
+            };
+            tuple.clear();
+            tuple
+                .push(
+                    "charge_period",
+                    |text| <String as _s3store::ViewColumn>::push(field0, text),
+                )?;
+            tuple
+                .push(
+                    "month",
+                    |text| _s3store::push_parts::<
+                        _s3store::OfDate,
+                        _,
+                    >(field1, "%Y-%m", text),
+                )?;
+            tuple
+                .push(
+                    "cost-bucket",
+                    |text| <Bucket as _s3store::ViewColumn>::push(&value2, text),
+                )?;
+            ::core::result::Result::Ok(true)
+        }
+        fn tuples(
+            columns: &[_s3store::ArrayRef],
+            rows: ::core::ops::Range<::core::primitive::usize>,
+            take: &mut dyn ::core::ops::FnMut(&_s3store::Tuple),
+        ) -> ::core::result::Result<(), _s3store::RowError> {
+            let column0: &_s3store::Column<_, String, _> = &<Cost as _s3store::Record>::COLUMNS
+                .charge_period;
+            let column1 = &<Cost as _s3store::Record>::COLUMNS.calculated_at;
+            let column2 = &<Cost as _s3store::Record>::COLUMNS.net_cost;
+            let reading0 = column0.reading(columns, 0usize)?;
+            let reading1 = column1.reading(columns, 1usize)?;
+            let reading2 = column2.reading(columns, 2usize)?;
+            let mut made = <_s3store::Tuple as ::core::default::Default>::default();
+            for row in rows {
+                let field0 = &reading0.read(row)?;
+                let field1 = &reading1.read(row)?;
+                let field2 = &reading2.read(row)?;
+                let tuple = &mut made;
+                let has = _s3store::apart(|| -> ::core::result::Result<
+                    ::core::primitive::bool,
+                    _s3store::ValueError,
+                > {
+                    let value2: ::core::option::Option<Bucket> = bucket_of(
+                        field2,
+                        field0,
+                    );
+                    let ::core::option::Option::Some(value2) = value2 else {
+                        return ::core::result::Result::Ok(false);
+                    };
+                    tuple.clear();
+                    tuple
+                        .push(
+                            "charge_period",
+                            |text| <String as _s3store::ViewColumn>::push(field0, text),
+                        )?;
+                    tuple
+                        .push(
+                            "month",
+                            |text| _s3store::push_parts::<
+                                _s3store::OfDate,
+                                _,
+                            >(field1, "%Y-%m", text),
+                        )?;
+                    tuple
+                        .push(
+                            "cost-bucket",
+                            |text| <Bucket as _s3store::ViewColumn>::push(&value2, text),
+                        )?;
+                    ::core::result::Result::Ok(true)
+                });
+                if has.map_err(|error| error.at_row(row))? {
+                    take(&made);
+                }
+            }
+            ::core::result::Result::Ok(())
+        }
+        fn from_tuple(
+            values: &[&::core::primitive::str],
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            let [value0, value1, value2] = _s3store::values(values)?;
+            ::core::result::Result::Ok(Self {
+                charge_period: _s3store::in_column(
+                    <String as _s3store::ViewColumn>::parse(value0),
+                    "charge_period",
+                )?,
+                month: _s3store::in_column(
+                    <NaiveDate as _s3store::Formatted>::parse_in(value1, "%Y-%m"),
+                    "month",
+                )?,
+                bucket: _s3store::in_column(
+                    <Bucket as _s3store::ViewColumn>::parse(value2),
+                    "cost-bucket",
+                )?,
+            })
         }
     }
 };
@@ -766,6 +1000,17 @@ const _: () = {
             <String as _s3store::PartitionValue>::render(&self.0, key)
         }
     }
+    #[automatically_derived]
+    impl _s3store::ViewValue for Sku
+    where
+        for<'a> String: _s3store::ViewValue,
+    {
+        fn parse(
+            text: &::core::primitive::str,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            <String as _s3store::ViewValue>::parse(text).map(Self)
+        }
+    }
 };
 #[allow(
     dead_code,
@@ -857,6 +1102,14 @@ const _: () = {
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             key.push_str(_s3store::EnumText::text(self));
             ::core::result::Result::Ok(())
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::ViewValue for Currency {
+        fn parse(
+            text: &::core::primitive::str,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            _s3store::parse_enum(text)
         }
     }
 };
@@ -954,6 +1207,15 @@ const _: () = {
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             _s3store::PartitionValue::render(&_s3store::EnumInteger::integer(self), key)
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::ViewValue for State {
+        fn parse(
+            text: &::core::primitive::str,
+        ) -> ::core::result::Result<Self, _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ViewValue>::parse(text)
+                .and_then(_s3store::enum_of)
         }
     }
 };
