@@ -27,8 +27,7 @@ pub(crate) enum Parts {
 
 /// The parts that a format asks for, if any.
 pub(crate) fn parts(format: &str) -> Option<Parts> {
-    let format = as_strftime(format);
-    let letters: Vec<_> = letters(&format).filter(|letter| letter != "%%").collect();
+    let letters: Vec<_> = letters(as_strftime(format)).filter(|letter| letter != "%%").collect();
     let of_date = |letter: &String| matches!(letter.as_str(), "%Y" | "%m" | "%d" | "%F");
     match (letters.iter().any(of_date), letters.iter().all(of_date)) {
         _ if letters.is_empty() => None,
