@@ -483,7 +483,7 @@ fn a_views_patterns_take_its_own_types() {
         .sku(Sku("sku-1".to_owned()))
         .billed_in(Currency::Usd)
         .state(prefix("-"))
-        .shard(&cost.shard)
+        .shard(cost.shard)
         .id(cost.id..)
         .day(cost.day..cost.day.succ_opt().unwrap())
         .nanos(cost.nanos)

@@ -249,6 +249,21 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
                     ::core::unimplemented!()
                 }
             }
+
+            #[automatically_derived]
+            impl _s3store::PartitionValue for #ident {
+                type Kind = _s3store::AsValue<Self>;
+                fn render(&self, _: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
+                    ::core::unimplemented!()
+                }
+            }
+
+            #[automatically_derived]
+            impl _s3store::ViewValue for #ident {
+                fn parse(_: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
+                    ::core::unimplemented!()
+                }
+            }
         };
     }
 }

@@ -65,12 +65,12 @@ pub struct SkuDay {
     #[view(from = at, format = "%F")]
     pub day: String,
     /// A function of fields.
-    #[view(with = street_of(address))]
-    pub street: String,
+    #[view(with = initial_of(day))]
+    pub initial: String,
 }
 
-fn street_of(address: &Option<Address>) -> Option<String> {
-    address.as_ref().map(|address| address.street.clone())
+fn initial_of(day: &str) -> Option<String> {
+    day.get(..1).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -91,10 +91,10 @@ mod tests {
         cost.partition_key(&mut key).unwrap();
         assert_eq!(key, "day=2026-03-20/month=2026-03");
         assert_eq!(Narrow::description().columns[0].name, "sku");
-        assert_eq!(SkuDay::sources(), ["sku", "currency", "at", "address"]);
-        let view = SkuDay::from_tuple(&["a", "Usd", "2026-03-20", "Main"]).unwrap();
-        assert_eq!(view, SkuDay { sku: cost.sku, currency: cost.currency, day: cost.day, street: "Main".to_owned() });
-        let _ = SkuDay::patterns().currency(Currency::Eur).street("Main");
+        assert_eq!(SkuDay::sources(), ["sku", "currency", "at", "day"]);
+        let view = SkuDay::from_tuple(&["a", "Usd", "2026-03-20", "2"]).unwrap();
+        assert_eq!(view, SkuDay { sku: cost.sku, currency: cost.currency, day: cost.day, initial: "2".to_owned() });
+        let _ = SkuDay::patterns().currency(Currency::Eur).initial("2");
         let _ = Narrow::partitions().day("2026-03-20").month(at..);
     }
 }

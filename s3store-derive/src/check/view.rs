@@ -8,7 +8,7 @@ use syn::LitStr;
 use super::{formats, partition};
 use crate::ctxt::Ctxt;
 use crate::model::{Record, View, ViewField};
-use crate::types::{Look, look};
+use crate::types::{Look, look, word};
 use crate::words::suggestion;
 
 /// What a view's format may hold.
@@ -27,8 +27,7 @@ pub(crate) enum Parts {
 
 /// The parts that a format asks for, if any.
 pub(crate) fn parts(format: &str) -> Option<Parts> {
-    let format = as_strftime(format);
-    let letters: Vec<_> = letters(&format).filter(|letter| letter != "%%").collect();
+    let letters: Vec<_> = letters(as_strftime(format)).filter(|letter| letter != "%%").collect();
     let of_date = |letter: &String| matches!(letter.as_str(), "%Y" | "%m" | "%d" | "%F");
     match (letters.iter().any(of_date), letters.iter().all(of_date)) {
         _ if letters.is_empty() => None,
@@ -79,7 +78,36 @@ pub(crate) fn view(cx: &Ctxt, view: &View<'_>) {
             cx.push(syn::Error::new(field.span(), message));
         }
         source(cx, field);
+        kind(cx, field);
     }
+}
+
+/// Types that are no column for sure; of others the compiler knows what they lack.
+fn kind(cx: &Ctxt, field: &ViewField<'_>) {
+    let (ty, found) = (field.ty, look(field.ty));
+    if field.attrs.format.is_some() {
+        if !matches!(found, Look::Text | Look::Utc | Look::DateAndTime | Look::Date | Look::Unknown) {
+            let message = format!(
+                "a format makes a `String`, which may be read back as a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`; \
+                 this is {}",
+                word(ty)
+            );
+            cx.error(ty, message);
+        }
+        return;
+    }
+    let message = match found {
+        Look::Option => {
+            "a view has no null: take the value, `#[view(with = function(field))]`, and give records without it no marker"
+        }
+        Look::Float => "a view has no float, which has many texts",
+        Look::Decimal => "a view has no `Decimal`, which has many texts: take a text of your own, `#[view(with = …)]`",
+        Look::List | Look::Map | Look::Array | Look::Tuple => "a view's column is a single value",
+        Look::Borrowed => "a view owns its values: use `String`, `Box<str>` or `Arc<str>`",
+        Look::Pointer => "a view's integers are as wide on all machines: use `u64` or `i64`",
+        _ => return,
+    };
+    cx.error(ty, message);
 }
 
 /// The view's name is a folder's.

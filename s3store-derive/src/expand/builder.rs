@@ -18,8 +18,6 @@ pub(super) struct Column<'n> {
     pub(super) span: Span,
     /// What selects its values, as a type.
     pub(super) kind: TokenStream,
-    /// Where it stands what is wrong with that type.
-    pub(super) at: Span,
     /// What selects its values, in words.
     pub(super) what: String,
 }
@@ -36,17 +34,16 @@ impl Builder {
         let names = columns.iter().map(|column| column.name);
         let mut taken: Vec<Ident> = Vec::new();
         let mut methods = Vec::new();
-        for Column { name, span, kind, at, what } in columns {
+        for Column { name, span, kind, what } in columns {
             let mut method = method(name, *span);
             while taken.contains(&method) {
                 method = format_ident!("{}_", method);
             }
-            let values = quote_spanned!(located(*at)=> impl _s3store::IntoSelection<#kind>);
             let doc = format!("Selects by `{name}`, {what}");
             methods.push(quote_spanned! {located(*span)=>
                 #[doc = #doc]
                 #[must_use]
-                pub fn #method(self, values: #values) -> Self {
+                pub fn #method(self, values: impl _s3store::IntoSelection<#kind>) -> Self {
                     Self(self.0.with(#name, values))
                 }
             });

@@ -60,11 +60,7 @@ fn column<'r>(record: &'r Record<'_>, part: &'r PartitionAttr, index: usize, for
             (emit!(_s3store::Text), what)
         }
     };
-    let at = match &part.source {
-        Source::Field(field) => field_type(record, field).map_or(part.span, Spanned::span),
-        _ => part.span,
-    };
-    Column { name: &part.name, span: part.span, kind, at, what }
+    Column { name: &part.name, span: part.span, kind, what }
 }
 
 /// The type that renders the values of a part.

@@ -299,7 +299,7 @@ fn builder(view: &View<'_>, names: &[String]) -> Builder {
         .enumerate()
         .map(|(index, (field, name))| {
             let (kind, what) = kind(view, field, index, &mut formats);
-            Column { name, span: field.span(), kind, at: field.ty.span(), what }
+            Column { name, span: field.span(), kind, what }
         })
         .collect();
     let doc = format!("Selects tuples of [`{}`].", view.ident);

@@ -135,7 +135,7 @@ pub struct BySku {
 }
 
 fn some(sku: &Sku, day: &str) -> ::std::option::Option<::std::string::String> {
-    ::std::option::Option::Some(::std::format!("{} {day}", sku.0))
+    (!day.is_empty()).then(|| ::std::format!("{} {day}", sku.0))
 }
 
 /// Some of its fields.

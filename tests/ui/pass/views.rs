@@ -32,9 +32,8 @@ mod records {
         amount: i64,
     }
 
-    #[expect(clippy::trivially_copy_pass_by_ref, clippy::cast_possible_truncation, reason = "short")]
     fn rounded(amount: &Option<f64>) -> Option<i64> {
-        amount.map(|amount| amount as i64)
+        amount.filter(|amount| *amount > 0.0).map(|_| 1)
     }
 
     impl Cost {
