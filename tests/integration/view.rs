@@ -338,3 +338,63 @@ async fn a_backfill_fetches_the_columns_of_the_view_alone() {
     assert!(ranges.len() >= 2 && fetched * 20 < size, "{fetched} of {size}");
     assert_eq!(dataset.view::<Small>().lookup("*").await.unwrap(), [0, 1, 2].map(|small| Small { small }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_marker_has_the_time_as_it_is_stored() {
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(part), views(Times))]
+    struct Timed {
+        part: String,
+        #[record(timestamp = "ms")]
+        at: DateTime<Utc>,
+        fine: DateTime<Utc>,
+    }
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, View)]
+    #[view(of = Timed, name = "times")]
+    struct Times {
+        at: DateTime<Utc>,
+        fine: DateTime<Utc>,
+    }
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Timed>::new(&dataset);
+    let at = DateTime::from_timestamp_nanos(1_774_051_200_123_456_789);
+    store.write(&[Timed { part: "a".into(), at, fine: at }]).await.unwrap();
+    let read = store.read_all().await.unwrap().remove(0);
+    let view = dataset.view::<Times>();
+    assert_eq!(view.lookup(Times::patterns().at(read.at).fine(read.fine)).await.unwrap().len(), 1);
+    let markers = world.keys_with("/_matview/");
+    view.backfill("*").await.unwrap();
+    assert_eq!(world.keys_with("/_matview/"), markers);
+    assert!(markers[0].contains("at=2026-03-21T00:00:00.123Z/fine=2026-03-21T00:00:00.123456Z/"), "{markers:?}");
+}
+
+/// How long a look-up takes where each request takes 20 ms.
+async fn timed(world: &Virtual, lookup: s3store::Lookup<SkuPeriod>) -> (usize, Duration) {
+    let before = world.clock.now();
+    let found = lookup.await.unwrap().len();
+    (found, (world.clock.now() - before).to_std().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_markers_are_listed_side_by_side_where_patterns_allow_it() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    for sku in 0..100 {
+        for customer in 0..1_000 {
+            let key =
+                format!("{PREFIX}/_matview/sku_period_idx/sku={sku:03}/customer={customer:04}/month=2026-03/m.matview");
+            world.s3.put_object(BUCKET, &key, "");
+        }
+    }
+    world.s3.inject(Fault::any().always().delay(Duration::from_millis(20)));
+    let view = dataset.view::<SkuPeriod>();
+    let (all, one_by_one) = timed(&world, view.lookup("*")).await;
+    let each: Vec<String> = (0..100).map(|sku| format!("sku={sku:03}/*/*")).collect();
+    let (same, side_by_side) = timed(&world, view.lookup(each)).await;
+    println!("100,000 markers: one LIST after the other {one_by_one:?}, side by side {side_by_side:?}");
+    assert_eq!((all, same), (100_000, 100_000));
+    assert_eq!(one_by_one, Duration::from_millis(100 * 20));
+    // 100 listings of one page, 32 at once.
+    assert_eq!(side_by_side, Duration::from_millis(4 * 20));
+}

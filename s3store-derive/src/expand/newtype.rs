@@ -33,13 +33,13 @@ pub(super) fn items(ident: &Ident, field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     let encoding = encoding(field);
     let at = located(ty.span());
-    let column = delegated(&Delegated {
-        at,
-        ident,
-        inner: quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>),
-        to: emit!(&value.0),
-        from: emit!(.map(Self)),
-    });
+    let inner = quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>);
+    let stored = quote_spanned! {at=>
+        fn stored(value: &Self) -> ::core::option::Option<Self> {
+            #inner::stored(&value.0).map(Self)
+        }
+    };
+    let column = delegated(&Delegated { at, ident, inner, to: emit!(&value.0), from: emit!(.map(Self)), stored });
     emit! {
         #column
 
@@ -78,10 +78,14 @@ pub(super) struct Delegated<'a> {
     pub(super) to: TokenStream,
     /// From a `Result` of what is stored to one of `Self`.
     pub(super) from: TokenStream,
+    /// The function `stored`, where the stored value may be another one.
+    pub(super) stored: TokenStream,
 }
 
 /// An implementation of `ColumnType` by that of another type.
-pub(super) fn delegated(&Delegated { at, ident, ref inner, ref to, ref from }: &Delegated<'_>) -> TokenStream {
+pub(super) fn delegated(
+    &Delegated { at, ident, ref inner, ref to, ref from, ref stored }: &Delegated<'_>,
+) -> TokenStream {
     quote_spanned! {at=>
         #[automatically_derived]
         impl _s3store::ColumnType for #ident {
@@ -104,6 +108,7 @@ pub(super) fn delegated(&Delegated { at, ident, ref inner, ref to, ref from }: &
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
                 #inner::push(#to, builder)
             }
+            #stored
             fn push_null(builder: &mut Self::Builder) {
                 #inner::push_null(builder);
             }

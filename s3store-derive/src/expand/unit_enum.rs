@@ -202,6 +202,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
         to: emit!(&_s3store::EnumInteger::integer(value)),
         from: emit!(.and_then(_s3store::enum_of)),
+        stored: TokenStream::new(),
     });
     Some(emit! {
         #[automatically_derived]

@@ -192,7 +192,8 @@ fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
             tuple: &mut _s3store::Tuple,
         ) -> ::core::result::Result<::core::primitive::bool, _s3store::ValueError> {
             #columns
-            #(let #fields = #column_locals.of(record);)*
+            #(let #readings = #column_locals.stored(record);)*
+            #(let #fields = #readings.as_ref().unwrap_or(#column_locals.of(record));)*
             #body
         }
 

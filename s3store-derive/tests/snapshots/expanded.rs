@@ -636,9 +636,12 @@ const _: () = {
                 .charge_period;
             let column1 = &<Cost as _s3store::Record>::COLUMNS.calculated_at;
             let column2 = &<Cost as _s3store::Record>::COLUMNS.net_cost;
-            let field0 = column0.of(record);
-            let field1 = column1.of(record);
-            let field2 = column2.of(record);
+            let reading0 = column0.stored(record);
+            let reading1 = column1.stored(record);
+            let reading2 = column2.stored(record);
+            let field0 = reading0.as_ref().unwrap_or(column0.of(record));
+            let field1 = reading1.as_ref().unwrap_or(column1.of(record));
+            let field2 = reading2.as_ref().unwrap_or(column2.of(record));
             let value2: ::core::option::Option<Bucket> = bucket_of(field2, field0);
             let ::core::option::Option::Some(value2) = value2 else {
                 return ::core::result::Result::Ok(false);
@@ -960,6 +963,9 @@ const _: () = {
             builder: &mut Self::Builder,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             <String as _s3store::ColumnType<_s3store::Plain>>::push(&value.0, builder)
+        }
+        fn stored(value: &Self) -> ::core::option::Option<Self> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::stored(&value.0).map(Self)
         }
         fn push_null(builder: &mut Self::Builder) {
             <String as _s3store::ColumnType<_s3store::Plain>>::push_null(builder);

@@ -76,6 +76,13 @@ pub trait ColumnType<E = Plain>: Sized {
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
 
+    /// The value as it comes back when it is read, where storing it cuts something off: a time to its column's unit.
+    #[doc(hidden)]
+    #[inline]
+    fn stored(_value: &Self) -> Option<Self> {
+        None
+    }
+
     /// Collects the column `name` of records, from the field that `field` gives.
     #[doc(hidden)]
     fn collector<R, F>(name: &'static str, field: F) -> Box<dyn Collect<R>>
@@ -205,6 +212,16 @@ impl<R, T, E> Column<R, T, E> {
     #[must_use]
     pub const fn is_set_by_write(&self) -> bool {
         self.set_by_write
+    }
+
+    /// The field of a record as it comes back when it is read, where that differs.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn stored(&self, record: &R) -> Option<T>
+    where
+        T: ColumnType<E>,
+    {
+        T::stored(self.of(record))
     }
 
     /// The field of a record.

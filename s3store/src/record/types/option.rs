@@ -32,6 +32,10 @@ impl<T: ColumnType<E>, E: Passes> ColumnType<E> for Option<T> {
         T::builder(rows, size)
     }
 
+    fn stored(value: &Self) -> Option<Self> {
+        T::stored(value.as_ref()?).map(Some)
+    }
+
     #[inline]
     fn push(value: &Self, builder: &mut T::Builder) -> Result<(), ValueError> {
         match value {

@@ -8,7 +8,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::number::{Fixed, FixedReader};
 use super::{Listed, mismatch, typed};
@@ -209,6 +209,12 @@ macro_rules! times {
                 let (seconds, nanos) = parts(value);
                 builder.push(count::<E>(seconds, nanos)?);
                 Ok(())
+            }
+
+            fn stored(value: &Self) -> Option<Self> {
+                let parts: fn(&Self) -> (i64, u32) = $push;
+                let beyond = parts(value).1 % E::Unit::NANOS;
+                (beyond > 0).then(|| *value - TimeDelta::nanoseconds(beyond.into()))
             }
 
             #[inline]
