@@ -1,7 +1,7 @@
 //! The record types that the tests write and read.
 
 use chrono::{DateTime, Utc};
-use s3store::Record;
+use s3store::{Record, View};
 
 /// A record without an entity key, so that a duplicate shows.
 #[derive(Debug, Clone, PartialEq, Eq, Record)]
@@ -11,6 +11,13 @@ pub struct Event {
     pub id: i64,
     #[record(inserted_at)]
     pub inserted_at: Option<DateTime<Utc>>,
+}
+
+/// The partitions of [`Event`], as a view.
+#[derive(Debug, Clone, PartialEq, Eq, View)]
+#[view(of = Event, name = "parts")]
+pub struct Parts {
+    pub part: String,
 }
 
 impl Event {

@@ -11,7 +11,7 @@ use super::strike::Hit;
 use super::target::{FIRST, Target};
 use super::watch::Watch;
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, pass, sent_by};
-use crate::integration::records::Event;
+use crate::integration::records::{Event, Parts};
 
 const TOKEN: &str = "job-1";
 pub(super) const RETRY: &str = "second-writer";
@@ -130,7 +130,7 @@ pub(super) async fn run(case: Case) -> Ended {
     let name = format!("{case:?}");
     let Stage { world, first, other } = stage(case.shape).await;
     let s3 = &world.s3;
-    let mut watch = Watch::new(s3, &other);
+    let mut watch = Watch::new(s3, &other).with_views(case.shape.views);
 
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
     let told = first_write(&world, &first, &case).await;
@@ -251,7 +251,10 @@ async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str)
 /// A write of all records, and what it tells about each partition.
 pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
     let records = Event::of(shape.names(), RECORDS);
-    let store = Store::<Event>::new(&dataset);
+    let mut store = Store::<Event>::new(&dataset);
+    if shape.views {
+        store = store.with_view::<Parts>().unwrap();
+    }
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
     let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
     let result = match shape.restamps {

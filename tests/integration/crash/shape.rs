@@ -13,6 +13,8 @@ pub(super) struct Shape {
     pub(super) partitions: usize,
     /// Whether it restamps by itself what is late.
     pub(super) restamps: bool,
+    /// Whether the record has a view, with one marker for each partition.
+    pub(super) views: bool,
     backend: Backend,
 }
 
@@ -36,11 +38,22 @@ enum Backend {
 }
 
 impl Shape {
-    pub(super) const WITHOUT_TOKEN: Self =
-        Self { token: false, way: Way::Usual, partitions: 1, restamps: false, backend: Backend::Conditional };
+    pub(super) const WITHOUT_TOKEN: Self = Self {
+        token: false,
+        way: Way::Usual,
+        partitions: 1,
+        restamps: false,
+        views: false,
+        backend: Backend::Conditional,
+    };
     pub(super) const WITH_TOKEN: Self = Self { token: true, ..Self::WITHOUT_TOKEN };
     pub(super) const PROVING: Self = Self { way: Way::Proving, ..Self::WITH_TOKEN };
     pub(super) const PROVEN: Self = Self { way: Way::Proven, ..Self::WITH_TOKEN };
+
+    /// Of a record with a view.
+    pub(super) const fn with_views(self) -> Self {
+        Self { views: true, ..self }
+    }
 
     pub(super) const fn to_two_partitions(self) -> Self {
         Self { partitions: 2, ..self }

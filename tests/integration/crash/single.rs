@@ -29,6 +29,16 @@ fn with_token() {
 }
 
 #[test]
+fn with_views() {
+    enumerate(Shape::WITH_TOKEN.with_views(), 5, 800);
+}
+
+#[test]
+fn two_partitions_with_views() {
+    enumerate(Shape::WITHOUT_TOKEN.with_views().to_two_partitions(), 8, 800);
+}
+
+#[test]
 fn optimistic() {
     enumerate(Shape::PROVING, 5, 800);
 }

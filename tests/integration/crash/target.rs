@@ -25,7 +25,7 @@ impl Target {
         let mut targets: Vec<Self> = Vec::new();
         for request in requests.iter().filter(|request| sent_by(request, FIRST)) {
             let key = request.key.as_deref().unwrap_or_default();
-            let suffix = [".parquet", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
+            let suffix = [".parquet", ".matview", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
             let partition = PARTITIONS.into_iter().find(|name| key.contains(&format!("part={name}")));
             let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("what is {request:?}?") };
             let mut target = Self { operation: request.operation, suffix, partition, before: 0 };
@@ -41,7 +41,7 @@ impl Target {
 
     /// Whether it is a ref's or a commit's PUT: before the ref, nothing of a write is in the stream, and no time counts.
     pub(super) fn is_of_the_stream(&self) -> bool {
-        self.operation == Operation::Put && self.suffix != ".parquet"
+        self.operation == Operation::Put && [".ref", ".commit"].contains(&self.suffix)
     }
 
     /// Whether both are tries of one request, or put the same object.

@@ -29,13 +29,20 @@ pub(super) struct Watch {
     reported: Vec<Commit>,
     /// Partition and insertion time of attempts that were reported as not committed.
     dead: Vec<(String, i64)>,
+    /// Whether what is visible must have its markers.
+    views: bool,
 }
 
 impl Watch {
     pub(super) fn new(s3: &S3, reader: &Dataset) -> Self {
         let reader = Store::new(reader);
         let (commits, seen) = (BTreeMap::new(), Vec::new());
-        Self { s3: s3.clone(), reader, commits, seen, reported: Vec::new(), dead: Vec::new() }
+        Self { s3: s3.clone(), reader, commits, seen, reported: Vec::new(), dead: Vec::new(), views: false }
+    }
+
+    /// Of a record with a view, or without.
+    pub(super) fn with_views(self, views: bool) -> Self {
+        Self { views, ..self }
     }
 
     /// Takes note of what a writer was told about each partition.
@@ -102,6 +109,10 @@ impl Watch {
         );
         assert!(self.s3.object(BUCKET, &reference).is_some(), "{stage}: {key} has no ref {reference}");
         assert_eq!(number("rowcount"), RECORDS, "{stage}: {key}");
+        if self.views {
+            let marker = format!("{PREFIX}/_matview/parts/{partition}/m.matview");
+            assert!(self.s3.object(BUCKET, &marker).is_some(), "{stage}: {key} is visible without {marker}");
+        }
         (1..=RECORDS).map(|id| (partition.to_owned(), id, number("insertedat"))).collect()
     }
 
