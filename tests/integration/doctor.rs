@@ -95,7 +95,7 @@ async fn damage_is_found() {
     let foreign = store.write(&Event::of(&["c"], 5)).await.unwrap().remove(0);
     let body = world.s3.object(BUCKET, &foreign.data_path).unwrap().body;
     world.s3.put_object(BUCKET, &other_rows.data_path, body);
-    world.s3.put_object(BUCKET, &broken.data_path, "no parquet");
+    world.s3.put_object(BUCKET, &broken.data_path, "");
     world.s3.put_object(BUCKET, &format!("{PREFIX}/data/part=e/{}.commit", no_meta.token), "");
     let report = examined(&dataset).await;
     let texts = texts(&report);

@@ -65,7 +65,8 @@ async fn write(store: &Store<Item>, writer: u64, folder: &Path) {
         // Whatever went wrong: the same again, until it is committed in time.
         match store.write(&batch(writer, next)).token(token).restamp_late(5).await {
             Ok(_) => {
-                writeln!(log, "{next}").unwrap();
+                // At once: a kill between two writes would leave half a line.
+                log.write_all(format!("{next}\n").as_bytes()).unwrap();
                 next += 1;
                 // Not before: the batch at which it was killed may be committed.
                 if folder.join("stop").exists() {

@@ -35,6 +35,7 @@ impl Dataset {
     /// It lists all objects of the dataset and holds their names in memory.
     ///
     /// # Errors
+    /// [`ClockSkew`](crate::ErrorKind::ClockSkew) where the local clock is ahead by more than the dataset allows;
     /// [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers. What can't
     /// be read is a [finding](Finding::Unreadable), not an error.
     ///
@@ -111,6 +112,8 @@ async fn examine(dataset: &Dataset, scope: Scope) -> Result<Diagnosis> {
     // Up to the present: what was restamped may have its ref behind the window.
     let since = Offset::of(keys.offset_at(scope.since));
     each_page(dataset, &keys.ref_prefix(), Some(&since), |objects| seen.add_refs(keys, objects)).await?;
+    // With a clock that is ahead, the window would reach into writes under way.
+    dataset.check_reader_clock()?;
     each_page(dataset, &keys.data_prefix(), None, |objects| seen.add_data(keys, objects)).await?;
 
     let mut diagnosis = Diagnosis::default();

@@ -11,7 +11,7 @@ use crate::write::Commit;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The findings, by partition and token.
+    /// The findings: objects that are no refs, then by partition and token, then what the files' footers tell.
     pub findings: Vec<Finding>,
     /// How many refs were stamped in the window.
     pub refs: u64,

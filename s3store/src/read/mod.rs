@@ -129,6 +129,10 @@ impl<T: Record> Read<T> {
 
     /// How many bytes may wait, decoded, for the consumer; and as many, as they lie in S3, for being decoded. Decoded
     /// bytes are those of the files' footers. Default 256 MiB. A single partition that is larger still passes, alone.
+    ///
+    /// What lies in S3 is known from a listing. The change stream knows a file's rows, but not its bytes: there it is
+    /// estimated, at first with 1 KiB a row and then from the files before, so that files of much larger rows may take
+    /// more than this until one of them has been read.
     pub fn read_ahead_bytes(mut self, bytes: u64) -> Self {
         self.ahead.bytes = bytes;
         self

@@ -17,6 +17,9 @@ const GAP_BYTES: u64 = 16 << 10;
 
 /// The footer of a file of `size` bytes: 1 GET, or 2 where it is large. `None` where the file is gone.
 pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64) -> Result<Option<Footer>> {
+    if size == 0 {
+        return Err(Error::invalid_data(format!("{key}: it is empty")));
+    }
     let mut wanted = FOOTER_BYTES;
     loop {
         let Some(tail) = range(dataset, key, size.saturating_sub(wanted)..size).await? else { return Ok(None) };

@@ -144,7 +144,7 @@ impl<Parts> HasParts<Parts> for DateTime<Utc> {}
 /// Appends a record's value in a format of these parts.
 ///
 /// # Errors
-/// See [`push_formatted`].
+/// A value that has no text in the format.
 pub fn push_parts<Parts, T: HasParts<Parts>>(value: &T, format: &str, text: &mut String) -> Result<(), ValueError> {
     push_formatted(value, format, text)
 }
@@ -170,5 +170,47 @@ mod tests {
         let shifted = DateTime::<Utc>::parse_in("2026-03-17T12:15:01+02:00", "rfc3339").unwrap();
         assert_eq!(shifted.to_rfc3339(), "2026-03-17T10:15:01+00:00");
         assert!(DateTime::<Utc>::parse_in("2026", "%Y-%m").is_err());
+    }
+}
+
+#[cfg(test)]
+mod vector_tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// What a view makes of times, and reads back, is what Go prints and parses.
+    #[test]
+    fn formatted_times_are_those_of_go() {
+        let vectors: Value = serde_json::from_str(include_str!("../../../tests/data/wire-vectors.json")).unwrap();
+        let cases = vectors["marker_times"].as_array().unwrap();
+        assert!(cases.len() > 50);
+        for case in cases {
+            let text = case["text"].as_str().unwrap();
+            let format = match case["format"].as_str().unwrap() {
+                "rfc3339" => RFC_3339,
+                "rfc3339_nano" => RFC_3339_NANOS,
+                "month" => "%Y-%m",
+                "day" => "%F",
+                "hour" => "%Y-%m-%dT%H",
+                "compact" => "%Y%m%d",
+                other => panic!("{other}"),
+            };
+            let time = |nanos: &Value| DateTime::from_timestamp_nanos(nanos.as_str().unwrap().parse().unwrap());
+            if let nanos @ Value::String(_) = &case["nanos"]
+                && case["parse_only"] != true
+            {
+                assert_eq!(time(nanos).text_in(format).unwrap(), text, "{format}");
+                if format == RFC_3339_NANOS {
+                    // The default of a view's column.
+                    let mut plain = String::new();
+                    crate::record::PartitionValue::render(&time(nanos), &mut plain).unwrap();
+                    assert_eq!(plain, text);
+                }
+            }
+            let parsed = DateTime::<Utc>::parse_in(text, format);
+            assert_eq!(parsed.is_ok(), case["ok"] == true, "{format} {text}");
+            assert_eq!(parsed.ok(), Some(&case["parsed_nanos"]).filter(|nanos| nanos.is_string()).map(time));
+        }
     }
 }

@@ -268,18 +268,20 @@ impl Bucket {
         if self.settings.client_retries == ClientRetries::Off {
             request = request.config_override(without_retries());
         }
-        let answer = async {
-            let answer = request.send().await.map_err(Failure::from_sdk)?;
-            let declared = answer.content_length();
-            let body = answer.body.collect().await.map_err(Failure::body)?.into_bytes();
-            match declared.and_then(|length| u64::try_from(length).ok()) {
-                Some(length) if length != body.len() as u64 => {
-                    Err(Failure::body(format!("{} of {length} bytes arrived", body.len())))
-                }
-                _ => Ok(body),
+        let started = self.shared.clock.monotonic();
+        let least = self.settings.try_deadline;
+        let answer = self.limit(deadline(least, size), request.send()).await?.map_err(Failure::from_sdk)?;
+        // How large it is, the answer knows best: `size` may be an estimate.
+        let declared = answer.content_length().and_then(|length| u64::try_from(length).ok());
+        let passed = self.shared.clock.monotonic().saturating_duration_since(started);
+        let left = deadline(least, declared.unwrap_or(size)).saturating_sub(passed);
+        let body = self.limit(left, answer.body.collect()).await?.map_err(Failure::body)?.into_bytes();
+        match declared {
+            Some(length) if length != body.len() as u64 => {
+                Err(Failure::body(format!("{} of {length} bytes arrived", body.len())))
             }
-        };
-        self.limit(deadline(self.settings.try_deadline, size), answer).await?
+            _ => Ok(body),
+        }
     }
 
     /// An object's metadata, or `None` where there is no such object.

@@ -23,6 +23,11 @@ use crate::record::Record;
 /// How long a follower that has caught up waits for more, unless it is told otherwise.
 const PACE: Duration = Duration::from_secs(1);
 
+/// Faster would be a busy loop.
+const FASTEST_PACE: Duration = Duration::from_millis(10);
+
+const SLOWEST_PACE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The longest pause after failures.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -35,9 +40,9 @@ const POLLS_A_PACE: u32 = 10;
 /// Following the change stream, made by [`Store::follow`]. Take [`entries`](Follow::entries) or
 /// [`records`](Follow::records).
 ///
-/// While there is more, one poll follows the other. After that a poll is made at the [pace](Follow::pace), and also, so
-/// that nothing waits longer than its settle window, at the moment when the first unsettled ref that was seen becomes
-/// settled; at most ten times a pace.
+/// While there is more, one poll follows the other. After that a poll is made at the [pace](Follow::pace), and also at
+/// the moment when the first unsettled ref that was seen becomes settled; at most ten times a pace. So what is written
+/// comes once its settle window is over, unless the pace is longer than that.
 #[must_use = "nothing is polled until its stream is"]
 pub struct Follow<T> {
     store: Store<T>,
@@ -57,9 +62,9 @@ impl<T: Record> Follow<T> {
         self
     }
 
-    /// How long to wait between two polls where there is nothing to be had. Default 1 s.
+    /// How long to wait between two polls where there is nothing to be had: 10 ms to a day. Default 1 s.
     pub fn pace(mut self, pace: Duration) -> Self {
-        self.pace = pace;
+        self.pace = pace.clamp(FASTEST_PACE, SLOWEST_PACE);
         self
     }
 

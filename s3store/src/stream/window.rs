@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeZone};
 
 use crate::clock::micros_from;
 
-/// A half-open window of time over the instants when refs were stamped, in microseconds. `None` is an open end.
+/// A half-open window of time over the instants when refs were stamped, in whole microseconds: for ends that are known
+/// when the program runs. Otherwise write a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     pub(crate) since: Option<i64>,
@@ -48,6 +49,22 @@ windows!(
     (RangeTo<DateTime<Z>>, range => None, Some(micros_from(&range.end)))
 );
 
+impl Window {
+    /// From `since` up to before `until`; `None` for an open end.
+    #[must_use]
+    pub fn new<Z: TimeZone>(since: Option<DateTime<Z>>, until: Option<DateTime<Z>>) -> Self {
+        Self { since: since.as_ref().map(micros_from), until: until.as_ref().map(micros_from) }
+    }
+}
+
+impl sealed::Sealed for Window {}
+
+impl IntoWindow for Window {
+    fn into_window(self) -> Window {
+        self
+    }
+}
+
 impl sealed::Sealed for RangeFull {}
 
 impl IntoWindow for RangeFull {
@@ -78,5 +95,6 @@ mod tests {
         assert_eq!((..until).into_window(), Window { since: None, until: Some(5) });
         assert_eq!((since..since).into_window(), Window { since: Some(5), until: Some(5) });
         assert_eq!((..).into_window(), Window::default());
+        assert_eq!(Window::new(Some(since), None).into_window(), (since..).into_window());
     }
 }

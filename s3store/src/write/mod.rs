@@ -105,6 +105,9 @@ impl<T: RootRecord> Store<T> {
 impl<T: Record> Store<T> {
     /// The commit of a token in a partition, if there is one: equal to what the write returned.
     ///
+    /// Whether it was late for the change stream is not told here: a write with the token tells, and so does
+    /// [`doctor`](crate::Dataset::doctor).
+    ///
     /// `partition` is the key, `name=value/name=value`. `token` is the caller's, or the one of an
     /// [`Unknown`] outcome.
     ///
@@ -222,6 +225,9 @@ macro_rules! write_builder {
             /// readers of the stream. A retry that finds a late commit restamps it again, since it can't know of an
             /// earlier restamp: readers may see the records once more, which an entity key collapses. Where no ref
             /// lands in time, the commit is reported as late.
+            ///
+            /// # Errors
+            /// As without; what was not restamped in time is late. Only what may pass is tried again.
             ///
             /// # Cancel safety
             /// As without; the tries end when the future is dropped, but for a ref that is under way.

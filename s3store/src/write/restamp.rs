@@ -9,7 +9,7 @@ use super::protocol::{self, Outcome};
 use super::token::Tokens;
 use super::{BoxFuture, Write, WritePartition, judge};
 use crate::dataset::{Dataset, Store};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
 use crate::record::RootRecord;
 use crate::store::pause_after;
@@ -157,7 +157,12 @@ async fn stamp<T: RootRecord>(store: &Store<T>, commit: Commit, tries: u32) -> R
             Ok(stamped) => return Ok(StampedCommit { stream_offset: stamped.offset, commit }),
             // The ref is there, but late itself; its warning is logged.
             Err(CommitError::Late(_)) => {}
-            Err(error) => tracing::warn!(%error, partition = commit.partition, "a late commit was not restamped"),
+            Err(error) => {
+                tracing::warn!(%error, partition = commit.partition, "a late commit was not restamped");
+                if error.kind() != Some(ErrorKind::Unavailable) {
+                    return Err(commit);
+                }
+            }
         }
         if let Some(pause) = pause_after(number.min(LONGEST_PAUSE_AFTER)).filter(|_| number < tries) {
             store.dataset().clock().sleep(pause).await;

@@ -42,7 +42,7 @@ pub fn each<T>(make: &[fn() -> T]) -> Vec<T> {
     make.iter().map(|make| make()).collect()
 }
 
-/// The value of a row, by [`ColumnType::get`], read by a function that is compiled once a type.
+/// The value of a row, by `ColumnType::get`, read by a function that is compiled once a type.
 ///
 /// # Errors
 /// It is a null, or none of its type.
