@@ -10,6 +10,9 @@
 //! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, a [`RecordStream`] or a
 //!   [`PartitionStream`].
 //! - [`Record::partitions`]: typed patterns.
+//! - [`Store::poll`], [`Store::follow`]: the change stream, from an [`Offset`] on; [`Store::read_range`]: a window of time.
+//! - [`Dataset::doctor`]: what late, failed and lost writes have left behind.
+//! - [`View`](trait@View) and [`Dataset::view`]: tuples of records' fields, looked up without reading a file.
 //!
 //! Everything async needs a tokio runtime.
 //!
