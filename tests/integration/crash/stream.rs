@@ -140,6 +140,11 @@ fn denied_with_token() {
 }
 
 #[test]
+fn two_partitions_with_token() {
+    enumerate(Shape::WITH_TOKEN.to_two_partitions(), Target::is_of_a_commit, 2_000, TOLD);
+}
+
+#[test]
 fn restamping() {
     enumerate(Shape::WITH_TOKEN.restamping(), Target::is_of_a_commit, 600, &["committed", "restamped", "unknown"]);
 }
