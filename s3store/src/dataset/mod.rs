@@ -149,7 +149,8 @@ impl Dataset {
 
     /// [`check_clock`](Self::check_clock) for a reader: a clock that is behind delays it, and is only warned of.
     pub(crate) fn check_reader_clock(&self) -> Result<()> {
-        self.0.guard.for_reader(self.0.bucket.skew()).check(self.0.bucket.skew(), self.0.timing.max_clock_skew)
+        let skew = self.0.bucket.skew();
+        self.0.guard.for_reader(skew).check(skew, self.0.timing.max_clock_skew)
     }
 
     /// Refuses, or warns, when the local clock is known to be off by more than the dataset allows.

@@ -72,7 +72,6 @@ async fn tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Resu
         if position % BATCH_ROWS == BATCH_ROWS - 1 {
             tokio::task::yield_now().await;
         }
-        tuple.clear();
         let taken = (view.tuple)(record, &mut tuple).map_err(|error| {
             let (name, row) = (T::description().record, rows.place(position));
             Error::invalid_input(format!("{name}, row {row}: view {:?}, {error}", view.name))
