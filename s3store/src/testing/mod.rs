@@ -67,7 +67,7 @@ use tokio::net::ToSocketAddrs;
 pub use bucket::{ConditionalPut, Object, Policy};
 pub use fault::{Fault, FaultBuilder, Meanwhile};
 pub use files::{Files, read_file};
-pub use instruments::{Instrument, InstrumentKind, instruments};
+pub use instruments::{Accounting, Instrument, InstrumentKind, instruments};
 pub use listener::Listener;
 pub use request::{Answer, Operation, Request};
 pub use time::ServerTime;

@@ -1,0 +1,97 @@
+//! What measuring costs: without a meter provider, with OpenTelemetry's SDK, and beside the request that is measured.
+//!
+//! `cargo bench -p benches --bench metrics`. The request is a HEAD on the in-process S3, which no network or disk slows
+//! down: against a real server the shares are smaller. Medians of interleaved runs in one process; the shares are the
+//! figure.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use benches::Plain;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
+use s3store::opentelemetry::metrics::MeterProvider;
+use s3store::testing::{Accounting, S3};
+use s3store::{Dataset, Store};
+
+const RUNS: usize = 101;
+const ACCOUNTS: u32 = 1_000;
+const REQUESTS: u32 = 100;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sdk = || Arc::new(SdkMeterProvider::builder().with_reader(PeriodicReader::builder(Discard).build()).build());
+    let (without, with) = (Accounting::new(None), Accounting::new(Some(sdk())));
+    let s3 = S3::with_bucket("warehouse");
+    let (plain, measured) = runtime.block_on(async {
+        drop(Dataset::init(s3.client(), "warehouse", "d").await?);
+        let plain = Dataset::open(s3.client(), "warehouse", "d").await?;
+        let provider: Arc<dyn MeterProvider + Send + Sync> = sdk();
+        let measured = Dataset::options().meter_provider(provider).open(s3.client(), "warehouse", "d").await?;
+        s3store::Result::<_>::Ok((Store::<Plain>::new(&plain), Store::<Plain>::new(&measured)))
+    })?;
+    let head = |store: &Store<Plain>| {
+        runtime.block_on(async {
+            for _ in 0..REQUESTS {
+                assert!(store.lookup_commit("period=2026", "token").await.is_ok_and(|found| found.is_none()));
+            }
+        });
+        s3.clear_requests();
+    };
+
+    let mut times: [Vec<Duration>; 6] = Default::default();
+    for _ in 0..RUNS {
+        let each: [(&dyn Fn(), u32); 6] = [
+            (&|| (0..ACCOUNTS).for_each(|_| without.request()), ACCOUNTS),
+            (&|| (0..ACCOUNTS).for_each(|_| with.request()), ACCOUNTS),
+            (&|| (0..ACCOUNTS).for_each(|_| without.call()), ACCOUNTS),
+            (&|| (0..ACCOUNTS).for_each(|_| with.call()), ACCOUNTS),
+            (&|| head(&plain), REQUESTS),
+            (&|| head(&measured), REQUESTS),
+        ];
+        for ((run, times_run), times) in each.into_iter().zip(&mut times) {
+            let began = Instant::now();
+            run();
+            times.push(began.elapsed() / times_run);
+        }
+    }
+    let [request, request_sdk, call, call_sdk, head, head_sdk] = times.map(median);
+    let share = |part: Duration| 100.0 * part.as_secs_f64() / head.as_secs_f64();
+    println!("medians of {RUNS} interleaved runs; shares of a HEAD on the in-process S3 that is looked up by a call");
+    println!("{:<34} {:>14} {:>14}", "", "no provider", "sdk");
+    println!("{:<34} {request:>14.0?} {request_sdk:>14.0?}", "measuring a request");
+    println!("{:<34} {call:>14.0?} {call_sdk:>14.0?}", "measuring a call");
+    println!("{:<34} {head:>14.1?} {head_sdk:>14.1?}", "a call with one request, all of it");
+    let (none, sdk) = (share(request + call), share(request_sdk + call_sdk));
+    println!("{:<34} {none:>13.2} % {sdk:>12.2} %", "share of measuring");
+    Ok(())
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Takes what the SDK exports, and leaves it.
+struct Discard;
+
+impl PushMetricExporter for Discard {
+    async fn export(&self, _: &ResourceMetrics) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn temporality(&self) -> Temporality {
+        Temporality::Cumulative
+    }
+}
