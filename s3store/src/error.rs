@@ -18,6 +18,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     source: Option<Source>,
+    error_type: ErrorType,
 }
 
 /// What a caller can do about an [`Error`].
@@ -43,9 +44,44 @@ pub enum ErrorKind {
     Cancelled,
 }
 
+/// What metrics tell of a failure: OpenTelemetry's `error.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ErrorType {
+    /// 412.
+    PreconditionFailed,
+    /// 404.
+    NotFound,
+    /// Throttled.
+    SlowDown,
+    /// 5xx.
+    Server,
+    /// 4xx.
+    Client,
+    /// No answer.
+    Transport,
+    /// Not of S3's making.
+    #[default]
+    Other,
+}
+
+impl ErrorType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::PreconditionFailed => "precondition_failed",
+            Self::NotFound => "not_found",
+            Self::SlowDown => "slowdown",
+            Self::Server => "server",
+            Self::Client => "client",
+            Self::Transport => "transport",
+            Self::Other => "other",
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None }))
+        let error_type = ErrorType::default();
+        Self(Box::new(Inner { kind, message: message.into(), source: None, error_type }))
     }
 
     pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
@@ -59,6 +95,15 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    pub(crate) fn with_type(mut self, error_type: ErrorType) -> Self {
+        self.0.error_type = error_type;
+        self
+    }
+
+    pub(crate) fn error_type(&self) -> ErrorType {
+        self.0.error_type
     }
 
     /// Puts words before the message, keeping kind and source: `context: message`.

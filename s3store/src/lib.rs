@@ -64,6 +64,7 @@ mod error;
 mod format;
 mod ids;
 mod merge;
+mod metrics;
 mod pattern;
 mod read;
 mod record;
@@ -105,6 +106,8 @@ pub use write::{
 pub use arrow;
 /// Dates and times as column types.
 pub use chrono;
+/// The OpenTelemetry that [`DatasetOptions::meter_provider`] speaks.
+pub use opentelemetry;
 /// Decimals as a column type.
 #[cfg(feature = "decimal")]
 pub use rust_decimal;

@@ -12,6 +12,7 @@ use super::options::{DatasetOptions, Unopened};
 use super::timing::{self, Found, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::GoDuration;
+use crate::metrics::{Method, Operation};
 use crate::store::{Class, Put, Strictly};
 
 /// Initialises a dataset when awaited. Made by [`Dataset::init`] and [`DatasetOptions::init`].
@@ -90,27 +91,38 @@ impl Init {
         let commit_timeout = GoDuration::try_from(timing.commit_timeout)?.to_string();
         let max_clock_skew = GoDuration::try_from(timing.max_clock_skew)?.to_string();
         let unopened = options.connect(client, bucket, prefix)?;
-
-        let found = timing::find(&unopened.bucket, &unopened.prefix).await?;
-        refuse_others(&unopened, found, timing)?;
-        if let Found { commit_timeout: Some(_), max_clock_skew: Some(_) } = found {
-            return Ok(Initialized::Found(unopened.into_dataset(timing)));
-        }
-        let mut created = false;
-        if found.commit_timeout.is_none() {
-            created |= put(&unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
-            // Another init may have been first: its values count, and its partner may not be written yet.
-            refuse_others(&unopened, timing::find(&unopened.bucket, &unopened.prefix).await?, timing)?;
-        }
-        if found.max_clock_skew.is_none() {
-            created |= put(&unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
-        }
-        let now = timing::find(&unopened.bucket, &unopened.prefix).await?;
-        refuse_others(&unopened, now, timing)?;
-        now.require(&unopened.bucket, &unopened.prefix)?;
+        let call = unopened.bucket.metrics().call(Method::Init);
+        let created = call.run(|_| put_missing(&unopened, timing, commit_timeout, max_clock_skew)).await?;
         let dataset = unopened.into_dataset(timing);
         Ok(if created { Initialized::Created(dataset) } else { Initialized::Found(dataset) })
     }
+}
+
+/// Puts what is not there yet, the commit timeout first, and refuses other values. Tells whether it put anything.
+async fn put_missing(
+    unopened: &Unopened,
+    timing: Timing,
+    commit_timeout: String,
+    max_clock_skew: String,
+) -> Result<bool> {
+    let found = timing::find(&unopened.bucket, &unopened.prefix).await?;
+    refuse_others(unopened, found, timing)?;
+    if let Found { commit_timeout: Some(_), max_clock_skew: Some(_) } = found {
+        return Ok(false);
+    }
+    let mut created = false;
+    if found.commit_timeout.is_none() {
+        created |= put(unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
+        // Another init may have been first: its values count, and its partner may not be written yet.
+        refuse_others(unopened, timing::find(&unopened.bucket, &unopened.prefix).await?, timing)?;
+    }
+    if found.max_clock_skew.is_none() {
+        created |= put(unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
+    }
+    let now = timing::find(&unopened.bucket, &unopened.prefix).await?;
+    refuse_others(unopened, now, timing)?;
+    now.require(&unopened.bucket, &unopened.prefix)?;
+    Ok(created)
 }
 
 impl IntoFuture for Init {
@@ -144,7 +156,7 @@ fn refuse_others(unopened: &Unopened, found: Found, wanted: Timing) -> Result<()
 
 /// Puts a configuration object unless it exists, and tells whether it did.
 async fn put(unopened: &Unopened, key: String, body: String) -> Result<bool> {
-    let permit = unopened.bucket.permit().await?;
+    let permit = unopened.bucket.permit(Operation::Put).await?;
     let put = Put::new(&key, Bytes::from(body));
     match unopened.bucket.put_new(&permit, &put, Strictly::No).await {
         Ok(()) => Ok(true),

@@ -3,6 +3,7 @@
 use super::Dataset;
 use crate::error::Result;
 use crate::format::CommitMeta;
+use crate::metrics::Operation;
 use crate::store::{ListFrom, Page, Permit};
 
 /// A commit as it was found.
@@ -16,9 +17,22 @@ pub(crate) struct FoundCommit {
 impl Dataset {
     /// One page of the keys below `prefix`: 1 LIST.
     pub(crate) async fn list_page(&self, prefix: &str, from: ListFrom<'_>) -> Result<Page> {
-        let permit = self.requests().permit().await?;
+        let permit = self.requests().permit(Operation::List).await?;
         let page = self.requests().list(&permit, prefix, from).await;
         page.map_err(|failure| failure.into_error(format!("list {prefix}")))
+    }
+
+    /// All pages of the keys below `prefix`, from behind `after` on: 1 LIST each.
+    pub(crate) async fn each_page(&self, prefix: &str, after: Option<&str>, mut take: impl FnMut(Page)) -> Result<()> {
+        let mut next = None::<String>;
+        loop {
+            let mut page = self.list_page(prefix, ListFrom { after, next: next.as_deref(), limit: None }).await?;
+            next = page.next.take();
+            take(page);
+            if next.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// What lies under a commit's key: 1 HEAD.
@@ -26,7 +40,7 @@ impl Dataset {
     /// # Errors
     /// A commit whose metadata do not parse: it is never taken for "no commit".
     pub(crate) async fn find_commit(&self, key: &str) -> Result<Option<FoundCommit>> {
-        let permit = self.requests().permit().await?;
+        let permit = self.requests().permit(Operation::Head).await?;
         self.find_commit_with(&permit, key).await
     }
 

@@ -1,6 +1,7 @@
 //! The handle of a dataset: where it lies, its timing, and what all its readers and writers share.
 
 mod blocking;
+mod driven;
 mod guard;
 mod init;
 mod lookup;
@@ -17,6 +18,7 @@ use aws_sdk_s3::Client;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::blocking::blocking;
+pub(crate) use self::driven::{Driven, stopped};
 pub use self::guard::ClockGuard;
 pub(crate) use self::guard::{Proof, Proven};
 pub use self::init::{Init, Initialized};
@@ -28,6 +30,7 @@ use self::timing::Timing;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::format::Prefix;
+use crate::metrics::Metrics;
 use crate::store::Bucket;
 
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
@@ -137,6 +140,10 @@ impl Dataset {
 
     pub(crate) fn clock(&self) -> &Clock {
         self.0.bucket.clock()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        self.0.bucket.metrics()
     }
 
     pub(crate) fn tails(&self) -> &TaskTracker {

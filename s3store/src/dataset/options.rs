@@ -1,8 +1,11 @@
 //! How a dataset is opened.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use opentelemetry::metrics::MeterProvider;
 use tokio_util::task::TaskTracker;
 
 use super::guard::{ClockGuard, Proof};
@@ -12,13 +15,14 @@ use super::{Dataset, Inner};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Prefix;
+use crate::metrics::{Method, Provider};
 use crate::store::{Bucket, ClientRetries, Consistency, Settings};
 
 /// The suffix of S3 Express One Zone buckets.
 const DIRECTORY_BUCKET: &str = "--x-s3";
 
 /// Options for opening or initialising a [`Dataset`], made by [`Dataset::options`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DatasetOptions {
     max_inflight_requests: usize,
     consistency: Consistency,
@@ -26,6 +30,7 @@ pub struct DatasetOptions {
     client_retries: ClientRetries,
     try_deadline: Duration,
     clock: Clock,
+    meter_provider: Option<Provider>,
 }
 
 impl Default for DatasetOptions {
@@ -37,6 +42,7 @@ impl Default for DatasetOptions {
             client_retries: ClientRetries::default(),
             try_deadline: Duration::from_secs(30),
             clock: Clock::machine(),
+            meter_provider: None,
         }
     }
 }
@@ -85,6 +91,14 @@ impl DatasetOptions {
         self
     }
 
+    /// Where the dataset's metrics go. Default OpenTelemetry's global meter provider, as it is when the dataset is
+    /// opened: set it before. Where there is none, nothing is measured.
+    #[must_use]
+    pub fn meter_provider(mut self, provider: Arc<dyn MeterProvider + Send + Sync>) -> Self {
+        self.meter_provider = Some(provider);
+        self
+    }
+
     /// Opens a dataset.
     ///
     /// A commit timeout under 8 s, and a consistency level that this library doesn't know, are logged as warnings.
@@ -99,8 +113,11 @@ impl DatasetOptions {
     /// 2 GET, side by side.
     pub async fn open(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Dataset> {
         let unopened = self.connect(client, bucket.into(), prefix.into())?;
-        let found = timing::find(&unopened.bucket, &unopened.prefix).await?;
-        let timing = found.require(&unopened.bucket, &unopened.prefix)?;
+        let call = unopened.bucket.metrics().call(Method::Open);
+        let find = async |_| {
+            timing::find(&unopened.bucket, &unopened.prefix).await?.require(&unopened.bucket, &unopened.prefix)
+        };
+        let timing = call.run(find).await?;
         Ok(unopened.into_dataset(timing))
     }
 
@@ -133,8 +150,23 @@ impl DatasetOptions {
             consistency: self.consistency,
             try_deadline: self.try_deadline,
             client_retries: self.client_retries,
+            prefix: prefix.clone(),
         };
-        Ok(Unopened { bucket: Bucket::new(client, settings, self.clock), prefix, guard: self.clock_guard })
+        let bucket = Bucket::new(client, settings, self.meter_provider.as_ref(), self.clock);
+        Ok(Unopened { bucket, prefix, guard: self.clock_guard })
+    }
+}
+
+impl fmt::Debug for DatasetOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatasetOptions")
+            .field("max_inflight_requests", &self.max_inflight_requests)
+            .field("consistency", &self.consistency)
+            .field("clock_guard", &self.clock_guard)
+            .field("client_retries", &self.client_retries)
+            .field("try_deadline", &self.try_deadline)
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }
 

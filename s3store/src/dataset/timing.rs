@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{self, Prefix};
+use crate::metrics::Operation;
 use crate::store::Bucket;
 
 /// Below this a commit timeout is warned of: 1.67 times the pauses that a ref and a commit may spend in retries.
@@ -45,7 +46,7 @@ pub(super) async fn find(bucket: &Bucket, prefix: &Prefix) -> Result<Found> {
 }
 
 async fn get(bucket: &Bucket, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
-    let permit = bucket.permit().await?;
+    let permit = bucket.permit(Operation::Get).await?;
     let body = bucket.get(&permit, &key, 0).await.map_err(|failure| failure.into_error(format!("get {key}")))?;
     drop(permit);
     let Some(body) = body else { return Ok(None) };

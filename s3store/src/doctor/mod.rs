@@ -14,8 +14,8 @@ use crate::clock::micros;
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
+use crate::metrics::{Method, Tally};
 use crate::read::parts;
-use crate::store::{ListFrom, Listed};
 use crate::stream::{IntoWindow, Window};
 
 impl Dataset {
@@ -79,7 +79,7 @@ impl Doctor {
         self
     }
 
-    async fn run(self) -> Result<Report> {
+    async fn run(self, tally: &Tally) -> Result<Report> {
         let Self { dataset, window, footers } = self;
         let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
         let scope = Scope {
@@ -87,9 +87,9 @@ impl Doctor {
             until: window.until.map_or(settled, |until| until.min(settled)),
             commit_timeout: micros(dataset.commit_timeout()),
         };
-        let mut diagnosis = examine(&dataset, scope).await?;
+        let mut diagnosis = examine(&dataset, scope, tally).await?;
         if footers {
-            let found = count_rows(&dataset, std::mem::take(&mut diagnosis.footers)).await?;
+            let found = count_rows(&dataset, std::mem::take(&mut diagnosis.footers), tally).await?;
             diagnosis.findings.extend(found);
         }
         let Diagnosis { findings, refs, commits, files, .. } = diagnosis;
@@ -102,25 +102,34 @@ impl IntoFuture for Doctor {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(async move {
+            let call = self.dataset.metrics().call(Method::Doctor);
+            call.run(async |tally| self.run(&tally).await).await
+        })
     }
 }
 
-async fn examine(dataset: &Dataset, scope: Scope) -> Result<Diagnosis> {
+async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagnosis> {
     let keys = dataset.keys();
     let mut seen = Seen::default();
     // Up to the present: what was restamped may have its ref behind the window.
     let since = Offset::of(keys.offset_at(scope.since));
-    each_page(dataset, &keys.ref_prefix(), Some(&since), |objects| seen.add_refs(keys, objects)).await?;
+    dataset.each_page(&keys.ref_prefix(), Some(since.as_str()), |page| seen.add_refs(keys, page.objects)).await?;
     // With a clock that is ahead, the window would reach into writes under way.
     dataset.check_reader_clock()?;
-    each_page(dataset, &keys.data_prefix(), None, |objects| seen.add_data(keys, objects)).await?;
+    dataset.each_page(&keys.data_prefix(), None, |page| seen.add_data(keys, page.objects)).await?;
 
     let mut diagnosis = Diagnosis::default();
     diagnosis.findings.extend(seen.malformed());
-    let questions = stream::iter(seen.questions(keys, scope).into_iter().map(|(place, key)| async move {
+    tally.malformed_refs(diagnosis.findings.len() as u64);
+    let questions = seen.questions(keys, scope);
+    dataset.metrics().fanout(questions.len(), dataset.requests().permits());
+    let questions = stream::iter(questions.into_iter().map(|(place, key)| async move {
         let found = match &key {
-            Some(key) => dataset.find_commit(key).await,
+            Some(key) => {
+                tally.commit_head();
+                dataset.find_commit(key).await
+            }
             None => Ok(None),
         };
         (place, key, found)
@@ -136,28 +145,11 @@ async fn examine(dataset: &Dataset, scope: Scope) -> Result<Diagnosis> {
     Ok(diagnosis)
 }
 
-async fn each_page(
-    dataset: &Dataset,
-    prefix: &str,
-    after: Option<&Offset>,
-    mut take: impl FnMut(Vec<Listed>),
-) -> Result<()> {
-    let mut next = None::<String>;
-    loop {
-        let from = ListFrom { after: after.map(Offset::as_str), next: next.as_deref(), limit: None };
-        let page = dataset.list_page(prefix, from).await?;
-        take(page.objects);
-        match page.next {
-            Some(more) => next = Some(more),
-            None => return Ok(()),
-        }
-    }
-}
-
 /// What the files' footers say otherwise than their commits.
-async fn count_rows(dataset: &Dataset, footers: Vec<Footer>) -> Result<Vec<Finding>> {
+async fn count_rows(dataset: &Dataset, footers: Vec<Footer>, tally: &Tally) -> Result<Vec<Finding>> {
+    dataset.metrics().fanout(footers.len(), dataset.requests().permits());
     let counted = stream::iter(footers.into_iter().map(|Footer { commit, size }| async move {
-        match rows_of(dataset, &commit.data_path, size).await {
+        match rows_of(dataset, &commit.data_path, size, tally).await {
             Ok(None) => Ok(Some(Finding::CommitWithoutFile { commit })),
             Ok(Some(in_file)) if in_file == commit.row_count => Ok(None),
             Ok(Some(in_file)) => Ok(Some(Finding::RowCount { commit, in_file })),
@@ -169,8 +161,8 @@ async fn count_rows(dataset: &Dataset, footers: Vec<Footer>) -> Result<Vec<Findi
 }
 
 /// The rows that a file's footer tells; `None` where the file is gone.
-async fn rows_of(dataset: &Dataset, key: &str, size: u64) -> Result<Option<u64>> {
-    let footer = parts::footer(dataset, key, size).await?;
+async fn rows_of(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<u64>> {
+    let footer = parts::footer(dataset, key, size, tally).await?;
     footer.map(|footer| footer.rows().map_err(|error| error.context(key))).transpose()
 }
 

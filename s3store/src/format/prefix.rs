@@ -52,6 +52,19 @@ impl Prefix {
         format!("{self}/_config/max-clock-skew")
     }
 
+    /// What kind of object lies under a key, or under what begins like it.
+    pub(crate) fn object_kind(&self, key: &str) -> &'static str {
+        let Some(rest) = self.strip(key) else { return "other" };
+        match rest.split('/').nth(1) {
+            Some("_config") => "config",
+            Some("_ref") => "ref",
+            Some("_matview") => "marker",
+            Some("data") if rest.ends_with(".commit") => "commit",
+            Some("data") => "data",
+            _ => "other",
+        }
+    }
+
     /// What follows the prefix in a key of this dataset.
     pub(super) fn strip<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(self.0.as_str())

@@ -5,23 +5,32 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::resolve::{PartitionFiles, Seen};
 use crate::dataset::Dataset;
 use crate::error::Result;
+use crate::metrics::Tally;
 use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::store::{ListFrom, Listed, Page};
+use crate::store::{Listed, Page};
 
 /// The committed files that the patterns select.
-pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &[&str]) -> Result<Vec<PartitionFiles>> {
-    let plan = ListPlan::new(patterns, names);
+pub(super) async fn snapshot(
+    dataset: &Dataset,
+    patterns: Vec<Pattern>,
+    names: &[&str],
+    tally: &Tally,
+) -> Result<Vec<PartitionFiles>> {
+    let listings = ListPlan::new(patterns, names).into_listings();
     let side_by_side = dataset.requests().permits();
     let mut seen = Seen::default();
-    let mut listed = stream::iter(plan.into_listings().into_iter().map(|listing| list(dataset, listing)))
-        .buffer_unordered(side_by_side);
+    dataset.metrics().fanout(listings.len(), side_by_side);
+    let mut listed =
+        stream::iter(listings.into_iter().map(|listing| list(dataset, listing))).buffer_unordered(side_by_side);
     while let Some((listing, objects, date)) = listed.try_next().await? {
         seen.add(dataset.keys(), &listing, names, objects, date);
     }
     drop(listed);
 
     let questions = seen.questions(dataset.keys());
+    dataset.metrics().fanout(questions.len(), side_by_side);
     let mut answers = stream::iter(questions.into_iter().map(|question| async move {
+        tally.commit_head();
         let commit = dataset.find_commit(&question.commit_key).await?;
         Ok::<_, crate::Error>((question, commit.map(|found| found.meta)))
     }))
@@ -35,15 +44,11 @@ pub(super) async fn snapshot(dataset: &Dataset, patterns: Vec<Pattern>, names: &
 /// All pages of one listing, with the `Date` of the first.
 async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Listed>, Option<i64>)> {
     let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-    let (mut objects, mut date, mut next) = (Vec::new(), None, None::<String>);
-    loop {
-        let from = ListFrom { next: next.as_deref(), ..ListFrom::default() };
-        let Page { objects: more, next: after, date: now } = dataset.list_page(&prefix, from).await?;
-        date = date.or(now);
-        objects.extend(more);
-        match after {
-            Some(after) => next = Some(after),
-            None => return Ok((listing, objects, date)),
-        }
-    }
+    let (mut objects, mut date) = (Vec::new(), None);
+    let take = |page: Page| {
+        date = date.or(page.date);
+        objects.extend(page.objects);
+    };
+    dataset.each_page(&prefix, None, take).await?;
+    Ok((listing, objects, date))
 }

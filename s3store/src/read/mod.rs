@@ -6,6 +6,7 @@ mod pipeline;
 mod resolve;
 mod sink;
 mod sizes;
+mod watch;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -20,10 +21,12 @@ use self::pipeline::{Job, ReadAhead};
 pub(crate) use self::resolve::{File, PartitionFiles, Size};
 #[cfg(feature = "arrow")]
 pub use self::sink::BatchStream;
+use self::sink::Events;
 pub use self::sink::{PartitionStream, RecordStream};
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::merge::Keep;
+use crate::metrics::{Call, Method, Metrics, Tally};
 use crate::pattern::{IntoPatterns, Pattern};
 use crate::record::{ReadLayout, Record};
 
@@ -64,6 +67,7 @@ impl<T: Record> Store<T> {
         Read {
             dataset: self.dataset().clone(),
             source: Source::Patterns(patterns.into_patterns(T::Root::description().partition)),
+            asked: Asked::Snapshot,
             missing: Missing::Fatal,
             history: false,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
@@ -83,10 +87,53 @@ impl<T: Record> Store<T> {
 pub struct Read<T> {
     dataset: Dataset,
     source: Source,
+    asked: Asked,
     missing: Missing,
     history: bool,
     ahead: ReadAhead,
     records: PhantomData<fn() -> T>,
+}
+
+/// What a read counts as.
+#[derive(Debug, Clone)]
+pub(crate) enum Asked {
+    Snapshot,
+    Range,
+    Entries,
+    /// A part of another call.
+    Within(Arc<Tally>),
+}
+
+/// How a read is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sink {
+    Whole,
+    Records,
+    Partitions,
+    #[cfg(feature = "arrow")]
+    Batches,
+}
+
+impl Asked {
+    fn begin(&self, metrics: &Metrics, sink: Sink) -> Call {
+        let method = match (self, sink) {
+            (Self::Within(tally), _) => return Call::within(tally),
+            (Self::Snapshot, Sink::Whole) => Method::Read,
+            (Self::Snapshot, Sink::Records) => Method::ReadStream,
+            (Self::Snapshot, Sink::Partitions) => Method::ReadPartitions,
+            (Self::Range, Sink::Whole | Sink::Records) => Method::ReadRange,
+            (Self::Range, Sink::Partitions) => Method::ReadRangePartitions,
+            (Self::Entries, Sink::Whole | Sink::Records) => Method::ReadEntries,
+            (Self::Entries, Sink::Partitions) => Method::ReadEntriesPartitions,
+            #[cfg(feature = "arrow")]
+            (Self::Snapshot, Sink::Batches) => Method::ReadBatches,
+            #[cfg(feature = "arrow")]
+            (Self::Range, Sink::Batches) => Method::ReadRangeBatches,
+            #[cfg(feature = "arrow")]
+            (Self::Entries, Sink::Batches) => Method::ReadEntriesBatches,
+        };
+        metrics.call(method)
+    }
 }
 
 /// Where a read takes its files from.
@@ -97,15 +144,18 @@ pub(crate) enum Source {
     Files(FoundFiles),
 }
 
-/// Committed files: partitions in key order, files in key order.
-pub(crate) type FoundFiles = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
+/// Committed files: partitions in key order, files in key order. What finding them takes, it counts.
+pub(crate) type FoundFiles = Box<dyn FnOnce(Arc<Tally>) -> Finding + Send>;
+
+type Finding = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
 
 impl<T: Record> Read<T> {
     /// A read of files that the change stream leads to.
-    pub(crate) fn files(dataset: &Dataset, files: FoundFiles, missing: Missing) -> Self {
+    pub(crate) fn files(dataset: &Dataset, asked: Asked, files: FoundFiles, missing: Missing) -> Self {
         Self {
             dataset: dataset.clone(),
             source: Source::Files(files),
+            asked,
             missing,
             history: false,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
@@ -141,13 +191,13 @@ impl<T: Record> Read<T> {
     /// The records as a stream, one after the other.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> RecordStream<T> {
-        RecordStream::new(self.start(rows::<T>))
+        RecordStream::new(self.start(Sink::Records, rows::<T>))
     }
 
     /// The records by partition: a stream of each partition's key and rows.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn partitions(self) -> PartitionStream<T> {
-        PartitionStream::new(self.start(rows::<T>))
+        PartitionStream::new(self.start(Sink::Partitions, rows::<T>))
     }
 
     /// The records as Arrow batches, deduplicated and ordered alike, of the record's columns in its order. Strings and
@@ -155,19 +205,31 @@ impl<T: Record> Read<T> {
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
     pub fn batches(self) -> BatchStream {
-        BatchStream::new(self.start(own_columns))
+        BatchStream::new(self.start(Sink::Batches, own_columns))
     }
 
-    fn start<X: Send + 'static>(self, emit: fn(&ReadLayout, RecordBatch) -> Result<X>) -> sink::Start<X> {
+    fn start<X: Send + 'static>(self, sink: Sink, emit: fn(&ReadLayout, RecordBatch) -> Result<X>) -> Events<X> {
         let layout = ReadLayout::new(T::description(), T::Root::description());
         let keep = match (&layout.key, self.history) {
             (None, _) => Keep::All,
             (Some(_), true) => Keep::History,
             (Some(_), false) => Keep::Latest,
         };
-        let Self { dataset, ahead, missing, .. } = self;
-        let job = Job { dataset, layout: Arc::new(layout), keep, ahead, missing, emit };
-        sink::Start { job, source: self.source, names: T::Root::description().partition }
+        let Self { dataset, source, asked, ahead, missing, .. } = self;
+        let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
+        let begin = move || asked.begin(&metrics, sink);
+        Events::new(pipeline::BATCHES_READY, begin, move |out, tally| async move {
+            let partitions = match source {
+                Source::Patterns(Ok(patterns)) => list::snapshot(&dataset, patterns, names, &tally).await,
+                Source::Patterns(Err(error)) => Err(error),
+                Source::Files(find) => find(Arc::clone(&tally)).await,
+            };
+            let job = Job { dataset, layout: Arc::new(layout), keep, ahead, missing, emit, tally };
+            match partitions {
+                Ok(partitions) => job.run(partitions, out).await,
+                Err(error) => drop(out.send(Err(error)).await),
+            }
+        })
     }
 }
 
@@ -176,7 +238,7 @@ impl<T: Record> IntoFuture for Read<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(sink::collect(self.start(rows::<T>)))
+        Box::pin(sink::collect(self.start(Sink::Whole, rows::<T>)))
     }
 }
 

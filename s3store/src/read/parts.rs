@@ -8,6 +8,7 @@ use futures_util::future::try_join_all;
 use crate::codec::{FileReader, Footer, Step, Tail};
 use crate::dataset::{Dataset, blocking};
 use crate::error::{Error, Result};
+use crate::metrics::{Operation, Tally};
 
 /// How much of a file's end is fetched for its footer; more where the footer says so.
 const FOOTER_BYTES: u64 = 32 << 10;
@@ -16,13 +17,13 @@ const FOOTER_BYTES: u64 = 32 << 10;
 const GAP_BYTES: u64 = 16 << 10;
 
 /// The footer of a file of `size` bytes: 1 GET, or 2 where it is large. `None` where the file is gone.
-pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64) -> Result<Option<Footer>> {
+pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<Footer>> {
     if size == 0 {
         return Err(Error::invalid_data(format!("{key}: it is empty")));
     }
     let mut wanted = FOOTER_BYTES;
     loop {
-        let Some(tail) = range(dataset, key, size.saturating_sub(wanted)..size).await? else { return Ok(None) };
+        let Some(tail) = range(dataset, key, size.saturating_sub(wanted)..size, tally).await? else { return Ok(None) };
         match blocking(move || Footer::parse(tail, size)).await.map_err(|error| error.context(key))? {
             Tail::Footer(footer) => return Ok(Some(footer)),
             Tail::Needs(bytes) if bytes > wanted && wanted < size => wanted = bytes,
@@ -32,14 +33,19 @@ pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64) -> Result<Op
 }
 
 /// The next step of a file's reader that is no request: fetches what it needs. `None` where the file is gone.
-pub(crate) async fn step(dataset: &Dataset, key: &str, mut reader: FileReader) -> Result<Option<(FileReader, Step)>> {
+pub(crate) async fn step(
+    dataset: &Dataset,
+    key: &str,
+    mut reader: FileReader,
+    tally: &Tally,
+) -> Result<Option<(FileReader, Step)>> {
     loop {
         let next = blocking(move || reader.step().map(|step| (reader, step)));
         let (rest, step) = next.await.map_err(|error| error.context(key))?;
         reader = rest;
         let Step::Needs(ranges) = step else { return Ok(Some((reader, step))) };
         let ranges = coalesced(ranges);
-        let bodies = try_join_all(ranges.iter().map(|wanted| range(dataset, key, wanted.clone()))).await?;
+        let bodies = try_join_all(ranges.iter().map(|wanted| range(dataset, key, wanted.clone(), tally))).await?;
         let Some(bodies) = bodies.into_iter().collect::<Option<Vec<Bytes>>>() else { return Ok(None) };
         reader.push(ranges, bodies).map_err(|error| error.context(key))?;
     }
@@ -59,10 +65,12 @@ fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 /// 1 GET.
-async fn range(dataset: &Dataset, key: &str, wanted: Range<u64>) -> Result<Option<Bytes>> {
-    let permit = dataset.requests().permit().await?;
+async fn range(dataset: &Dataset, key: &str, wanted: Range<u64>, tally: &Tally) -> Result<Option<Bytes>> {
+    let permit = dataset.requests().permit(Operation::Get).await?;
     let body = dataset.requests().get_range(&permit, key, wanted).await;
-    body.map_err(|failure| failure.into_error(format!("get {key}")))
+    let body = body.map_err(|failure| failure.into_error(format!("get {key}")))?;
+    tally.bytes(body.as_ref().map_or(0, |body| body.len() as u64));
+    Ok(body)
 }
 
 #[cfg(test)]

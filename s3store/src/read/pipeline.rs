@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -13,20 +14,23 @@ use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::resolve::{File, PartitionFiles};
 use super::sizes::RowSizes;
+use super::watch::Watch;
 use crate::codec;
-use crate::dataset::{Dataset, blocking};
+use crate::dataset::{Dataset, blocking, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Keep, Source, merge};
+use crate::metrics::{Metrics, Operation, Tally};
 use crate::record::ReadLayout;
 
 /// Partitions whose downloads may have begun before they are decoded.
 const PARTITIONS_UNDER_WAY: usize = 64;
 
 /// Batches between the decoder and the consumer.
-const BATCHES_READY: usize = 2;
+pub(super) const BATCHES_READY: usize = 2;
 
 /// How far a read runs ahead of its consumer.
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +57,7 @@ pub(super) struct Job<X> {
     pub(super) missing: Missing,
     /// Makes of a merged batch what the sink emits. Runs where it may block.
     pub(super) emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
+    pub(super) tally: Arc<Tally>,
 }
 
 /// What comes out, in order.
@@ -77,35 +82,51 @@ impl<X: Send + 'static> Job<X> {
     /// Reads all partitions, sending what comes out; ends early when nobody listens any more.
     pub(super) async fn run(self, partitions: Vec<PartitionFiles>, out: Sender<Result<Event<X>>>) {
         let (begun, fetching) = channel(PARTITIONS_UNDER_WAY);
-        let job = &self;
+        let window = Arc::new(Semaphore::new(self.ahead.partitions.saturating_add(1).min(Semaphore::MAX_PERMITS)));
+        let watch = Arc::new(Watch::new(self.dataset.clock()));
+        let (job, seen) = (&self, &watch);
         let fetch = async move {
-            if let Err(error) = job.fetch(partitions, &begun).await {
+            if let Err(error) = job.fetch(partitions, seen, &begun).await {
                 // Ordered behind what was begun before it.
                 let _ = begun.send(Err(error)).await;
             }
         };
+        let slots = &window;
         let decode = async move {
-            if let Err(error) = job.decode(fetching, &out).await {
+            if let Err(error) = job.decode(fetching, slots, seen, &out).await {
                 let _ = out.send(Err(error)).await;
             }
         };
-        futures_util::join!(fetch, decode);
+        tokio::select! {
+            ((), ()) = futures_util::future::join(fetch, decode) => {}
+            () = watch.run(&self.tally, &window) => {}
+        }
     }
 
-    async fn fetch(&self, partitions: Vec<PartitionFiles>, begun: &Sender<Result<Fetching>>) -> Result<()> {
+    async fn fetch(
+        &self,
+        partitions: Vec<PartitionFiles>,
+        watch: &Arc<Watch>,
+        begun: &Sender<Result<Fetching>>,
+    ) -> Result<()> {
+        let metrics = self.dataset.metrics();
+        metrics
+            .fanout(partitions.iter().map(|partition| partition.files.len()).sum(), self.dataset.requests().permits());
         let reserve = Reserve::new(self.ahead.bytes);
         let sizes = Arc::new(RowSizes::new());
         for partition in partitions {
             let size = partition.files.iter().fold(0, |sum: u64, file| sum.saturating_add(sizes.of(file)));
-            let reserved = reserve.take(size).await?;
+            let reserved = reserve.take(size, metrics).await?;
             let fetch = |file: File| {
                 let one = Download {
                     dataset: self.dataset.clone(),
                     file: file.clone(),
                     missing: self.missing.clone(),
                     sizes: Arc::clone(&sizes),
+                    tally: Arc::clone(&self.tally),
+                    watch: Arc::clone(watch),
                 };
-                let download = tokio::spawn(one.run());
+                let download = tokio::spawn(one.run().in_current_span());
                 (file, AbortOnDropHandle::new(download))
             };
             let files = partition.files.into_iter().map(fetch).collect();
@@ -116,11 +137,18 @@ impl<X: Send + 'static> Job<X> {
         Ok(())
     }
 
-    async fn decode(&self, mut fetching: Receiver<Result<Fetching>>, out: &Sender<Result<Event<X>>>) -> Result<()> {
-        let window = Arc::new(Semaphore::new(self.ahead.partitions.saturating_add(1).min(Semaphore::MAX_PERMITS)));
+    async fn decode(
+        &self,
+        mut fetching: Receiver<Result<Fetching>>,
+        window: &Arc<Semaphore>,
+        watch: &Watch,
+        out: &Sender<Result<Event<X>>>,
+    ) -> Result<()> {
+        let (metrics, clock) = (self.dataset.metrics(), self.dataset.clock());
         let reserve = Reserve::new(self.ahead.bytes);
         while let Some(partition) = fetching.recv().await {
             let Fetching { key, files, reserved } = partition?;
+            watch.at(&key);
             let mut bodies = Vec::with_capacity(files.len());
             for (file, download) in files {
                 if let Some(body) = download.await.map_err(stopped)?? {
@@ -128,10 +156,17 @@ impl<X: Send + 'static> Job<X> {
                 }
             }
             let layout = Arc::clone(&self.layout);
+            let mut took = Duration::ZERO;
+            let mut began = clock.monotonic();
             let (files, size) = blocking(move || open(bodies, &layout)).await?;
+            took += clock.monotonic().saturating_duration_since(began);
 
-            let place = Arc::clone(&window).acquire_owned().await.map_err(closed)?;
-            let held = Held([place, reserve.take(size).await?]);
+            let (place, waited) = acquire(window, 1, metrics).await?;
+            if let Some(waited) = waited {
+                metrics.waited_for_slot(waited);
+            }
+            let held = Held([place, reserve.take(size, metrics).await?]);
+            began = clock.monotonic();
             let (layout, keep) = (Arc::clone(&self.layout), self.keep);
             let mut merged = blocking(move || merge(&layout, files, keep)).await;
             merged = merged.map_err(|error| error.context(format!("partition {key}")));
@@ -141,31 +176,32 @@ impl<X: Send + 'static> Job<X> {
             loop {
                 let (layout, emit) = (Arc::clone(&self.layout), self.emit);
                 let step = blocking(move || {
-                    let piece = merged.next().transpose()?.map(|batch| emit(&layout, batch)).transpose()?;
+                    let piece = merged.next().transpose()?;
+                    let piece =
+                        piece.map(|batch| Ok::<_, Error>((batch.num_rows(), emit(&layout, batch)?))).transpose()?;
                     Ok((merged, piece))
                 });
                 let (rest, piece) = step.await.map_err(|error| error.context(format!("partition {key}")))?;
+                took += clock.monotonic().saturating_duration_since(began);
                 merged = rest;
-                let Some(piece) = piece else { break };
+                let Some((rows, piece)) = piece else { break };
+                self.tally.records(rows as u64);
                 if out.send(Ok(Event::Piece(piece))).await.is_err() {
                     return Ok(());
                 }
+                watch.moved();
+                began = clock.monotonic();
             }
             drop((merged, reserved));
+            metrics.partition_decoded(took);
+            self.tally.partition();
             if out.send(Ok(Event::End(key, held))).await.is_err() {
                 return Ok(());
             }
+            watch.moved();
         }
         Ok(())
     }
-}
-
-/// Where a job's events go, and where they come out.
-type Channel<E> = (Sender<Result<E>>, Receiver<Result<E>>);
-
-/// The channel from a job to its consumer.
-pub(super) fn events<X>() -> Channel<Event<X>> {
-    channel(BATCHES_READY)
 }
 
 /// The fetching of one file.
@@ -174,25 +210,32 @@ struct Download {
     file: File,
     missing: Missing,
     sizes: Arc<RowSizes>,
+    tally: Arc<Tally>,
+    watch: Arc<Watch>,
 }
 
 impl Download {
     /// The file's bytes: 1 GET. `None` for one that is gone and may be.
     async fn run(self) -> Result<Option<Bytes>> {
-        let Self { dataset, file, missing, sizes } = self;
-        let permit = dataset.requests().permit().await?;
+        let Self { dataset, file, missing, sizes, tally, watch } = self;
+        let permit = dataset.requests().permit(Operation::Get).await?;
         let body = dataset.requests().get(&permit, &file.key, sizes.of(&file)).await;
         drop(permit);
         let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
+        watch.moved();
         match (&body, &missing) {
-            (Some(body), _) => sizes.learn(&file, body.len() as u64),
+            (Some(body), _) => {
+                sizes.learn(&file, body.len() as u64);
+                tally.file();
+                tally.bytes(body.len() as u64);
+            }
             (None, Missing::Fatal) => {
                 let gone = format!("{} was listed but is gone: somebody deleted it; read again", file.key);
                 return Err(Error::new(ErrorKind::Vanished, gone));
             }
             (None, Missing::Skipped(count)) => {
                 count.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(key = file.key, "a committed data file is gone and is skipped");
+                tally.missing(&file.key);
             }
         }
         Ok(body)
@@ -245,16 +288,30 @@ impl Reserve {
         Self { free: Arc::new(Semaphore::new(all as usize)), all }
     }
 
-    async fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit> {
+    async fn take(&self, bytes: u64, metrics: &Metrics) -> Result<OwnedSemaphorePermit> {
         let wanted = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.all);
-        Arc::clone(&self.free).acquire_many_owned(wanted).await.map_err(closed)
+        let (room, waited) = acquire(&self.free, wanted, metrics).await?;
+        if let Some(waited) = waited {
+            metrics.waited_for_bytes(waited);
+        }
+        Ok(room)
     }
+}
+
+/// Takes from a semaphore, and tells how long that took if it had to wait.
+async fn acquire(
+    from: &Arc<Semaphore>,
+    wanted: u32,
+    metrics: &Metrics,
+) -> Result<(OwnedSemaphorePermit, Option<Duration>)> {
+    if let Ok(taken) = Arc::clone(from).try_acquire_many_owned(wanted) {
+        return Ok((taken, None));
+    }
+    let began = metrics.clock().monotonic();
+    let taken = Arc::clone(from).acquire_many_owned(wanted).await.map_err(closed)?;
+    Ok((taken, Some(metrics.clock().monotonic().saturating_duration_since(began))))
 }
 
 fn closed(_: tokio::sync::AcquireError) -> Error {
     Error::new(ErrorKind::Cancelled, "the read was stopped")
-}
-
-fn stopped(error: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Cancelled, "a download was stopped: the runtime shut down").with_source(error)
 }

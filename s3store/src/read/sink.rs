@@ -5,76 +5,17 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
-use tokio::sync::mpsc::Receiver;
-use tokio_util::task::AbortOnDropHandle;
 
-use super::Source;
-use super::list;
-use super::pipeline::{Event, Job, events};
-use crate::dataset::HivePartition;
+use super::pipeline::Event;
+use crate::dataset::{Driven, HivePartition};
 use crate::error::Result;
 use crate::record::Record;
 
-/// A read that has not begun.
-pub(super) struct Start<X> {
-    pub(super) job: Job<X>,
-    pub(super) source: Source,
-    pub(super) names: &'static [&'static str],
-}
-
-/// A read's events. It begins when first asked, in a task of its own that ends with this.
-enum Events<X> {
-    Waiting(Box<Start<X>>),
-    Running(Receiver<Result<Event<X>>>, #[expect(dead_code, reason = "held for its drop")] AbortOnDropHandle<()>),
-    Done,
-}
-
-impl<X: Send + 'static> Events<X> {
-    fn new(start: Start<X>) -> Self {
-        Self::Waiting(Box::new(start))
-    }
-
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Event<X>>>> {
-        if matches!(self, Self::Waiting(_))
-            && let Self::Waiting(start) = std::mem::replace(self, Self::Done)
-        {
-            *self = start.run();
-        }
-        let Self::Running(receiver, _) = self else { return Poll::Ready(None) };
-        let event = ready!(receiver.poll_recv(context));
-        if !matches!(event, Some(Ok(_))) {
-            *self = Self::Done;
-        }
-        Poll::Ready(event)
-    }
-
-    async fn next(&mut self) -> Option<Result<Event<X>>> {
-        std::future::poll_fn(|context| self.poll_next(context)).await
-    }
-}
-
-impl<X: Send + 'static> Start<X> {
-    fn run(self) -> Events<X> {
-        let Self { job, source, names } = self;
-        let (sender, receiver) = events();
-        let task = tokio::spawn(async move {
-            let partitions = match source {
-                Source::Patterns(Ok(patterns)) => list::snapshot(&job.dataset, patterns, names).await,
-                Source::Patterns(Err(error)) => Err(error),
-                Source::Files(files) => files.await,
-            };
-            match partitions {
-                Ok(partitions) => job.run(partitions, sender).await,
-                Err(error) => drop(sender.send(Err(error)).await),
-            }
-        });
-        Events::Running(receiver, AbortOnDropHandle::new(task))
-    }
-}
+/// A read's events.
+pub(super) type Events<X> = Driven<Event<X>>;
 
 /// All records of a read.
-pub(super) async fn collect<T: Record>(start: Start<Vec<T>>) -> Result<Vec<T>> {
-    let mut events = Events::new(start);
+pub(super) async fn collect<T: Record>(mut events: Events<Vec<T>>) -> Result<Vec<T>> {
     let mut pieces = Vec::new();
     while let Some(event) = events.next().await {
         if let Event::Piece(rows) = event? {
@@ -104,8 +45,8 @@ pub struct RecordStream<T> {
 }
 
 impl<T: Record> RecordStream<T> {
-    pub(super) fn new(start: Start<Vec<T>>) -> Self {
-        Self { events: Events::new(start), rows: Vec::new().into_iter() }
+    pub(super) fn new(events: Events<Vec<T>>) -> Self {
+        Self { events, rows: Vec::new().into_iter() }
     }
 
     /// The next record; `None` at the end.
@@ -156,8 +97,8 @@ pub struct PartitionStream<T> {
 }
 
 impl<T: Record> PartitionStream<T> {
-    pub(super) fn new(start: Start<Vec<T>>) -> Self {
-        Self { events: Events::new(start), pieces: Vec::new() }
+    pub(super) fn new(events: Events<Vec<T>>) -> Self {
+        Self { events, pieces: Vec::new() }
     }
 
     /// The next partition; `None` at the end.
@@ -216,7 +157,7 @@ pub use batch::BatchStream;
 
 #[cfg(feature = "arrow")]
 mod batch {
-    use super::{Context, Event, Events, Pin, Poll, Result, Start, Stream, fmt, ready};
+    use super::{Context, Event, Events, Pin, Poll, Result, Stream, fmt, ready};
     use arrow_array::RecordBatch;
 
     /// A stream of Arrow batches, in the order that [`Store::read`](crate::Store::read) promises. It ends after an
@@ -227,8 +168,8 @@ mod batch {
     pub struct BatchStream(Events<RecordBatch>);
 
     impl BatchStream {
-        pub(in crate::read) fn new(start: Start<RecordBatch>) -> Self {
-            Self(Events::new(start))
+        pub(in crate::read) fn new(events: Events<RecordBatch>) -> Self {
+            Self(events)
         }
 
         /// The next batch; `None` at the end.

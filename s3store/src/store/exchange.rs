@@ -11,7 +11,7 @@ use aws_sdk_s3::error::BoxError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::skew::{Answer, SkewMonitor};
+use super::skew::{Answer, Skew, SkewMonitor};
 use crate::clock::{Clock, micros};
 
 /// S3 stores at least this much of a body in a second, or a try is given up.
@@ -28,6 +28,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// The local clock's difference to S3's, if any answer has told it.
+    pub(super) fn skew(&self) -> Option<Skew> {
+        self.skew.skew(self.clock.micros(), self.monotonic())
+    }
+
     pub(super) fn monotonic(&self) -> i64 {
         micros(self.clock.monotonic().saturating_duration_since(self.epoch))
     }

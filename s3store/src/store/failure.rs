@@ -6,7 +6,7 @@ use std::fmt;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, ErrorType};
 
 /// The classes of failure that the layers above tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,19 @@ impl Class {
             | Self::NotImplemented
             | Self::Client
             | Self::Unsent => false,
+        }
+    }
+
+    /// What metrics tell of it.
+    pub(crate) fn error_type(self) -> ErrorType {
+        match self {
+            Self::Precondition => ErrorType::PreconditionFailed,
+            Self::NotFound => ErrorType::NotFound,
+            Self::SlowDown => ErrorType::SlowDown,
+            Self::Server | Self::NotImplemented => ErrorType::Server,
+            Self::Forbidden | Self::Conflict | Self::Client => ErrorType::Client,
+            Self::Transport | Self::Timeout => ErrorType::Transport,
+            Self::Corrupt | Self::Unsent => ErrorType::Other,
         }
     }
 }
@@ -116,7 +129,7 @@ impl Failure {
                 ErrorKind::Unavailable
             }
         };
-        let error = Error::new(kind, format!("{what}: {self}"));
+        let error = Error::new(kind, format!("{what}: {self}")).with_type(self.class.error_type());
         match self.source {
             Some(source) => error.with_source(source),
             None => error,

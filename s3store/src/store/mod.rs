@@ -24,6 +24,7 @@ use bytes::Bytes;
 use md5::{Digest, Md5};
 use percent_encoding::percent_decode_str;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 pub use self::consistency::Consistency;
 use self::exchange::{Exchange, Shared, deadline};
@@ -32,7 +33,8 @@ pub(crate) use self::retry::pause_after;
 pub(crate) use self::skew::Skew;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::CONTENT_TYPE;
+use crate::format::{CONTENT_TYPE, Prefix};
+use crate::metrics::{Held, Metrics, Operation, Outcome, Provider, Request, Subject};
 
 /// The most keys that S3 puts into a page of a listing.
 const LARGEST_PAGE: usize = 1_000;
@@ -47,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) try_deadline: Duration,
     /// Whether the client's own retries stay on inside each of our tries; never for a commit.
     pub(crate) client_retries: ClientRetries,
+    pub(crate) prefix: Prefix,
 }
 
 /// What becomes of the retries that the S3 client itself makes.
@@ -67,6 +70,7 @@ pub(crate) struct Bucket {
     client: Client,
     settings: Arc<Settings>,
     permits: Arc<Semaphore>,
+    metrics: Metrics,
     shared: Arc<Shared>,
     /// Set once the backend has answered 501 to a conditional PUT.
     unconditional: Arc<AtomicBool>,
@@ -74,7 +78,19 @@ pub(crate) struct Bucket {
 
 /// The right to have one request under way.
 #[derive(Debug)]
-pub(crate) struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct Permit {
+    #[expect(dead_code, reason = "held for its drop")]
+    permit: OwnedSemaphorePermit,
+    held: Held,
+    /// Whether a request has been made with it: only the first one's duration has the wait for it.
+    used: AtomicBool,
+}
+
+impl Permit {
+    fn of_first_request(&self) -> Option<&Held> {
+        (!self.used.swap(true, Ordering::Relaxed)).then_some(&self.held)
+    }
+}
 
 /// An object to be put.
 #[derive(Debug, Clone)]
@@ -139,18 +155,29 @@ pub(crate) struct Page {
 }
 
 impl Bucket {
-    pub(crate) fn new(client: Client, settings: Settings, clock: Clock) -> Self {
+    pub(crate) fn new(client: Client, settings: Settings, provider: Option<&Provider>, clock: Clock) -> Self {
+        let subject = Subject {
+            bucket: &settings.bucket,
+            prefix: settings.prefix.as_str(),
+            consistency: settings.consistency.header(),
+            permits: settings.permits,
+        };
+        let metrics = Metrics::new(provider, subject, &clock);
         let shared = Shared {
             epoch: clock.monotonic(),
             skew: skew::SkewMonitor::default(),
             consistency: settings.consistency.header().map(str::to_owned),
             clock,
         };
+        let shared = Arc::new(shared);
+        let observed = Arc::downgrade(&shared);
+        metrics.observe_skew(move || Some(observed.upgrade()?.skew()?.least()));
         Self {
             client,
             permits: Arc::new(Semaphore::new(settings.permits)),
+            metrics,
             settings: Arc::new(settings),
-            shared: Arc::new(shared),
+            shared,
             unconditional: Arc::default(),
         }
     }
@@ -161,6 +188,10 @@ impl Bucket {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// How many requests may be under way at once.
@@ -175,29 +206,44 @@ impl Bucket {
 
     /// The local clock's difference to S3's, if any answer has told it.
     pub(crate) fn skew(&self) -> Option<Skew> {
-        self.shared.skew.skew(self.shared.clock.micros(), self.shared.monotonic())
+        self.shared.skew()
     }
 
-    /// Waits for the right to send a request. Dropping the future gives up the place in the queue.
-    pub(crate) async fn permit(&self) -> Result<Permit> {
-        match Arc::clone(&self.permits).acquire_owned().await {
-            Ok(permit) => Ok(Permit(permit)),
+    /// Waits for the right to send requests, of which the first is an `operation`. Dropping the future gives up the place
+    /// in the queue.
+    pub(crate) async fn permit(&self, operation: Operation) -> Result<Permit> {
+        let mut waiting = self.metrics.wait(operation);
+        let permit = match Arc::clone(&self.permits).try_acquire_owned() {
+            Ok(permit) => Ok(permit),
+            Err(_) => {
+                waiting.queued();
+                Arc::clone(&self.permits).acquire_owned().await
+            }
+        };
+        match permit {
+            Ok(permit) => Ok(Permit { permit, held: waiting.granted(), used: AtomicBool::new(false) }),
             Err(_) => Err(Error::new(ErrorKind::Cancelled, "the dataset was closed")),
         }
     }
 
+    /// A request begins, with its span and its place in the metrics.
+    fn request(&self, permit: &Permit, operation: Operation, key: &str) -> Request<'_> {
+        let object = || self.settings.prefix.object_kind(key);
+        self.metrics.request(operation, permit.of_first_request(), key, object)
+    }
+
     /// Puts an object, replacing what is there. One PUT per try.
-    pub(crate) async fn put(&self, _permit: &Permit, put: &Put<'_>) -> Result<(), Failure> {
-        self.tries(|| self.put_once(put, Condition::None)).await
+    pub(crate) async fn put(&self, permit: &Permit, put: &Put<'_>) -> Result<(), Failure> {
+        self.put_if(permit, put, Condition::None).await
     }
 
     /// Puts an object unless its key exists, which is [`Class::Precondition`] then, or [`Class::Forbidden`] where a
     /// policy says so. A backend that answers 501 gets the PUT without the condition, and is remembered, unless
     /// `strictly`.
-    pub(crate) async fn put_new(&self, _permit: &Permit, put: &Put<'_>, strictly: Strictly) -> Result<(), Failure> {
+    pub(crate) async fn put_new(&self, permit: &Permit, put: &Put<'_>, strictly: Strictly) -> Result<(), Failure> {
         let mut before = false;
         if strictly == Strictly::Yes || !self.unconditional.load(Ordering::Relaxed) {
-            match self.tries(|| self.put_once(put, Condition::IfNoneMatch)).await {
+            match self.put_if(permit, put, Condition::IfNoneMatch).await {
                 Err(failure) if failure.class == Class::NotImplemented && strictly == Strictly::No => {
                     self.unconditional.store(true, Ordering::Relaxed);
                     before = failure.uncertain;
@@ -205,10 +251,15 @@ impl Bucket {
                 result => return result,
             }
         }
-        self.tries(|| self.put_once(put, Condition::Unsupported)).await.map_err(|mut failure| {
+        self.put_if(permit, put, Condition::Unsupported).await.map_err(|mut failure| {
             failure.uncertain |= before;
             failure
         })
+    }
+
+    async fn put_if(&self, permit: &Permit, put: &Put<'_>, condition: Condition) -> Result<(), Failure> {
+        let request = self.request(permit, Operation::Put, put.key);
+        self.tries(request, || self.put_once(put, condition), |()| put.body.len()).await
     }
 
     async fn put_once(&self, put: &Put<'_>, condition: Condition) -> Result<(), Failure> {
@@ -246,20 +297,22 @@ impl Bucket {
     }
 
     /// The whole object, or `None` where there is none. `size` is what a listing said, for the deadline.
-    pub(crate) async fn get(&self, _permit: &Permit, key: &str, size: u64) -> Result<Option<Bytes>, Failure> {
-        absent(self.tries(|| self.get_once(key, size, None)).await)
+    pub(crate) async fn get(&self, permit: &Permit, key: &str, size: u64) -> Result<Option<Bytes>, Failure> {
+        let request = self.request(permit, Operation::Get, key);
+        absent(self.tries(request, || self.get_once(key, size, None), Bytes::len).await)
     }
 
     /// The bytes `range` of an object, or `None` where there is no such object.
     pub(crate) async fn get_range(
         &self,
-        _permit: &Permit,
+        permit: &Permit,
         key: &str,
         range: std::ops::Range<u64>,
     ) -> Result<Option<Bytes>, Failure> {
         let size = range.end.saturating_sub(range.start);
         let header = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
-        absent(self.tries(|| self.get_once(key, size, Some(&header))).await)
+        let request = self.request(permit, Operation::Get, key);
+        absent(self.tries(request, || self.get_once(key, size, Some(&header)), Bytes::len).await)
     }
 
     async fn get_once(&self, key: &str, size: u64, range: Option<&str>) -> Result<Bytes, Failure> {
@@ -285,8 +338,9 @@ impl Bucket {
     }
 
     /// An object's metadata, or `None` where there is no such object.
-    pub(crate) async fn head(&self, _permit: &Permit, key: &str) -> Result<Option<Head>, Failure> {
-        absent(self.tries(|| self.head_once(key)).await)
+    pub(crate) async fn head(&self, permit: &Permit, key: &str) -> Result<Option<Head>, Failure> {
+        let request = self.request(permit, Operation::Head, key);
+        absent(self.tries(request, || self.head_once(key), |_| 0).await)
     }
 
     async fn head_once(&self, key: &str) -> Result<Head, Failure> {
@@ -303,8 +357,9 @@ impl Bucket {
     }
 
     /// One page of the keys below `prefix`.
-    pub(crate) async fn list(&self, _permit: &Permit, prefix: &str, from: ListFrom<'_>) -> Result<Page, Failure> {
-        self.tries(|| self.list_once(prefix, from)).await
+    pub(crate) async fn list(&self, permit: &Permit, prefix: &str, from: ListFrom<'_>) -> Result<Page, Failure> {
+        let request = self.request(permit, Operation::List, prefix);
+        self.tries(request, || self.list_once(prefix, from), |_| 0).await
     }
 
     async fn list_once(&self, prefix: &str, from: ListFrom<'_>) -> Result<Page, Failure> {
@@ -348,8 +403,14 @@ impl Bucket {
         self.shared.clock.limit(limit, future).await.ok_or_else(|| Failure::local(Class::Timeout))
     }
 
-    /// Makes up to five tries, as long as they fail in a way that may pass.
-    async fn tries<T, F>(&self, mut one: impl FnMut() -> F) -> Result<T, Failure>
+    /// Makes up to five tries, as long as they fail in a way that may pass. `body` is the size of the body that a
+    /// success moved.
+    async fn tries<T, F>(
+        &self,
+        mut request: Request<'_>,
+        mut one: impl FnMut() -> F,
+        body: impl FnOnce(&T) -> usize,
+    ) -> Result<T, Failure>
     where
         F: Future<Output = Result<T, Failure>>,
     {
@@ -357,19 +418,28 @@ impl Bucket {
         let mut tries = 0;
         loop {
             tries += 1;
-            let mut failure = match one().await {
-                Ok(value) => return Ok(value),
+            request.attempt();
+            let mut failure = match one().instrument(request.span().clone()).await {
+                Ok(value) => {
+                    request.body(body(&value));
+                    request.end(Outcome::Success);
+                    return Ok(value);
+                }
                 Err(failure) => failure,
             };
             uncertain |= failure.uncertain;
             failure.uncertain = uncertain;
             failure.tries = tries;
+            let error = failure.class.error_type();
+            if failure.class.is_transient() {
+                request.transient(error);
+            }
             match retry::pause_after(tries).filter(|_| failure.class.is_transient()) {
-                Some(pause) => {
-                    tracing::debug!(tries, class = ?failure.class, "s3 request failed, trying again");
-                    self.shared.clock.sleep(pause).await;
+                Some(pause) => self.shared.clock.sleep(pause).await,
+                None => {
+                    request.end(Outcome::Error(error));
+                    return Err(failure);
                 }
-                None => return Err(failure),
             }
         }
     }

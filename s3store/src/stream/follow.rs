@@ -9,15 +9,17 @@ use futures_core::Stream;
 use futures_util::stream;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 use super::entry::{Page, RecordPage};
 use super::gate::Polled;
 use super::walk::End;
 use super::{BoxFuture, LIMIT};
 use crate::clock::micros;
-use crate::dataset::{Dataset, Store};
+use crate::dataset::{Dataset, Store, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
+use crate::metrics::{Call, Failed, Method, Position};
 use crate::record::Record;
 
 /// How long a follower that has caught up waits for more, unless it is told otherwise.
@@ -73,7 +75,7 @@ impl<T: Record> Follow<T> {
     pub fn entries(self) -> Pages<Page> {
         Pages::new(self, |store, after, limit| {
             Box::pin(async move {
-                let polled = store.poll(&after).limit(limit).run().await?;
+                let polled = store.poll(&after).limit(limit).call().await?;
                 let (next, end) = (polled.walked.next.clone(), polled.walked.end);
                 Ok(Fetched { page: Polled::into_page(polled), next, end })
             })
@@ -85,7 +87,7 @@ impl<T: Record> Follow<T> {
     pub fn records(self) -> Pages<RecordPage<T>> {
         Pages::new(self, |store, after, limit| {
             Box::pin(async move {
-                let (page, end) = store.poll_records(&after).limit(limit).run().await?;
+                let (page, end) = store.poll_records(&after).limit(limit).call().await?;
                 let next = page.next.clone();
                 Ok(Fetched { page, next, end })
             })
@@ -117,7 +119,7 @@ pub struct Pages<P>(Pin<Box<dyn Stream<Item = Result<P>> + Send>>);
 
 impl<P: Send + 'static> Pages<P> {
     fn new<T: Record>(follow: Follow<T>, fetch: Fetch<T, P>) -> Self {
-        let follower = Follower { follow, fetch, failures: 0, wake: None };
+        let follower = Follower { follow, fetch, failures: 0, wake: None, call: None, position: None };
         Self(Box::pin(stream::unfold(follower, |mut follower| async move {
             let page = follower.page().await;
             Some((page, follower))
@@ -170,20 +172,38 @@ struct Follower<T, P> {
     failures: u32,
     /// No poll before this.
     wake: Option<Instant>,
+    /// From the first poll on, until an error is returned.
+    call: Option<Call>,
+    /// From the first poll on.
+    position: Option<Position>,
 }
 
 impl<T: Record, P: Send + 'static> Follower<T, P> {
     /// The next page that moves on.
     async fn page(&mut self) -> Result<P> {
+        let dataset = self.follow.store.dataset().clone();
+        if self.call.is_none() {
+            self.call = Some(dataset.metrics().call(Method::Follow));
+        }
         loop {
-            let dataset = self.follow.store.dataset().clone();
             let now = dataset.clock().monotonic();
             if let Some(wake) = self.wake.take() {
                 dataset.clock().sleep(wake.saturating_duration_since(now)).await;
             }
+            let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
+            if self.position.is_none() {
+                // From the beginning on, it is not known how far back that is.
+                let after = dataset.keys().offset_micros(self.follow.after.as_str());
+                self.position = Some(dataset.metrics().follower(after.map_or(settled, |after| after.min(settled))));
+            }
             match self.poll().await {
                 Ok(Fetched { page, next, end }) => {
                     self.failures = 0;
+                    let reached =
+                        if end == End::Limit { dataset.keys().offset_micros(next.as_str()) } else { Some(settled) };
+                    if let (Some(position), Some(reached)) = (&self.position, reached) {
+                        position.reached(reached);
+                    }
                     self.wake_in(&dataset, pause(&dataset, end, self.follow.pace));
                     if next != self.follow.after {
                         self.follow.after = next;
@@ -195,6 +215,9 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
                     let pause = backoff(self.follow.pace, self.failures);
                     self.wake_in(&dataset, Some(pause));
                     if error.kind() != ErrorKind::Unavailable {
+                        if let Some(call) = self.call.take() {
+                            call.end(error.outcome());
+                        }
                         return Err(error);
                     }
                     warn(&error, self.failures, pause);
@@ -206,11 +229,9 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
     /// One poll, in a task of its own: it would otherwise hold its permits while nobody asks for its page.
     async fn poll(&self) -> Result<Fetched<P>> {
         let Follow { store, after, limit, .. } = &self.follow;
-        let task = tokio::spawn((self.fetch)(store.clone(), after.clone(), *limit));
-        AbortOnDropHandle::new(task).await.unwrap_or_else(|stopped| {
-            let why = if stopped.is_panic() { "it panicked, which is a bug" } else { "the runtime shut down" };
-            Err(Error::new(ErrorKind::Cancelled, format!("a poll was stopped: {why}")).with_source(stopped))
-        })
+        let poll = (self.fetch)(store.clone(), after.clone(), *limit);
+        let span = self.call.as_ref().map_or_else(Span::none, |call| call.span().clone());
+        AbortOnDropHandle::new(tokio::spawn(poll.instrument(span))).await.unwrap_or_else(|error| Err(stopped(error)))
     }
 
     fn wake_in(&mut self, dataset: &Dataset, pause: Option<Duration>) {

@@ -12,6 +12,7 @@ use super::walk::{Bounds, End, Ref, Walk, Walked};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
+use crate::metrics::Tally;
 use crate::store::ListFrom;
 
 /// Listed pages that wait for their HEADs.
@@ -33,7 +34,7 @@ impl Polled {
 
 /// Walks along the refs. Each page's HEADs run side by side, and beside the LIST of the next page; one for each
 /// partition and token. The result is as if all ran one by one.
-pub(super) async fn poll(source: &Source, bounds: &Bounds) -> Result<Polled> {
+pub(super) async fn poll(source: &Source, bounds: &Bounds, tally: &Tally) -> Result<Polled> {
     let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
     let list = async move {
         let mut walk = Walk::new(source.dataset.keys(), source.names, bounds);
@@ -66,12 +67,16 @@ pub(super) async fn poll(source: &Source, bounds: &Bounds) -> Result<Polled> {
             stream::iter(keys.into_iter().filter(|key| asked.insert(key.clone())).collect::<Vec<_>>())
         });
         let answers = questions.map(|key| async move {
+            tally.commit_head();
             let found = source.dataset.find_commit(&key).await?;
             Ok::<_, Error>((key, found.map(|found| found.meta)))
         });
         answers.buffer_unordered(source.dataset.requests().permits()).try_collect::<HashMap<_, _>>().await
     };
     let (walked, commits) = futures_util::try_join!(list, gate)?;
+    source.dataset.metrics().fanout(commits.len(), source.dataset.requests().permits());
+    tally.commit_head_cache_hits((refs.len() - commits.len()) as u64);
+    tally.malformed_refs(walked.malformed);
     let entries = refs.into_iter().filter_map(|found| {
         let meta = commits.get(&found.commit_key).copied().flatten().filter(|meta| meta.attempt == found.attempt)?;
         Some(entry(&source.dataset, found, &meta))

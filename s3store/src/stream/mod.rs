@@ -24,7 +24,8 @@ use crate::clock::micros_from;
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::format::Offset;
-use crate::read::{Missing, Read};
+use crate::metrics::{Method, Tally};
+use crate::read::{Asked, Missing, Read};
 use crate::record::Record;
 
 /// How many refs a poll looks at unless it is told otherwise.
@@ -134,8 +135,9 @@ impl<T: Record> Store<T> {
     /// Those of [`poll`](Store::poll), before the first record; 1 GET for each data file.
     pub fn read_range(&self, window: impl IntoWindow) -> Read<T> {
         let entries = self.poll_range(window);
-        let found = async move { entries.run().await.map(entry::files) };
-        Read::files(self.dataset(), Box::pin(found), Missing::Skipped(Arc::default()))
+        let found = |tally: Arc<Tally>| async move { entries.run(&tally).await.map(entry::files) };
+        let found = Box::new(|tally| Box::pin(found(tally)) as Pin<Box<_>>);
+        Read::files(self.dataset(), Asked::Range, found, Missing::Skipped(Arc::default()))
     }
 
     /// The records of entries that a poll returned, ordered and deduplicated as a [`read`](Store::read) of these files
@@ -159,7 +161,8 @@ impl<T: Record> Store<T> {
         let check = |entry: &Entry| entry::check(entry, dataset.bucket(), dataset.keys(), names);
         let checked = entries.iter().try_for_each(|entry| check(entry.borrow()));
         let found = checked.map(|()| entry::files(entries));
-        Read::files(dataset, Box::pin(std::future::ready(found)), Missing::Skipped(Arc::default()))
+        let found = Box::new(|_| Box::pin(std::future::ready(found)) as Pin<Box<_>>);
+        Read::files(dataset, Asked::Entries, found, Missing::Skipped(Arc::default()))
     }
 
     /// Follows the change stream from an offset on, without end: [`entries`](Follow::entries) or
@@ -249,10 +252,16 @@ impl Poll {
         self
     }
 
-    async fn run(self) -> Result<Polled> {
+    /// As a call of its own.
+    async fn call(self) -> Result<Polled> {
+        let call = self.source.dataset.metrics().call(Method::Poll);
+        call.run(async |tally| self.run(&tally).await).await
+    }
+
+    async fn run(self, tally: &Tally) -> Result<Polled> {
         let Self { source, after, until, limit } = self;
         let bounds = source.bounds(after, until, limit)?;
-        gate::poll(&source, &bounds).await
+        gate::poll(&source, &bounds, tally).await
     }
 }
 
@@ -261,7 +270,7 @@ impl IntoFuture for Poll {
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.run().await.map(Polled::into_page) })
+        Box::pin(async move { self.call().await.map(Polled::into_page) })
     }
 }
 
@@ -274,8 +283,8 @@ pub struct PollRange {
 }
 
 impl PollRange {
-    async fn run(self) -> Result<Vec<Entry>> {
-        Ok(gate::poll(&self.source, &self.bounds).await?.entries)
+    async fn run(self, tally: &Tally) -> Result<Vec<Entry>> {
+        Ok(gate::poll(&self.source, &self.bounds, tally).await?.entries)
     }
 }
 
@@ -284,7 +293,10 @@ impl IntoFuture for PollRange {
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
+        Box::pin(async move {
+            let call = self.source.dataset.metrics().call(Method::PollRange);
+            call.run(async |tally| self.run(&tally).await).await
+        })
     }
 }
 
@@ -308,11 +320,19 @@ impl<T: Record> PollRecords<T> {
         self
     }
 
-    async fn run(self) -> Result<(RecordPage<T>, End)> {
-        let Polled { entries, walked: Walked { next, malformed, end } } = self.poll.run().await?;
+    /// As a call of its own.
+    async fn call(self) -> Result<(RecordPage<T>, End)> {
+        let call = self.store.dataset().metrics().call(Method::PollRecords);
+        call.run(async |tally| self.run(tally).await).await
+    }
+
+    async fn run(self, tally: Arc<Tally>) -> Result<(RecordPage<T>, End)> {
+        let Polled { entries, walked: Walked { next, malformed, end } } = self.poll.run(&tally).await?;
         let missing = Arc::<AtomicU64>::default();
-        let files = Box::pin(std::future::ready(Ok(entry::files(&entries))));
-        let read = Read::<T>::files(self.store.dataset(), files, Missing::Skipped(Arc::clone(&missing)));
+        let files = entry::files(&entries);
+        let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
+        let skipped = Missing::Skipped(Arc::clone(&missing));
+        let read = Read::<T>::files(self.store.dataset(), Asked::Within(tally), files, skipped);
         let records = read.history().await?;
         let missing = missing.load(Ordering::Relaxed);
         Ok((RecordPage { records, entries, next, caught_up: end != End::Limit, malformed, missing }, end))
@@ -324,7 +344,7 @@ impl<T: Record> IntoFuture for PollRecords<T> {
     type IntoFuture = BoxFuture<Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.run().await.map(|(page, _)| page) })
+        Box::pin(async move { self.call().await.map(|(page, _)| page) })
     }
 }
 

@@ -6,23 +6,23 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use chrono::{DateTime, TimeZone};
 use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::mpsc::Sender;
 
 use crate::clock::micros_from;
 use crate::codec::Step;
-use crate::dataset::{Dataset, blocking};
+use crate::dataset::{Dataset, Driven, blocking};
 use crate::error::{Error, Result};
 use crate::format::DataName;
+use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
 use crate::read::parts;
 use crate::record::{ReadLayout, Record, Tuple, View};
-use crate::store::ListFrom;
+use crate::store::Listed;
 use crate::write::put_marker;
 
 /// Files that are read side by side.
@@ -103,23 +103,26 @@ impl<V: View> Backfill<V> {
     /// stream is there, and stops when it is dropped.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> BackfillStream<V> {
-        BackfillStream(State::Waiting(Some(self)))
+        let metrics = self.dataset.metrics().clone();
+        let steps = Driven::new(1, move || metrics.call(Method::Backfill), |out, tally| self.run(out, tally));
+        BackfillStream { steps, view: PhantomData }
     }
 
-    async fn run(self, out: Sender<Result<BackfillProgress>>) {
-        if let Err(error) = self.each_partition(&out).await {
+    async fn run(self, out: Sender<Result<BackfillProgress>>, tally: Arc<Tally>) {
+        if let Err(error) = self.each_partition(&out, &tally).await {
             let _ = out.send(Err(error)).await;
         }
     }
 
-    async fn each_partition(self, out: &Sender<Result<BackfillProgress>>) -> Result<()> {
+    async fn each_partition(self, out: &Sender<Result<BackfillProgress>>, tally: &Tally) -> Result<()> {
         let Self { dataset, patterns, until, after, .. } = self;
         let files = files::<V>(&dataset, patterns?, until, after.as_deref()).await?;
         let partitions_in_all = files.iter().filter(|file| file.last).count() as u64;
         let (files_in_all, mut done, mut partitions) = (files.len() as u64, Backfilled::default(), 0);
         let layout = Arc::new(layout::<V>());
         let mut known = HashSet::new();
-        let read = |file: File| tuples::<V>(&dataset, file, Arc::clone(&layout));
+        let read = |file: File| tuples::<V>(&dataset, file, Arc::clone(&layout), tally);
+        dataset.metrics().fanout(files.len(), FILES_UNDER_WAY);
         let mut read = stream::iter(files.into_iter().map(read)).buffered(FILES_UNDER_WAY);
         while let Some((File { partition, last, .. }, found)) = read.try_next().await? {
             match found {
@@ -160,25 +163,16 @@ async fn files<V: View>(
     let mut files = Vec::new();
     for listing in ListPlan::new(patterns, names).into_listings() {
         let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-        let mut next = None::<String>;
-        loop {
-            let page = dataset.list_page(&prefix, ListFrom { next: next.as_deref(), ..ListFrom::default() }).await?;
-            for object in page.objects {
-                let Some(parsed) = dataset.keys().parse_data_key(&object.key) else { continue };
-                let wanted = matches!(parsed.name, DataName::File { .. })
-                    && listing.matches(parsed.partition, names)
-                    && after.is_none_or(|after| parsed.partition > after)
-                    && until.is_none_or(|until| object.last_modified.is_none_or(|landed| landed < until));
-                if wanted {
-                    let partition = parsed.partition.to_owned();
-                    files.push(File { partition, size: object.size, key: object.key, last: false });
-                }
-            }
-            match page.next {
-                Some(more) => next = Some(more),
-                None => break,
-            }
-        }
+        let take = |object: Listed| {
+            let parsed = dataset.keys().parse_data_key(&object.key)?;
+            let wanted = matches!(parsed.name, DataName::File { .. })
+                && listing.matches(parsed.partition, names)
+                && after.is_none_or(|after| parsed.partition > after)
+                && until.is_none_or(|until| object.last_modified.is_none_or(|landed| landed < until));
+            let partition = wanted.then(|| parsed.partition.to_owned())?;
+            Some(File { partition, size: object.size, key: object.key, last: false })
+        };
+        dataset.each_page(&prefix, None, |page| files.extend(page.objects.into_iter().filter_map(take))).await?;
     }
     files.sort_by(|a, b| (&a.partition, &a.key).cmp(&(&b.partition, &b.key)));
     for place in 0..files.len() {
@@ -191,21 +185,30 @@ async fn files<V: View>(
 /// How many records a file has, and the keys of their markers; `None` for a file that is gone.
 type Found = Option<(u64, BTreeSet<String>)>;
 
-async fn tuples<V: View>(dataset: &Dataset, file: File, layout: Arc<ReadLayout>) -> Result<(File, Found)> {
-    let found = of_file::<V>(dataset, &file, layout).await?;
-    if found.is_none() {
-        tracing::warn!(key = file.key, "a data file is gone and is skipped");
+async fn tuples<V: View>(
+    dataset: &Dataset,
+    file: File,
+    layout: Arc<ReadLayout>,
+    tally: &Tally,
+) -> Result<(File, Found)> {
+    let found = of_file::<V>(dataset, &file, layout, tally).await?;
+    match &found {
+        Some((records, _)) => {
+            tally.file();
+            tally.records(*records);
+        }
+        None => tally.missing(&file.key),
     }
     Ok((file, found))
 }
 
-async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout>) -> Result<Found> {
-    let Some(footer) = parts::footer(dataset, &file.key, file.size).await? else { return Ok(None) };
+async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout>, tally: &Tally) -> Result<Found> {
+    let Some(footer) = parts::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
     let reader = blocking(move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
     let (mut records, mut tuples) = (0, BTreeSet::<Tuple>::new());
     loop {
-        let Some((rest, step)) = parts::step(dataset, &file.key, reader).await? else { return Ok(None) };
+        let Some((rest, step)) = parts::step(dataset, &file.key, reader, tally).await? else { return Ok(None) };
         let Step::Batch(batch) = step else { break };
         reader = rest;
         records += batch.num_rows() as u64;
@@ -230,6 +233,7 @@ async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout
 /// Puts the markers that are not known to be there.
 async fn put(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut HashSet<String>) -> Result<()> {
     keys.retain(|key| !known.contains(key));
+    dataset.metrics().fanout(keys.len(), dataset.requests().permits());
     if known.len() + keys.len() > MARKERS_KNOWN {
         known.clear();
     }
@@ -270,18 +274,12 @@ impl<V> fmt::Debug for Backfill<V> {
     }
 }
 
-enum State<V> {
-    Waiting(Option<Backfill<V>>),
-    Running(
-        Receiver<Result<BackfillProgress>>,
-        #[expect(dead_code, reason = "held for its drop")] AbortOnDropHandle<()>,
-    ),
-    Done,
-}
-
 /// The steps of a backfill, made by [`Backfill::stream`]. It ends after an error. Dropping it stops the backfill.
 #[must_use = "a stream does nothing until it is polled"]
-pub struct BackfillStream<V>(State<V>);
+pub struct BackfillStream<V> {
+    steps: Driven<BackfillProgress>,
+    view: PhantomData<fn() -> V>,
+}
 
 impl<V: View> BackfillStream<V> {
     /// The next step; `None` when all is done.
@@ -295,22 +293,7 @@ impl<V: View> BackfillStream<V> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn try_next(&mut self) -> Result<Option<BackfillProgress>> {
-        std::future::poll_fn(|context| self.poll_step(context)).await.transpose()
-    }
-
-    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<BackfillProgress>>> {
-        if let State::Waiting(backfill) = &mut self.0
-            && let Some(backfill) = backfill.take()
-        {
-            let (sender, receiver) = channel(1);
-            self.0 = State::Running(receiver, AbortOnDropHandle::new(tokio::spawn(backfill.run(sender))));
-        }
-        let State::Running(receiver, _) = &mut self.0 else { return Poll::Ready(None) };
-        let step = ready!(receiver.poll_recv(context));
-        if !matches!(step, Some(Ok(_))) {
-            self.0 = State::Done;
-        }
-        Poll::Ready(step)
+        self.steps.next().await.transpose()
     }
 }
 
@@ -321,7 +304,7 @@ impl<V: View> Stream for BackfillStream<V> {
     type Item = Result<BackfillProgress>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_step(context)
+        self.steps.poll_next(context)
     }
 }
 

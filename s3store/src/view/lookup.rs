@@ -8,11 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::sync::mpsc::Sender;
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Driven};
 use crate::error::{Error, Result};
+use crate::metrics::Method;
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
 use crate::store::ListFrom;
@@ -40,7 +40,12 @@ impl<V: View> Lookup<V> {
     /// in which pages arrive.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> TupleStream<V> {
-        TupleStream { state: State::Waiting(Some(self)), page: Vec::new().into_iter() }
+        TupleStream { pages: self.start(), page: Vec::new().into_iter() }
+    }
+
+    fn start(self) -> Driven<Vec<Found<V>>> {
+        let metrics = self.dataset.metrics().clone();
+        Driven::new(PAGES_READY, move || metrics.call(Method::Lookup), |out, _| self.run(out))
     }
 
     /// All pages, each as soon as it is there.
@@ -51,6 +56,7 @@ impl<V: View> Lookup<V> {
             Err(error) => return drop(out.send(Err(error)).await),
         };
         let side_by_side = dataset.requests().permits();
+        dataset.metrics().fanout(listings.len(), side_by_side);
         let (dataset, out) = (&dataset, &out);
         let mut listed = stream::iter(listings.into_iter().map(|listing| pages::<V>(dataset, listing, out)))
             .buffer_unordered(side_by_side);
@@ -104,7 +110,7 @@ impl<V: View> IntoFuture for Lookup<V> {
         Box::pin(async move {
             let mut pages = self.start();
             let mut found = Vec::new();
-            while let Some(page) = pages.receiver.recv().await {
+            while let Some(page) = pages.next().await {
                 found.extend(page?);
             }
             found.sort_unstable_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
@@ -119,33 +125,12 @@ impl<V> fmt::Debug for Lookup<V> {
     }
 }
 
-/// The pages of a look-up, from a task of its own that ends with this: it holds permits while it lists, and the consumer
-/// may want one.
-struct Pages<V> {
-    receiver: Receiver<Result<Vec<Found<V>>>>,
-    #[expect(dead_code, reason = "held for its drop")]
-    task: AbortOnDropHandle<()>,
-}
-
-impl<V: View> Lookup<V> {
-    fn start(self) -> Pages<V> {
-        let (sender, receiver) = channel(PAGES_READY);
-        Pages { receiver, task: AbortOnDropHandle::new(tokio::spawn(self.run(sender))) }
-    }
-}
-
-enum State<V> {
-    Waiting(Option<Lookup<V>>),
-    Running(Pages<V>),
-    Done,
-}
-
 /// A stream of tuples, made by [`Lookup::stream`]. It ends after an error.
 ///
 /// Dropping it stops its requests.
 #[must_use = "a stream does nothing until it is polled"]
 pub struct TupleStream<V> {
-    state: State<V>,
+    pages: Driven<Vec<Found<V>>>,
     page: std::vec::IntoIter<Found<V>>,
 }
 
@@ -169,20 +154,10 @@ impl<V: View> TupleStream<V> {
             if let Some((_, value)) = self.page.next() {
                 return Poll::Ready(Some(Ok(value)));
             }
-            match &mut self.state {
-                State::Waiting(lookup) => match lookup.take() {
-                    Some(lookup) => self.state = State::Running(lookup.start()),
-                    None => self.state = State::Done,
-                },
-                State::Running(pages) => match ready!(pages.receiver.poll_recv(context)) {
-                    Some(Ok(page)) => self.page = page.into_iter(),
-                    Some(Err(error)) => {
-                        self.state = State::Done;
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                    None => self.state = State::Done,
-                },
-                State::Done => return Poll::Ready(None),
+            match ready!(self.pages.poll_next(context)) {
+                Some(Ok(page)) => self.page = page.into_iter(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
             }
         }
     }

@@ -92,7 +92,8 @@ impl Prepared {
 
     /// Step 4 is done: everything that a visible record needs has landed, but the ref and the commit.
     pub(super) fn landed(self) -> Landed {
-        Landed { attempt: self.attempt, rows: self.rows }
+        let bytes = self.file.body.len() as u64;
+        Landed { attempt: self.attempt, rows: self.rows, bytes }
     }
 }
 
@@ -101,11 +102,17 @@ impl Prepared {
 pub(super) struct Landed {
     attempt: Attempt,
     rows: u64,
+    bytes: u64,
 }
 
 impl Landed {
     pub(super) fn attempt(&self) -> &Attempt {
         &self.attempt
+    }
+
+    /// The size of the data file.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// The ref's key, for the clock's microseconds.

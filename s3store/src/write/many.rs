@@ -18,6 +18,7 @@ use crate::dataset::{Dataset, Store};
 use crate::error::Result;
 use crate::format::{AttemptId, Token};
 use crate::ids;
+use crate::metrics::Tally;
 use crate::record::{RootRecord, ViewWriter};
 
 /// Everything that a write will do, validated; nothing was sent.
@@ -91,24 +92,25 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Writes the only partition, if there is one.
-    pub(super) async fn run_one(mut self) -> Result<Option<Commit>, CommitError> {
+    pub(super) async fn run_one(mut self, tally: &Arc<Tally>) -> Result<Option<Commit>, CommitError> {
         self.find_markers().await?;
         let Some(part) = self.parts.first() else { return Ok(None) };
-        let outcome = match self.begin(part).await? {
+        let outcome = match self.begin(part, tally).await? {
             Step::Found(outcome) => outcome,
-            Step::Landed(landed, mode) => protocol::detach(&self.dataset, landed, mode).await?,
+            Step::Landed(landed, mode) => protocol::detach(&self.dataset, landed, mode, tally).await?,
         };
         outcome.into_result().map(Some)
     }
 
     /// Writes all partitions. When one fails, those whose data has not landed are stopped, and the others awaited.
-    pub(super) async fn run(mut self) -> Result<Vec<Commit>, WriteError> {
+    pub(super) async fn run(mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
         self.find_markers().await.map_err(WriteError::nothing)?;
         if self.parts.len() > 1 {
             for part in &self.parts {
                 encode::validate(&part.rows, self.inserted_at).await.map_err(WriteError::nothing)?;
             }
         }
+        self.dataset.metrics().fanout(self.parts.len(), self.dataset.requests().permits());
         let mut waiting = self.parts.iter().enumerate();
         let mut begun = FuturesUnordered::new();
         let mut tails = FuturesUnordered::new();
@@ -116,14 +118,14 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         loop {
             while results.goes_on() && begun.len() < self.dataset.requests().permits() {
                 let Some((place, part)) = waiting.next() else { break };
-                let step = self.begin(part);
+                let step = self.begin(part, tally);
                 begun.push(async move { (place, step.await) });
             }
             tokio::select! {
                 // A partition whose data has landed is detached in the same poll: a drop can't come between.
                 Some((place, step)) = begun.next() => match step {
                     Ok(Step::Landed(landed, mode)) => {
-                        let tail = protocol::detach(&self.dataset, landed, mode);
+                        let tail = protocol::detach(&self.dataset, landed, mode, tally);
                         tails.push(async move { (place, tail.await) });
                     }
                     Ok(Step::Found(outcome)) => results.add(place, Ok(outcome)),
@@ -139,11 +141,12 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Steps 2 to 4 for one partition.
-    async fn begin(&self, part: &Part<'a, T>) -> Result<Step> {
+    async fn begin(&self, part: &Part<'a, T>, tally: &Tally) -> Result<Step> {
         if part.retried
             && part.mode != Mode::Optimistic
             && let Some(outcome) = protocol::find(&self.dataset, &part.attempt.place).await?
         {
+            tally.committed(outcome.commit.row_count, 0);
             return Ok(Step::Found(outcome));
         }
         let file = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;

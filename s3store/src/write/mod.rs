@@ -14,6 +14,7 @@ mod token;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -30,6 +31,7 @@ use crate::codec::Compression;
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
 use crate::format::{PartitionKey, Token};
+use crate::metrics::{Method, Tally};
 use crate::record::{Record, RootRecord};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -122,10 +124,14 @@ impl<T: Record> Store<T> {
     /// # Requests
     /// 1 HEAD.
     pub async fn lookup_commit(&self, partition: &str, token: &str) -> Result<Option<Commit>> {
-        let partition = PartitionKey::parse(partition, T::Root::description().partition)?;
-        let place = Place::new(self.dataset().keys(), partition, Token::new(token)?)?;
-        let found = protocol::find(self.dataset(), &place).await?;
-        Ok(found.map(|found| found.commit))
+        let look = async |tally: Arc<Tally>| {
+            let partition = PartitionKey::parse(partition, T::Root::description().partition)?;
+            let place = Place::new(self.dataset().keys(), partition, Token::new(token)?)?;
+            tally.commit_head();
+            let found = protocol::find(self.dataset(), &place).await?;
+            Ok(found.map(|found| found.commit))
+        };
+        self.dataset().metrics().call(Method::LookupCommit).run(look).await
     }
 }
 
@@ -261,8 +267,12 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for Write<'a, T, K> {
         let Self { store, records, options, mut tokens } = self;
         // The key's rendering and the tokens need no runtime; what they cost is paid when the future is first polled.
         Box::pin(async move {
-            let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
-            plan.map_err(WriteError::nothing)?.run().await
+            let call = store.dataset().metrics().call(Method::Write);
+            let write = async |tally| {
+                let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
+                plan.map_err(WriteError::nothing)?.run(&tally).await
+            };
+            call.run(write).await
         })
     }
 }
@@ -274,12 +284,16 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for WritePartition<'a,
     fn into_future(self) -> Self::IntoFuture {
         let Self { store, key, records, options, mut tokens } = self;
         Box::pin(async move {
-            let key = PartitionKey::parse(&key, T::description().partition)?;
-            let groups = match records {
-                [] => Vec::new(),
-                records => vec![Group { key, rows: Rows::all(records) }],
+            let call = store.dataset().metrics().call(Method::WritePartition);
+            let write = async |tally| {
+                let key = PartitionKey::parse(&key, T::description().partition)?;
+                let groups = match records {
+                    [] => Vec::new(),
+                    records => vec![Group { key, rows: Rows::all(records) }],
+                };
+                Plan::new(store, groups, &mut tokens, options)?.run_one(&tally).await
             };
-            Plan::new(store, groups, &mut tokens, options)?.run_one().await
+            call.run(write).await
         })
     }
 }

@@ -5,8 +5,9 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ErrorType, Result};
 use crate::format::{CommitMeta, Offset, PartitionKey, Prefix, Token};
+use crate::metrics::{Failed, Outcome};
 
 /// A commit: one partition's records, durable and visible.
 ///
@@ -208,5 +209,22 @@ impl StdError for WriteError {
             (None, Some(unknown)) => Some(&unknown.cause),
             (None, None) => None,
         }
+    }
+}
+
+impl Failed for CommitError {
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::NotCommitted(error) => error.outcome(),
+            Self::Late(_) => Outcome::Error(ErrorType::Other),
+            Self::Unknown(unknown) => unknown.cause.outcome(),
+        }
+    }
+}
+
+impl Failed for WriteError {
+    fn outcome(&self) -> Outcome {
+        let cause = self.cause.as_ref().or_else(|| self.unknown.first().map(|unknown| &unknown.cause));
+        cause.map_or(Outcome::Error(ErrorType::Other), Failed::outcome)
     }
 }

@@ -1,9 +1,11 @@
 //! Performs the write protocol: what `attempt` and `judge` decide, as requests.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tracing::Instrument;
 
 use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
@@ -11,6 +13,7 @@ use super::markers::PartMarkers;
 use super::outcome::{Commit, CommitError};
 use crate::dataset::{Dataset, FoundCommit, Proven};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::{Operation, Tally};
 use crate::store::{Class, Failure, Permit, Put, Strictly};
 
 /// The least deadline of a ref's or commit's try, however short the commit timeout: better late than unknown.
@@ -66,7 +69,7 @@ pub(super) async fn land(dataset: &Dataset, prepared: Prepared, markers: &PartMa
 
 async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
     let requests = dataset.requests();
-    let permit = requests.permit().await?;
+    let permit = requests.permit(Operation::Put).await?;
     let DataFile { body, md5 } = prepared.file();
     let put = Put::digested(prepared.data_key(), body.clone(), md5);
     let put = requests.put(&permit, &put).await;
@@ -75,6 +78,7 @@ async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
 
 /// 1 PUT for each marker that no other partition of the write has put.
 async fn put_markers(dataset: &Dataset, markers: &PartMarkers) -> Result<()> {
+    dataset.metrics().fanout(markers.0.len(), dataset.requests().permits());
     let mut waiting = markers.0.iter();
     let mut under_way = FuturesUnordered::new();
     loop {
@@ -91,31 +95,43 @@ async fn put_markers(dataset: &Dataset, markers: &PartMarkers) -> Result<()> {
 
 /// 1 PUT.
 pub(crate) async fn put_marker(dataset: &Dataset, key: &str) -> Result<()> {
-    let permit = dataset.requests().permit().await?;
+    let permit = dataset.requests().permit(Operation::Put).await?;
     let put = dataset.requests().put(&permit, &Put::new(key, bytes::Bytes::new())).await;
     put.map_err(|failure| failure.into_error(format!("put marker {key}")))
 }
 
 /// Steps 5 to 7, to their end. To be run in a task of its own.
-pub(super) async fn commit(dataset: Dataset, landed: Landed, mode: Mode) -> Result<Outcome, CommitError> {
+async fn commit(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) -> Result<Outcome, CommitError> {
     // One permit for ref and commit: between them nothing waits, least of all behind other data files.
-    let permit = dataset.requests().permit().await?;
+    let permit = dataset.requests().permit(Operation::Put).await?;
     dataset.check_clock()?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
     let ref_key = landed.ref_key(micros)?;
-    put_ref(&dataset, &permit, &ref_key).await?;
+    put_ref(dataset, &permit, &ref_key).await?;
+    let bytes = landed.bytes();
     let referenced = landed.referenced(micros);
 
-    let result = put_commit(&dataset, &permit, &referenced, mode).await;
+    let result = put_commit(dataset, &permit, &referenced, mode).await;
     let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
     let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
+    if let Err(CommitError::Unknown(_)) = &result {
+        dataset.metrics().unknown_outcome();
+    }
     if let Committed::Theirs(found) = result? {
-        return Ok(outcome(&dataset, &referenced.attempt().place, found)?);
+        if mode == Mode::Optimistic {
+            dataset.metrics().optimistic_collision();
+        }
+        tally.committed(found.meta.row_count, 0);
+        return Ok(outcome(dataset, &referenced.attempt().place, found)?);
+    }
+    tally.committed(referenced.meta().row_count, bytes);
+    if late {
+        dataset.metrics().commit_after_timeout();
     }
     // With a commit of ours only: a backend that ignores the condition would put ours over another's.
     if mode == Mode::Proving && dataset.proof().state() == Proven::Open {
-        prove(&dataset, &permit, &referenced).await;
+        prove(dataset, &permit, &referenced).await;
     }
     Ok(Outcome { commit: referenced.committed()?, late })
 }
@@ -208,9 +224,15 @@ pub(super) fn detach(
     dataset: &Dataset,
     landed: Landed,
     mode: Mode,
+    tally: &Arc<Tally>,
 ) -> impl Future<Output = Result<Outcome, CommitError>> + Send + use<> {
     let attempt: Attempt = landed.attempt().clone();
-    let task = dataset.tails().spawn(commit(dataset.clone(), landed, mode));
+    let (owned, tally, under_way) = (dataset.clone(), Arc::clone(tally), dataset.metrics().tail());
+    let tail = async move {
+        let _under_way = under_way;
+        commit(&owned, landed, mode, &tally).await
+    };
+    let task = dataset.tails().spawn(tail.in_current_span());
     async move {
         task.await.unwrap_or_else(|stopped| {
             let cause = Error::new(ErrorKind::Cancelled, "the runtime shut down between ref and commit; drain() first");

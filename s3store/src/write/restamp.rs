@@ -3,6 +3,7 @@
 use std::future::IntoFuture;
 
 use futures_util::future::join_all;
+use tracing::Instrument;
 
 use super::outcome::{Commit, CommitError, StampedCommit, WriteError};
 use super::protocol::{self, Outcome};
@@ -11,6 +12,7 @@ use super::{BoxFuture, Write, WritePartition, judge};
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
+use crate::metrics::{Method, Operation};
 use crate::record::RootRecord;
 use crate::store::pause_after;
 
@@ -36,12 +38,19 @@ impl Dataset {
     /// # Requests
     /// 1 PUT.
     pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
-        let name = check(self.keys(), commit)?;
-        let task = self.tails().spawn(run(self.clone(), commit.clone(), name));
-        let outcome = task.await.map_err(|stopped| {
-            Error::new(crate::ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
-        })?;
-        outcome?.into_result()
+        let restamp = async |_| {
+            let name = check(self.keys(), commit)?;
+            let (owned, commit, under_way) = (self.clone(), commit.clone(), self.metrics().tail());
+            let tail = async move {
+                let _under_way = under_way;
+                run(&owned, commit, name).await
+            };
+            let outcome = self.tails().spawn(tail.in_current_span()).await.map_err(|stopped| {
+                Error::new(ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
+            })?;
+            outcome?.into_result()
+        };
+        self.metrics().call(Method::Restamp).run(restamp).await
     }
 }
 
@@ -67,13 +76,14 @@ fn check(prefix: &Prefix, commit: &Commit) -> Result<RefName> {
     if same { Ok(name) } else { Err(foreign(&commit.ref_path)) }
 }
 
-async fn run(dataset: Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
-    let permit = dataset.requests().permit().await?;
+async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
+    let permit = dataset.requests().permit(Operation::Put).await?;
     dataset.check_clock()?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
     let key = dataset.keys().ref_key(micros, &name.token, name.attempt, &name.partition)?;
-    protocol::put_ref(&dataset, &permit, &key).await?;
+    protocol::put_ref(dataset, &permit, &key).await?;
+    dataset.metrics().restamp();
     let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
     let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
     Ok(Outcome { commit: Commit { offset: Offset::of(key.clone()), ref_path: key, ..commit }, late })

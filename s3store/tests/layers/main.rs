@@ -24,7 +24,7 @@ const STRANGERS: [(&str, &str); 1] = [("read", "write")];
 const ASIDE: [(&str, &[&str]); 1] = [("testing", &["error", "format"])];
 
 /// What is in such a layer and stands on top of all others.
-const ON_TOP: [&str; 1] = ["testing::files"];
+const ON_TOP: [&str; 2] = ["testing::files", "testing::instruments"];
 
 /// Plain code: it knows neither a runtime nor S3.
 const PLAIN: [&str; 5] = ["format", "pattern", "record", "codec", "merge"];

@@ -1,0 +1,275 @@
+//! One call of a public method: its span, how it ended, and what it did on the way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use opentelemetry::KeyValue;
+use tokio::time::Instant;
+use tracing::{Instrument as _, Span, field};
+
+use super::instruments::{ERROR_TYPE, METHOD, OUTCOME};
+use super::method::{Method, Partitions};
+use super::{Metrics, seconds};
+use crate::error::{Error, ErrorKind, ErrorType};
+
+/// How a call or request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Success,
+    Error(ErrorType),
+    /// Dropped, or stopped with its runtime.
+    Canceled,
+}
+
+impl Outcome {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error(_) => "error",
+            Self::Canceled => "canceled",
+        }
+    }
+
+    /// The value of `error.type`, where there is one.
+    pub(super) fn error_type(self) -> Option<&'static str> {
+        match self {
+            Self::Success => None,
+            Self::Error(error) => Some(error.as_str()),
+            Self::Canceled => Some("canceled"),
+        }
+    }
+
+    pub(super) fn attributes(self) -> impl Iterator<Item = KeyValue> {
+        let error = self.error_type().map(|error| KeyValue::new(ERROR_TYPE, error));
+        std::iter::once(KeyValue::new(OUTCOME, self.as_str())).chain(error)
+    }
+
+    pub(super) fn record(self, span: &Span) {
+        span.record("outcome", self.as_str());
+        if let Some(error) = self.error_type() {
+            span.record(ERROR_TYPE, error);
+        }
+    }
+}
+
+/// An error of a public method.
+pub(crate) trait Failed {
+    fn outcome(&self) -> Outcome;
+}
+
+impl Failed for Error {
+    fn outcome(&self) -> Outcome {
+        match self.kind() {
+            ErrorKind::Cancelled => Outcome::Canceled,
+            _ => Outcome::Error(self.error_type()),
+        }
+    }
+}
+
+/// A call under way. Dropped without an end it counts as canceled.
+#[derive(Debug)]
+pub(crate) struct Call {
+    tally: Arc<Tally>,
+    span: Span,
+    /// `None` once it has ended, and for what is part of another call.
+    began: Option<Instant>,
+}
+
+impl Call {
+    pub(super) fn begin(metrics: &Metrics, method: Method) -> Self {
+        let (name, bucket, prefix) = (method.as_str(), metrics.bucket(), metrics.prefix());
+        let span = tracing::info_span!(
+            "s3store.call",
+            otel.name = name,
+            method = name,
+            bucket,
+            prefix,
+            outcome = field::Empty,
+            error.type = field::Empty,
+        );
+        metrics.0.instruments.method_in_flight.add(1, metrics.0.sets.method(method));
+        let began = Some(metrics.0.clock.monotonic());
+        Self { tally: Tally::new(metrics.clone(), method), span, began }
+    }
+
+    /// What runs within a call, and counts towards it.
+    pub(crate) fn within(tally: &Arc<Tally>) -> Self {
+        Self { tally: Arc::clone(tally), span: Span::current(), began: None }
+    }
+
+    pub(crate) fn tally(&self) -> &Arc<Tally> {
+        &self.tally
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Runs the whole call: `work` gets what it counts with.
+    pub(crate) async fn run<T, E: Failed, F>(self, work: impl FnOnce(Arc<Tally>) -> F) -> Result<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        let result = work(Arc::clone(&self.tally)).instrument(self.span.clone()).await;
+        self.end(result.as_ref().map_or_else(Failed::outcome, |_| Outcome::Success));
+        result
+    }
+
+    pub(crate) fn end(mut self, outcome: Outcome) {
+        self.finish(outcome);
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        let Some(began) = self.began.take() else { return };
+        outcome.record(&self.span);
+        let Tally { metrics, method, .. } = &*self.tally;
+        let (instruments, sets) = (&metrics.0.instruments, &metrics.0.sets);
+        instruments.method_in_flight.add(-1, sets.method(*method));
+        let took = seconds(metrics.0.clock.monotonic().saturating_duration_since(began));
+        let record = |attributes: &[KeyValue]| {
+            instruments.method_duration.record(took, attributes);
+            instruments.method_calls.add(1, attributes);
+        };
+        if outcome == Outcome::Success {
+            record(sets.method_success(*method));
+            self.tally.succeeded.store(true, Ordering::Relaxed);
+        } else {
+            let method = KeyValue::new(METHOD, method.as_str());
+            record(&sets.with(std::iter::once(method).chain(outcome.attributes())));
+        }
+        if outcome != Outcome::Canceled {
+            self.tally.record();
+        }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.finish(Outcome::Canceled);
+    }
+}
+
+/// What a call has done so far. It is recorded when the call ends; where that was canceled, when the last of its tasks
+/// has ended, so that a commit which outlives its caller counts.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    metrics: Metrics,
+    method: Method,
+    records: AtomicU64,
+    partitions: AtomicU64,
+    bytes: AtomicU64,
+    files: AtomicU64,
+    succeeded: AtomicBool,
+    recorded: AtomicBool,
+}
+
+impl Tally {
+    fn new(metrics: Metrics, method: Method) -> Arc<Self> {
+        Arc::new(Self {
+            metrics,
+            method,
+            records: AtomicU64::new(0),
+            partitions: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            succeeded: AtomicBool::new(false),
+            recorded: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn method(&self) -> Method {
+        self.method
+    }
+
+    /// A partition was committed, or had been by the same token: then without bytes.
+    pub(crate) fn committed(&self, records: u64, bytes: u64) {
+        self.partitions.fetch_add(1, Ordering::Relaxed);
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// A data file was got.
+    pub(crate) fn file(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Records came out.
+    pub(crate) fn records(&self, records: u64) {
+        self.records.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// A partition was read.
+    pub(crate) fn partition(&self) {
+        self.partitions.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A committed data file is gone, and is skipped.
+    pub(crate) fn missing(&self, key: &str) {
+        tracing::warn!(key, method = self.method.as_str(), "a data file is gone and is skipped");
+        let Metrics(metrics) = &self.metrics;
+        metrics.instruments.missing_data.add(1, metrics.sets.method(self.method));
+    }
+
+    pub(crate) fn malformed_refs(&self, refs: u64) {
+        let Metrics(metrics) = &self.metrics;
+        if refs > 0 {
+            metrics.instruments.malformed_refs.add(refs, metrics.sets.method(self.method));
+        }
+    }
+
+    /// A read is about to look at a commit.
+    pub(crate) fn commit_head(&self) {
+        let Metrics(metrics) = &self.metrics;
+        metrics.instruments.commit_head.add(1, metrics.sets.method(self.method));
+    }
+
+    /// Commits that need not be looked at again.
+    pub(crate) fn commit_head_cache_hits(&self, hits: u64) {
+        let Metrics(metrics) = &self.metrics;
+        if hits > 0 {
+            metrics.instruments.commit_head_cache_hit.add(hits, metrics.sets.method(self.method));
+        }
+    }
+
+    /// Nothing of a read has moved for a while.
+    pub(crate) fn stalled(&self) {
+        let Metrics(metrics) = &self.metrics;
+        metrics.instruments.stalls.add(1, metrics.sets.method(self.method));
+    }
+
+    fn record(&self) {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let (records, partitions) = (count(&self.records), count(&self.partitions));
+        let (bytes, files) = (count(&self.bytes), count(&self.files));
+        if self.recorded.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let Metrics(metrics) = &self.metrics;
+        let (instruments, method) = (&metrics.instruments, metrics.sets.method(self.method));
+        if self.method.writes() && partitions > 0 {
+            instruments.write_records.record(records, method);
+            instruments.write_partitions.record(partitions, method);
+            instruments.write_bytes.record(bytes, method);
+        }
+        if let Some(counted) = self.method.reads()
+            && (files > 0 || self.succeeded.load(Ordering::Relaxed))
+        {
+            instruments.read_records.record(records, method);
+            instruments.read_bytes.record(bytes, method);
+            instruments.read_files.record(files, method);
+            if counted == Partitions::Counted {
+                instruments.read_partitions.record(partitions, method);
+            }
+        }
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.record();
+    }
+}

@@ -1,0 +1,77 @@
+//! The names of the library's methods, as metrics and spans tell them.
+
+macro_rules! methods {
+    ($($method:ident = $name:literal,)*) => {
+        /// A public method, by what is asked and how the answer is taken.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Method { $($method,)* }
+
+        impl Method {
+            pub(super) const ALL: &[Self] = &[$(Self::$method,)*];
+
+            pub(crate) fn as_str(self) -> &'static str {
+                match self { $(Self::$method => $name,)* }
+            }
+        }
+    };
+}
+
+methods! {
+    Write = "write",
+    WritePartition = "write_with_key",
+    Restamp = "restamp_ref",
+    LookupCommit = "lookup_commit",
+    Read = "read",
+    ReadStream = "read_iter",
+    ReadPartitions = "read_partition_iter",
+    ReadBatches = "read_batches",
+    ReadRange = "read_range_iter",
+    ReadRangePartitions = "read_partition_range_iter",
+    ReadRangeBatches = "read_range_batches",
+    ReadEntries = "read_entries_iter",
+    ReadEntriesPartitions = "read_partition_entries_iter",
+    ReadEntriesBatches = "read_entries_batches",
+    Poll = "poll",
+    PollRecords = "poll_records",
+    PollRange = "poll_range",
+    Follow = "follow",
+    Lookup = "lookup",
+    Backfill = "backfill",
+    Doctor = "doctor",
+    Init = "init",
+    Open = "open",
+}
+
+impl Method {
+    /// Whether what it wrote is recorded.
+    pub(super) fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::WritePartition)
+    }
+
+    /// Whether what it read is recorded, and of how many partitions.
+    pub(super) fn reads(self) -> Option<Partitions> {
+        match self {
+            Self::Read
+            | Self::ReadStream
+            | Self::ReadPartitions
+            | Self::ReadBatches
+            | Self::ReadRange
+            | Self::ReadRangePartitions
+            | Self::ReadRangeBatches
+            | Self::ReadEntries
+            | Self::ReadEntriesPartitions
+            | Self::ReadEntriesBatches
+            | Self::PollRecords => Some(Partitions::Counted),
+            Self::Backfill => Some(Partitions::Left),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a method's partitions are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Partitions {
+    Counted,
+    /// It goes by files.
+    Left,
+}

@@ -1,0 +1,279 @@
+//! What the library does, as OpenTelemetry metrics and `tracing` spans.
+//!
+//! Names, units, boundaries and attributes are those of the Go library, so that one dashboard shows both. Attributes tell
+//! the dataset, and what was done; never a key, a partition or a token. Where no meter provider is installed, a
+//! measurement is a call of a function that does nothing: the attributes of what is common are made once.
+
+mod call;
+mod instruments;
+mod method;
+mod request;
+mod sets;
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use opentelemetry::metrics::{Meter, MeterProvider};
+use opentelemetry::{InstrumentationScope, global};
+
+pub(crate) use self::call::{Call, Failed, Outcome, Tally};
+#[cfg(feature = "testing")]
+pub(crate) use self::instruments::INSTRUMENTS;
+#[cfg(feature = "testing")]
+pub use self::instruments::{Instrument, InstrumentKind};
+use self::instruments::{Instruments, of};
+pub(crate) use self::method::Method;
+pub(crate) use self::request::{Held, Operation, Request, Waiting};
+use self::sets::Sets;
+use crate::clock::{Clock, micros};
+
+/// Where the meter comes from: given to the dataset, or else the global one when the dataset is opened.
+pub(crate) type Provider = Arc<dyn MeterProvider + Send + Sync>;
+
+/// What is measured of one dataset. Clones are one and the same.
+#[derive(Clone)]
+pub(crate) struct Metrics(Arc<Inner>);
+
+struct Inner {
+    instruments: Instruments,
+    sets: Sets,
+    meter: Meter,
+    clock: Clock,
+    bucket: String,
+    prefix: String,
+    followers: Mutex<Vec<Weak<AtomicI64>>>,
+}
+
+/// Which dataset is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) prefix: &'a str,
+    pub(crate) consistency: Option<&'a str>,
+    /// How many requests may be under way.
+    pub(crate) permits: usize,
+}
+
+impl Metrics {
+    pub(crate) fn new(provider: Option<&Provider>, subject: Subject<'_>, clock: &Clock) -> Self {
+        let Subject { bucket, prefix, consistency, permits } = subject;
+        let scope = InstrumentationScope::builder("s3store").with_version(env!("CARGO_PKG_VERSION")).build();
+        let meter = match provider {
+            Some(provider) => provider.meter_with_scope(scope),
+            None => global::meter_with_scope(scope),
+        };
+        let metrics = Self(Arc::new(Inner {
+            instruments: Instruments::new(&meter),
+            sets: Sets::new(bucket, prefix, consistency),
+            meter,
+            clock: clock.clone(),
+            bucket: bucket.to_owned(),
+            prefix: prefix.to_owned(),
+            followers: Mutex::default(),
+        }));
+        metrics.begin_at_zero();
+        metrics.observe_limit(permits);
+        metrics.observe_lag();
+        metrics
+    }
+
+    /// What is rare is there from the start, so that its first occurrence is seen as an increase.
+    fn begin_at_zero(&self) {
+        let Inner { instruments, sets, .. } = &*self.0;
+        for counter in [
+            &instruments.commit_after_timeout,
+            &instruments.optimistic_collisions,
+            &instruments.unknown_outcomes,
+            &instruments.restamps,
+            &instruments.body_slot_exhausted,
+            &instruments.byte_budget_exhausted,
+        ] {
+            counter.add(0, sets.all());
+        }
+        for operation in Operation::ALL {
+            for attempts in (1u32..).take(request::MOST_ATTEMPTS) {
+                instruments.request_count.add(0, sets.request_success(operation, attempts));
+            }
+        }
+        instruments.semaphore_acquires.add(0, &sets.with(Outcome::Canceled.attributes().take(1)));
+    }
+
+    fn observe_limit(&self, permits: usize) {
+        let dataset = Arc::downgrade(&self.0);
+        let limit = self.0.meter.u64_observable_gauge(of::limit.name);
+        let limit = limit.with_unit(of::limit.unit).with_description(of::limit.description);
+        limit
+            .with_callback(move |observer| {
+                if let Some(dataset) = dataset.upgrade() {
+                    observer.observe(permits as u64, dataset.sets.all());
+                }
+            })
+            .build();
+    }
+
+    fn observe_lag(&self) {
+        let dataset = Arc::downgrade(&self.0);
+        let lag = self.0.meter.f64_observable_gauge(of::follow_lag.name);
+        let lag = lag.with_unit(of::follow_lag.unit).with_description(of::follow_lag.description);
+        lag.with_callback(move |observer| {
+            if let Some(dataset) = dataset.upgrade()
+                && let Some(lag) = dataset.lag()
+            {
+                observer.observe(lag, dataset.sets.all());
+            }
+        })
+        .build();
+    }
+
+    /// Has the clock's difference to S3's observed, in microseconds, as long as the dataset is there.
+    pub(crate) fn observe_skew(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+        let dataset = Arc::downgrade(&self.0);
+        let gauge = self.0.meter.f64_observable_gauge(of::clock_skew.name);
+        let gauge = gauge.with_unit(of::clock_skew.unit).with_description(of::clock_skew.description);
+        gauge
+            .with_callback(move |observer| {
+                if let (Some(dataset), Some(skew)) = (dataset.upgrade(), skew()) {
+                    observer.observe(seconds_of(skew), dataset.sets.all());
+                }
+            })
+            .build();
+    }
+
+    /// A call of a public method begins.
+    pub(crate) fn call(&self, method: Method) -> Call {
+        Call::begin(self, method)
+    }
+
+    /// Something asks for a permit.
+    pub(crate) fn wait(&self, operation: Operation) -> Waiting<'_> {
+        Waiting::begin(self, operation)
+    }
+
+    /// A request begins: see [`Request`].
+    pub(crate) fn request(
+        &self,
+        operation: Operation,
+        held: Option<&Held>,
+        key: &str,
+        object: impl FnOnce() -> &'static str,
+    ) -> Request<'_> {
+        Request::begin(self, operation, held.map(Held::began), key, object)
+    }
+
+    /// `items` are about to be worked on, at most `limit` at once.
+    pub(crate) fn fanout(&self, items: usize, limit: usize) {
+        if items > 0 {
+            let Inner { instruments, sets, .. } = &*self.0;
+            instruments.fanout_items.record(items as u64, sets.all());
+            instruments.fanout_workers.record(items.min(limit) as u64, sets.all());
+        }
+    }
+
+    pub(crate) fn commit_after_timeout(&self) {
+        self.0.instruments.commit_after_timeout.add(1, self.0.sets.all());
+    }
+
+    pub(crate) fn optimistic_collision(&self) {
+        self.0.instruments.optimistic_collisions.add(1, self.0.sets.all());
+    }
+
+    pub(crate) fn unknown_outcome(&self) {
+        self.0.instruments.unknown_outcomes.add(1, self.0.sets.all());
+    }
+
+    pub(crate) fn restamp(&self) {
+        self.0.instruments.restamps.add(1, self.0.sets.all());
+    }
+
+    /// A ref and its commit are under way until the guard is dropped.
+    pub(crate) fn tail(&self) -> Tail {
+        self.0.instruments.tails.add(1, self.0.sets.all());
+        Tail(self.clone())
+    }
+
+    /// A partition waited to be decoded, until it was its turn.
+    pub(crate) fn waited_for_slot(&self, waited: Duration) {
+        self.0.instruments.body_slot_wait.record(seconds(waited), self.0.sets.all());
+        self.0.instruments.body_slot_exhausted.add(1, self.0.sets.all());
+    }
+
+    /// A partition waited for memory, and got it.
+    pub(crate) fn waited_for_bytes(&self, waited: Duration) {
+        self.0.instruments.byte_budget_wait.record(seconds(waited), self.0.sets.all());
+        self.0.instruments.byte_budget_exhausted.add(1, self.0.sets.all());
+    }
+
+    pub(crate) fn partition_decoded(&self, took: Duration) {
+        self.0.instruments.partition_decode.record(seconds(took), self.0.sets.all());
+    }
+
+    /// A follower begins, which was given everything up to `micros`.
+    pub(crate) fn follower(&self, micros: i64) -> Position {
+        let position = Arc::new(AtomicI64::new(micros));
+        let mut followers = self.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        followers.retain(|follower| follower.strong_count() > 0);
+        followers.push(Arc::downgrade(&position));
+        Position(position)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    fn bucket(&self) -> &str {
+        &self.0.bucket
+    }
+
+    fn prefix(&self) -> &str {
+        &self.0.prefix
+    }
+}
+
+impl Inner {
+    /// How far behind the last of the followers is, in seconds.
+    fn lag(&self) -> Option<f64> {
+        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let positions = followers.iter().filter_map(Weak::upgrade).map(|position| position.load(Ordering::Relaxed));
+        positions.min().map(|least| seconds_of(self.clock.micros().saturating_sub(least).max(0)))
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics")
+            .field("bucket", &self.0.bucket)
+            .field("prefix", &self.0.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// See [`Metrics::tail`].
+#[derive(Debug)]
+pub(crate) struct Tail(Metrics);
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.0.0.instruments.tails.add(-1, self.0.0.sets.all());
+    }
+}
+
+/// Up to which moment a follower was given everything, in microseconds; gone with the follower.
+#[derive(Debug)]
+pub(crate) struct Position(Arc<AtomicI64>);
+
+impl Position {
+    pub(crate) fn reached(&self, micros: i64) {
+        self.0.fetch_max(micros, Ordering::Relaxed);
+    }
+}
+
+fn seconds(duration: Duration) -> f64 {
+    seconds_of(micros(duration))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "measured in seconds")]
+fn seconds_of(micros: i64) -> f64 {
+    micros as f64 / 1e6
+}

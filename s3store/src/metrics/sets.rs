@@ -1,0 +1,127 @@
+//! Sets of attributes, made once: what is measured often costs no allocation.
+
+use std::sync::Arc;
+
+use opentelemetry::KeyValue;
+
+use super::call::Outcome;
+use super::instruments::{ATTEMPTS, METHOD, OPERATION, OUTCOME};
+use super::method::Method;
+use super::request::{MOST_ATTEMPTS, Operation, digits};
+
+type Set = Box<[KeyValue]>;
+
+/// The sets of one dataset: what tells it, alone and with what is common.
+#[derive(Debug)]
+pub(super) struct Sets {
+    all: Set,
+    granted: Set,
+    operations: Vec<OfOperation>,
+    methods: Vec<OfMethod>,
+}
+
+#[derive(Debug)]
+struct OfOperation {
+    any: Set,
+    success: Set,
+    /// By attempts, from 1.
+    successes: Vec<Set>,
+}
+
+#[derive(Debug)]
+struct OfMethod {
+    any: Set,
+    success: Set,
+}
+
+impl Sets {
+    pub(super) fn new(bucket: &str, prefix: &str, consistency: Option<&str>) -> Self {
+        let text = |text: &str| Arc::<str>::from(text);
+        let level = consistency.map(|level| KeyValue::new("s3store.consistency_level", text(level)));
+        let told = [KeyValue::new("s3store.bucket", text(bucket)), KeyValue::new("s3store.prefix", text(prefix))];
+        let all: Set = told.into_iter().chain(level).collect();
+        let with = |more: &[KeyValue]| all.iter().chain(more).cloned().collect::<Set>();
+        let success = || KeyValue::new(OUTCOME, Outcome::Success.as_str());
+        let operations = Operation::ALL.map(|operation| {
+            let operation = KeyValue::new(OPERATION, operation.as_str());
+            let successes = (1u32..)
+                .take(MOST_ATTEMPTS)
+                .map(|attempts| with(&[operation.clone(), success(), KeyValue::new(ATTEMPTS, digits(attempts))]));
+            OfOperation {
+                successes: successes.collect(),
+                success: with(&[operation.clone(), success()]),
+                any: with(&[operation]),
+            }
+        });
+        let methods = Method::ALL.iter().map(|method| {
+            let method = KeyValue::new(METHOD, method.as_str());
+            OfMethod { success: with(&[method.clone(), success()]), any: with(&[method]) }
+        });
+        let (granted, methods) = (with(&[success()]), methods.collect());
+        Self { granted, operations: operations.into(), methods, all }
+    }
+
+    /// What tells the dataset.
+    pub(super) fn all(&self) -> &[KeyValue] {
+        &self.all
+    }
+
+    /// A permit was got.
+    pub(super) fn granted(&self) -> &[KeyValue] {
+        &self.granted
+    }
+
+    pub(super) fn operation(&self, operation: Operation) -> &[KeyValue] {
+        &self.operations[operation as usize].any
+    }
+
+    pub(super) fn operation_success(&self, operation: Operation) -> &[KeyValue] {
+        &self.operations[operation as usize].success
+    }
+
+    /// A request that succeeded with its first to fifth try.
+    pub(super) fn request_success(&self, operation: Operation, attempts: u32) -> &[KeyValue] {
+        let place = (attempts as usize).clamp(1, MOST_ATTEMPTS) - 1;
+        &self.operations[operation as usize].successes[place]
+    }
+
+    pub(super) fn method(&self, method: Method) -> &[KeyValue] {
+        &self.methods[method as usize].any
+    }
+
+    pub(super) fn method_success(&self, method: Method) -> &[KeyValue] {
+        &self.methods[method as usize].success
+    }
+
+    /// What is rare is made when it is needed.
+    pub(super) fn with(&self, more: impl IntoIterator<Item = KeyValue>) -> Vec<KeyValue> {
+        self.all.iter().cloned().chain(more).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_and_method_finds_its_own() {
+        let sets = Sets::new("b", "p", None);
+        let value = |set: &[KeyValue], name: &str| {
+            let found = set.iter().find(|attribute| attribute.key.as_str() == name);
+            found.map(|attribute| attribute.value.to_string())
+        };
+        for operation in Operation::ALL {
+            let name = Some(operation.as_str().to_owned());
+            assert_eq!(value(sets.operation(operation), OPERATION), name);
+            for attempts in 1..=5 {
+                let set = sets.request_success(operation, attempts);
+                assert_eq!((value(set, OPERATION), value(set, ATTEMPTS)), (name.clone(), Some(attempts.to_string())));
+            }
+        }
+        for method in Method::ALL {
+            let name = Some(method.as_str().to_owned());
+            assert_eq!(value(sets.method(*method), METHOD), name);
+            assert_eq!(value(sets.method_success(*method), METHOD), name);
+        }
+    }
+}
