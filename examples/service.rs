@@ -48,7 +48,9 @@ async fn main() -> Result<()> {
     let telemetry = Telemetry::start().await?;
     let served = serve().await;
     // Last, so that what happened while the rest stopped is exported too.
-    telemetry.shutdown().await?;
+    if let Err(error) = telemetry.shutdown().await {
+        tracing::warn!(%error, "the last metrics did not reach the collector");
+    }
     served
 }
 

@@ -279,7 +279,7 @@ fn what_there_is_not_is_found() {
         ("sum by (job) (sum by (s3store_bucket) (s3store_write_tails))", "no label job"),
         ("s3store_method_calls_total{s3store_outcome=\"failure\"}", "never failure"),
         ("s3store_s3_request_count_total{error_type!~\"not_found|conflict\"}", "never conflict"),
-        ("sum(rate(s3store_method_calls_total))", "expected type range vector"),
+        ("sum(rate(s3store_method_calls_total))", "expected type matrix"),
     ];
     for (query, expected) in wrong {
         let error = Checker::new().query(query).expect_err(query);
