@@ -75,6 +75,20 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// 1 LIST per 1,000 refs; 1 HEAD for each (partition, token) among them.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, stored: s3store::Offset,
+    /// # ) -> s3store::Result<()> {
+    /// let page = store.poll(&stored).limit(100).await?;
+    /// for entry in &page.entries {
+    ///     println!("{} has {} records of {}", entry.data_path, entry.row_count, entry.partition);
+    /// }
+    /// let stored = page.next; // where the next poll goes on
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll(&self, after: &Offset) -> Poll {
         Poll { source: Source::of::<T>(self.dataset()), after: after.clone(), until: None, limit: LIMIT }
     }
@@ -96,6 +110,24 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// Those of [`poll`](Store::poll), and 1 GET for each data file.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, stored: s3store::Offset,
+    /// # ) -> s3store::Result<()> {
+    /// let mut offset = stored;
+    /// loop {
+    ///     let page = store.poll_records(&offset).limit(100).await?;
+    ///     for record in page.records { /* … */ }
+    ///     offset = page.next; // store it, once the records are dealt with
+    ///     if page.caught_up {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_records(&self, after: &Offset) -> PollRecords<T> {
         PollRecords { poll: self.poll(after), store: self.clone() }
     }
@@ -114,6 +146,19 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// As [`poll`](Store::poll).
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, from: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// #     to: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
+    /// let entries = store.poll_range(from..to).await?;
+    /// let records: u64 = entries.iter().map(|entry| entry.row_count).sum();
+    /// println!("{records} records in {} partitions", s3store::partitions_of(&entries).len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_range(&self, window: impl IntoWindow) -> PollRange {
         let source = Source::of::<T>(self.dataset());
         PollRange { bounds: source.window(window.into_window()), source }
@@ -133,6 +178,17 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// Those of [`poll`](Store::poll), before the first record; 1 GET for each data file.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, yesterday: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
+    /// let latest = store.read_range(yesterday..).await?;
+    /// let every_version = store.read_range(yesterday..).history().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_range(&self, window: impl IntoWindow) -> Read<T> {
         let entries = self.poll_range(window);
         let found = |tally: Arc<Tally>| async move { entries.run(&tally).await.map(entry::files) };
@@ -155,6 +211,20 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// 1 GET for each data file.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, stored: s3store::Offset,
+    /// # ) -> s3store::Result<()> {
+    /// // Of a page, only what lies in some partitions.
+    /// let page = store.poll(&stored).await?;
+    /// let emea = page.entries.iter().filter(|entry| entry.partition.ends_with("region=emea"));
+    /// let mut records = store.read_entries(emea).stream();
+    /// while let Some(record) = records.try_next().await? { /* … */ }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn read_entries(&self, entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Read<T> {
         let (dataset, names) = (self.dataset(), T::Root::description().partition);
         let entries: Vec<_> = entries.into_iter().collect();
@@ -170,6 +240,10 @@ impl<T: Record> Store<T> {
     ///
     /// The consumer stores each page's `next` once it is done with the page, and starts from the last one that it
     /// stored: after a crash it sees a page again rather than missing one.
+    ///
+    /// # Requests
+    /// For each page those of [`poll`](Store::poll) or [`poll_records`](Store::poll_records); where nothing is new, 1 LIST
+    /// at its [pace](Follow::pace), and up to ten times as often while refs that it saw are not settled.
     ///
     /// # Example
     /// ```no_run

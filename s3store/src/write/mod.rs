@@ -59,7 +59,7 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Requests
     /// Per partition 3 PUT (data, ref, commit), and with a token 1 HEAD before them; where the token has committed
-    /// before, only the HEAD.
+    /// before, only the HEAD. With views 1 PUT more for each distinct marker of the whole write.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -216,9 +216,10 @@ macro_rules! write_builder {
             /// second one. Saves one request where retries are rare; where the token did commit before, a data file and
             /// a ref that nobody sees stay behind. Without a token it changes nothing.
             ///
-            /// The backend must enforce `If-None-Match: *`, or a policy must deny overwriting `*.commit`. A process's
-            /// first such write to a dataset proves that, with the HEAD and one PUT more; where it is not so, later
-            /// ones fail with [`Refused`](crate::ErrorKind::Refused) before anything is sent.
+            /// The backend must enforce `If-None-Match: *`, or a policy must deny overwriting `*.commit`. The first such
+            /// write through a [`Dataset`](crate::Dataset) or its clones proves that, with the HEAD and up to one PUT
+            /// more for each partition; where it is not so, later ones fail with
+            /// [`Refused`](crate::ErrorKind::Refused) before anything is sent.
             pub fn optimistic_commit(mut self) -> Self {
                 self.options.optimistic = true;
                 self

@@ -37,6 +37,22 @@ impl Dataset {
     ///
     /// # Requests
     /// 1 PUT.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example<T: s3store::RootRecord>(store: s3store::Store<T>, records: &[T]) -> Result<(), s3store::CommitError> {
+    /// use s3store::CommitError;
+    ///
+    /// match store.write_partition("part=a", records).token("batch-7").await {
+    ///     Err(CommitError::Late(commit)) => {
+    ///         let restamped = store.dataset().restamp(&commit).await?;
+    ///         println!("readers of the stream find it at {}", restamped.offset);
+    ///     }
+    ///     other => drop(other?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
         let restamp = async |_| {
             let name = check(self.keys(), commit)?;
@@ -59,6 +75,12 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Errors
     /// As [`Dataset::restamp`].
+    ///
+    /// # Cancel safety
+    /// As [`Dataset::restamp`].
+    ///
+    /// # Requests
+    /// 1 PUT.
     pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
         self.dataset().restamp(commit).await
     }

@@ -1,0 +1,636 @@
+//! What the README tells operators, held against what is sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+use s3store::testing::{Answer, Fault, Operation, Request};
+use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset, Record, RootRecord, Store, View};
+use serde_json::Value;
+
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::records::{Event, Item, Parts};
+
+const README: &str = include_str!("../../README.md");
+
+/// A view whose tuples several partitions share.
+#[derive(Debug, Clone, PartialEq, Eq, View)]
+#[view(of = Event, name = "ids")]
+struct Ids {
+    id: i64,
+}
+
+/// Of [`Item`].
+#[derive(Debug, Record)]
+#[record(projection_of = Item)]
+struct Note {
+    note: String,
+}
+
+/// The lines between a heading of the README and the next.
+fn section(heading: &str) -> impl Iterator<Item = &'static str> {
+    let from = README.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    README[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
+}
+
+/// The rows of a section's only table, without its head.
+fn rows(heading: &str) -> BTreeMap<&'static str, Vec<&'static str>> {
+    let lines = section(heading).filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let mut rows = BTreeMap::new();
+    for mut cells in lines.skip(1).map(|line| line.split(" | ")) {
+        assert!(rows.insert(cells.next().unwrap(), cells.collect()).is_none(), "a row stands twice");
+    }
+    rows
+}
+
+/// A figure of the table of requests: a sum such as `3n + m + 1`, or with `≤` the most that it can be.
+struct Figure {
+    most: bool,
+    value: usize,
+}
+
+impl Figure {
+    fn of(text: &str, parameters: &[(char, usize)]) -> Self {
+        let (most, sum) = text.strip_prefix("≤ ").map_or((false, text), |sum| (true, sum));
+        let value = |letter: char| {
+            let known = parameters.iter().find(|(name, _)| *name == letter);
+            known.unwrap_or_else(|| panic!("{text} needs {letter}, which was not given")).1
+        };
+        let term = |term: &str| {
+            let number = term.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
+            let factor = if number.is_empty() { 1 } else { number.parse::<usize>().unwrap() };
+            term[number.len()..].chars().map(value).fold(factor, |product, value| product * value)
+        };
+        Self { most, value: sum.split(" + ").map(term).sum() }
+    }
+
+    fn holds(&self, measured: usize) -> bool {
+        if self.most { measured <= self.value } else { measured == self.value }
+    }
+}
+
+/// The table of requests, and which of its rows were held against something.
+struct Requests {
+    rows: BTreeMap<&'static str, Vec<&'static str>>,
+    met: BTreeSet<String>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        Self { rows: rows("### Requests"), met: BTreeSet::new() }
+    }
+
+    /// Holds a row against what was sent since the log was cleared, and clears it.
+    fn hold(&mut self, world: &Virtual, row: &str, parameters: &[(char, usize)]) {
+        let [put, head, get, list] = world.counts();
+        let figures = self.rows.get(row).unwrap_or_else(|| panic!("the README has no row {row}"));
+        assert_eq!(figures.len(), 4, "{row}");
+        for ((kind, measured), text) in [("PUT", put), ("GET", get), ("HEAD", head), ("LIST", list)].iter().zip(figures)
+        {
+            let figure = Figure::of(text, parameters);
+            assert!(figure.holds(*measured), "{row}: {measured} {kind}, not {text}, with {parameters:?}");
+        }
+        self.met.insert(row.to_owned());
+    }
+
+    fn all_met(self) {
+        let open: Vec<_> = self.rows.keys().filter(|row| !self.met.contains(**row)).collect();
+        assert!(open.is_empty(), "rows without a case: {open:?}");
+    }
+}
+
+#[test]
+fn figures_are_sums() {
+    let value = |text| Figure::of(text, &[('n', 7), ('m', 20)]).value;
+    assert_eq!(["0", "12", "n", "3n", "3n + m", "4n + m + 1"].map(value), [0, 12, 7, 21, 41, 49]);
+    assert!(Figure::of("n", &[('n', 7)]).holds(7) && !Figure::of("n", &[('n', 7)]).holds(6));
+    assert!(Figure::of("≤ n", &[('n', 7)]).holds(6) && !Figure::of("≤ n", &[('n', 7)]).holds(8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn methods_send_what_the_table_says() {
+    let mut table = Requests::new();
+    open(&mut table).await;
+    write(&mut table).await;
+    late(&mut table).await;
+    read(&mut table).await;
+    follow(&mut table).await;
+    views(&mut table).await;
+    nothing(&mut table).await;
+    table.all_met();
+}
+
+async fn open(table: &mut Requests) {
+    let world = Virtual::new();
+    world.dataset().await;
+    table.hold(&world, "`Dataset::init`, the first time", &[]);
+    for again in [true, false] {
+        if again {
+            drop(world.dataset().await)
+        } else {
+            drop(world.process("other").await)
+        }
+        table.hold(&world, "`Dataset::open`, and `init` again", &[]);
+    }
+}
+
+async fn write(table: &mut Requests) {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let plain = Store::<Event>::new(&dataset);
+    let viewed = plain.clone().with_view::<Ids>().unwrap();
+    let (one, three) = (Event::of(&["a"], 2), Event::of(&["a", "b", "c"], 2));
+    world.counts();
+    // Two ids, which the partitions share.
+    for (store, m) in [(&plain, 0), (&viewed, 2)] {
+        let [one_partition, partitions] = [[('n', 1), ('m', m)], [('n', 3), ('m', m)]];
+        store.write(&three).await.unwrap();
+        table.hold(&world, "`write`, `write_partition`", &partitions);
+        store.write_partition("part=x", &one).await.unwrap();
+        table.hold(&world, "`write`, `write_partition`", &one_partition);
+        store.write(&three).optimistic_commit().await.unwrap();
+        table.hold(&world, "`write`, `write_partition`", &partitions);
+
+        let token = |name: &str| format!("{name}-{m}");
+        let commits = store.write(&three).token(token("t")).await.unwrap();
+        table.hold(&world, "with a token", &partitions);
+        store.write_partition("part=x", &one).token(token("t")).await.unwrap();
+        table.hold(&world, "with a token", &one_partition);
+        store.write(&three).token(token("t")).await.unwrap();
+        table.hold(&world, "with a token that has committed", &partitions);
+
+        for (n, records) in [(1, &one), (3, &three)] {
+            let dataset = world.process("optimist").await;
+            world.counts();
+            let optimist = Store::<Event>::new(&dataset);
+            let optimist = if m == 0 { optimist } else { optimist.with_view::<Ids>().unwrap() };
+            for (name, row) in [
+                ("p", "the first of these on a `Dataset`"),
+                ("q", "with a token and `optimistic_commit`"),
+                ("q", "these with a token that has committed"),
+            ] {
+                optimist.write(records).token(token(&format!("{name}-{n}"))).optimistic_commit().await.unwrap();
+                table.hold(&world, row, &[('n', n), ('m', m)]);
+            }
+        }
+
+        store.restamp(&commits[0]).await.unwrap();
+        table.hold(&world, "`restamp`", &[]);
+        dataset.restamp(&commits[1]).await.unwrap();
+        table.hold(&world, "`restamp`", &[]);
+        for known in ["t-0", "no-such"] {
+            store.lookup_commit("part=a", known).await.unwrap();
+            table.hold(&world, "`lookup_commit`", &[]);
+        }
+    }
+}
+
+async fn late(table: &mut Requests) {
+    let world = Virtual::new();
+    let timeout = Duration::from_millis(100);
+    let init = world.options().init(world.s3.client(), BUCKET, PREFIX).commit_timeout(timeout);
+    let store = Store::<Event>::new(&init.await.unwrap().into_dataset()).with_view::<Ids>().unwrap();
+    let slow = |suffix| Fault::on(Operation::Put).key_ends_with(suffix);
+    world.counts();
+    for k in [1, 3] {
+        world.s3.inject(slow(".commit").delay(2 * timeout));
+        // The first ref is the write's; of those that follow, the last is in time.
+        world.s3.inject(slow(".ref").skip(1).times(k - 1).delay(2 * timeout));
+        store.write(&Event::of(&["a"], 2)).restamp_late(5).await.unwrap();
+        table.hold(&world, "a write with `restamp_late` that is late, k tries", &[('n', 1), ('m', 2), ('k', k)]);
+        world.s3.clear_faults();
+    }
+}
+
+fn items(parts: &[&str], count: i64) -> Vec<Item> {
+    parts.iter().flat_map(|part| (0..count).map(|id| Item::new(part, id, 1, "note"))).collect()
+}
+
+async fn read(table: &mut Requests) {
+    const ROW: &str = "`read`, `read_all`, projections too, into any sink";
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Item>::new(&dataset);
+    let notes = Store::<Note>::new(&dataset);
+    store.write(&items(&["a1", "a2"], 2)).await.unwrap();
+    store.write(&items(&["a1", "b"], 2)).token("t").await.unwrap();
+    world.counts();
+    // Two tokens are fresh; then none is.
+    for q in [2, 0] {
+        // Eight keys, four of them of a1: one page, or as many as it takes.
+        for (page, all, a1, a) in [(1_000, 1, 1, 1), (3, 3, 2, 2)] {
+            world.s3.set_page_size(page);
+            let hold = |table: &mut Requests, f, q, p| table.hold(&world, ROW, &[('f', f), ('q', q), ('p', p)]);
+            assert_eq!(store.read_all().await.unwrap().len(), 6);
+            hold(table, 4, q, all);
+            assert_eq!(store.read_all().history().stream().try_collect::<Vec<_>>().await.unwrap().len(), 6);
+            hold(table, 4, q, all);
+            assert_eq!(store.read_all().partitions().try_collect::<Vec<_>>().await.unwrap().len(), 3);
+            hold(table, 4, q, all);
+            assert!(!store.read_all().batches().try_collect::<Vec<_>>().await.unwrap().is_empty());
+            hold(table, 4, q, all);
+            assert!(notes.read_all().await.unwrap().iter().all(|note| note.note == "note"));
+            hold(table, 4, q, all);
+            store.read(["part=a1", "part=b"]).await.unwrap();
+            hold(table, 3, q, a1 + 1);
+            store.read(["part=a*", "part=a1"]).await.unwrap();
+            hold(table, 3, q / 2, a);
+        }
+        pass(Duration::from_secs(10)).await;
+    }
+    // Of a token with two attempts the commit is asked, however old it is.
+    store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
+    store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
+    pass(Duration::from_secs(10)).await;
+    world.s3.set_page_size(1_000);
+    world.counts();
+    store.read_all().await.unwrap();
+    table.hold(&world, ROW, &[('f', 5), ('q', 1), ('p', 1)]);
+}
+
+async fn follow(table: &mut Requests) {
+    const ENTRIES: &str = "`poll`, `poll_range`, a page of `follow().entries()`";
+    const RECORDS: &str = "`poll_records`, `read_range`, a page of `follow().records()`";
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Event>::new(&dataset);
+    let mut commits = Vec::new();
+    for _ in 0..5 {
+        commits.extend(store.write(&Event::of(&["a", "b"], 1)).await.unwrap());
+    }
+    // In the same microsecond, its ref would be the first one.
+    pass(Duration::from_millis(1)).await;
+    store.restamp(&commits[0]).await.unwrap();
+    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+    store.write(&Event::of(&["a"], 1)).await.unwrap_err();
+    pass(Duration::from_secs(60)).await;
+    world.counts();
+
+    // Twelve refs, of which two are of one commit and one of none.
+    for (page, p) in [(1_000, 1), (7, 2)] {
+        world.s3.set_page_size(page);
+        let [entries, records] = [[('f', 0), ('c', 11), ('p', p)], [('f', 10), ('c', 11), ('p', p)]];
+        let polled = store.poll(&Offset::START).await.unwrap().entries;
+        assert_eq!(polled.len(), 11);
+        table.hold(&world, ENTRIES, &entries);
+        store.poll_range(..).await.unwrap();
+        table.hold(&world, ENTRIES, &entries);
+        let mut pages = store.follow(&Offset::START).entries();
+        pages.try_next().await.unwrap();
+        table.hold(&world, ENTRIES, &entries);
+        store.poll_records(&Offset::START).await.unwrap();
+        table.hold(&world, RECORDS, &records);
+        store.read_range(..).await.unwrap();
+        table.hold(&world, RECORDS, &records);
+        store.follow(&Offset::START).records().try_next().await.unwrap();
+        table.hold(&world, RECORDS, &records);
+        store.read_entries(&polled).await.unwrap();
+        table.hold(&world, "`read_entries`", &records);
+
+        let pace = Duration::from_secs(20);
+        let mut pages = store.follow(&Offset::START).pace(pace).entries();
+        pages.try_next().await.unwrap();
+        world.counts();
+        let waiting = async { pages.try_next().await.map(drop) };
+        tokio::select! {
+            _ = waiting => panic!("there is no further page"),
+            () = pass(pace * 9 + pace / 2) => {}
+        }
+        table.hold(&world, "`follow` where nothing is new, k times its pace", &[('k', 9)]);
+        drop(pages);
+
+        // 12 refs, and 11 files with 10 commits.
+        let pages = if page == 7 { 2 + 3 } else { 2 };
+        dataset.doctor(..).await.unwrap();
+        table.hold(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
+        dataset.doctor(..).without_row_counts().await.unwrap();
+        table.hold(&world, "`doctor` with `without_row_counts`", &[('c', 10), ('p', pages)]);
+    }
+}
+
+#[derive(Debug, Clone, Record)]
+#[record(partition_by(part))]
+struct Wide {
+    part: String,
+    small: i64,
+    blob: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq, View)]
+#[view(of = Wide, name = "small")]
+struct Small {
+    small: i64,
+}
+
+fn wide(part: &str, rows: i64, bytes: u32) -> Vec<Wide> {
+    let blob = |row: i64| {
+        let seed = u32::try_from(row).unwrap() + 1;
+        (0..bytes).map(|n| (n.wrapping_mul(seed.wrapping_mul(2_654_435_761)) >> 13).to_le_bytes()[0]).collect()
+    };
+    (0..rows).map(|row| Wide { part: part.to_owned(), small: row % 3, blob: blob(row) }).collect()
+}
+
+async fn views(table: &mut Requests) {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Wide>::new(&dataset);
+    store.write(&wide("a", 4, 10)).await.unwrap();
+    store.write(&wide("b", 5, 10)).await.unwrap();
+    let view = dataset.view::<Small>();
+    world.counts();
+    view.backfill("part=a").await.unwrap();
+    table.hold(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 0), ('p', 1)]);
+    world.s3.set_page_size(3);
+    view.backfill("*").await.unwrap();
+    table.hold(&world, "`backfill`", &[('m', 3), ('f', 2), ('g', 0), ('p', 2)]);
+    // Of a large file, the view's column is one range more.
+    store.write(&wide("c", 200, 5_000)).await.unwrap();
+    world.counts();
+    view.backfill("part=c").await.unwrap();
+    table.hold(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 1), ('p', 1)]);
+
+    for (page, p) in [(1_000, 1), (2, 2)] {
+        world.s3.set_page_size(page);
+        assert_eq!(view.lookup("*").await.unwrap().len(), 3);
+        table.hold(&world, "`lookup` and its `stream`", &[('p', p)]);
+        assert_eq!(view.lookup("*").stream().try_collect::<Vec<_>>().await.unwrap().len(), 3);
+        table.hold(&world, "`lookup` and its `stream`", &[('p', p)]);
+        assert_eq!(view.lookup(["small=1", "small=2"]).await.unwrap().len(), 2);
+        table.hold(&world, "`lookup` and its `stream`", &[('p', 2)]);
+    }
+}
+
+async fn nothing(table: &mut Requests) {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = Store::<Event>::new(&dataset);
+    let records = Event::of(&["a", "b"], 1);
+    world.counts();
+    store.write(&[]).token("t").await.unwrap();
+    store.write_partition("part=a", &[]).await.unwrap();
+    store.read(Vec::<String>::new()).await.unwrap();
+    store.read_entries(Vec::<s3store::Entry>::new()).await.unwrap();
+    dataset.view::<Parts>().lookup(Vec::<String>::new()).await.unwrap();
+    store.group_by_partition(&records).unwrap();
+    store.partition_key(&records[0]).unwrap();
+    let _ = dataset.offset_at(world.clock.now());
+    dataset.drain().await;
+    let row = "`drain`, `partition_key`, `group_by_partition`, `offset_at`, `view`; a write or read of nothing";
+    table.hold(&world, row, &[]);
+}
+
+/// The role of whoever initialises a dataset.
+const INIT: &str = "`init`, once";
+
+/// The folder of a request's key or listing, as `data/`; everything lies below the dataset's prefix.
+fn folder(request: &Request) -> &str {
+    let below = request.target().unwrap().strip_prefix(PREFIX).unwrap().strip_prefix('/').unwrap();
+    &below[..=below.find('/').unwrap()]
+}
+
+/// The folders that the requests since the log was cleared put into, got from, and listed. To be told that something is
+/// missing takes the permission to list, too.
+fn touched(world: &Virtual) -> [BTreeSet<String>; 3] {
+    let [mut put, mut get, mut list] = [const { BTreeSet::new() }; 3];
+    for request in world.s3.requests() {
+        let folder = folder(&request).to_owned();
+        if request.answer == Answer::Status(404) {
+            list.insert(folder.clone());
+        }
+        match request.operation {
+            Operation::Put => put.insert(folder),
+            Operation::Get | Operation::Head => get.insert(folder),
+            Operation::List => list.insert(folder),
+            other => panic!("{other:?}"),
+        };
+    }
+    [put, get, list]
+}
+
+/// A role's process, from opening the dataset on.
+async fn play(world: &Virtual, late: &Commit, role: &str) {
+    let dataset = world.process("role").await;
+    let store = Store::<Event>::new(&dataset);
+    match role {
+        "writer" => {
+            let store = store.with_view::<Ids>().unwrap();
+            store.write(&Event::of(&["a"], 1)).token("t").await.unwrap();
+            store.write(&Event::of(&["a"], 1)).token("t").await.unwrap();
+            store.write(&Event::of(&["a"], 1)).await.unwrap();
+            store.write(&Event::of(&["b"], 1)).token("t").optimistic_commit().await.unwrap();
+            store.lookup_commit("part=c", "t").await.unwrap();
+        }
+        "reader of snapshots" => assert_eq!(store.read_all().await.unwrap().len(), 4),
+        "reader of the change stream" => {
+            assert_eq!(store.poll_records(&Offset::START).await.unwrap().records.len(), 4);
+        }
+        "look-ups in a view" => assert_eq!(dataset.view::<Ids>().lookup("*").await.unwrap().len(), 1),
+        "`backfill`" => assert_eq!(dataset.view::<Parts>().backfill("*").await.unwrap().files, 5),
+        "`doctor`" => assert_eq!(dataset.doctor(..).await.unwrap().findings.len(), 3),
+        "`restamp` after `doctor`" => drop(dataset.restamp(late).await.unwrap()),
+        other => panic!("no case for {other}"),
+    }
+}
+
+/// Commits in time, one of them fresh and with a token; one that is late, which is returned; and an attempt without.
+async fn lived_in() -> (Virtual, Commit) {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await).with_view::<Ids>().unwrap();
+    let commit = || Fault::on(Operation::Put).key_ends_with(".commit");
+    store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    world.s3.inject(commit().times(4).hang());
+    let error = store.write_partition("part=c", &Event::of(&["c"], 1)).await.unwrap_err();
+    let CommitError::Late(late) = error else { panic!("{error:?}") };
+    world.s3.inject(commit().fail(403, "AccessDenied"));
+    store.write(&Event::of(&["c"], 1)).await.unwrap_err();
+    pass(Duration::from_secs(60)).await;
+    store.write(&Event::of(&["d"], 1)).token("d").await.unwrap();
+    (world, *late)
+}
+
+/// Lets all refs settle, and clears the log.
+async fn settle(world: &Virtual) {
+    pass(Duration::from_secs(60)).await;
+    world.s3.clear_requests();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_role_needs_what_the_table_says() {
+    for (role, cells) in rows("### Permissions") {
+        let (mut world, late) = lived_in().await;
+        if role == INIT {
+            world = Virtual::new();
+            drop(world.dataset().await);
+        } else {
+            settle(&world).await;
+            play(&world, &late, role).await;
+        }
+        let stated = cells.iter().map(|cell| {
+            let folders = cell.split('`').skip(1).step_by(2).map(str::to_owned);
+            folders.collect::<BTreeSet<String>>()
+        });
+        assert_eq!(touched(&world).to_vec(), stated.collect::<Vec<_>>(), "{role}");
+    }
+}
+
+/// The policies of a section.
+fn policies(heading: &str) -> Vec<Value> {
+    let text: Vec<&str> = section(heading).collect();
+    let blocks = text.split(|line| line.starts_with("```")).skip(1).step_by(2);
+    let policies: Vec<Value> = blocks.filter_map(|lines| serde_json::from_str(&lines.join("\n")).ok()).collect();
+    assert_eq!(policies.len(), text.iter().filter(|line| **line == "```json").count(), "no json");
+    policies
+}
+
+fn texts(value: &Value) -> Vec<&str> {
+    value
+        .as_array()
+        .map_or_else(|| vec![value.as_str().unwrap()], |all| all.iter().map(|v| v.as_str().unwrap()).collect())
+}
+
+/// Whether a pattern matches, in which each `*` stands for any text.
+fn matches(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((start, rest)) => text
+            .strip_prefix(start)
+            .is_some_and(|text| text.char_indices().any(|(at, _)| matches(rest, &text[at..])) || matches(rest, "")),
+    }
+}
+
+/// Whether a policy of Allow statements lets a request pass, were the dataset the README's.
+fn allows(policy: &Value, request: &Request) -> bool {
+    let key = request.target().unwrap().replacen(PREFIX, "billing", 1);
+    let action = match request.operation {
+        Operation::Put => "s3:PutObject",
+        Operation::Get | Operation::Head => "s3:GetObject",
+        Operation::List => "s3:ListBucket",
+        other => panic!("{other:?}"),
+    };
+    policy["Statement"].as_array().unwrap().iter().any(|statement| {
+        let on_the_key = || {
+            let object = format!("arn:aws:s3:::warehouse/{key}");
+            texts(&statement["Resource"]).iter().any(|pattern| matches(pattern, &object))
+        };
+        let below = || matches(statement["Condition"]["StringLike"]["s3:prefix"].as_str().unwrap(), &key);
+        texts(&statement["Action"]) == [action] && if action == "s3:ListBucket" { below() } else { on_the_key() }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_policy_lets_a_service_write_read_and_follow_but_not_initialise() {
+    let [policy] = policies("### Permissions").try_into().unwrap();
+    let (world, late) = lived_in().await;
+    settle(&world).await;
+    // The writer comes last: it adds to what the others expect.
+    for role in ["reader of snapshots", "reader of the change stream", "look-ups in a view", "writer"] {
+        play(&world, &late, role).await;
+    }
+    let requests = world.s3.requests();
+    assert!(requests.len() > 20);
+    requests.iter().for_each(|request| assert!(allows(&policy, request), "{request:?}"));
+
+    let world = Virtual::new();
+    drop(world.dataset().await);
+    assert!(world.s3.requests().iter().any(|request| !allows(&policy, request)));
+}
+
+#[test]
+fn the_policy_that_denies_overwriting_is_about_commits_alone() {
+    let [policy] = policies("### Servers").try_into().unwrap();
+    let pattern = policy["Statement"][0]["Resource"].as_str().unwrap();
+    let denied = |key: &str| matches(pattern, &format!("arn:aws:s3:::warehouse/billing/{key}"));
+    assert!(denied("data/charge_period=2026-03-17/customer=abc/t.commit"));
+    assert!(!denied("data/charge_period=2026-03-17/customer=abc/t-0190a0b0c0d07000800000000000abcd.parquet"));
+    assert!(!denied("_matview/sku_period_idx/sku=a.commit/m.matview"));
+    assert!(!denied("_ref/1773705600000000-t-0190a0b0c0d07000800000000000abcd;part=a.ref"));
+}
+
+/// What S3 answers for a missing object to one who may not list.
+fn hide_what_is_missing(world: &Virtual, operation: Operation) {
+    let keys = world.s3.keys(BUCKET);
+    let missing = move |request: &Request| !keys.iter().any(|key| Some(key) == request.key.as_ref());
+    world.s3.inject(Fault::on(operation).matching(missing).always().fail(403, "AccessDenied"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_permission_to_list_what_is_missing_is_refused() {
+    let (world, _) = lived_in().await;
+    settle(&world).await;
+    let dataset = world.dataset().await;
+    let store = Store::<Event>::new(&dataset);
+    hide_what_is_missing(&world, Operation::Head);
+    hide_what_is_missing(&world, Operation::Get);
+    let before = world.s3.keys(BUCKET);
+    let error = store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
+    assert!(matches!(error, CommitError::NotCommitted(_)) && error.kind() == Some(ErrorKind::Refused), "{error:?}");
+    assert_eq!(store.lookup_commit("part=a", "t").await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(store.poll(&Offset::START).await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(world.s3.keys(BUCKET), before);
+    // What asks for nothing that is missing goes on.
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+    assert_eq!(store.lookup_commit("part=d", "d").await.unwrap().unwrap().row_count, 1);
+
+    let elsewhere = |world: &Virtual| Dataset::open(world.s3.client(), BUCKET, "elsewhere");
+    assert_eq!(elsewhere(&world).await.unwrap_err().kind(), ErrorKind::Refused);
+    world.s3.clear_faults();
+    assert_eq!(elsewhere(&world).await.unwrap_err().kind(), ErrorKind::Config);
+}
+
+#[tokio::test(start_paused = true)]
+async fn three_tries_that_hang_are_in_time_and_four_are_not() {
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    for suffix in [".ref", ".commit"] {
+        for (times, in_time) in [(3, true), (4, false)] {
+            world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).times(times).hang());
+            let result = store.write(&Event::of(&["a"], 1)).await;
+            assert_eq!(result.is_ok(), in_time, "{times} {suffix}");
+            assert!(in_time || result.unwrap_err().is_late_only());
+        }
+    }
+}
+
+fn expire(world: &Virtual, folder: &str) {
+    world.keys_with(folder).iter().for_each(|key| drop(world.s3.remove_object(BUCKET, key).unwrap()));
+}
+
+async fn streamed<T: RootRecord>(store: &Store<T>) -> usize {
+    store.poll_records(&Offset::START).await.unwrap().records.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_expires_does_what_the_readme_says() {
+    for folder in ["/_ref/", "/data/", "/_matview/"] {
+        let world = Virtual::new();
+        let dataset = world.dataset().await;
+        let store = Store::<Event>::new(&dataset).with_view::<Ids>().unwrap();
+        let old = store.write(&Event::of(&["a"], 2)).token("t").await.unwrap().remove(0);
+        pass(Duration::from_secs(60)).await;
+        expire(&world, folder);
+        store.write(&Event::of(&["b"], 1)).await.unwrap();
+        pass(Duration::from_secs(60)).await;
+        let ids = dataset.view::<Ids>().lookup("*").await.unwrap().len();
+        let found = (store.read_all().await.unwrap().len(), streamed(&store).await, ids);
+        match folder {
+            "/_ref/" => assert_eq!(found, (3, 1, 2)),
+            "/data/" => {
+                assert_eq!(found, (1, 1, 2));
+                let anew = store.write(&Event::of(&["a"], 2)).token("t").await.unwrap();
+                assert_ne!(anew[0].data_path, old.data_path);
+            }
+            _ => {
+                assert_eq!(found, (3, 3, 1));
+                dataset.view::<Ids>().backfill("*").await.unwrap();
+                assert_eq!(dataset.view::<Ids>().lookup("*").await.unwrap().len(), 2);
+            }
+        }
+    }
+    // A file alone that is gone, as one that expired a little before its commit.
+    let world = Virtual::new();
+    let store = Store::<Event>::new(&world.dataset().await);
+    store.write(&Event::of(&["a", "b"], 2)).await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    world.s3.remove_object(BUCKET, &world.keys_with(".parquet")[0]).unwrap();
+    assert_eq!((store.read_all().await.unwrap().len(), streamed(&store).await), (2, 2));
+}
