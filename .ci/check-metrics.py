@@ -78,9 +78,11 @@ def judge(url, dashboard, rules):
         if dead or passed > PATIENCE or (passed > LEAST and not any(missing.values())):
             break
         time.sleep(2)
+    # What has just begun needs a second sample for a rate.
+    time.sleep(3)
     print(f"alerts after {passed:.0f} s:")
     failures = []
-    for prefix in sorted(EXPECTED.keys() | alerts.keys(), key=lambda name: list(EXPECTED).index(name) if name in EXPECTED else 99):
+    for prefix in [*EXPECTED, *sorted(alerts.keys() - EXPECTED.keys())]:
         must, may = EXPECTED.get(prefix, ([], []))
         have = alerts.get(prefix, set())
         print(f"  {prefix:12} {' '.join(sorted(have)) or '-'}")

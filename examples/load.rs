@@ -307,13 +307,11 @@ async fn main() -> Result<()> {
     troubles.spawn(lagging());
     troubles.spawn(stalled());
     // None of them ends, unless this program is wrong.
-    tokio::select! {
-        ended = troubles.join_next() => match ended {
-            Some(ended) => ended??,
-            None => (),
-        },
-        stopped = tokio::signal::ctrl_c() => stopped?,
-    }
+    let ended = tokio::select! {
+        ended = troubles.join_next() => ended,
+        stopped = tokio::signal::ctrl_c() => stopped.map(|()| None)?,
+    };
+    ended.transpose()?.transpose()?;
     telemetry.shutdown().await
 }
 
