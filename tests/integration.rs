@@ -13,6 +13,7 @@ mod integration {
     mod harness;
     mod kill;
     mod late;
+    mod metrics;
     mod operating;
     mod optimistic;
     mod partly;

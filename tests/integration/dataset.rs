@@ -9,7 +9,7 @@ use s3store::testing::{Fault, Operation, ServerTime};
 use s3store::{ClockGuard, Dataset, Error, ErrorKind, Init, Initialized, Store};
 use tracing::field::{Field, Visit};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, until};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, until};
 use crate::integration::records::Event;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -212,7 +212,7 @@ impl tracing::Subscriber for Warnings {
 #[tokio::test(start_paused = true)]
 async fn what_is_risky_is_warned_of() {
     let warnings = Warnings::default();
-    let _guard = tracing::subscriber::set_default(warnings.clone());
+    let _guard = listen(tracing::Dispatch::new(warnings.clone()));
     let take = || std::mem::take(&mut *warnings.0.lock().unwrap());
     for (timeout, warned) in [(Duration::from_millis(7_999), true), (8 * SECOND, false)] {
         let world = Virtual::new();
@@ -299,7 +299,7 @@ async fn a_clock_that_goes_wrong_on_the_way_is_seen_before_the_ref() {
 async fn the_clock_guard_can_warn_or_be_off() {
     for (guard, warns) in [(ClockGuard::Warn, true), (ClockGuard::Off, false)] {
         let warnings = Warnings::default();
-        let _guard = tracing::subscriber::set_default(warnings.clone());
+        let _guard = listen(tracing::Dispatch::new(warnings.clone()));
         let world = skewed(TimeDelta::minutes(3));
         let store = Store::<Event>::new(&world.dataset_with(world.options().clock_guard(guard)).await);
         let result = store.write(&Event::of(&["a"], 1)).await;

@@ -16,6 +16,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, select};
 use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
 use s3store::{Clock, ClockGuard, Dataset, DatasetOptions};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
 
 pub const BUCKET: &str = "s3store-tests";
 
@@ -259,6 +261,16 @@ pub fn sent_by(request: &Request, name: &str) -> bool {
     ["user-agent", "x-amz-user-agent"]
         .iter()
         .any(|header| request.header(header).is_some_and(|text| text.contains(&app)))
+}
+
+/// Lets a subscriber see what this thread does, until the guard is dropped.
+///
+/// With only one subscriber in the process, `tracing` would ask that of the thread which comes to a span or event first,
+/// whichever test that belongs to, and remember that there is none: hence another one, which wants nothing.
+pub fn listen(subscriber: impl Into<tracing::Dispatch>) -> tracing::subscriber::DefaultGuard {
+    static OTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
+    OTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry().with(LevelFilter::OFF)));
+    tracing::dispatcher::set_default(&subscriber.into())
 }
 
 /// An instant, in whole microseconds.

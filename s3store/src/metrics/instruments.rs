@@ -5,6 +5,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 /// An instrument, as it is known to the meter.
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public with the testing tools"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Instrument {
     /// Its name.
     pub name: &'static str,
@@ -23,6 +24,7 @@ pub struct Instrument {
 /// What an [`Instrument`] does with measurements.
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public with the testing tools"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum InstrumentKind {
     /// Adds them up.
     Counter,

@@ -1,0 +1,25 @@
+//! What the library measures: each instrument by the operation that moves it, and the spans.
+
+mod calls;
+mod gauges;
+mod inventory;
+mod meter;
+mod reads;
+mod requests;
+mod spans;
+mod writes;
+
+use s3store::{Dataset, DatasetOptions};
+
+use self::meter::Meter;
+use crate::integration::harness::{BUCKET, PREFIX, Virtual};
+
+/// A dataset whose every request after those of its initialisation is measured.
+async fn measured(world: &Virtual, meter: &Meter) -> Dataset {
+    measured_with(world, meter, world.options()).await
+}
+
+async fn measured_with(world: &Virtual, meter: &Meter, options: DatasetOptions) -> Dataset {
+    world.dataset().await;
+    meter.on(options).open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
+}

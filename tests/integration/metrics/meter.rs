@@ -1,0 +1,175 @@
+//! A meter provider in memory, and what it has collected.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Histogram, Metric, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::reader::MetricReader;
+use opentelemetry_sdk::metrics::{InstrumentKind as Kind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
+use s3store::DatasetOptions;
+use s3store::testing::InstrumentKind;
+
+/// Attributes by their names.
+pub type Attributes = BTreeMap<String, String>;
+
+/// Collects what datasets measure.
+pub struct Meter {
+    pub provider: Arc<SdkMeterProvider>,
+    reader: Reader,
+}
+
+/// Collects on the thread that asks, so that a clock which follows the test's paused time is asked in its runtime.
+#[derive(Debug, Clone, Default)]
+struct Reader(Arc<ManualReader>);
+
+impl MetricReader for Reader {
+    fn register_pipeline(&self, pipeline: Weak<Pipeline>) {
+        self.0.register_pipeline(pipeline);
+    }
+
+    fn collect(&self, metrics: &mut ResourceMetrics) -> OTelSdkResult {
+        self.0.collect(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.0.force_flush()
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.0.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self, kind: Kind) -> Temporality {
+        self.0.temporality(kind)
+    }
+}
+
+/// What was measured up to a moment.
+#[derive(Debug)]
+pub struct Collected(BTreeMap<String, Instrument>);
+
+/// One instrument as a backend sees it.
+#[derive(Debug)]
+pub struct Instrument {
+    pub kind: InstrumentKind,
+    pub unit: String,
+    pub points: Vec<Point>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Point {
+    pub attributes: Attributes,
+    /// The sum of a counter or histogram; the value of a gauge.
+    pub value: f64,
+    /// How many measurements a histogram has.
+    pub count: u64,
+    pub boundaries: Vec<f64>,
+}
+
+impl Meter {
+    pub fn new() -> Self {
+        let reader = Reader::default();
+        Self { provider: Arc::new(SdkMeterProvider::builder().with_reader(reader.clone()).build()), reader }
+    }
+
+    /// Options whose metrics come here.
+    pub fn on(&self, options: DatasetOptions) -> DatasetOptions {
+        options.meter_provider(Arc::clone(&self.provider) as Arc<_>)
+    }
+
+    pub fn collect(&self) -> Collected {
+        let mut collected = ResourceMetrics::default();
+        self.reader.collect(&mut collected).unwrap();
+        let scopes = collected.scope_metrics();
+        let ours = scopes.filter(|scope| scope.scope().name() == "s3store");
+        let metrics = ours.flat_map(|scope| scope.metrics());
+        Collected(metrics.map(|metric| (metric.name().to_owned(), instrument(metric))).collect())
+    }
+}
+
+impl Collected {
+    pub fn instruments(&self) -> impl Iterator<Item = (&str, &Instrument)> {
+        self.0.iter().map(|(name, instrument)| (name.as_str(), instrument))
+    }
+
+    /// The points of an instrument that have these attributes, and perhaps others.
+    pub fn points(&self, name: &str, attributes: &[(&str, &str)]) -> Vec<Point> {
+        let points = self.0.get(name).map(|instrument| instrument.points.as_slice()).unwrap_or_default();
+        let has = |point: &&Point| {
+            attributes.iter().all(|(name, value)| point.attributes.get(*name).is_some_and(|v| v == value))
+        };
+        points.iter().filter(has).cloned().collect()
+    }
+
+    /// The sum over those points.
+    pub fn sum(&self, name: &str, attributes: &[(&str, &str)]) -> f64 {
+        self.points(name, attributes).iter().map(|point| point.value).sum()
+    }
+
+    /// How many measurements a histogram has at those points.
+    pub fn count(&self, name: &str, attributes: &[(&str, &str)]) -> u64 {
+        self.points(name, attributes).iter().map(|point| point.count).sum()
+    }
+
+    /// What moved away from zero, without what tells the dataset: `attribute=value,… → value`, in order.
+    pub fn moved(&self, name: &str) -> Vec<String> {
+        let mut moved: Vec<String> = self
+            .points(name, &[])
+            .iter()
+            .filter(|point| point.value != 0.0)
+            .map(|point| {
+                let told =
+                    |name: &str| ["s3store.bucket", "s3store.prefix", "s3store.consistency_level"].contains(&name);
+                let own = point.attributes.iter().filter(|(name, _)| !told(name));
+                let own: Vec<String> =
+                    own.map(|(name, value)| format!("{}={value}", name.trim_start_matches("s3store."))).collect();
+                format!("{} → {}", own.join(","), point.value)
+            })
+            .collect();
+        moved.sort();
+        moved
+    }
+}
+
+fn instrument(metric: &Metric) -> Instrument {
+    let (kind, points) = match metric.data() {
+        AggregatedMetrics::F64(data) => points(data, |value| value),
+        #[expect(clippy::cast_precision_loss, reason = "tests measure little")]
+        AggregatedMetrics::U64(data) => points(data, |value| value as f64),
+        #[expect(clippy::cast_precision_loss, reason = "tests measure little")]
+        AggregatedMetrics::I64(data) => points(data, |value| value as f64),
+    };
+    Instrument { kind, unit: metric.unit().to_owned(), points }
+}
+
+fn points<T: Copy>(data: &MetricData<T>, number: fn(T) -> f64) -> (InstrumentKind, Vec<Point>) {
+    let plain = |attributes, value| Point { attributes, value: number(value), count: 0, boundaries: Vec::new() };
+    match data {
+        MetricData::Gauge(gauge) => {
+            let points = gauge.data_points().map(|point| plain(named(point.attributes()), point.value()));
+            (InstrumentKind::Gauge, points.collect())
+        }
+        MetricData::Sum(sum) => {
+            let kind = if sum.is_monotonic() { InstrumentKind::Counter } else { InstrumentKind::UpDownCounter };
+            (kind, sum.data_points().map(|point| plain(named(point.attributes()), point.value())).collect())
+        }
+        MetricData::Histogram(histogram) => (InstrumentKind::Histogram, buckets(histogram, number)),
+        MetricData::ExponentialHistogram(_) => panic!("no instrument is an exponential histogram"),
+    }
+}
+
+fn buckets<T: Copy>(histogram: &Histogram<T>, number: fn(T) -> f64) -> Vec<Point> {
+    let point = histogram.data_points().map(|point| Point {
+        attributes: named(point.attributes()),
+        value: number(point.sum()),
+        count: point.count(),
+        boundaries: point.bounds().collect(),
+    });
+    point.collect()
+}
+
+fn named<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> Attributes {
+    attributes.map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
+}

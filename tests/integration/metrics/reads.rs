@@ -1,0 +1,240 @@
+//! What reads count: files, bytes, records, partitions, HEADs of commits, waits, stalls.
+
+use std::time::Duration;
+
+use s3store::testing::{Fault, Operation};
+use s3store::{Offset, Store};
+
+use super::measured;
+use super::meter::{Collected, Meter};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
+use crate::integration::records::{Event, Item, Parts};
+
+/// Count and sum of files, bytes, records and partitions of a method.
+fn read(collected: &Collected, method: &str) -> [(u64, f64); 4] {
+    ["s3store.read.files", "s3store.read.bytes", "s3store.read.records", "s3store.read.partitions"].map(|name| {
+        let of = [("s3store.method", method)];
+        (collected.count(name, &of), collected.sum(name, &of))
+    })
+}
+
+fn bytes(world: &Virtual) -> f64 {
+    let files = world.keys_with(".parquet");
+    files.iter().map(|key| world.s3.object(BUCKET, key).unwrap().body.len() as f64).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_counts_files_and_what_came_out() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Item>::new(&measured(&world, &meter).await);
+    // Two versions of one entity: two records in files, one that comes out.
+    let item = |part, version| Item::new(part, 1, version, "");
+    store.write(&[item("a", 1), item("b", 1)]).await.unwrap();
+    store.write(&[item("a", 2)]).await.unwrap();
+    assert_eq!(store.read_all().await.unwrap().len(), 2);
+    assert_eq!(read(&meter.collect(), "read"), [(1, 3.0), (1, bytes(&world)), (1, 2.0), (1, 2.0)]);
+    assert_eq!(store.read_all().history().await.unwrap().len(), 3);
+    assert_eq!(read(&meter.collect(), "read"), [(2, 6.0), (2, 2.0 * bytes(&world)), (2, 5.0), (2, 4.0)]);
+    // One that finds nothing is recorded as that.
+    assert_eq!(store.read("part=z").await.unwrap(), []);
+    assert_eq!(read(&meter.collect(), "read")[0], (3, 6.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_is_dropped_counts_what_it_got() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
+    world.s3.inject(Fault::on(Operation::Get).key_contains("part=b").hang());
+    let mut records = store.read_all().stream();
+    for _ in 0..3 {
+        records.try_next().await.unwrap().unwrap();
+    }
+    assert!(within(Duration::from_secs(1), records.try_next()).await.is_none());
+    drop(records);
+    // The task ends when it is next polled.
+    pass(Duration::from_millis(1)).await;
+    let [files, _, records, partitions] = read(&meter.collect(), "read_iter");
+    assert_eq!((files, records, partitions), ((1, 1.0), (1, 3.0), (1, 1.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_files_and_malformed_refs_are_counted_by_the_method_that_met_them() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
+    let client = world.s3.client();
+    client.delete_object().bucket(BUCKET).key(&commits[0].data_path).send().await.unwrap();
+    let malformed = format!("{PREFIX}/_ref/0000000000000007-nonsense.ref");
+    client.put_object().bucket(BUCKET).key(malformed).send().await.unwrap();
+    pass(Duration::from_secs(60)).await;
+
+    let page = store.poll_records(&Offset::START).await.unwrap();
+    assert_eq!((page.missing, page.malformed, page.records.len()), (1, 1, 3));
+    let _ = store.read_range(..).await.unwrap();
+    let _ = store.read_entries(&page.entries).await.unwrap();
+    let _ = store.poll(&Offset::START).await.unwrap();
+    store.read_all().await.unwrap();
+    let collected = meter.collect();
+    assert_eq!(
+        collected.moved("s3store.read.missing_data"),
+        ["method=poll_records → 1", "method=read_entries_iter → 1", "method=read_range_iter → 1"]
+    );
+    assert_eq!(
+        collected.moved("s3store.read.malformed_refs"),
+        ["method=poll → 1", "method=poll_records → 1", "method=read_range_iter → 1"]
+    );
+    assert_eq!(read(&collected, "poll_records")[0], (1, 1.0), "the file that was there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backfill_counts_files_and_skips_missing_ones() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let dataset = measured(&world, &meter).await;
+    let store = Store::<Event>::new(&dataset);
+    let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
+    let gone = commits[0].data_path.clone();
+    let client = world.s3.client();
+    world.s3.inject(Fault::on(Operation::Get).times(1).call_before(move |_| {
+        let (client, gone) = (client.clone(), gone.clone());
+        async move { drop(client.delete_object().bucket(BUCKET).key(gone).send().await.unwrap()) }
+    }));
+    let done = dataset.view::<Parts>().backfill("*").await.unwrap();
+    assert_eq!((done.files, done.missing), (1, 1));
+    let collected = meter.collect();
+    assert_eq!(collected.moved("s3store.read.missing_data"), ["method=backfill → 1"]);
+    let [files, _, records, partitions] = read(&collected, "backfill");
+    assert_eq!((files, records, partitions), ((1, 1.0), (1, 3.0), (0, 0.0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn heads_of_commits_by_who_asks() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let dataset = measured(&world, &meter).await;
+    let store = Store::<Event>::new(&dataset);
+    let records = Event::of(&["a"], 1);
+    let commit = store.write_partition("part=a", &records).token("t").await.unwrap().unwrap();
+    // One more ref of the same commit, and a commit of another token.
+    store.restamp(&commit).await.unwrap();
+    pass(Duration::from_millis(1)).await;
+    store.restamp(&commit).await.unwrap();
+    store.write(&records).await.unwrap();
+    pass(Duration::from_secs(60)).await;
+    store.lookup_commit("part=a", "t").await.unwrap();
+    store.poll(&Offset::START).await.unwrap();
+    store.poll_range(..).await.unwrap();
+    store.read_all().await.unwrap();
+    dataset.doctor(..).without_row_counts().await.unwrap();
+    let collected = meter.collect();
+    let refs = world.keys_with("_ref/").len() as f64;
+    assert_eq!(
+        collected.moved("s3store.read.commit_head"),
+        ["method=doctor → 2", "method=lookup_commit → 1", "method=poll → 2", "method=poll_range → 2",],
+        "a snapshot asks only where the listing leaves something open"
+    );
+    assert_eq!(
+        collected.moved("s3store.read.commit_head_cache_hit"),
+        [format!("method=poll → {}", refs - 2.0), format!("method=poll_range → {}", refs - 2.0)]
+    );
+    // A commit that is seconds old is asked for.
+    store.write(&records).token("u").await.unwrap();
+    store.read_all().await.unwrap();
+    assert_eq!(meter.collect().sum("s3store.read.commit_head", &[("s3store.method", "read")]), 1.0);
+}
+
+const SLOT_WAIT: &str = "s3store.read.iter.body_slot.wait.duration";
+const SLOT_EXHAUSTED: &str = "s3store.read.iter.body_slot.exhausted";
+const BYTES_WAIT: &str = "s3store.read.iter.byte_budget.wait.duration";
+const BYTES_EXHAUSTED: &str = "s3store.read.iter.byte_budget.exhausted";
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_a_slow_consumer() {
+    // With no room ahead, each waits for the one before it to be consumed; with room for more, none.
+    for (ahead, waits) in [(0, true), (10, false)] {
+        let (world, meter) = (Virtual::new(), Meter::new());
+        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        store.write(&Event::of(&["a", "b", "c", "d"], 1)).await.unwrap();
+        let mut partitions = store.read_all().read_ahead_partitions(ahead).partitions();
+        let mut rows = 0;
+        while let Some(partition) = partitions.try_next().await.unwrap() {
+            rows += partition.rows.len();
+            pass(Duration::from_secs(2)).await;
+        }
+        assert_eq!(rows, 4);
+        let collected = meter.collect();
+        assert_eq!(collected.sum(SLOT_EXHAUSTED, &[]) > 0.0, waits, "{ahead}");
+        assert_eq!(collected.count(SLOT_WAIT, &[]) as f64, collected.sum(SLOT_EXHAUSTED, &[]), "{ahead}");
+        assert_eq!(collected.sum(SLOT_WAIT, &[]) >= 2.0, waits, "{ahead}");
+        assert_eq!(collected.sum(BYTES_EXHAUSTED, &[]), 0.0, "{ahead}");
+        assert_eq!(collected.count("s3store.read.iter.partition.decode.duration", &[]), 4);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waits_for_memory() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    store.write(&Event::of(&["a", "b", "c"], 1)).await.unwrap();
+    // Each partition takes all of it.
+    let mut records = store.read_all().read_ahead_bytes(1).read_ahead_partitions(10).stream();
+    while records.try_next().await.unwrap().is_some() {
+        pass(Duration::from_secs(1)).await;
+    }
+    let collected = meter.collect();
+    assert!(collected.sum(BYTES_EXHAUSTED, &[]) >= 2.0);
+    assert_eq!(collected.count(BYTES_WAIT, &[]) as f64, collected.sum(BYTES_EXHAUSTED, &[]));
+    assert!(collected.sum(BYTES_WAIT, &[]) >= 1.0);
+    assert_eq!(collected.sum(SLOT_EXHAUSTED, &[]), 0.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_decoding_of_a_partition_is_without_the_waits() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    store.write(&Event::of(&["a"], 100_000)).await.unwrap();
+    let mut records = store.read_all().stream();
+    while records.try_next().await.unwrap().is_some() {}
+    let before = meter.collect().sum("s3store.read.iter.partition.decode.duration", &[]);
+    let mut records = store.read_all().stream();
+    records.try_next().await.unwrap().unwrap();
+    pass(Duration::from_secs(40)).await;
+    while records.try_next().await.unwrap().is_some() {}
+    let collected = meter.collect();
+    assert_eq!(collected.count("s3store.read.iter.partition.decode.duration", &[]), 2);
+    assert!(collected.sum("s3store.read.iter.partition.decode.duration", &[]) - before < 30.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_read_that_stands_still_is_counted_at_each_look() {
+    const STALLS: &str = "s3store.read.iter.stall.count";
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    // No answer for three tries of 30 s.
+    world.s3.inject(Fault::on(Operation::Get).key_contains("part=b").times(3).hang());
+    let mut records = store.read_all().stream();
+    records.try_next().await.unwrap().unwrap();
+    assert!(within(Duration::from_secs(55), records.try_next()).await.is_none());
+    assert_eq!(meter.collect().sum(STALLS, &[]), 0.0);
+    assert!(within(Duration::from_secs(30), records.try_next()).await.is_none());
+    assert_eq!(meter.collect().moved(STALLS), ["method=read_iter → 1"]);
+    // It stops nothing.
+    records.try_next().await.unwrap().unwrap();
+    assert!(records.try_next().await.unwrap().is_none());
+    assert!(meter.collect().sum(STALLS, &[]) <= 2.0);
+
+    // A consumer that doesn't come stalls a read, too; a read that moves is none.
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let parts: Vec<String> = (0..20).map(|part| format!("p{part}")).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    store.write(&Event::of(&parts, 1)).await.unwrap();
+    let mut records = store.read_all().stream();
+    for _ in 0..10 {
+        records.try_next().await.unwrap().unwrap();
+        pass(Duration::from_secs(25)).await;
+    }
+    assert_eq!(meter.collect().sum(STALLS, &[]), 0.0);
+    pass(Duration::from_secs(125)).await;
+    assert!((2.0..=4.0).contains(&meter.collect().sum(STALLS, &[])), "{:?}", meter.collect().moved(STALLS));
+}

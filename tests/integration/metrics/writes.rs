@@ -1,0 +1,196 @@
+//! What writes count: as it landed, not as it was tried.
+
+use std::time::Duration;
+
+use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::{CommitError, Store};
+
+use super::measured;
+use super::meter::{Collected, Meter};
+use crate::integration::harness::{BUCKET, Virtual, pass, until, within};
+use crate::integration::records::Event;
+
+const LATE: &str = "s3store.write.commit_after_timeout";
+const COLLISIONS: &str = "s3store.write.optimistic_commit.collisions";
+const UNKNOWN: &str = "s3store.write.unknown_outcomes";
+const RESTAMPS: &str = "s3store.write.restamps";
+const TAILS: &str = "s3store.write.tails";
+
+fn put(suffix: &str) -> FaultBuilder {
+    Fault::on(Operation::Put).key_ends_with(suffix)
+}
+
+/// Count and sum of records, partitions and bytes of a method.
+fn written(collected: &Collected, method: &str) -> [(u64, f64); 3] {
+    ["s3store.write.records", "s3store.write.partitions", "s3store.write.bytes"].map(|name| {
+        let of = [("s3store.method", method)];
+        (collected.count(name, &of), collected.sum(name, &of))
+    })
+}
+
+fn bytes(world: &Virtual) -> f64 {
+    let files = world.keys_with(".parquet");
+    files.iter().map(|key| world.s3.object(BUCKET, key).unwrap().body.len() as f64).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_counts_once_with_all_its_partitions() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    store.write(&Event::of(&["a", "b", "c"], 5)).await.unwrap();
+    let all = bytes(&world);
+    assert_eq!(written(&meter.collect(), "write"), [(1, 15.0), (1, 3.0), (1, all)]);
+    store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap();
+    let one = bytes(&world) - all;
+    let collected = meter.collect();
+    assert_eq!(written(&collected, "write_with_key"), [(1, 2.0), (1, 1.0), (1, one)]);
+    assert_eq!(written(&collected, "write"), [(1, 15.0), (1, 3.0), (1, all)]);
+    // Nothing was written, nothing is recorded; the call counts.
+    store.write(&[]).await.unwrap();
+    let collected = meter.collect();
+    assert_eq!(written(&collected, "write")[0].0, 1);
+    assert_eq!(collected.sum("s3store.method.calls", &[("s3store.method", "write")]), 2.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_was_there_counts_its_rows_and_no_bytes() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let records = Event::of(&["a", "b"], 4);
+    store.write(&records).token("t").await.unwrap();
+    let once = bytes(&world);
+    store.write(&records).token("t").await.unwrap();
+    assert_eq!(written(&meter.collect(), "write"), [(2, 16.0), (2, 4.0), (2, once)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_write_that_failed_what_landed_counts() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    // `b` fails once `a` has landed.
+    world.s3.inject(
+        put(".parquet")
+            .matching(|request| request.target().is_some_and(|key| key.contains("part=b")))
+            .always()
+            .call_before(|_| async {
+                pass(Duration::from_secs(1)).await;
+            }),
+    );
+    world.s3.inject(put(".parquet").key_contains("part=b").always().fail(403, "AccessDenied"));
+    let error = store.write(&Event::of(&["a", "b"], 3)).await.unwrap_err();
+    assert_eq!(error.committed.len(), 1);
+    let collected = meter.collect();
+    assert_eq!(written(&collected, "write")[..2], [(1, 3.0), (1, 1.0)]);
+    let failed = [("s3store.method", "write"), ("s3store.outcome", "error"), ("error.type", "client")];
+    assert_eq!(collected.sum("s3store.method.calls", &failed), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_outlives_its_caller_counts() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let dataset = measured(&world, &meter).await;
+    let store = Store::<Event>::new(&dataset);
+    world.s3.inject(put(".commit").delay(Duration::from_secs(2)));
+    let records = Event::of(&["a"], 3);
+    assert!(within(Duration::from_secs(1), store.write(&records).into_future()).await.is_none());
+    let collected = meter.collect();
+    let canceled = [("s3store.method", "write"), ("s3store.outcome", "canceled"), ("error.type", "canceled")];
+    assert_eq!(collected.sum("s3store.method.calls", &canceled), 1.0);
+    assert_eq!(collected.sum(TAILS, &[]), 1.0);
+    assert_eq!(written(&collected, "write")[0].0, 0);
+    dataset.drain().await;
+    let collected = meter.collect();
+    assert_eq!(collected.sum(TAILS, &[]), 0.0);
+    assert_eq!(written(&collected, "write"), [(1, 3.0), (1, 1.0), (1, bytes(&world))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_is_dropped_before_it_landed_counts_nothing() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    world.s3.inject(put(".parquet").hang());
+    let records = Event::of(&["a"], 3);
+    assert!(within(Duration::from_secs(1), store.write(&records).into_future()).await.is_none());
+    let collected = meter.collect();
+    assert_eq!(written(&collected, "write"), [(0, 0.0); 3]);
+    assert!(collected.points(TAILS, &[]).iter().all(|point| point.value == 0.0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_commits_and_restamps() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    world.s3.inject(put(".commit").times(4).hang());
+    let error = store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").await.unwrap_err();
+    assert!(matches!(error, CommitError::Late(_)), "{error:?}");
+    let collected = meter.collect();
+    assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 0.0));
+    // Late is durable: it counts as written, and its call as an error.
+    assert_eq!(written(&collected, "write_with_key")[0], (1, 3.0));
+    let call = [("s3store.method", "write_with_key"), ("s3store.outcome", "error"), ("error.type", "other")];
+    assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
+
+    store.restamp(error.commit().unwrap()).await.unwrap();
+    let collected = meter.collect();
+    assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 1.0));
+    let call = [("s3store.method", "restamp_ref"), ("s3store.outcome", "success")];
+    assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
+
+    // A ref that did not land is none.
+    world.s3.inject(put(".ref").always().fail(403, "AccessDenied"));
+    store.restamp(error.commit().unwrap()).await.unwrap_err();
+    assert_eq!(meter.collect().sum(RESTAMPS, &[]), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_outcomes() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    world.s3.inject(put(".commit").always().drop_connection());
+    let error = store.write_partition("part=a", &Event::of(&["a"], 3)).await.unwrap_err();
+    assert!(matches!(error, CommitError::Unknown(_)), "{error:?}");
+    let collected = meter.collect();
+    assert_eq!((collected.sum(UNKNOWN, &[]), collected.sum(LATE, &[])), (1.0, 0.0));
+    assert_eq!(written(&collected, "write_with_key"), [(0, 0.0); 3]);
+    let call = [("s3store.outcome", "error"), ("error.type", "transport")];
+    assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
+    // A definite no is none.
+    world.s3.clear_faults();
+    world.s3.inject(put(".commit").fail(400, "InvalidArgument"));
+    store.write_partition("part=a", &Event::of(&["a"], 3)).await.unwrap_err();
+    assert_eq!(meter.collect().sum(UNKNOWN, &[]), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn optimistic_commits_that_collide() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let records = Event::of(&["a"], 3);
+    // The first proves what the backend enforces: its second PUT is refused, which is no collision.
+    store.write(&records).token("first").optimistic_commit().await.unwrap();
+    assert_eq!(meter.collect().sum(COLLISIONS, &[]), 0.0);
+    store.write(&records).token("second").optimistic_commit().await.unwrap();
+    assert_eq!(meter.collect().sum(COLLISIONS, &[]), 0.0);
+    let once = bytes(&world);
+    store.write(&records).token("second").optimistic_commit().await.unwrap();
+    let collected = meter.collect();
+    assert_eq!(collected.sum(COLLISIONS, &[]), 1.0);
+    // The third's file is committed by nobody.
+    assert_eq!(written(&collected, "write"), [(3, 9.0), (3, 3.0), (3, once)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tails_are_counted_while_they_are_under_way() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    world.s3.inject(put(".ref").times(2).delay(Duration::from_secs(1)));
+    let records = Event::of(&["a", "b"], 1);
+    let writing = tokio::spawn({
+        let store = store.clone();
+        async move { store.write(&records).await }
+    });
+    until(|| world.log().iter().filter(|request| request.ends_with(".ref")).count() == 2).await;
+    assert_eq!(meter.collect().sum(TAILS, &[]), 2.0);
+    writing.await.unwrap().unwrap();
+    assert_eq!(meter.collect().sum(TAILS, &[]), 0.0);
+}
