@@ -51,6 +51,7 @@ fn series() -> BTreeMap<String, Series> {
                     add("_count", None);
                 }
                 InstrumentKind::UpDownCounter | InstrumentKind::Gauge => add("", None),
+                kind => panic!("{kind:?} is not known here"),
             }
         }
     }
