@@ -4,6 +4,7 @@
 mod derived;
 mod integration {
     mod crash;
+    mod dashboards;
     mod dataset;
     mod determinism;
     mod doctor;

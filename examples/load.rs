@@ -1,0 +1,321 @@
+//! Load with troubles, to see a dashboard and alerts at work: `cargo run --example load --features telemetry`.
+//!
+//! Each trouble has a dataset, whose prefix is its name, on an S3 of its own inside this process. All of them are
+//! written, read and followed side by side, so that one look shows what each does, and that it does nothing else. The
+//! first, `healthy`, has none.
+
+mod telemetry;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use s3store::chrono::TimeDelta;
+use s3store::testing::{Fault, FaultBuilder, Operation, S3};
+use s3store::{Clock, ClockGuard, Dataset, DatasetOptions, Offset, Record, Store};
+use tokio::task::JoinSet;
+
+use telemetry::Telemetry;
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+const BUCKET: &str = "load";
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(batch))]
+struct Event {
+    #[record(entity)]
+    batch: String,
+    #[record(entity)]
+    number: u64,
+    #[record(version)]
+    version: u64,
+    payload: String,
+}
+
+fn events(number: u64, partitions: u64) -> Vec<Event> {
+    let event = |partition: u64| Event {
+        batch: format!("{:06}-{partition:02}", number / 20),
+        number,
+        version: number,
+        payload: "lorem ipsum ".repeat(20),
+    };
+    (0..partitions).map(event).collect()
+}
+
+/// A dataset on an S3 of its own.
+#[derive(Clone)]
+struct World {
+    s3: S3,
+    dataset: Dataset,
+    store: Store<Event>,
+}
+
+impl World {
+    async fn new(prefix: &str) -> Result<Self> {
+        Self::with(prefix, Dataset::options(), Duration::from_secs(15)).await
+    }
+
+    async fn with(prefix: &str, options: DatasetOptions, commit_timeout: Duration) -> Result<Self> {
+        let s3 = S3::with_bucket(BUCKET);
+        let dataset = options.init(s3.client(), BUCKET, prefix).commit_timeout(commit_timeout).await?.into_dataset();
+        Ok(Self { s3, store: Store::new(&dataset), dataset })
+    }
+
+    /// Writes, reads and follows, whatever goes wrong.
+    async fn busy(self) -> Result<()> {
+        tokio::join!(self.write(|_| ()), self.read(), self.follow());
+        Ok(())
+    }
+
+    async fn write(&self, written: impl Fn(u64)) {
+        for number in 0.. {
+            // What failed is told by metrics and logs; this is not the place to do better.
+            let token = format!("round-{number}");
+            if let Err(error) = self.store.write(&events(number, 2)).token(token).await {
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "a write");
+            }
+            written(number);
+            self.s3.clear_requests();
+            pause(300).await;
+        }
+    }
+
+    async fn read(&self) {
+        for number in 0_u64.. {
+            let batch = format!("batch={:06}-*", number / 20);
+            if let Err(error) = self.store.read(batch).await {
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "a read");
+            }
+            pause(300).await;
+        }
+    }
+
+    async fn follow(&self) {
+        let mut pages = self.store.follow(&Offset::START).records();
+        loop {
+            if let Err(error) = pages.try_next().await {
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "a follower");
+            }
+        }
+    }
+}
+
+/// No trouble, but everything that is worth a line on the dashboard.
+async fn healthy() -> Result<()> {
+    let world = World::new("healthy").await?;
+    let more = world.clone();
+    tokio::spawn(async move {
+        for number in 1_000_000.. {
+            // A repeated token, which an optimistic commit meets only at its end.
+            for _ in 0..2 {
+                let _ = more.store.write(&events(number, 12)).token("again").optimistic_commit().await;
+                let _ = more.store.write_partition("batch=one", &one(number)).await;
+            }
+            // A consumer that is slower than the read-ahead, first in partitions and then in bytes.
+            for (partitions, bytes) in [(0, 1 << 20), (8, 1 << 10)] {
+                let read = more.store.read("batch=050*").read_ahead_partitions(partitions).read_ahead_bytes(bytes);
+                let mut partitions = read.partitions();
+                while let Ok(Some(_)) = partitions.try_next().await {
+                    pause(10).await;
+                }
+            }
+            let _ = more.store.poll(&Offset::START).limit(10).await;
+            pause(500).await;
+        }
+    });
+    world.busy().await
+}
+
+fn one(number: u64) -> Vec<Event> {
+    vec![Event { batch: "one".to_owned(), number, version: 1, payload: String::new() }]
+}
+
+/// Every fifth try is told to slow down; but for HEADs, whose answers have no body that could say so.
+async fn throttled() -> Result<()> {
+    let world = World::new("throttled").await?;
+    world.s3.inject(every_fifth(|operation| operation != Operation::Head).fail(503, "SlowDown"));
+    world.busy().await
+}
+
+/// Every fifth connection drops.
+async fn dropped() -> Result<()> {
+    let world = World::new("dropped").await?;
+    world.s3.inject(every_fifth(|_| true).drop_connection());
+    world.busy().await
+}
+
+fn every_fifth(operations: fn(Operation) -> bool) -> FaultBuilder {
+    let seen = AtomicU64::new(0);
+    let counted = move |operation| operations(operation) && seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(5);
+    Fault::any().matching(move |request| counted(request.operation)).always()
+}
+
+/// Data files may not be read.
+async fn refused() -> Result<()> {
+    let world = World::with("refused", Dataset::options(), Duration::from_secs(8)).await?;
+    world.s3.inject(Fault::on(Operation::Get).key_ends_with(".parquet").always().fail(403, "AccessDenied"));
+    world.busy().await
+}
+
+/// S3 is down.
+async fn unavailable() -> Result<()> {
+    let world = World::new("unavailable").await?;
+    world.s3.inject(Fault::any().always().fail(500, "InternalError"));
+    world.busy().await
+}
+
+/// Commits take longer than the commit timeout.
+async fn late() -> Result<()> {
+    let world = with_slow_commits("late").await?;
+    world.busy().await
+}
+
+/// The same, but the writer restamps them.
+async fn restamped() -> Result<()> {
+    let world = with_slow_commits("restamped").await?;
+    let follower = world.clone();
+    tokio::spawn(async move { follower.follow().await });
+    for number in 0.. {
+        let _ = world.store.write(&events(number, 1)).restamp_late(3).await;
+    }
+    Ok(())
+}
+
+async fn with_slow_commits(prefix: &str) -> Result<World> {
+    let world = World::with(prefix, Dataset::options(), Duration::from_millis(500)).await?;
+    let commits = Fault::on(Operation::Put).key_ends_with(".commit").always();
+    world.s3.inject(commits.delay(Duration::from_millis(700)));
+    Ok(world)
+}
+
+/// Nobody answers a commit, nor whether it is there.
+async fn unknown() -> Result<()> {
+    let world = World::new("unknown").await?;
+    world.s3.inject(Fault::any().key_ends_with(".commit").always().drop_connection());
+    for number in 0.. {
+        // With a token it would be asked for first, and nothing be sent.
+        let _ = world.store.write(&events(number, 2)).await;
+        pause(300).await;
+    }
+    Ok(())
+}
+
+/// Somebody deletes data files.
+async fn pruned() -> Result<()> {
+    let world = World::with("pruned", Dataset::options(), Duration::from_secs(8)).await?;
+    let follower = world.clone();
+    tokio::spawn(async move { follower.follow().await });
+    for number in 0.. {
+        let commits = world.store.write(&events(number, 2)).await?;
+        world.s3.remove_object(BUCKET, &commits[0].data_path);
+        pause(300).await;
+    }
+    Ok(())
+}
+
+/// Something else writes where the refs are.
+async fn malformed() -> Result<()> {
+    let world = World::with("malformed", Dataset::options(), Duration::from_secs(8)).await?;
+    let s3 = world.s3.clone();
+    tokio::spawn(async move {
+        loop {
+            let key = format!("malformed/_ref/{:016}-note.txt", Clock::machine().now().timestamp_micros());
+            s3.put_object(BUCKET, &key, "no ref");
+            pause(1_000).await;
+        }
+    });
+    world.busy().await
+}
+
+/// The clock is ahead, and nobody refuses to go on.
+async fn skewed() -> Result<()> {
+    let clock = Clock::machine();
+    let options = Dataset::options().clock(clock.clone()).clock_guard(ClockGuard::Warn);
+    let world = World::with("skewed", options, Duration::from_secs(15)).await?;
+    clock.set_offset(TimeDelta::seconds(5));
+    world.busy().await
+}
+
+/// Many reads share two permits.
+async fn crowded() -> Result<()> {
+    let options = Dataset::options().max_inflight_requests(2);
+    let world = World::with("crowded", options, Duration::from_secs(15)).await?;
+    world.store.write(&events(0, 2)).await?;
+    world.s3.inject(Fault::on(Operation::Get).always().delay(Duration::from_millis(100)));
+    join_all((0..20).map(|_| world.read())).await;
+    Ok(())
+}
+
+/// Whether a commit is there takes seconds to tell.
+async fn slow() -> Result<()> {
+    let world = World::new("slow").await?;
+    let heads = Fault::on(Operation::Head).always();
+    world.s3.inject(heads.delay(Duration::from_secs(6)));
+    join_all((0..8).map(|_| world.store.lookup_commit("batch=none", "none"))).await;
+    world.busy().await
+}
+
+/// A consumer an hour behind, which no longer asks for pages.
+async fn lagging() -> Result<()> {
+    // The writer, and S3 with it, an hour ago.
+    let (s3, clock) = (S3::with_bucket(BUCKET), Clock::machine());
+    clock.set_offset(TimeDelta::hours(-1));
+    s3.set_clock_offset(TimeDelta::hours(-1));
+    let dataset = Dataset::options().clock(clock).init(s3.client(), BUCKET, "lagging").await?.into_dataset();
+    for number in 0..3 {
+        Store::new(&dataset).write(&events(number, 2)).await?;
+    }
+    drop(dataset);
+    s3.set_clock_offset(TimeDelta::zero());
+    let dataset = Dataset::open(s3.client(), BUCKET, "lagging").await?;
+    let start = dataset.offset_at(Clock::machine().now() - TimeDelta::hours(2));
+    let mut pages = Store::<Event>::new(&dataset).follow(&start).limit(1).entries();
+    pages.try_next().await?;
+    std::future::pending().await
+}
+
+/// A consumer that takes one record of a stream, and no more.
+async fn stalled() -> Result<()> {
+    let world = World::new("stalled").await?;
+    world.store.write(&events(0, 40)).await?;
+    let mut stream = world.store.read_all().read_ahead_partitions(1).stream();
+    stream.try_next().await?;
+    world.busy().await?;
+    stream.try_next().await?;
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let telemetry = Telemetry::start().await?;
+    let mut troubles = JoinSet::new();
+    troubles.spawn(healthy());
+    troubles.spawn(throttled());
+    troubles.spawn(dropped());
+    troubles.spawn(refused());
+    troubles.spawn(unavailable());
+    troubles.spawn(late());
+    troubles.spawn(restamped());
+    troubles.spawn(unknown());
+    troubles.spawn(pruned());
+    troubles.spawn(malformed());
+    troubles.spawn(skewed());
+    troubles.spawn(crowded());
+    troubles.spawn(slow());
+    troubles.spawn(lagging());
+    troubles.spawn(stalled());
+    // None of them ends, unless this program is wrong.
+    let ended = tokio::select! {
+        ended = troubles.join_next() => ended,
+        stopped = tokio::signal::ctrl_c() => stopped.map(|()| None)?,
+    };
+    ended.transpose()?.transpose()?;
+    telemetry.shutdown().await
+}
+
+#[expect(clippy::disallowed_methods, reason = "the load has a rhythm of its own")]
+async fn pause(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}

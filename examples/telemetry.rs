@@ -1,0 +1,101 @@
+//! How a service shows what it does: logs on standard error, metrics for Prometheus to scrape, and metrics by OTLP where
+//! the environment names a collector.
+//!
+//! | variable | what it sets |
+//! |---|---|
+//! | `RUST_LOG` | what is logged; `info` by default |
+//! | `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT` | where Prometheus finds `/metrics`; `127.0.0.1`, `9464` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector, `http://127.0.0.1:4318` say; nothing is sent without |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | how often, in milliseconds; `60000` |
+//! | `OTEL_SERVICE_NAME` | the service's name at the collector |
+
+use std::convert::Infallible;
+use std::env;
+use std::error::Error;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::CONTENT_TYPE;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use opentelemetry_otlp::{MetricExporter, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use prometheus::{Encoder, Registry, TextEncoder};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// What exports, until [`shutdown`](Telemetry::shutdown).
+pub struct Telemetry {
+    provider: SdkMeterProvider,
+}
+
+impl Telemetry {
+    /// Starts to log and to export. Call it before a dataset is opened: that is when its metrics find their provider.
+    pub async fn start() -> Result<Self> {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+
+        // For Prometheus: the registry is asked at each scrape.
+        let registry = Registry::new();
+        let scraped = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
+        let mut provider = SdkMeterProvider::builder().with_reader(scraped);
+        serve(registry).await?;
+
+        // For a collector: pushed every now and then, by a thread of its own.
+        let named = |variable| env::var_os(variable).is_some();
+        if named(OTEL_EXPORTER_OTLP_ENDPOINT) || named(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT) {
+            let pushed = MetricExporter::builder().with_http().build()?;
+            provider = provider.with_reader(PeriodicReader::builder(pushed).build());
+            tracing::info!("metrics are sent by otlp");
+        }
+
+        let provider = provider.build();
+        opentelemetry::global::set_meter_provider(provider.clone());
+        Ok(Self { provider })
+    }
+
+    /// Sends what was not sent yet. Call it last: what is measured afterwards is lost.
+    pub async fn shutdown(self) -> Result<()> {
+        // It waits for the collector, and so must not hold up the runtime.
+        Ok(tokio::task::spawn_blocking(move || self.provider.shutdown()).await??)
+    }
+}
+
+/// Answers `GET /metrics`, until the process ends.
+async fn serve(registry: Registry) -> Result<()> {
+    let host = env::var("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
+    let port = env::var("OTEL_EXPORTER_PROMETHEUS_PORT").map_or(Ok(9464), |port| port.parse())?;
+    let listener = TcpListener::bind((host, port)).await?;
+    tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
+    tokio::spawn(async move {
+        loop {
+            let Ok((socket, _)) = listener.accept().await else { continue };
+            let registry = registry.clone();
+            let answer = service_fn(move |request| {
+                let response = scrape(&registry, &request);
+                async { Ok::<_, Infallible>(response) }
+            });
+            tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(socket), answer));
+        }
+    });
+    Ok(())
+}
+
+fn scrape(registry: &Registry, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    let mut text = Vec::new();
+    let encoder = TextEncoder::new();
+    if request.uri().path() != "/metrics" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    } else if let Err(error) = encoder.encode(&registry.gather(), &mut text) {
+        tracing::error!(%error, "metrics can't be written");
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    } else {
+        response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(prometheus::TEXT_FORMAT));
+        *response.body_mut() = Full::from(text);
+    }
+    response
+}

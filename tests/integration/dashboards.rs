@@ -1,0 +1,294 @@
+//! The dashboard and the alert rules, held against what the library emits: every metric is on the dashboard, and no
+//! query names a metric or a label that there is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use promql_parser::label::{METRIC_NAME, MatchOp};
+use promql_parser::parser::{Expr, LabelModifier, VectorSelector, parse};
+use s3store::testing::{Instrument, InstrumentKind, instruments};
+use serde::Deserialize;
+use serde_json::Value;
+
+const DASHBOARD: &str = include_str!("../../s3store/dashboards/grafana.json");
+const ALERTS: &str = include_str!("../../s3store/dashboards/alerts.yaml");
+
+/// What every series has: by Prometheus, by its exporters, and by the library.
+const EVERYWHERE: [&str; 7] = [
+    "job",
+    "instance",
+    "otel_scope_name",
+    "otel_scope_version",
+    "s3store_bucket",
+    "s3store_prefix",
+    "s3store_consistency_level",
+];
+
+type Labels = BTreeSet<String>;
+type Result<T, E = String> = std::result::Result<T, E>;
+
+/// A series that Prometheus has, and the instrument that it is of.
+struct Series {
+    instrument: &'static Instrument,
+    labels: Labels,
+}
+
+/// All of them, by name.
+fn series() -> BTreeMap<String, Series> {
+    let mut all = BTreeMap::new();
+    for instrument in instruments() {
+        let attributes = instrument.attributes.iter().map(|attribute| prometheus_name(attribute));
+        let labels: Labels = EVERYWHERE.map(str::to_owned).into_iter().chain(attributes).collect();
+        for name in names(instrument) {
+            let mut add = |suffix: &str, extra: Option<&str>| {
+                let labels = labels.iter().cloned().chain(extra.map(str::to_owned)).collect();
+                all.insert(format!("{name}{suffix}"), Series { instrument, labels });
+            };
+            match instrument.kind {
+                InstrumentKind::Counter => add("_total", None),
+                InstrumentKind::Histogram => {
+                    add("_bucket", Some("le"));
+                    add("_sum", None);
+                    add("_count", None);
+                }
+                InstrumentKind::UpDownCounter | InstrumentKind::Gauge => add("", None),
+                kind => panic!("{kind:?} is not known here"),
+            }
+        }
+    }
+    all
+}
+
+/// An instrument's name at Prometheus, without a suffix for its kind. Where the name ends in its unit already, some
+/// exporters say it again, and others don't.
+fn names(instrument: &Instrument) -> Vec<String> {
+    let name = prometheus_name(instrument.name);
+    let unit = match instrument.unit {
+        "s" => "_seconds",
+        "By" => "_bytes",
+        unit => {
+            assert!(unit.starts_with('{'), "{unit} is not known here");
+            return vec![name];
+        }
+    };
+    let with_unit = format!("{name}{unit}");
+    if name.ends_with(unit) { vec![name, with_unit] } else { vec![with_unit] }
+}
+
+fn prometheus_name(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+/// What there is, and what of it was asked for.
+struct Checker {
+    series: BTreeMap<String, Series>,
+    used: BTreeSet<&'static str>,
+}
+
+impl Checker {
+    fn new() -> Self {
+        Self { series: series(), used: BTreeSet::new() }
+    }
+
+    /// The labels that the answer to a query has.
+    fn query(&mut self, query: &str) -> Result<Labels> {
+        let query = query.replace("$__rate_interval", "5m").replace("$__range", "1h");
+        self.labels(&parse(&query)?).map_err(|error| format!("{error}, in {query}"))
+    }
+
+    /// That a text with places for labels, such as a legend, names those alone that the answer has.
+    fn template(&self, text: &str, labels: &Labels) -> Result<()> {
+        for place in text.split("{{").skip(1) {
+            let place = place.split_once("}}").ok_or_else(|| format!("{text} has no end"))?.0.trim();
+            let name = place.strip_prefix("$labels.").unwrap_or(place);
+            if !place.starts_with("$value") {
+                known(labels, [name]).map_err(|error| format!("{error}, in {text}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn labels(&mut self, expr: &Expr) -> Result<Labels> {
+        match expr {
+            Expr::VectorSelector(selector) => self.selector(selector),
+            Expr::MatrixSelector(matrix) => self.selector(&matrix.vs),
+            Expr::Paren(paren) => self.labels(&paren.expr),
+            Expr::Unary(unary) => self.labels(&unary.expr),
+            Expr::Subquery(subquery) => self.labels(&subquery.expr),
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) => Ok(Labels::new()),
+            Expr::Aggregate(aggregate) => {
+                let labels = self.labels(&aggregate.expr)?;
+                modified(&labels, aggregate.modifier.as_ref())
+            }
+            Expr::Binary(binary) => {
+                let (left, right) = (self.labels(&binary.lhs)?, self.labels(&binary.rhs)?);
+                let matching = binary.modifier.as_ref().and_then(|modifier| modifier.matching.as_ref());
+                if let Some(matching) = matching {
+                    known(&left, matching.labels().labels.iter())?;
+                    known(&right, matching.labels().labels.iter())?;
+                }
+                // `or` gives what either side has; else one side is a number, or both have the same.
+                Ok(left.union(&right).cloned().collect())
+            }
+            Expr::Call(call) => {
+                let mut all = Labels::new();
+                for argument in &call.args.args {
+                    all.extend(self.labels(argument)?);
+                }
+                if call.func.name == "histogram_quantile" && !all.remove("le") {
+                    return Err("a quantile without le".to_owned());
+                }
+                Ok(all)
+            }
+            Expr::Extension(_) => Err("an extension".to_owned()),
+        }
+    }
+
+    fn selector(&mut self, selector: &VectorSelector) -> Result<Labels> {
+        let by_name = |name: &str| match &selector.name {
+            Some(wanted) => name == wanted,
+            None => selector.matchers.find_matchers(METRIC_NAME).iter().any(|matcher| matcher.is_match(name)),
+        };
+        let mut found = Labels::new();
+        for (_, series) in self.series.iter().filter(|(name, _)| by_name(name)) {
+            self.used.insert(series.instrument.name);
+            found.extend(series.labels.iter().cloned());
+        }
+        if found.is_empty() {
+            return Err(format!("there is no metric {:?}", selector.name));
+        }
+        let matchers = selector.matchers.matchers.iter().filter(|matcher| matcher.name != METRIC_NAME);
+        for matcher in matchers {
+            known(&found, [&matcher.name])?;
+            self.value(selector, &matcher.name, &matcher.op, &matcher.value)?;
+        }
+        Ok(found)
+    }
+
+    /// That an outcome or an operation that is asked for is one.
+    fn value(&self, selector: &VectorSelector, label: &str, op: &MatchOp, value: &str) -> Result<()> {
+        let values: &[&str] = match label {
+            "s3store_outcome" => &["success", "error", "canceled"],
+            "s3store_operation" => &["put", "get", "head", "list"],
+            "error_type" if selector.name.as_deref().is_some_and(|name| name.starts_with("s3store_s3_")) => {
+                &["precondition_failed", "not_found", "slowdown", "server", "client", "transport", "canceled", "other"]
+            }
+            _ => return Ok(()),
+        };
+        let alternatives =
+            if matches!(op, MatchOp::Equal | MatchOp::NotEqual) { vec![value] } else { value.split('|').collect() };
+        match alternatives.iter().find(|value| !values.contains(*value)) {
+            Some(value) => Err(format!("{label} is never {value}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn modified(labels: &Labels, modifier: Option<&LabelModifier>) -> Result<Labels> {
+    match modifier {
+        None => Ok(Labels::new()),
+        Some(LabelModifier::Include(by)) => {
+            known(labels, by.labels.iter())?;
+            Ok(by.labels.iter().cloned().collect())
+        }
+        Some(LabelModifier::Exclude(without)) => {
+            known(labels, without.labels.iter())?;
+            Ok(labels.iter().filter(|label| !without.labels.contains(label)).cloned().collect())
+        }
+    }
+}
+
+fn known(labels: &Labels, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
+    match names.into_iter().find(|name| !labels.contains(name.as_ref())) {
+        Some(name) => Err(format!("there is no label {} among {labels:?}", name.as_ref())),
+        None => Ok(()),
+    }
+}
+
+#[derive(Deserialize)]
+struct Rules {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct Rule {
+    alert: String,
+    expr: String,
+    labels: BTreeMap<String, String>,
+    annotations: BTreeMap<String, String>,
+}
+
+#[test]
+fn the_dashboard_has_every_metric_and_asks_for_nothing_else() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
+    let mut checker = Checker::new();
+    let mut queries = 0;
+    for panel in dashboard["panels"].as_array().unwrap() {
+        for target in panel["targets"].as_array().into_iter().flatten() {
+            let labels = checker.query(target["expr"].as_str().unwrap()).unwrap();
+            checker.template(target["legendFormat"].as_str().unwrap(), &labels).unwrap();
+            queries += 1;
+        }
+    }
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        if variable["type"] == "query" {
+            let query = variable["definition"].as_str().unwrap();
+            let inner = query.strip_prefix("label_values(").and_then(|query| query.strip_suffix(')')).unwrap();
+            let (selector, label) = inner.rsplit_once(", ").unwrap();
+            known(&checker.query(selector).unwrap(), [label]).unwrap();
+        }
+    }
+    assert!(queries > 60, "{queries} queries");
+    let missing: Vec<_> =
+        instruments().iter().map(|one| one.name).filter(|name| !checker.used.contains(name)).collect();
+    assert!(missing.is_empty(), "not on the dashboard: {missing:?}");
+}
+
+#[test]
+fn alerts_ask_for_what_there_is_and_say_what_to_do() {
+    let rules: Rules = serde_saphyr::from_str(ALERTS).unwrap();
+    let mut checker = Checker::new();
+    let mut names = BTreeSet::new();
+    for rule in rules.groups.into_iter().flat_map(|group| group.rules) {
+        let labels = checker.query(&rule.expr).unwrap_or_else(|error| panic!("{}: {error}", rule.alert));
+        for text in ["summary", "description"] {
+            checker
+                .template(&rule.annotations[text], &labels)
+                .unwrap_or_else(|error| panic!("{}: {error}", rule.alert));
+        }
+        assert!(["warning", "critical"].contains(&rule.labels["severity"].as_str()), "{}", rule.alert);
+        assert!(names.insert(rule.alert.clone()), "{} twice", rule.alert);
+    }
+    assert!(names.len() > 12, "{names:?}");
+}
+
+#[test]
+fn what_there_is_not_is_found() {
+    let wrong = [
+        ("s3store_s3_request_count", "no metric"),
+        ("s3store_s3_request_duration_bucket", "no metric"),
+        ("s3store_write_restamps_total{s3store_method=\"write\"}", "no label s3store_method"),
+        ("sum by (operation) (s3store_s3_request_count_total)", "no label operation"),
+        ("sum without (method) (s3store_method_in_flight)", "no label method"),
+        ("sum by (le) (rate(s3store_target_semaphore_acquires_total[5m]))", "no label le"),
+        ("histogram_quantile(0.9, sum(rate(s3store_method_duration_seconds_bucket[5m])))", "without le"),
+        ("s3store_target_inflight / on (s3store_method) s3store_target_limit", "no label s3store_method"),
+        ("sum by (job) (sum by (s3store_bucket) (s3store_write_tails))", "no label job"),
+        ("s3store_method_calls_total{s3store_outcome=\"failure\"}", "never failure"),
+        ("s3store_s3_request_count_total{error_type!~\"not_found|conflict\"}", "never conflict"),
+        ("sum(rate(s3store_method_calls_total))", "expected type matrix"),
+    ];
+    for (query, expected) in wrong {
+        let error = Checker::new().query(query).expect_err(query);
+        assert!(error.contains(expected), "{query}: {error}");
+    }
+    let mut checker = Checker::new();
+    let labels = checker.query("sum by (s3store_method) (s3store_method_in_flight)").unwrap();
+    checker.template("{{s3store_method}} {{ $value | humanize }}", &labels).unwrap();
+    assert!(checker.template("{{s3store_operation}}", &labels).is_err());
+    assert!(checker.template("{{ $labels.instance }}", &labels).is_err());
+}
