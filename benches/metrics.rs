@@ -53,9 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             (&|| head(&measured), REQUESTS),
         ];
         for ((run, times_run), times) in each.into_iter().zip(&mut times) {
-            let began = Instant::now();
-            run();
-            times.push(began.elapsed() / times_run);
+            times.push(timed(run) / times_run);
         }
     }
     let [request, request_sdk, call, call_sdk, head, head_sdk] = times.map(median);
@@ -68,6 +66,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (none, sdk) = (share(request + call), share(request_sdk + call_sdk));
     println!("{:<34} {none:>13.2} % {sdk:>12.2} %", "share of measuring");
     Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+fn timed(run: &dyn Fn()) -> Duration {
+    let began = Instant::now();
+    run();
+    began.elapsed()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

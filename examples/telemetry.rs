@@ -21,6 +21,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use opentelemetry_otlp::{MetricExporter, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use prometheus::proto::MetricFamily;
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -90,7 +91,7 @@ fn scrape(registry: &Registry, request: &Request<Incoming>) -> Response<Full<Byt
     let encoder = TextEncoder::new();
     if request.uri().path() != "/metrics" {
         *response.status_mut() = StatusCode::NOT_FOUND;
-    } else if let Err(error) = encoder.encode(&registry.gather(), &mut text) {
+    } else if let Err(error) = encoder.encode(&gather(registry), &mut text) {
         tracing::error!(%error, "metrics can't be written");
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     } else {
@@ -98,4 +99,17 @@ fn scrape(registry: &Registry, request: &Request<Incoming>) -> Response<Full<Byt
         *response.body_mut() = Full::from(text);
     }
     response
+}
+
+/// All metrics. A name that ends in its unit gets the unit again from this exporter; other languages' exporters, and so
+/// the dashboards for them, have it once.
+fn gather(registry: &Registry) -> Vec<MetricFamily> {
+    let mut families = registry.gather();
+    for family in &mut families {
+        if let Some(name) = family.name().strip_suffix("_bytes_bytes") {
+            let name = format!("{name}_bytes");
+            family.set_name(name);
+        }
+    }
+    families
 }

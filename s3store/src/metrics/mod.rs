@@ -92,6 +92,9 @@ impl Metrics {
         ] {
             counter.add(0, sets.all());
         }
+        for gauge in [&instruments.waiting, &instruments.inflight, &instruments.tails] {
+            gauge.add(0, sets.all());
+        }
         for operation in Operation::ALL {
             for attempts in (1u32..).take(request::MOST_ATTEMPTS) {
                 instruments.request_count.add(0, sets.request_success(operation, attempts));
@@ -265,7 +268,7 @@ pub(crate) struct Position(Arc<AtomicI64>);
 
 impl Position {
     pub(crate) fn reached(&self, micros: i64) {
-        self.0.fetch_max(micros, Ordering::Relaxed);
+        self.0.store(micros, Ordering::Relaxed);
     }
 }
 

@@ -192,7 +192,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
             }
             let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
             if self.position.is_none() {
-                // From the beginning on, it is not known how far back that is.
+                // How far back the beginning is, the first page tells.
                 let after = dataset.keys().offset_micros(self.follow.after.as_str());
                 self.position = Some(dataset.metrics().follower(after.map_or(settled, |after| after.min(settled))));
             }

@@ -31,7 +31,7 @@ use crate::codec::Compression;
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
 use crate::format::{PartitionKey, Token};
-use crate::metrics::{Method, Tally};
+use crate::metrics::{Call, Method, Tally};
 use crate::record::{Record, RootRecord};
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -260,21 +260,43 @@ macro_rules! write_builder {
 write_builder!(Write { store, records, options });
 write_builder!(WritePartition { store, key, records, options });
 
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> Write<'a, T, K> {
+    fn call(&self) -> Call {
+        self.store.dataset().metrics().call(Method::Write)
+    }
+
+    /// The whole write, as a part of a call.
+    async fn run(self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
+        let Self { store, records, options, mut tokens } = self;
+        // The key's rendering and the tokens need no runtime; what they cost is paid when the future is first polled.
+        let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
+        plan.map_err(WriteError::nothing)?.run(tally).await
+    }
+}
+
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for Write<'a, T, K> {
     type Output = Result<Vec<Commit>, WriteError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { store, records, options, mut tokens } = self;
-        // The key's rendering and the tokens need no runtime; what they cost is paid when the future is first polled.
-        Box::pin(async move {
-            let call = store.dataset().metrics().call(Method::Write);
-            let write = async |tally| {
-                let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
-                plan.map_err(WriteError::nothing)?.run(&tally).await
-            };
-            call.run(write).await
-        })
+        Box::pin(async move { self.call().run(async |tally| self.run(&tally).await).await })
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> WritePartition<'a, T, K> {
+    fn call(&self) -> Call {
+        self.store.dataset().metrics().call(Method::WritePartition)
+    }
+
+    /// The whole write, as a part of a call.
+    async fn run(self, tally: &Arc<Tally>) -> Result<Option<Commit>, CommitError> {
+        let Self { store, key, records, options, mut tokens } = self;
+        let key = PartitionKey::parse(&key, T::description().partition)?;
+        let groups = match records {
+            [] => Vec::new(),
+            records => vec![Group { key, rows: Rows::all(records) }],
+        };
+        Plan::new(store, groups, &mut tokens, options)?.run_one(tally).await
     }
 }
 
@@ -283,18 +305,6 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for WritePartition<'a,
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { store, key, records, options, mut tokens } = self;
-        Box::pin(async move {
-            let call = store.dataset().metrics().call(Method::WritePartition);
-            let write = async |tally| {
-                let key = PartitionKey::parse(&key, T::description().partition)?;
-                let groups = match records {
-                    [] => Vec::new(),
-                    records => vec![Group { key, rows: Rows::all(records) }],
-                };
-                Plan::new(store, groups, &mut tokens, options)?.run_one(&tally).await
-            };
-            call.run(write).await
-        })
+        Box::pin(async move { self.call().run(async |tally| self.run(&tally).await).await })
     }
 }

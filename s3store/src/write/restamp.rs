@@ -1,6 +1,7 @@
 //! A fresh ref for a commit that readers of the stream may have passed.
 
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 use tracing::Instrument;
@@ -12,7 +13,7 @@ use super::{BoxFuture, Write, WritePartition, judge};
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
-use crate::metrics::{Method, Operation};
+use crate::metrics::{Method, Operation, Tally};
 use crate::record::RootRecord;
 use crate::store::pause_after;
 
@@ -125,34 +126,53 @@ impl<W> RestampLate<W> {
     }
 }
 
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> RestampLate<Write<'a, T, K>> {
+    async fn run(self, tally: &Arc<Tally>) -> Result<Vec<StampedCommit>, WriteError> {
+        let Self { write, tries } = self;
+        let store = write.store;
+        let mut error = match write.run(tally).await {
+            Ok(commits) => return Ok(commits.into_iter().map(StampedCommit::in_time).collect()),
+            Err(error) => error,
+        };
+        let late = std::mem::take(&mut error.late);
+        let stamped = join_all(late.into_iter().map(|commit| stamp(store, commit, tries))).await;
+        let mut in_time: Vec<_> = error.committed.drain(..).map(StampedCommit::in_time).collect();
+        for result in stamped {
+            match result {
+                Ok(stamped) => in_time.push(stamped),
+                Err(commit) => error.late.push(commit),
+            }
+        }
+        in_time.sort_by(|a, b| a.commit.partition.cmp(&b.commit.partition));
+        if error.is_late_only() && error.late.is_empty() {
+            return Ok(in_time);
+        }
+        error.committed = in_time.into_iter().map(|stamped| stamped.commit).collect();
+        Err(error)
+    }
+}
+
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<Write<'a, T, K>> {
     type Output = Result<Vec<StampedCommit>, WriteError>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.write.call().run(async |tally| self.run(&tally).await).await })
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> RestampLate<WritePartition<'a, T, K>> {
+    async fn run(self, tally: &Arc<Tally>) -> Result<Option<StampedCommit>, CommitError> {
         let Self { write, tries } = self;
         let store = write.store;
-        Box::pin(async move {
-            let mut error = match write.await {
-                Ok(commits) => return Ok(commits.into_iter().map(StampedCommit::in_time).collect()),
-                Err(error) => error,
-            };
-            let late = std::mem::take(&mut error.late);
-            let stamped = join_all(late.into_iter().map(|commit| stamp(store, commit, tries))).await;
-            let mut in_time: Vec<_> = error.committed.drain(..).map(StampedCommit::in_time).collect();
-            for result in stamped {
-                match result {
-                    Ok(stamped) => in_time.push(stamped),
-                    Err(commit) => error.late.push(commit),
-                }
-            }
-            in_time.sort_by(|a, b| a.commit.partition.cmp(&b.commit.partition));
-            if error.is_late_only() && error.late.is_empty() {
-                return Ok(in_time);
-            }
-            error.committed = in_time.into_iter().map(|stamped| stamped.commit).collect();
-            Err(error)
-        })
+        match write.run(tally).await {
+            Ok(commit) => Ok(commit.map(StampedCommit::in_time)),
+            Err(CommitError::Late(commit)) => match stamp(store, *commit, tries).await {
+                Ok(stamped) => Ok(Some(stamped)),
+                Err(commit) => Err(CommitError::Late(Box::new(commit))),
+            },
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -161,18 +181,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<WriteP
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let Self { write, tries } = self;
-        let store = write.store;
-        Box::pin(async move {
-            match write.await {
-                Ok(commit) => Ok(commit.map(StampedCommit::in_time)),
-                Err(CommitError::Late(commit)) => match stamp(store, *commit, tries).await {
-                    Ok(stamped) => Ok(Some(stamped)),
-                    Err(commit) => Err(CommitError::Late(Box::new(commit))),
-                },
-                Err(error) => Err(error),
-            }
-        })
+        Box::pin(async move { self.write.call().run(async |tally| self.run(&tally).await).await })
     }
 }
 

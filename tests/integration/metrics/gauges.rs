@@ -46,8 +46,14 @@ async fn a_follower_lags_by_what_it_was_not_given() {
         pass(Duration::from_secs(60)).await;
     }
     let window = dataset.settle_window().as_secs_f64();
+    // From an offset as from the beginning, of which it is not known before the first page how long ago it was.
+    for after in [dataset.offset_at(begun), Offset::START] {
+        let mut pages = store.follow(&after).limit(1).entries();
+        assert_eq!(lag(), [0.0; 0], "it has not begun");
+        pages.try_next().await.unwrap().unwrap();
+        assert!((lag()[0] - 180.0).abs() < 1.0, "{after:?}: {:?}", lag());
+    }
     let mut pages = store.follow(&dataset.offset_at(begun)).limit(1).entries();
-    assert_eq!(lag(), [0.0; 0], "it has not begun");
     for given in 0..3 {
         pages.try_next().await.unwrap().unwrap();
         // The last page comes to the tip, so that all that is settled was given.

@@ -143,6 +143,28 @@ async fn late_commits_and_restamps() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    world.s3.inject(put(".commit").times(4).hang());
+    store.write(&Event::of(&["a"], 3)).restamp_late(3).await.unwrap();
+    world.s3.inject(put(".commit").times(4).hang());
+    store.write_partition("part=a", &Event::of(&["a"], 3)).restamp_late(3).await.unwrap();
+    let collected = meter.collect();
+    assert_eq!(
+        collected.moved("s3store.method.calls"),
+        [
+            "method=open,outcome=success → 1",
+            "method=restamp_ref,outcome=success → 2",
+            "method=write,outcome=success → 1",
+            "method=write_with_key,outcome=success → 1"
+        ]
+    );
+    assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (2.0, 2.0));
+    assert_eq!(written(&collected, "write")[0], (1, 3.0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn unknown_outcomes() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = Store::<Event>::new(&measured(&world, &meter).await);
