@@ -49,6 +49,7 @@ impl<'a> DataName<'a> {
     }
 
     /// Whether this is a file whose token is its attempt: no other attempt can have the commit of its name.
+    #[cfg(test)]
     pub(crate) fn is_own_token(&self) -> bool {
         matches!(self, Self::File { token, attempt } if AttemptId::parse(token) == Some(*attempt))
     }

@@ -22,10 +22,12 @@ const LIMIT: u64 = 1 << 63;
 const LEAST_COMMIT_TIMEOUT: Duration = Duration::from_millis(1);
 
 impl GoDuration {
+    #[cfg(test)]
     pub(crate) const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
+    #[cfg(test)]
     pub(crate) const fn as_nanos(self) -> i64 {
         self.0
     }

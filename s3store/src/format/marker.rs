@@ -69,6 +69,7 @@ impl Prefix {
 ///
 /// # Errors
 /// `InvalidInput` for an empty name, and one with `/` or `..`.
+#[cfg(test)]
 pub(crate) fn check_view_name(view: &str) -> Result<()> {
     if view.is_empty() || view.contains('/') || view.contains("..") {
         return Err(Error::invalid_input(format!("view name {view:?}: must not be empty, nor hold '/' or \"..\"")));

@@ -3,15 +3,6 @@
 //! Pure: nothing here asks a clock or S3. Keys hang off a [`Prefix`]; a name that was found in the bucket parses to
 //! `None` where it is of another shape, and a body or metadata that does not parse is an error that says what is wrong.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        dead_code,
-        unused_imports,
-        reason = "the whole format is here, with the rules for names that the derives check while a program compiles"
-    )
-)]
-
 mod attempt;
 mod commit;
 mod data;
@@ -32,11 +23,16 @@ pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
-pub(crate) use data::{DataKey, DataName};
+#[cfg(test)]
+pub(crate) use data::DataKey;
+pub(crate) use data::DataName;
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
+#[cfg(test)]
 pub(crate) use marker::check_view_name;
 pub use offset::Offset;
-pub(crate) use partition::{PartitionKey, check_partition_value, validate_names};
+#[cfg(test)]
+pub(crate) use partition::validate_names;
+pub(crate) use partition::{PartitionKey, check_partition_value};
 pub(crate) use prefix::Prefix;
 pub(crate) use refs::RefName;
 pub(crate) use time::TimeFormat;

@@ -28,6 +28,7 @@ impl PartitionKey {
     ///
     /// # Errors
     /// `InvalidInput` for an illegal value. The names are taken to be [validated](validate_names).
+    #[cfg(test)]
     pub(crate) fn render<N: AsRef<str>, V: AsRef<str>>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
         let mut key = String::new();
         for (name, value) in pairs {
@@ -70,6 +71,7 @@ impl PartitionKey {
     }
 
     /// The (name, value) of each segment, split at its first `=`; the name is empty where there is none.
+    #[cfg(test)]
     pub(crate) fn segments(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.split('/').map(|segment| segment.split_once('=').unwrap_or(("", segment)))
     }
@@ -104,6 +106,7 @@ pub(crate) fn check_partition_value(value: &str) -> Result<()> {
 ///
 /// # Errors
 /// `InvalidInput` for an empty list, an empty name, one with `=` or `/`, and one that comes twice.
+#[cfg(test)]
 pub(crate) fn validate_names(names: &[impl AsRef<str>]) -> Result<()> {
     if names.is_empty() {
         return Err(Error::invalid_input("at least one partition column is needed"));

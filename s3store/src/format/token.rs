@@ -39,6 +39,7 @@ impl Token {
     }
 
     /// Whether the write was given no token: then its file needs no commit to be told from another attempt's.
+    #[cfg(test)]
     pub(crate) fn is_attempt(&self, attempt: AttemptId) -> bool {
         AttemptId::parse(&self.0) == Some(attempt)
     }

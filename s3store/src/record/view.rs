@@ -180,7 +180,6 @@ fn no(text: &str, what: &str) -> ValueError {
 pub struct ViewWriter<R> {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static [&'static str],
-    pub(crate) sources: fn() -> Vec<&'static str>,
     pub(crate) tuple: fn(&R, &mut Tuple) -> Result<bool, ValueError>,
 }
 
@@ -188,7 +187,7 @@ impl<R: RootRecord> ViewWriter<R> {
     /// Of the view `V`.
     #[must_use]
     pub fn of<V: View<Record = R>>() -> Self {
-        Self { name: V::NAME, columns: V::COLUMNS, sources: V::sources, tuple: V::tuple }
+        Self { name: V::NAME, columns: V::COLUMNS, tuple: V::tuple }
     }
 }
 

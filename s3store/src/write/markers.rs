@@ -22,21 +22,6 @@ pub(super) struct Markers(BTreeMap<String, Landing>);
 #[derive(Debug, Default, Clone)]
 pub(super) struct PartMarkers(pub(super) Vec<(String, Landing)>);
 
-/// Refuses a view of the insertion time: what is in that field of a record is not what is written.
-pub(super) fn check<T: RootRecord>(views: &[ViewWriter<T>]) -> Result<()> {
-    let description = T::description();
-    let Some(inserted_at) = description.inserted_at.and_then(|index| description.columns.get(index)) else {
-        return Ok(());
-    };
-    match views.iter().find(|view| (view.sources)().contains(&inserted_at.name)) {
-        Some(view) => Err(Error::invalid_input(format!(
-            "view {:?} of {} is made of {:?}, the insertion time, which the write alone knows: leave it out",
-            view.name, description.record, inserted_at.name
-        ))),
-        None => Ok(()),
-    }
-}
-
 impl Markers {
     /// The markers of some rows. Rows are looked at on the caller's thread, since they are borrowed.
     ///
