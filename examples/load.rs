@@ -78,7 +78,7 @@ impl World {
             }
             written(number);
             self.s3.clear_requests();
-            pause(300).await;
+            pause(1_000).await;
         }
     }
 
@@ -88,7 +88,7 @@ impl World {
             if let Err(error) = self.store.read(batch).await {
                 tracing::debug!(%error, prefix = self.dataset.prefix(), "a read");
             }
-            pause(300).await;
+            pause(1_000).await;
         }
     }
 
@@ -122,7 +122,7 @@ async fn healthy() -> Result<()> {
                 }
             }
             let _ = more.store.poll(&Offset::START).limit(10).await;
-            pause(500).await;
+            pause(1_000).await;
         }
     });
     world.busy().await
@@ -197,7 +197,7 @@ async fn unknown() -> Result<()> {
     for number in 0.. {
         // With a token it would be asked for first, and nothing be sent.
         let _ = world.store.write(&events(number, 2)).await;
-        pause(300).await;
+        pause(1_000).await;
     }
     Ok(())
 }
@@ -210,7 +210,7 @@ async fn pruned() -> Result<()> {
     for number in 0.. {
         let commits = world.store.write(&events(number, 2)).await?;
         world.s3.remove_object(BUCKET, &commits[0].data_path);
-        pause(300).await;
+        pause(1_000).await;
     }
     Ok(())
 }
