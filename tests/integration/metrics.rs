@@ -11,7 +11,7 @@ mod writes;
 
 use s3store::{Dataset, DatasetOptions};
 
-use self::meter::Meter;
+use self::meter::{Collected, Meter};
 use crate::integration::harness::{BUCKET, PREFIX, Virtual};
 
 /// A dataset whose every request after those of its initialisation is measured.
@@ -22,4 +22,16 @@ async fn measured(world: &Virtual, meter: &Meter) -> Dataset {
 async fn measured_with(world: &Virtual, meter: &Meter, options: DatasetOptions) -> Dataset {
     world.dataset().await;
     meter.on(options).open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
+}
+
+/// Count and sum of some histograms of a method.
+fn tallied<const N: usize>(collected: &Collected, method: &str, names: [&str; N]) -> [(u64, f64); N] {
+    let of = [("s3store.method", method)];
+    names.map(|name| (collected.count(name, &of), collected.sum(name, &of)))
+}
+
+/// The bytes of all data files.
+fn bytes(world: &Virtual) -> f64 {
+    let files = world.keys_with(".parquet");
+    files.iter().map(|key| world.s3.object(BUCKET, key).unwrap().body.len() as f64).sum()
 }

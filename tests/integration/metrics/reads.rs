@@ -5,22 +5,18 @@ use std::time::Duration;
 use s3store::testing::{Fault, Operation};
 use s3store::{Offset, Store};
 
-use super::measured;
 use super::meter::{Collected, Meter};
+use super::{bytes, measured, tallied};
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::{Event, Item, Parts};
 
 /// Count and sum of files, bytes, records and partitions of a method.
 fn read(collected: &Collected, method: &str) -> [(u64, f64); 4] {
-    ["s3store.read.files", "s3store.read.bytes", "s3store.read.records", "s3store.read.partitions"].map(|name| {
-        let of = [("s3store.method", method)];
-        (collected.count(name, &of), collected.sum(name, &of))
-    })
-}
-
-fn bytes(world: &Virtual) -> f64 {
-    let files = world.keys_with(".parquet");
-    files.iter().map(|key| world.s3.object(BUCKET, key).unwrap().body.len() as f64).sum()
+    tallied(
+        collected,
+        method,
+        ["s3store.read.files", "s3store.read.bytes", "s3store.read.records", "s3store.read.partitions"],
+    )
 }
 
 #[tokio::test(start_paused = true)]

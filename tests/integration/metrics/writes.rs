@@ -5,9 +5,9 @@ use std::time::Duration;
 use s3store::testing::{Fault, FaultBuilder, Operation};
 use s3store::{CommitError, Store};
 
-use super::measured;
 use super::meter::{Collected, Meter};
-use crate::integration::harness::{BUCKET, Virtual, pass, until, within};
+use super::{bytes, measured, tallied};
+use crate::integration::harness::{Virtual, pass, until, within};
 use crate::integration::records::Event;
 
 const LATE: &str = "s3store.write.commit_after_timeout";
@@ -22,15 +22,7 @@ fn put(suffix: &str) -> FaultBuilder {
 
 /// Count and sum of records, partitions and bytes of a method.
 fn written(collected: &Collected, method: &str) -> [(u64, f64); 3] {
-    ["s3store.write.records", "s3store.write.partitions", "s3store.write.bytes"].map(|name| {
-        let of = [("s3store.method", method)];
-        (collected.count(name, &of), collected.sum(name, &of))
-    })
-}
-
-fn bytes(world: &Virtual) -> f64 {
-    let files = world.keys_with(".parquet");
-    files.iter().map(|key| world.s3.object(BUCKET, key).unwrap().body.len() as f64).sum()
+    tallied(collected, method, ["s3store.write.records", "s3store.write.partitions", "s3store.write.bytes"])
 }
 
 #[tokio::test(start_paused = true)]
