@@ -12,6 +12,7 @@
 use std::convert::Infallible;
 use std::env;
 use std::error::Error;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -66,6 +67,7 @@ impl Telemetry {
 }
 
 /// Answers `GET /metrics`, until the process ends.
+#[expect(clippy::disallowed_methods, reason = "out of sockets, it must not spin")]
 async fn serve(registry: Registry) -> Result<()> {
     let host = env::var("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
     let port = env::var("OTEL_EXPORTER_PROMETHEUS_PORT").map_or(Ok(9464), |port| port.parse())?;
@@ -73,7 +75,14 @@ async fn serve(registry: Registry) -> Result<()> {
     tracing::info!("metrics are at http://{}/metrics", listener.local_addr()?);
     tokio::spawn(async move {
         loop {
-            let Ok((socket, _)) = listener.accept().await else { continue };
+            let socket = match listener.accept().await {
+                Ok((socket, _)) => socket,
+                Err(error) => {
+                    tracing::warn!(%error, "a scrape can't be accepted");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
             let registry = registry.clone();
             let answer = service_fn(move |request| {
                 let response = scrape(&registry, &request);

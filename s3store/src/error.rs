@@ -45,7 +45,7 @@ pub enum ErrorKind {
 }
 
 /// What metrics tell of a failure: OpenTelemetry's `error.type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorType {
     /// 412.
     PreconditionFailed,
@@ -60,8 +60,9 @@ pub(crate) enum ErrorType {
     /// No answer.
     Transport,
     /// Not of S3's making.
-    #[default]
     Other,
+    /// Stopped with its runtime. A task that panicked is none of these.
+    Canceled,
 }
 
 impl ErrorType {
@@ -74,13 +75,14 @@ impl ErrorType {
             Self::Client => "client",
             Self::Transport => "transport",
             Self::Other => "other",
+            Self::Canceled => "canceled",
         }
     }
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        let error_type = ErrorType::default();
+        let error_type = if kind == ErrorKind::Cancelled { ErrorType::Canceled } else { ErrorType::Other };
         Self(Box::new(Inner { kind, message: message.into(), source: None, error_type }))
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, ErrorType, Result};
 use crate::metrics::{Call, Failed, Outcome, Tally};
 
 /// What comes out of a task that begins when first asked and ends with this. After an error, nothing comes any more.
@@ -46,7 +46,8 @@ impl<X: Send + 'static> Driven<X> {
         Self(State::Waiting(Some(Box::new(move || {
             let call = begin();
             let (sender, items) = channel(ready);
-            let task = work(sender, Arc::clone(call.tally())).instrument(call.span().clone());
+            let work = work(sender, Arc::clone(call.tally()));
+            let task = call.span().in_scope(|| work.in_current_span());
             Running { items, task: AbortOnDropHandle::new(tokio::spawn(task)), call }
         }))))
     }
@@ -75,8 +76,12 @@ impl<X: Send + 'static> Driven<X> {
 
 /// What a task that did not come to its end is told as.
 pub(crate) fn stopped(error: tokio::task::JoinError) -> Error {
-    let why = if error.is_panic() { "it panicked, which is a bug" } else { "the runtime shut down" };
-    Error::new(ErrorKind::Cancelled, format!("a task was stopped: {why}")).with_source(error)
+    let (why, error_type) = match error.is_panic() {
+        true => ("it panicked, which is a bug", ErrorType::Other),
+        false => ("the runtime shut down", ErrorType::Canceled),
+    };
+    let told = Error::new(ErrorKind::Cancelled, format!("a task was stopped: {why}"));
+    told.with_type(error_type).with_source(error)
 }
 
 #[cfg(test)]
@@ -97,7 +102,8 @@ mod tests {
             panic!("midway");
         });
         assert_eq!(items.next().await.unwrap().unwrap(), 1);
-        assert_eq!(items.next().await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+        let error = items.next().await.unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.outcome()), (ErrorKind::Cancelled, Outcome::Error(ErrorType::Other)));
         assert!(items.next().await.is_none());
     }
 

@@ -181,6 +181,7 @@ impl Unopened {
     pub(super) fn into_dataset(self, timing: Timing) -> Dataset {
         timing.warn_if_short();
         let Self { bucket, prefix, guard } = self;
+        bucket.opened();
         let proof = Proof::default().into();
         Dataset(Inner { bucket, prefix, timing, guard, tails: TaskTracker::new(), proof }.into())
     }

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, Span, field};
 use super::instruments::{ERROR_TYPE, METHOD, OUTCOME};
 use super::method::{Method, Partitions};
 use super::{Metrics, seconds};
-use crate::error::{Error, ErrorKind, ErrorType};
+use crate::error::{Error, ErrorType};
 
 /// How a call or request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +59,9 @@ pub(crate) trait Failed {
 
 impl Failed for Error {
     fn outcome(&self) -> Outcome {
-        match self.kind() {
-            ErrorKind::Cancelled => Outcome::Canceled,
-            _ => Outcome::Error(self.error_type()),
+        match self.error_type() {
+            ErrorType::Canceled => Outcome::Canceled,
+            error_type => Outcome::Error(error_type),
         }
     }
 }
@@ -186,6 +186,12 @@ impl Tally {
         self.partitions.fetch_add(1, Ordering::Relaxed);
         self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Commits are returned as late.
+    pub(crate) fn returned_late(&self, commits: usize) {
+        let Metrics(metrics) = &self.metrics;
+        metrics.instruments.late_outcomes.add(commits as u64, metrics.sets.all());
     }
 
     /// A data file was got.

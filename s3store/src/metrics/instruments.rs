@@ -203,8 +203,10 @@ instruments! {
         "Optimistic commits that met an earlier commit of the token.";
     unknown_outcomes: Counter<u64> = "s3store.write.unknown_outcomes", "{event}", NONE, [],
         "Commits of which it is unknown whether they landed.";
+    late_outcomes: Counter<u64> = "s3store.write.late_outcomes", "{event}", NONE, [],
+        "Commits that calls returned as late: readers of the stream may lack them.";
     restamps: Counter<u64> = "s3store.write.restamps", "{event}", NONE, [],
-        "Refs that were put once more for late commits.";
+        "Refs that were put once more for late commits, in time.";
     tails: UpDownCounter<i64> = "s3store.write.tails", "{tail}", NONE, [],
         "Refs and commits under way, detached from their callers.";
     read_records: Histogram<u64> = "s3store.read.records", "{record}", RECORDS, [METHOD],

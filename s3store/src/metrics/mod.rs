@@ -43,6 +43,7 @@ struct Inner {
     clock: Clock,
     bucket: String,
     prefix: String,
+    permits: u64,
     followers: Mutex<Vec<Weak<AtomicI64>>>,
 }
 
@@ -64,19 +65,25 @@ impl Metrics {
             Some(provider) => provider.meter_with_scope(scope),
             None => global::meter_with_scope(scope),
         };
-        let metrics = Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             instruments: Instruments::new(&meter),
             sets: Sets::new(bucket, prefix, consistency),
             meter,
             clock: clock.clone(),
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
+            permits: permits as u64,
             followers: Mutex::default(),
-        }));
-        metrics.begin_at_zero();
-        metrics.observe_limit(permits);
-        metrics.observe_lag();
-        metrics
+        }))
+    }
+
+    /// The dataset is open. Before that nothing is registered, since a meter never forgets: whoever tries to open a
+    /// dataset again and again would leave callbacks behind. `skew` is the clock's difference to S3's, in microseconds.
+    pub(crate) fn opened(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+        self.begin_at_zero();
+        self.observe_limit();
+        self.observe_lag();
+        self.observe_skew(skew);
     }
 
     /// What is rare is there from the start, so that its first occurrence is seen as an increase.
@@ -86,6 +93,7 @@ impl Metrics {
             &instruments.commit_after_timeout,
             &instruments.optimistic_collisions,
             &instruments.unknown_outcomes,
+            &instruments.late_outcomes,
             &instruments.restamps,
             &instruments.body_slot_exhausted,
             &instruments.byte_budget_exhausted,
@@ -103,14 +111,14 @@ impl Metrics {
         instruments.semaphore_acquires.add(0, &sets.with(Outcome::Canceled.attributes().take(1)));
     }
 
-    fn observe_limit(&self, permits: usize) {
+    fn observe_limit(&self) {
         let dataset = Arc::downgrade(&self.0);
         let limit = self.0.meter.u64_observable_gauge(of::limit.name);
         let limit = limit.with_unit(of::limit.unit).with_description(of::limit.description);
         limit
             .with_callback(move |observer| {
                 if let Some(dataset) = dataset.upgrade() {
-                    observer.observe(permits as u64, dataset.sets.all());
+                    observer.observe(dataset.permits, dataset.sets.all());
                 }
             })
             .build();
@@ -130,8 +138,7 @@ impl Metrics {
         .build();
     }
 
-    /// Has the clock's difference to S3's observed, in microseconds, as long as the dataset is there.
-    pub(crate) fn observe_skew(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
+    fn observe_skew(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
         let dataset = Arc::downgrade(&self.0);
         let gauge = self.0.meter.f64_observable_gauge(of::clock_skew.name);
         let gauge = gauge.with_unit(of::clock_skew.unit).with_description(of::clock_skew.description);

@@ -185,10 +185,10 @@ impl<X: Send + 'static> Job<X> {
                 took += clock.monotonic().saturating_duration_since(began);
                 merged = rest;
                 let Some((rows, piece)) = piece else { break };
-                self.tally.records(rows as u64);
                 if out.send(Ok(Event::Piece(piece))).await.is_err() {
                     return Ok(());
                 }
+                self.tally.records(rows as u64);
                 watch.moved();
                 began = clock.monotonic();
             }

@@ -79,9 +79,10 @@ pub(crate) struct Bucket {
 /// The right to have one request under way.
 #[derive(Debug)]
 pub(crate) struct Permit {
+    /// Before the permit: it must not count any more when another holds that.
+    held: Held,
     #[expect(dead_code, reason = "held for its drop")]
     permit: OwnedSemaphorePermit,
-    held: Held,
     /// Whether a request has been made with it: only the first one's duration has the wait for it.
     used: AtomicBool,
 }
@@ -169,15 +170,12 @@ impl Bucket {
             consistency: settings.consistency.header().map(str::to_owned),
             clock,
         };
-        let shared = Arc::new(shared);
-        let observed = Arc::downgrade(&shared);
-        metrics.observe_skew(move || Some(observed.upgrade()?.skew()?.least()));
         Self {
             client,
             permits: Arc::new(Semaphore::new(settings.permits)),
             metrics,
             settings: Arc::new(settings),
-            shared,
+            shared: Arc::new(shared),
             unconditional: Arc::default(),
         }
     }
@@ -188,6 +186,12 @@ impl Bucket {
 
     pub(crate) fn clock(&self) -> &Clock {
         &self.shared.clock
+    }
+
+    /// The dataset is open, and is observed from now on.
+    pub(crate) fn opened(&self) {
+        let observed = Arc::downgrade(&self.shared);
+        self.metrics.opened(move || Some(observed.upgrade()?.skew()?.least()));
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -437,6 +441,7 @@ impl Bucket {
             match retry::pause_after(tries).filter(|_| failure.class.is_transient()) {
                 Some(pause) => self.shared.clock.sleep(pause).await,
                 None => {
+                    request.span().in_scope(|| tracing::debug!(%failure, "a request failed"));
                     request.end(Outcome::Error(error));
                     return Err(failure);
                 }

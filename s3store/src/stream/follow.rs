@@ -231,7 +231,8 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
         let Follow { store, after, limit, .. } = &self.follow;
         let poll = (self.fetch)(store.clone(), after.clone(), *limit);
         let span = self.call.as_ref().map_or_else(Span::none, |call| call.span().clone());
-        AbortOnDropHandle::new(tokio::spawn(poll.instrument(span))).await.unwrap_or_else(|error| Err(stopped(error)))
+        let poll = span.in_scope(|| poll.in_current_span());
+        AbortOnDropHandle::new(tokio::spawn(poll)).await.unwrap_or_else(|error| Err(stopped(error)))
     }
 
     fn wake_in(&mut self, dataset: &Dataset, pause: Option<Duration>) {

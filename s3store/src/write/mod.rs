@@ -23,6 +23,7 @@ use self::attempt::Place;
 pub(crate) use self::encode::encode_here;
 use self::group::{Group, Rows};
 use self::many::Plan;
+use self::outcome::Late;
 pub use self::outcome::{Commit, CommitError, StampedCommit, Unknown, WriteError};
 pub(crate) use self::protocol::put_marker;
 pub use self::restamp::RestampLate;
@@ -279,7 +280,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for Write<'a, T, K> {
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.call().run(async |tally| self.run(&tally).await).await })
+        Box::pin(async move { self.call().run(async |tally| told(self.run(&tally).await, &tally)).await })
     }
 }
 
@@ -305,6 +306,12 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for WritePartition<'a,
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.call().run(async |tally| self.run(&tally).await).await })
+        Box::pin(async move { self.call().run(async |tally| told(self.run(&tally).await, &tally)).await })
     }
+}
+
+/// What a call returns, with late commits counted.
+fn told<T, E: Late>(result: Result<T, E>, tally: &Tally) -> Result<T, E> {
+    tally.returned_late(result.as_ref().map_or_else(Late::late, |_| 0));
+    result
 }

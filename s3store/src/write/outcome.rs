@@ -212,19 +212,46 @@ impl StdError for WriteError {
     }
 }
 
+/// An error that may tell of late commits.
+pub(super) trait Late {
+    fn late(&self) -> usize;
+}
+
+impl Late for CommitError {
+    fn late(&self) -> usize {
+        usize::from(matches!(self, Self::Late(_)))
+    }
+}
+
+impl Late for WriteError {
+    fn late(&self) -> usize {
+        self.late.len()
+    }
+}
+
+impl Failed for Unknown {
+    /// An error, even where its cause is that the runtime shut down: somebody has to look.
+    fn outcome(&self) -> Outcome {
+        Outcome::Error(self.cause.error_type())
+    }
+}
+
 impl Failed for CommitError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::NotCommitted(error) => error.outcome(),
             Self::Late(_) => Outcome::Error(ErrorType::Other),
-            Self::Unknown(unknown) => unknown.cause.outcome(),
+            Self::Unknown(unknown) => unknown.outcome(),
         }
     }
 }
 
 impl Failed for WriteError {
     fn outcome(&self) -> Outcome {
-        let cause = self.cause.as_ref().or_else(|| self.unknown.first().map(|unknown| &unknown.cause));
-        cause.map_or(Outcome::Error(ErrorType::Other), Failed::outcome)
+        match (&self.cause, self.unknown.first()) {
+            (Some(cause), _) => cause.outcome(),
+            (None, Some(unknown)) => unknown.outcome(),
+            (None, None) => Outcome::Error(ErrorType::Other),
+        }
     }
 }

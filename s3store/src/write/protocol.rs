@@ -233,8 +233,10 @@ pub(super) fn detach(
         commit(&owned, landed, mode, &tally).await
     };
     let task = dataset.tails().spawn(tail.in_current_span());
+    let metrics = dataset.metrics().clone();
     async move {
         task.await.unwrap_or_else(|stopped| {
+            metrics.unknown_outcome();
             let cause = Error::new(ErrorKind::Cancelled, "the runtime shut down between ref and commit; drain() first");
             Err(CommitError::Unknown(Box::new(attempt.unknown(cause.with_source(stopped)))))
         })

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::outcome::{Commit, CommitError, StampedCommit, WriteError};
 use super::protocol::{self, Outcome};
 use super::token::Tokens;
-use super::{BoxFuture, Write, WritePartition, judge};
+use super::{BoxFuture, Write, WritePartition, judge, told};
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
@@ -55,19 +55,7 @@ impl Dataset {
     /// # }
     /// ```
     pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
-        let restamp = async |_| {
-            let name = check(self.keys(), commit)?;
-            let (owned, commit, under_way) = (self.clone(), commit.clone(), self.metrics().tail());
-            let tail = async move {
-                let _under_way = under_way;
-                run(&owned, commit, name).await
-            };
-            let outcome = self.tails().spawn(tail.in_current_span()).await.map_err(|stopped| {
-                Error::new(ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
-            })?;
-            outcome?.into_result()
-        };
-        self.metrics().call(Method::Restamp).run(restamp).await
+        self.metrics().call(Method::Restamp).run(async |_| put_again(self, commit).await).await
     }
 }
 
@@ -99,6 +87,20 @@ fn check(prefix: &Prefix, commit: &Commit) -> Result<RefName> {
     if same { Ok(name) } else { Err(foreign(&commit.ref_path)) }
 }
 
+/// Puts one more ref, to its end even if the caller goes away.
+async fn put_again(dataset: &Dataset, commit: &Commit) -> Result<Commit, CommitError> {
+    let name = check(dataset.keys(), commit)?;
+    let (owned, commit, under_way) = (dataset.clone(), commit.clone(), dataset.metrics().tail());
+    let tail = async move {
+        let _under_way = under_way;
+        run(&owned, commit, name).await
+    };
+    let outcome = dataset.tails().spawn(tail.in_current_span()).await.map_err(|stopped| {
+        Error::new(ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
+    })?;
+    outcome?.into_result()
+}
+
 async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
     let permit = dataset.requests().permit(Operation::Put).await?;
     dataset.check_clock()?;
@@ -106,9 +108,11 @@ async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome
     let micros = dataset.clock().micros();
     let key = dataset.keys().ref_key(micros, &name.token, name.attempt, &name.partition)?;
     protocol::put_ref(dataset, &permit, &key).await?;
-    dataset.metrics().restamp();
     let elapsed = dataset.clock().monotonic().saturating_duration_since(started);
     let late = judge::is_late(micros, dataset.clock().micros(), elapsed, dataset.commit_timeout());
+    if !late {
+        dataset.metrics().restamp();
+    }
     Ok(Outcome { commit: Commit { offset: Offset::of(key.clone()), ref_path: key, ..commit }, late })
 }
 
@@ -157,7 +161,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<Write<
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.write.call().run(async |tally| self.run(&tally).await).await })
+        Box::pin(async move { self.write.call().run(async |tally| told(self.run(&tally).await, &tally)).await })
     }
 }
 
@@ -181,7 +185,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> IntoFuture for RestampLate<WriteP
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.write.call().run(async |tally| self.run(&tally).await).await })
+        Box::pin(async move { self.write.call().run(async |tally| told(self.run(&tally).await, &tally)).await })
     }
 }
 
@@ -194,7 +198,7 @@ impl StampedCommit {
 /// Restamps a late commit until a ref is in time; gives the commit back where none is.
 async fn stamp<T: RootRecord>(store: &Store<T>, commit: Commit, tries: u32) -> Result<StampedCommit, Commit> {
     for number in 1..=tries {
-        match store.restamp(&commit).await {
+        match put_again(store.dataset(), &commit).await {
             Ok(stamped) => return Ok(StampedCommit { stream_offset: stamped.offset, commit }),
             // The ref is there, but late itself; its warning is logged.
             Err(CommitError::Late(_)) => {}

@@ -21,7 +21,7 @@ const FILES: &str = "1 5 10 25 50 100 500 1000 5000";
 /// The inventory: name, kind, unit, boundaries, attributes. The first part is the Go library's, which its dashboards query;
 /// it must never change. `s3store.write.encode_buf_dropped` is left out: there is no pool of buffers here.
 #[rustfmt::skip]
-const INVENTORY: [(&str, &str, &str, &str, &str); 39] = [
+const INVENTORY: [(&str, &str, &str, &str, &str); 40] = [
     ("s3store.target.waiting", "up-down", "{goroutine}", "", ""),
     ("s3store.target.inflight", "up-down", "{request}", "", ""),
     ("s3store.target.semaphore.wait.duration", "histogram", "s", WAITS, ""),
@@ -57,6 +57,7 @@ const INVENTORY: [(&str, &str, &str, &str, &str); 39] = [
     ("s3store.read.iter.stall.count", "counter", "{event}", "", "s3store.method"),
     // Ours.
     ("s3store.write.unknown_outcomes", "counter", "{event}", "", ""),
+    ("s3store.write.late_outcomes", "counter", "{event}", "", ""),
     ("s3store.write.restamps", "counter", "{event}", "", ""),
     ("s3store.write.tails", "up-down", "{tail}", "", ""),
     ("s3store.target.limit", "gauge", "{request}", "", ""),
@@ -140,6 +141,7 @@ async fn what_is_rare_is_there_from_the_start() {
         "s3store.write.commit_after_timeout",
         "s3store.write.optimistic_commit.collisions",
         "s3store.write.unknown_outcomes",
+        "s3store.write.late_outcomes",
         "s3store.write.restamps",
         "s3store.read.iter.body_slot.exhausted",
         "s3store.read.iter.byte_budget.exhausted",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use s3store::testing::{Fault, FaultBuilder, Operation};
 use s3store::{CommitError, Store};
 
@@ -14,6 +15,7 @@ const LATE: &str = "s3store.write.commit_after_timeout";
 const COLLISIONS: &str = "s3store.write.optimistic_commit.collisions";
 const UNKNOWN: &str = "s3store.write.unknown_outcomes";
 const RESTAMPS: &str = "s3store.write.restamps";
+const RETURNED_LATE: &str = "s3store.write.late_outcomes";
 const TAILS: &str = "s3store.write.tails";
 
 fn put(suffix: &str) -> FaultBuilder {
@@ -117,6 +119,7 @@ async fn late_commits_and_restamps() {
     assert!(matches!(error, CommitError::Late(_)), "{error:?}");
     let collected = meter.collect();
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 0.0));
+    assert_eq!(collected.sum(RETURNED_LATE, &[]), 1.0);
     // Late is durable: it counts as written, and its call as an error.
     assert_eq!(written(&collected, "write_with_key")[0], (1, 3.0));
     let call = [("s3store.method", "write_with_key"), ("s3store.outcome", "error"), ("error.type", "other")];
@@ -147,13 +150,28 @@ async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
         collected.moved("s3store.method.calls"),
         [
             "method=open,outcome=success → 1",
-            "method=restamp_ref,outcome=success → 2",
             "method=write,outcome=success → 1",
             "method=write_with_key,outcome=success → 1"
         ]
     );
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (2.0, 2.0));
+    assert_eq!(collected.sum(RETURNED_LATE, &[]), 0.0);
     assert_eq!(written(&collected, "write")[0], (1, 3.0));
+
+    // Refs that land late themselves are no restamps, and the commit is returned as late: once.
+    world.s3.inject(put(".commit").times(4).hang());
+    world.s3.inject(put(".ref").skip(1).always().delay_answer(Duration::from_secs(3)));
+    let (clock, begun) = (world.clock.clone(), world.clock.now());
+    world.s3.inject(put(".ref").skip(1).always().call_after(move |_| {
+        // The wall clock leaps while the ref is under way.
+        clock.set_offset(clock.now() - begun + TimeDelta::seconds(60));
+        async {}
+    }));
+    let error = store.write_partition("part=a", &Event::of(&["a"], 3)).restamp_late(2).await.unwrap_err();
+    assert!(matches!(error, CommitError::Late(_)), "{error:?}");
+    let collected = meter.collect();
+    assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (3.0, 2.0));
+    assert_eq!(collected.sum(RETURNED_LATE, &[]), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
