@@ -13,7 +13,6 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider, Temporality};
-use s3store::opentelemetry::metrics::MeterProvider;
 use s3store::testing::{Accounting, S3};
 use s3store::{Dataset, Store};
 
@@ -29,8 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (plain, measured) = runtime.block_on(async {
         drop(Dataset::init(s3.client(), "warehouse", "d").await?);
         let plain = Dataset::open(s3.client(), "warehouse", "d").await?;
-        let provider: Arc<dyn MeterProvider + Send + Sync> = sdk();
-        let measured = Dataset::options().meter_provider(provider).open(s3.client(), "warehouse", "d").await?;
+        let measured = Dataset::options().meter_provider(sdk()).open(s3.client(), "warehouse", "d").await?;
         s3store::Result::<_>::Ok((Store::<Plain>::new(&plain), Store::<Plain>::new(&measured)))
     })?;
     let head = |store: &Store<Plain>| {

@@ -106,8 +106,6 @@ pub use write::{
 pub use arrow;
 /// Dates and times as column types.
 pub use chrono;
-/// The OpenTelemetry that [`DatasetOptions::meter_provider`] speaks.
-pub use opentelemetry;
 /// Decimals as a column type.
 #[cfg(feature = "decimal")]
 pub use rust_decimal;

@@ -92,7 +92,8 @@ impl DatasetOptions {
     }
 
     /// Where the dataset's metrics go. Default OpenTelemetry's global meter provider, as it is when the dataset is
-    /// opened: set it before. Where there is none, nothing is measured.
+    /// opened: set it before. Where there is none, nothing is measured. The trait is that of the crate `opentelemetry`
+    /// 0.33, which the provider's SDK names its version of.
     #[must_use]
     pub fn meter_provider(mut self, provider: Arc<dyn MeterProvider + Send + Sync>) -> Self {
         self.meter_provider = Some(provider);

@@ -287,3 +287,39 @@ fn seconds(duration: Duration) -> f64 {
 fn seconds_of(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_sdk::metrics::data::ResourceMetrics;
+    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
+
+    use super::*;
+
+    fn meter() -> (SdkMeterProvider, InMemoryMetricExporter) {
+        let exporter = InMemoryMetricExporter::default();
+        let reader = PeriodicReader::builder(exporter.clone()).build();
+        (SdkMeterProvider::builder().with_reader(reader).build(), exporter)
+    }
+
+    /// How many instruments of ours have been measured.
+    fn measured((provider, exporter): &(SdkMeterProvider, InMemoryMetricExporter)) -> usize {
+        provider.force_flush().unwrap();
+        let collected = exporter.get_finished_metrics().unwrap();
+        let scopes = collected.last().into_iter().flat_map(ResourceMetrics::scope_metrics);
+        scopes.filter(|scope| scope.scope().name() == "s3store").map(|scope| scope.metrics().count()).sum()
+    }
+
+    /// What a given provider does, the global one does for datasets without one. A process has only one, so this is the
+    /// one test that sets it.
+    #[test]
+    fn the_global_provider_counts_where_none_is_given() {
+        let (own, global) = (meter(), meter());
+        let subject = Subject { bucket: "b", prefix: "p", consistency: None, permits: 7 };
+        opentelemetry::global::set_meter_provider(global.0.clone());
+        let given: Provider = Arc::new(own.0.clone());
+        Metrics::new(Some(&given), subject, &Clock::machine()).call(Method::Read).end(Outcome::Success);
+        assert_eq!((measured(&global), measured(&own) > 3), (0, true));
+        Metrics::new(None, subject, &Clock::machine()).call(Method::Read).end(Outcome::Success);
+        assert!(measured(&global) > 3);
+    }
+}

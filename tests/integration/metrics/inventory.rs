@@ -160,17 +160,3 @@ async fn what_is_rare_is_there_from_the_start() {
     let canceled = collected.points("s3store.target.semaphore.acquires", &[("s3store.outcome", "canceled")]);
     assert_eq!(canceled.iter().map(|point| point.value).collect::<Vec<_>>(), [0.0]);
 }
-
-/// What a given provider does, the global one does for datasets without one. A process has only one, so this is the one
-/// test that sets it.
-#[tokio::test(start_paused = true)]
-async fn the_global_provider_counts_where_none_is_given() {
-    let (world, global, given) = (Virtual::new(), Meter::new(), Meter::new());
-    opentelemetry::global::set_meter_provider((*global.provider).clone());
-    let ours = "globally/measured";
-    let _ = world.options().init(world.s3.client(), "s3store-tests", ours).await.unwrap();
-    measured(&world, &given).await;
-    let calls = |meter: &Meter, prefix| meter.collect().sum("s3store.method.calls", &[("s3store.prefix", prefix)]);
-    assert_eq!((calls(&global, ours), calls(&given, ours), calls(&given, "d")), (1.0, 0.0, 1.0));
-    opentelemetry::global::set_meter_provider(opentelemetry_sdk::metrics::SdkMeterProvider::builder().build());
-}

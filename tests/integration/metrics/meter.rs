@@ -148,12 +148,12 @@ fn points<T: Copy>(data: &MetricData<T>, number: fn(T) -> f64) -> (InstrumentKin
     let plain = |attributes, value| Point { attributes, value: number(value), count: 0, boundaries: Vec::new() };
     match data {
         MetricData::Gauge(gauge) => {
-            let points = gauge.data_points().map(|point| plain(named(point.attributes()), point.value()));
+            let points = gauge.data_points().map(|point| plain(named!(point), point.value()));
             (InstrumentKind::Gauge, points.collect())
         }
         MetricData::Sum(sum) => {
             let kind = if sum.is_monotonic() { InstrumentKind::Counter } else { InstrumentKind::UpDownCounter };
-            (kind, sum.data_points().map(|point| plain(named(point.attributes()), point.value())).collect())
+            (kind, sum.data_points().map(|point| plain(named!(point), point.value())).collect())
         }
         MetricData::Histogram(histogram) => (InstrumentKind::Histogram, buckets(histogram, number)),
         MetricData::ExponentialHistogram(_) => panic!("no instrument is an exponential histogram"),
@@ -162,7 +162,7 @@ fn points<T: Copy>(data: &MetricData<T>, number: fn(T) -> f64) -> (InstrumentKin
 
 fn buckets<T: Copy>(histogram: &Histogram<T>, number: fn(T) -> f64) -> Vec<Point> {
     let point = histogram.data_points().map(|point| Point {
-        attributes: named(point.attributes()),
+        attributes: named!(point),
         value: number(point.sum()),
         count: point.count(),
         boundaries: point.bounds().collect(),
@@ -170,6 +170,11 @@ fn buckets<T: Copy>(histogram: &Histogram<T>, number: fn(T) -> f64) -> Vec<Point
     point.collect()
 }
 
-fn named<'a>(attributes: impl Iterator<Item = &'a opentelemetry::KeyValue>) -> Attributes {
-    attributes.map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
+/// The attributes of a point, whose type is not named here: the crate that has it has a public `String`, and with that
+/// among the direct dependencies the compiler writes `std::string::String` in all messages that `tests/ui` expects.
+macro_rules! named {
+    ($point:ident) => {
+        $point.attributes().map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
+    };
 }
+use named;
