@@ -71,7 +71,7 @@ impl Encoder {
 
     /// A file of `rows` rows, to be written.
     pub(crate) fn file(self: &Arc<Self>, rows: usize) -> Result<File> {
-        File::start(Arc::clone(self), rows <= SMALL_ROWS).map_err(unencodable)
+        File::start(Arc::clone(self), rows).map_err(unencodable)
     }
 
     fn options(&self, small: bool) -> &Options {
@@ -130,6 +130,8 @@ fn unencodable(error: ParquetError) -> Error {
 pub(crate) struct File {
     encoder: Arc<Encoder>,
     small: bool,
+    /// How many rows are expected from here on.
+    rows_ahead: usize,
     writer: SerializedFileWriter<Vec<u8>>,
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
@@ -137,10 +139,11 @@ pub(crate) struct File {
 }
 
 impl File {
-    fn start(encoder: Arc<Encoder>, small: bool) -> Result<Self, ParquetError> {
+    fn start(encoder: Arc<Encoder>, rows: usize) -> Result<Self, ParquetError> {
+        let small = rows <= SMALL_ROWS;
         let properties = Arc::clone(&encoder.options(small).properties);
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), properties)?;
-        Ok(Self { encoder, small, writer, group: Vec::new(), group_rows: 0, groups: 0 })
+        Ok(Self { encoder, small, rows_ahead: rows, writer, group: Vec::new(), group_rows: 0, groups: 0 })
     }
 
     /// Appends rows, given as all their columns. They are cut into [`BATCH_ROWS`], so where the rows of one call end
@@ -203,16 +206,26 @@ impl File {
     }
 
     fn end_group(&mut self) -> Result<(), ParquetError> {
-        // All at once, instead of growing through many sizes.
-        let bytes = self.group_bytes();
-        self.writer.inner_mut().reserve(bytes + FOOTER_BYTES);
+        self.reserve();
         let mut group = self.writer.next_row_group()?;
         for column in self.group.drain(..) {
             column.close()?.append_to_row_group(&mut group)?;
         }
         group.close()?;
         self.groups += 1;
+        self.rows_ahead = self.rows_ahead.saturating_sub(self.group_rows);
         self.group_rows = 0;
         Ok(())
+    }
+
+    /// Makes room for the group under way and, as if they were like it, for those that follow: growing with each copies
+    /// what is there, into memory that is new.
+    fn reserve(&mut self) {
+        let bytes = self.group_bytes();
+        let written = self.writer.inner_mut();
+        if written.capacity() - written.len() < bytes + FOOTER_BYTES {
+            let ahead = bytes.saturating_mul(self.rows_ahead.div_ceil(self.group_rows.max(1)));
+            written.reserve(ahead.max(bytes) + FOOTER_BYTES);
+        }
     }
 }
