@@ -1,7 +1,7 @@
 //! A Parquet file, read as batches of what a reader wants.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
@@ -12,6 +12,7 @@ use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder
 use parquet::arrow::{ARROW_SCHEMA_META_KEY, ProjectionMask};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::schema::types::SchemaDescPtr;
 
 use super::BATCH_ROWS;
 use super::adapt::{Member, Source};
@@ -21,9 +22,39 @@ use crate::error::{Error, Result};
 use crate::record::{ReadLayout, RowError};
 
 /// Opens a file that is in memory as a whole.
-pub(crate) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
-    let metadata = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&bytes))?;
-    FilePlan::new(Arc::new(metadata), layout)?.read(bytes)
+#[cfg(test)]
+pub(super) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
+    FilePlan::new(whole(&bytes)?, layout, None)?.read(bytes)
+}
+
+/// The footer of a file that is in memory as a whole.
+fn whole(bytes: &Bytes) -> Result<Arc<ParquetMetaData>> {
+    guarded(|| ParquetMetaDataReader::new().parse_and_finish(bytes)).map(Arc::new)
+}
+
+/// Opens files that are in memory as a whole, all for one layout. They most often have one schema, and for a small one
+/// it takes a while to see how that becomes the layout's columns: what was found for the last is kept.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    layout: ReadLayout,
+    last: Mutex<Option<Arc<Mapping>>>,
+}
+
+impl Opener {
+    pub(crate) fn new(layout: ReadLayout) -> Self {
+        Self { layout, last: Mutex::new(None) }
+    }
+
+    pub(crate) fn layout(&self) -> &ReadLayout {
+        &self.layout
+    }
+
+    pub(crate) fn open(&self, bytes: Bytes) -> Result<FileReader> {
+        let known = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let plan = FilePlan::new(whole(&bytes)?, &self.layout, known)?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&plan.mapping));
+        plan.read(bytes)
+    }
 }
 
 /// A file's footer, and the end of the file that it was found in.
@@ -68,7 +99,7 @@ impl Footer {
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<FileReader> {
         let Self { metadata, tail, size } = self;
         let there = size.saturating_sub(tail.len() as u64)..size;
-        FilePlan::new(metadata, layout)?.begin(|decoder| decoder.push_range(there, tail))
+        FilePlan::new(metadata, layout, None)?.begin(|decoder| decoder.push_range(there, tail))
     }
 }
 
@@ -81,23 +112,29 @@ pub(crate) enum Step {
     End,
 }
 
-/// How a file with this footer is read: what of it is decoded, and how that becomes the layout's columns.
+/// How a file with this footer is read.
 #[derive(Debug)]
 pub(crate) struct FilePlan {
     metadata: ArrowReaderMetadata,
-    leaves: Vec<usize>,
-    members: Vec<Member>,
-    schema: SchemaRef,
+    mapping: Arc<Mapping>,
     rows: usize,
-    sorted: bool,
 }
 
-impl FilePlan {
-    /// # Errors
-    /// A column that the layout wants in a type that the file's is no form of, or that the file lacks though it has no
-    /// default.
-    pub(crate) fn new(metadata: Arc<ParquetMetaData>, layout: &ReadLayout) -> Result<Self> {
-        let metadata = guarded(|| typed(metadata))?;
+/// How files of a schema are read: what of it is decoded, and how that becomes the layout's columns.
+#[derive(Debug)]
+struct Mapping {
+    /// The files' schema; `None` if the Arrow schema that a file brings has had a say.
+    parquet: Option<SchemaDescPtr>,
+    /// The Arrow types that are decoded: see [`typed`].
+    typed: SchemaRef,
+    leaves: Vec<usize>,
+    members: Vec<Member>,
+    /// Of the batches.
+    schema: SchemaRef,
+}
+
+impl Mapping {
+    fn new(metadata: &ArrowReaderMetadata, layout: &ReadLayout) -> Result<Self> {
         let mut planner = Planner::new(metadata.parquet_schema());
         let members = planner
             .members(&layout.columns, metadata.schema().fields(), 0)
@@ -107,12 +144,42 @@ impl FilePlan {
         leaves.dedup();
         let fields: Fields =
             layout.columns.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
-        let rows = metadata.metadata().row_groups().iter().try_fold(0usize, |rows, group| {
+        let footer = metadata.metadata();
+        let parquet = (!has_own_schema(footer)).then(|| footer.file_metadata().schema_descr_ptr());
+        let typed = Arc::clone(metadata.schema());
+        Ok(Self { parquet, typed, leaves, members, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// Whether a file with this footer is read alike.
+    fn fits(&self, metadata: &ParquetMetaData) -> bool {
+        let same = |parquet: &SchemaDescPtr| **parquet == *metadata.file_metadata().schema_descr();
+        self.parquet.as_ref().is_some_and(same) && !has_own_schema(metadata)
+    }
+}
+
+impl FilePlan {
+    /// `known` is how another file was read for the same layout.
+    ///
+    /// # Errors
+    /// A column that the layout wants in a type that the file's is no form of, or that the file lacks though it has no
+    /// default.
+    fn new(metadata: Arc<ParquetMetaData>, layout: &ReadLayout, known: Option<Arc<Mapping>>) -> Result<Self> {
+        let rows = metadata.row_groups().iter().try_fold(0usize, |rows, group| {
             usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more))
         });
+        let known = known.filter(|known| known.fits(&metadata));
+        let typed = match &known {
+            Some(known) => Arc::clone(&known.typed),
+            None => guarded(|| typed(&metadata))?,
+        };
+        let options = ArrowReaderOptions::new().with_schema(typed);
+        let metadata = guarded(|| ArrowReaderMetadata::try_new(metadata, options))?;
+        let mapping = match known {
+            Some(known) => known,
+            None => Arc::new(Mapping::new(&metadata, layout)?),
+        };
         let rows = rows.ok_or_else(|| Error::invalid_data("the file's footer counts rows wrongly"))?;
-        let sorted = marked_sorted(&metadata, layout, &members);
-        Ok(Self { leaves, members, schema: Arc::new(Schema::new(fields)), rows, sorted, metadata })
+        Ok(Self { metadata, mapping, rows })
     }
 
     /// How many rows the file has.
@@ -124,7 +191,7 @@ impl FilePlan {
     /// How many bytes its wanted columns have when they are not compressed, by the footer's own word.
     pub(crate) fn uncompressed_size(&self) -> u64 {
         let groups = self.metadata.metadata().row_groups().iter();
-        let sizes = groups.flat_map(|group| self.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
+        let sizes = groups.flat_map(|group| self.mapping.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
         sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
     }
 
@@ -133,13 +200,13 @@ impl FilePlan {
         not(test),
         expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
     )]
-    pub(crate) fn sorted(&self) -> bool {
-        self.sorted
+    pub(crate) fn sorted(&self, layout: &ReadLayout) -> bool {
+        marked_sorted(&self.metadata, layout, &self.mapping.members)
     }
 
     /// The schema of the batches: the layout's, but with the file's unit where its times are finer than wanted.
     pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
+        &self.mapping.schema
     }
 
     /// Reads the file, of which `bytes` is the whole.
@@ -149,7 +216,7 @@ impl FilePlan {
 
     fn begin(self, fill: impl FnOnce(&mut ParquetPushDecoder) -> Result<(), ParquetError>) -> Result<FileReader> {
         let decoder = guarded(|| {
-            let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), self.leaves.iter().copied());
+            let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), self.mapping.leaves.iter().copied());
             let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
@@ -221,13 +288,14 @@ impl FileReader {
         let rows = batch.num_rows();
         let columns = self
             .plan
+            .mapping
             .members
             .iter()
             .map(|member| member.apply(batch.columns(), rows, None))
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| bad_row(self.read, &error))?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.plan.schema), columns, &options)
+        let batch = RecordBatch::try_new_with_options(Arc::clone(self.plan.schema()), columns, &options)
             .map_err(|error| Error::invalid_data("the file's columns do not fit together").with_source(error))?;
         self.read += rows;
         Ok(batch)
@@ -257,20 +325,23 @@ fn bad_row(before: usize, error: &RowError) -> Error {
     Error::invalid_data(format!("row {}, {}", before + error.row, error.value))
 }
 
-/// The footer with the Arrow types that the file is decoded to: text and bytes as views, few kinds of the rest.
-fn typed(metadata: Arc<ParquetMetaData>) -> Result<ArrowReaderMetadata, ParquetError> {
+/// The Arrow types that a file is decoded to: text and bytes as views, few kinds of the rest.
+fn typed(metadata: &Arc<ParquetMetaData>) -> Result<SchemaRef, ParquetError> {
     let bare = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let plain = ArrowReaderMetadata::try_new(Arc::clone(&metadata), bare)?;
+    let plain = ArrowReaderMetadata::try_new(Arc::clone(metadata), bare)?;
     // What Parquet has no type for, a time in seconds for one, is in the writer's own schema alone. That may be broken.
-    let mut own = metadata.file_metadata().key_value_metadata().into_iter().flatten();
-    let own = own.any(|entry| entry.key == ARROW_SCHEMA_META_KEY);
-    let own = own.then(|| ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new()));
+    let own =
+        has_own_schema(metadata).then(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new()));
     let hints = own.and_then(Result::ok).map(|own| leaves(own.schema().fields())).unwrap_or_default();
     let total = leaves(plain.schema().fields()).len();
     let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] }.into_iter();
     let fields: Fields = plain.schema().fields().iter().map(|field| decoded(field, &mut hints)).collect();
-    let schema = Schema::new_with_metadata(fields, plain.schema().metadata().clone());
-    ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(Arc::new(schema)))
+    Ok(Arc::new(Schema::new_with_metadata(fields, plain.schema().metadata().clone())))
+}
+
+fn has_own_schema(metadata: &ParquetMetaData) -> bool {
+    let mut entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    entries.any(|entry| entry.key == ARROW_SCHEMA_META_KEY)
 }
 
 fn leaves(fields: &Fields) -> Vec<DataType> {

@@ -17,7 +17,9 @@ pub(crate) mod sort;
 pub(crate) mod steps;
 
 pub(crate) use encode::{Encoder, File};
-pub(crate) use file::{FileReader, Footer, Step, Tail, open};
+#[cfg(test)]
+use file::open;
+pub(crate) use file::{FileReader, Footer, Opener, Step, Tail};
 
 /// Rows of a batch, when reading and when writing. Larger ones leave the processor's caches and cost a tenth.
 pub(crate) const BATCH_ROWS: usize = 8_192;

@@ -2,6 +2,7 @@
 
 mod corrupt;
 mod go_files;
+mod opener;
 mod order;
 mod pyarrow;
 mod roundtrip;

@@ -23,6 +23,7 @@ pub(crate) use self::resolve::{File, PartitionFiles, Size};
 pub use self::sink::BatchStream;
 use self::sink::Events;
 pub use self::sink::{PartitionStream, RecordStream};
+use crate::codec::Opener;
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
 use crate::merge::Keep;
@@ -224,7 +225,7 @@ impl<T: Record> Read<T> {
                 Source::Patterns(Err(error)) => Err(error),
                 Source::Files(find) => find(Arc::clone(&tally)).await,
             };
-            let job = Job { dataset, layout: Arc::new(layout), keep, ahead, missing, emit, tally };
+            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, emit, tally };
             match partitions {
                 Ok(partitions) => job.run(partitions, out).await,
                 Err(error) => drop(out.send(Err(error)).await),
@@ -276,13 +277,13 @@ fn append<T: Record>(batch: &RecordBatch, rows: &mut Vec<T>) -> Result<()> {
 
 /// The records of one file, decoded on this thread: what the testing tools and the benchmarks measure.
 #[cfg(feature = "testing")]
-pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, layout: &ReadLayout) -> Result<Vec<T>> {
+pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
     /// More rows are not believed in before they are there.
     const MOST: usize = 1 << 20;
-    let reader = crate::codec::open(file, layout)?;
-    let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
+    let reader = opener.open(file)?;
+    let keep = if opener.layout().key.is_some() { Keep::Latest } else { Keep::All };
     let mut rows = Vec::with_capacity(reader.plan().rows().min(MOST));
-    for batch in crate::merge::merge(layout, vec![reader], keep)? {
+    for batch in crate::merge::merge(opener.layout(), vec![reader], keep)? {
         append(&batch?, &mut rows)?;
     }
     Ok(rows)

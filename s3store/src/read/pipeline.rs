@@ -19,7 +19,7 @@ use tracing::Instrument;
 use super::resolve::{File, PartitionFiles};
 use super::sizes::RowSizes;
 use super::watch::Watch;
-use crate::codec;
+use crate::codec::{self, Opener};
 use crate::dataset::{Dataset, blocking, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Keep, Source, merge};
@@ -51,7 +51,7 @@ pub(crate) enum Missing {
 /// What a read does with the files.
 pub(super) struct Job<X> {
     pub(super) dataset: Dataset,
-    pub(super) layout: Arc<ReadLayout>,
+    pub(super) opener: Arc<Opener>,
     pub(super) keep: Keep,
     pub(super) ahead: ReadAhead,
     pub(super) missing: Missing,
@@ -155,10 +155,10 @@ impl<X: Send + 'static> Job<X> {
                     bodies.push((file, body));
                 }
             }
-            let layout = Arc::clone(&self.layout);
+            let opener = Arc::clone(&self.opener);
             let mut took = Duration::ZERO;
             let mut began = clock.monotonic();
-            let (files, size) = blocking(move || open(bodies, &layout)).await?;
+            let (files, size) = blocking(move || open(bodies, &opener)).await?;
             took += clock.monotonic().saturating_duration_since(began);
 
             let (place, waited) = acquire(window, 1, metrics).await?;
@@ -167,18 +167,19 @@ impl<X: Send + 'static> Job<X> {
             }
             let held = Held([place, reserve.take(size, metrics).await?]);
             began = clock.monotonic();
-            let (layout, keep) = (Arc::clone(&self.layout), self.keep);
-            let mut merged = blocking(move || merge(&layout, files, keep)).await;
+            let (opener, keep) = (Arc::clone(&self.opener), self.keep);
+            let mut merged = blocking(move || merge(opener.layout(), files, keep)).await;
             merged = merged.map_err(|error| error.context(format!("partition {key}")));
             let mut merged = merged?;
             // The bodies are gone, unless they are read only now; what they became is held.
             let reserved = merged.is_reading().then_some(reserved);
             loop {
-                let (layout, emit) = (Arc::clone(&self.layout), self.emit);
+                let (opener, emit) = (Arc::clone(&self.opener), self.emit);
                 let step = blocking(move || {
                     let piece = merged.next().transpose()?;
-                    let piece =
-                        piece.map(|batch| Ok::<_, Error>((batch.num_rows(), emit(&layout, batch)?))).transpose()?;
+                    let piece = piece
+                        .map(|batch| Ok::<_, Error>((batch.num_rows(), emit(opener.layout(), batch)?)))
+                        .transpose()?;
                     Ok((merged, piece))
                 });
                 let (rest, piece) = step.await.map_err(|error| error.context(format!("partition {key}")))?;
@@ -243,11 +244,11 @@ impl Download {
 }
 
 /// Reads the footers: the readers, each with its file's key, and their bytes when decoded.
-fn open(bodies: Vec<(File, Bytes)>, layout: &ReadLayout) -> Result<(Vec<Named>, u64)> {
+fn open(bodies: Vec<(File, Bytes)>, opener: &Opener) -> Result<(Vec<Named>, u64)> {
     let mut size = 0u64;
     let mut files = Vec::with_capacity(bodies.len());
     for (file, body) in bodies {
-        let reader = codec::open(body, layout).map_err(|error| error.context(&file.key))?;
+        let reader = opener.open(body).map_err(|error| error.context(&file.key))?;
         size = size.saturating_add(reader.plan().uncompressed_size());
         files.push(Named { key: file.key, reader });
     }

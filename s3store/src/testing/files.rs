@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::codec::{Compression, Encoder};
+use crate::codec::{Compression, Encoder, Opener};
 use crate::error::Result;
 use crate::record::{ReadLayout, Record, RootRecord};
 use crate::{read, write};
@@ -16,7 +16,7 @@ use crate::{read, write};
 /// without S3: for tests of files, and for measuring.
 pub struct Files<T> {
     encoder: Arc<Encoder>,
-    layout: ReadLayout,
+    opener: Opener,
     records: PhantomData<fn() -> T>,
 }
 
@@ -29,7 +29,7 @@ impl<T: RootRecord> Files<T> {
         let description = T::description();
         Ok(Self {
             encoder: Arc::new(Encoder::new(description, compression)?),
-            layout: ReadLayout::new(description, description),
+            opener: Opener::new(ReadLayout::new(description, description)),
             records: PhantomData,
         })
     }
@@ -47,7 +47,7 @@ impl<T: RootRecord> Files<T> {
     /// # Errors
     /// [`InvalidData`](crate::ErrorKind::InvalidData) for a file that does not decode, or does not fit the record.
     pub fn decode(&self, file: Bytes) -> Result<Vec<T>> {
-        read::decode_here(file, &self.layout)
+        read::decode_here(file, &self.opener)
     }
 }
 
@@ -62,5 +62,5 @@ impl<T> fmt::Debug for Files<T> {
 /// # Errors
 /// [`InvalidData`](crate::ErrorKind::InvalidData) for a file that does not decode, or does not fit the record.
 pub fn read_file<T: Record>(file: Bytes) -> Result<Vec<T>> {
-    read::decode_here(file, &ReadLayout::new(T::description(), T::Root::description()))
+    read::decode_here(file, &Opener::new(ReadLayout::new(T::description(), T::Root::description())))
 }

@@ -130,7 +130,7 @@ fn every_column_of_every_codec_reads_exactly() {
 fn files_of_go_are_not_marked_as_sorted() {
     let layout = layout(columns(), Some(Key { entity: vec![0, 1], version: 22 }));
     let reader = open(data_file("go-files/parquet-go-snappy.parquet"), &layout).unwrap();
-    assert!(!reader.plan().sorted());
+    assert!(!reader.plan().sorted(&layout));
     assert_eq!(reader.plan().rows(), 3);
 }
 

@@ -265,7 +265,10 @@ fn only_the_whole_key_counts_as_sorted() {
     let columns = || vec![column("name", DataType::Utf8), column("version", DataType::Int64)];
     for name in ["sorted", "sorted-unchained", "sorted-liar"] {
         let file = data_file(&format!("pyarrow-files/{name}.parquet"));
-        let sorted = |key| open(file.clone(), &layout(columns(), key)).unwrap().plan().sorted();
+        let sorted = |key| {
+            let layout = layout(columns(), key);
+            open(file.clone(), &layout).unwrap().plan().sorted(&layout)
+        };
         assert!(sorted(Some(Key { entity: vec![0], version: 1 })), "{name}");
         assert!(!sorted(Some(Key { entity: vec![1], version: 0 })), "{name}");
         assert!(!sorted(None), "{name}");

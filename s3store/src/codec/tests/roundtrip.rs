@@ -312,7 +312,10 @@ fn a_keyed_file_says_how_it_is_sorted() {
     }
     assert_eq!(parquet.file_metadata().created_by(), Some("s3store"));
 
-    let sorted = |key| open(bytes.clone(), &layout(columns(), Some(key))).unwrap().plan().sorted();
+    let sorted = |key| {
+        let layout = layout(columns(), Some(key));
+        open(bytes.clone(), &layout).unwrap().plan().sorted(&layout)
+    };
     assert!(sorted(key));
     assert!(!sorted(Key { entity: vec![1], version: 2 }));
 }
