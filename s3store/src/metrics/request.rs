@@ -6,6 +6,7 @@ use tracing::{Level, Span, field};
 
 use super::call::Outcome;
 use super::instruments::{ATTEMPT, ATTEMPTS, ERROR_TYPE, OPERATION};
+use super::sets::ABSENT;
 use super::{Metrics, seconds};
 use crate::error::ErrorType;
 
@@ -200,6 +201,10 @@ impl<'m> Request<'m> {
         if outcome == Outcome::Success {
             instruments.request_duration.record(took, sets.operation_success(self.operation));
             instruments.request_count.add(1, sets.request_success(self.operation, self.attempts));
+        } else if (self.operation, outcome, self.attempts) == (Operation::Head, ABSENT, 1) {
+            let [duration, count] = sets.absent();
+            instruments.request_duration.record(took, duration);
+            instruments.request_count.add(1, count);
         } else {
             let operation = || KeyValue::new(OPERATION, self.operation.as_str());
             let attributes = sets.with(std::iter::once(operation()).chain(outcome.attributes()));

@@ -8,14 +8,20 @@ use super::call::Outcome;
 use super::instruments::{ATTEMPTS, METHOD, OPERATION, OUTCOME};
 use super::method::Method;
 use super::request::{MOST_ATTEMPTS, Operation, digits};
+use crate::error::ErrorType;
 
 type Set = Box<[KeyValue]>;
+
+/// What a HEAD that found nothing ends with.
+pub(super) const ABSENT: Outcome = Outcome::Error(ErrorType::NotFound);
 
 /// The sets of one dataset: what tells it, alone and with what is common.
 #[derive(Debug)]
 pub(super) struct Sets {
     all: Set,
     granted: Set,
+    /// A HEAD that found nothing with its first try, as each write with a token makes one: its duration, and its count.
+    absent: [Set; 2],
     operations: Vec<OfOperation>,
     methods: Vec<OfMethod>,
 }
@@ -57,8 +63,12 @@ impl Sets {
             let method = KeyValue::new(METHOD, method.as_str());
             OfMethod { success: with(&[method.clone(), success()]), any: with(&[method]) }
         });
+        let absent = [KeyValue::new(OPERATION, Operation::Head.as_str())].into_iter().chain(ABSENT.attributes());
+        let absent: Vec<KeyValue> = absent.collect();
+        let counted: Vec<KeyValue> = absent.iter().cloned().chain([KeyValue::new(ATTEMPTS, digits(1))]).collect();
+        let absent = [with(&absent), with(&counted)];
         let (granted, methods) = (with(&[success()]), methods.collect());
-        Self { granted, operations: operations.into(), methods, all }
+        Self { granted, absent, operations: operations.into(), methods, all }
     }
 
     /// What tells the dataset.
@@ -83,6 +93,11 @@ impl Sets {
     pub(super) fn request_success(&self, operation: Operation, attempts: u32) -> &[KeyValue] {
         let place = (attempts as usize).clamp(1, MOST_ATTEMPTS) - 1;
         &self.operations[operation as usize].successes[place]
+    }
+
+    /// A HEAD that found nothing with its first try: for its duration, and for its count.
+    pub(super) fn absent(&self) -> [&[KeyValue]; 2] {
+        self.absent.each_ref().map(|set| &**set)
     }
 
     pub(super) fn method(&self, method: Method) -> &[KeyValue] {
