@@ -35,7 +35,7 @@ impl Outcome {
         match self {
             Self::Success => None,
             Self::Error(error) => Some(error.as_str()),
-            Self::Canceled => Some("canceled"),
+            Self::Canceled => Some(ErrorType::Canceled.as_str()),
         }
     }
 

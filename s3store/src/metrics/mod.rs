@@ -82,8 +82,8 @@ impl Metrics {
     pub(crate) fn opened(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
         self.begin_at_zero();
         self.observe_limit();
-        self.observe_lag();
-        self.observe_skew(skew);
+        self.observe_seconds(of::follow_lag, Inner::lag);
+        self.observe_seconds(of::clock_skew, move |_| skew().map(seconds_of));
     }
 
     /// What is rare is there from the start, so that its first occurrence is seen as an increase.
@@ -108,7 +108,7 @@ impl Metrics {
                 instruments.request_count.add(0, sets.request_success(operation, attempts));
             }
         }
-        instruments.semaphore_acquires.add(0, &sets.with(Outcome::Canceled.attributes().take(1)));
+        instruments.semaphore_acquires.add(0, sets.given_up());
     }
 
     fn observe_limit(&self) {
@@ -124,28 +124,20 @@ impl Metrics {
             .build();
     }
 
-    fn observe_lag(&self) {
+    /// Has a gauge in seconds observed, as long as the dataset is there.
+    fn observe_seconds(
+        &self,
+        of: instruments::Instrument,
+        value: impl Fn(&Inner) -> Option<f64> + Send + Sync + 'static,
+    ) {
         let dataset = Arc::downgrade(&self.0);
-        let lag = self.0.meter.f64_observable_gauge(of::follow_lag.name);
-        let lag = lag.with_unit(of::follow_lag.unit).with_description(of::follow_lag.description);
-        lag.with_callback(move |observer| {
-            if let Some(dataset) = dataset.upgrade()
-                && let Some(lag) = dataset.lag()
-            {
-                observer.observe(lag, dataset.sets.all());
-            }
-        })
-        .build();
-    }
-
-    fn observe_skew(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
-        let dataset = Arc::downgrade(&self.0);
-        let gauge = self.0.meter.f64_observable_gauge(of::clock_skew.name);
-        let gauge = gauge.with_unit(of::clock_skew.unit).with_description(of::clock_skew.description);
+        let gauge = self.0.meter.f64_observable_gauge(of.name).with_unit(of.unit).with_description(of.description);
         gauge
             .with_callback(move |observer| {
-                if let (Some(dataset), Some(skew)) = (dataset.upgrade(), skew()) {
-                    observer.observe(seconds_of(skew), dataset.sets.all());
+                if let Some(dataset) = dataset.upgrade()
+                    && let Some(value) = value(&dataset)
+                {
+                    observer.observe(value, dataset.sets.all());
                 }
             })
             .build();

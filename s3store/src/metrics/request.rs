@@ -82,7 +82,7 @@ impl Drop for Waiting<'_> {
             metrics.instruments.waiting.add(-1, metrics.sets.all());
         }
         if !self.granted {
-            metrics.instruments.semaphore_acquires.add(1, &metrics.sets.with(Outcome::Canceled.attributes().take(1)));
+            metrics.instruments.semaphore_acquires.add(1, metrics.sets.given_up());
             let request = Request {
                 metrics: self.metrics,
                 operation: self.operation,

@@ -20,6 +20,7 @@ pub(super) const ABSENT: Outcome = Outcome::Error(ErrorType::NotFound);
 pub(super) struct Sets {
     all: Set,
     granted: Set,
+    given_up: Set,
     /// A HEAD that found nothing with its first try, as each write with a token makes one: its duration, and its count.
     absent: [Set; 2],
     operations: Vec<OfOperation>,
@@ -47,7 +48,8 @@ impl Sets {
         let told = [KeyValue::new("s3store.bucket", text(bucket)), KeyValue::new("s3store.prefix", text(prefix))];
         let all: Set = told.into_iter().chain(level).collect();
         let with = |more: &[KeyValue]| all.iter().chain(more).cloned().collect::<Set>();
-        let success = || KeyValue::new(OUTCOME, Outcome::Success.as_str());
+        let ended = |outcome: Outcome| KeyValue::new(OUTCOME, outcome.as_str());
+        let success = || ended(Outcome::Success);
         let operations = Operation::ALL.map(|operation| {
             let operation = KeyValue::new(OPERATION, operation.as_str());
             let successes = (1u32..)
@@ -67,8 +69,9 @@ impl Sets {
         let absent: Vec<KeyValue> = absent.collect();
         let counted: Vec<KeyValue> = absent.iter().cloned().chain([KeyValue::new(ATTEMPTS, digits(1))]).collect();
         let absent = [with(&absent), with(&counted)];
-        let (granted, methods) = (with(&[success()]), methods.collect());
-        Self { granted, absent, operations: operations.into(), methods, all }
+        let (granted, given_up) = (with(&[success()]), with(&[ended(Outcome::Canceled)]));
+        let methods = methods.collect();
+        Self { granted, given_up, absent, operations: operations.into(), methods, all }
     }
 
     /// What tells the dataset.
@@ -79,6 +82,11 @@ impl Sets {
     /// A permit was got.
     pub(super) fn granted(&self) -> &[KeyValue] {
         &self.granted
+    }
+
+    /// The wait for a permit was given up.
+    pub(super) fn given_up(&self) -> &[KeyValue] {
+        &self.given_up
     }
 
     pub(super) fn operation(&self, operation: Operation) -> &[KeyValue] {

@@ -161,10 +161,7 @@ impl<X: Send + 'static> Job<X> {
             let (files, size) = blocking(move || open(bodies, &opener)).await?;
             took += clock.monotonic().saturating_duration_since(began);
 
-            let (place, waited) = acquire(window, 1, metrics).await?;
-            if let Some(waited) = waited {
-                metrics.waited_for_slot(waited);
-            }
+            let place = acquire(window, 1, metrics, Metrics::waited_for_slot).await?;
             let held = Held([place, reserve.take(size, metrics).await?]);
             began = clock.monotonic();
             let (opener, keep) = (Arc::clone(&self.opener), self.keep);
@@ -291,26 +288,24 @@ impl Reserve {
 
     async fn take(&self, bytes: u64, metrics: &Metrics) -> Result<OwnedSemaphorePermit> {
         let wanted = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.all);
-        let (room, waited) = acquire(&self.free, wanted, metrics).await?;
-        if let Some(waited) = waited {
-            metrics.waited_for_bytes(waited);
-        }
-        Ok(room)
+        acquire(&self.free, wanted, metrics, Metrics::waited_for_bytes).await
     }
 }
 
-/// Takes from a semaphore, and tells how long that took if it had to wait.
+/// Takes from a semaphore. If it had to wait, `waited` records how long.
 async fn acquire(
     from: &Arc<Semaphore>,
     wanted: u32,
     metrics: &Metrics,
-) -> Result<(OwnedSemaphorePermit, Option<Duration>)> {
+    waited: fn(&Metrics, Duration),
+) -> Result<OwnedSemaphorePermit> {
     if let Ok(taken) = Arc::clone(from).try_acquire_many_owned(wanted) {
-        return Ok((taken, None));
+        return Ok(taken);
     }
     let began = metrics.clock().monotonic();
     let taken = Arc::clone(from).acquire_many_owned(wanted).await.map_err(closed)?;
-    Ok((taken, Some(metrics.clock().monotonic().saturating_duration_since(began))))
+    waited(metrics, metrics.clock().monotonic().saturating_duration_since(began));
+    Ok(taken)
 }
 
 fn closed(_: tokio::sync::AcquireError) -> Error {
