@@ -9,15 +9,18 @@ use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
-use parquet::arrow::{ARROW_SCHEMA_META_KEY, ProjectionMask};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 use parquet::schema::types::SchemaDescPtr;
 
 use super::BATCH_ROWS;
 use super::adapt::{Member, Source};
 use super::guard::guarded;
 use super::plan::{Planner, field_for, leaf_count};
+use super::whole::Whole;
 use crate::error::{Error, Result};
 use crate::record::{ReadLayout, RowError};
 
@@ -29,7 +32,16 @@ pub(super) fn open(bytes: Bytes, layout: &ReadLayout) -> Result<FileReader> {
 
 /// The footer of a file that is in memory as a whole.
 fn whole(bytes: &Bytes) -> Result<Arc<ParquetMetaData>> {
-    guarded(|| ParquetMetaDataReader::new().parse_and_finish(bytes)).map(Arc::new)
+    guarded(|| footer_reader().parse_and_finish(bytes)).map(Arc::new)
+}
+
+/// Reads footers without their statistics: nothing here looks at them, and of a small file they are a good part.
+fn footer_reader() -> ParquetMetaDataReader {
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::new().with_metadata_options(Some(options))
 }
 
 /// Opens files that are in memory as a whole, all for one layout. They most often have one schema, and for a small one
@@ -77,7 +89,7 @@ impl Footer {
     /// The footer of a file of `size` bytes, of which `tail` is the end.
     pub(crate) fn parse(tail: Bytes, size: u64) -> Result<Tail> {
         guarded(|| {
-            let mut reader = ParquetMetaDataReader::new();
+            let mut reader = footer_reader();
             match reader.try_parse_sized(&tail, size) {
                 Ok(()) => {
                     let metadata = Arc::new(reader.finish()?);
@@ -99,7 +111,7 @@ impl Footer {
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<FileReader> {
         let Self { metadata, tail, size } = self;
         let there = size.saturating_sub(tail.len() as u64)..size;
-        FilePlan::new(metadata, layout, None)?.begin(|decoder| decoder.push_range(there, tail))
+        FilePlan::new(metadata, layout, None)?.read_ranges(there, tail)
     }
 }
 
@@ -115,7 +127,7 @@ pub(crate) enum Step {
 /// How a file with this footer is read.
 #[derive(Debug)]
 pub(crate) struct FilePlan {
-    metadata: ArrowReaderMetadata,
+    metadata: Arc<ParquetMetaData>,
     mapping: Arc<Mapping>,
     rows: usize,
 }
@@ -128,26 +140,34 @@ struct Mapping {
     /// The Arrow types that are decoded: see [`typed`].
     typed: SchemaRef,
     leaves: Vec<usize>,
+    /// The leaves, as the decoder wants to be told of them.
+    levels: FieldLevels,
     members: Vec<Member>,
     /// Of the batches.
     schema: SchemaRef,
 }
 
 impl Mapping {
-    fn new(metadata: &ArrowReaderMetadata, layout: &ReadLayout) -> Result<Self> {
-        let mut planner = Planner::new(metadata.parquet_schema());
+    fn new(metadata: &Arc<ParquetMetaData>, layout: &ReadLayout) -> Result<Self> {
+        let typed = guarded(|| {
+            // Looks whether the file can be read as these types.
+            let options = ArrowReaderOptions::new().with_schema(typed(metadata)?);
+            Ok(Arc::clone(ArrowReaderMetadata::try_new(Arc::clone(metadata), options)?.schema()))
+        })?;
+        let parquet = metadata.file_metadata().schema_descr();
+        let mut planner = Planner::new(parquet);
         let members = planner
-            .members(&layout.columns, metadata.schema().fields(), 0)
+            .members(&layout.columns, typed.fields(), 0)
             .map_err(|error| Error::invalid_data(error.to_string()))?;
         let mut leaves = planner.leaves;
         leaves.sort_unstable();
         leaves.dedup();
+        let mask = ProjectionMask::leaves(parquet, leaves.iter().copied());
+        let levels = guarded(|| parquet_to_arrow_field_levels(parquet, mask, Some(typed.fields())))?;
         let fields: Fields =
             layout.columns.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
-        let footer = metadata.metadata();
-        let parquet = (!has_own_schema(footer)).then(|| footer.file_metadata().schema_descr_ptr());
-        let typed = Arc::clone(metadata.schema());
-        Ok(Self { parquet, typed, leaves, members, schema: Arc::new(Schema::new(fields)) })
+        let parquet = (!has_own_schema(metadata)).then(|| metadata.file_metadata().schema_descr_ptr());
+        Ok(Self { parquet, typed, leaves, levels, members, schema: Arc::new(Schema::new(fields)) })
     }
 
     /// Whether a file with this footer is read alike.
@@ -167,14 +187,7 @@ impl FilePlan {
         let rows = metadata.row_groups().iter().try_fold(0usize, |rows, group| {
             usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more))
         });
-        let known = known.filter(|known| known.fits(&metadata));
-        let typed = match &known {
-            Some(known) => Arc::clone(&known.typed),
-            None => guarded(|| typed(&metadata))?,
-        };
-        let options = ArrowReaderOptions::new().with_schema(typed);
-        let metadata = guarded(|| ArrowReaderMetadata::try_new(metadata, options))?;
-        let mapping = match known {
+        let mapping = match known.filter(|known| known.fits(&metadata)) {
             Some(known) => known,
             None => Arc::new(Mapping::new(&metadata, layout)?),
         };
@@ -190,7 +203,7 @@ impl FilePlan {
 
     /// How many bytes its wanted columns have when they are not compressed, by the footer's own word.
     pub(crate) fn uncompressed_size(&self) -> u64 {
-        let groups = self.metadata.metadata().row_groups().iter();
+        let groups = self.metadata.row_groups().iter();
         let sizes = groups.flat_map(|group| self.mapping.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
         sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
     }
@@ -201,7 +214,7 @@ impl FilePlan {
         expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
     )]
     pub(crate) fn sorted(&self, layout: &ReadLayout) -> bool {
-        marked_sorted(&self.metadata, layout, &self.mapping.members)
+        marked_sorted(&self.metadata, layout, &self.mapping)
     }
 
     /// The schema of the batches: the layout's, but with the file's unit where its times are finer than wanted.
@@ -211,20 +224,26 @@ impl FilePlan {
 
     /// Reads the file, of which `bytes` is the whole.
     pub(crate) fn read(self, bytes: Bytes) -> Result<FileReader> {
-        self.begin(|decoder| decoder.push_range(0..bytes.len() as u64, bytes))
+        let groups = Whole { metadata: &self.metadata, bytes: Arc::new(bytes), rows: self.rows };
+        let levels = &self.mapping.levels;
+        let batches = guarded(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, BATCH_ROWS, None))?;
+        Ok(FileReader { plan: self, decoder: None, batches: Some(batches), read: 0 })
     }
 
-    fn begin(self, fill: impl FnOnce(&mut ParquetPushDecoder) -> Result<(), ParquetError>) -> Result<FileReader> {
+    /// Reads the file by ranges, of which `there` are the first bytes.
+    fn read_ranges(self, there: Range<u64>, bytes: Bytes) -> Result<FileReader> {
         let decoder = guarded(|| {
-            let mask = ProjectionMask::leaves(self.metadata.parquet_schema(), self.mapping.leaves.iter().copied());
-            let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(self.metadata.clone())
+            let options = ArrowReaderOptions::new().with_schema(Arc::clone(&self.mapping.typed));
+            let metadata = ArrowReaderMetadata::try_new(Arc::clone(&self.metadata), options)?;
+            let mask = ProjectionMask::leaves(metadata.parquet_schema(), self.mapping.leaves.iter().copied());
+            let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(metadata)
                 .with_projection(mask)
                 .with_batch_size(BATCH_ROWS)
                 .build()?;
-            fill(&mut decoder)?;
+            decoder.push_range(there, bytes)?;
             Ok(decoder)
         })?;
-        Ok(FileReader { plan: self, decoder: Some(decoder), group: None, read: 0 })
+        Ok(FileReader { plan: self, decoder: Some(decoder), batches: None, read: 0 })
     }
 }
 
@@ -232,9 +251,10 @@ impl FilePlan {
 #[derive(Debug)]
 pub(crate) struct FileReader {
     plan: FilePlan,
-    /// `None` at the end.
+    /// Of a file that is read by ranges; `None` at its end.
     decoder: Option<ParquetPushDecoder>,
-    group: Option<ParquetRecordBatchReader>,
+    /// Of the row group under way, or of the whole file; `None` at their end.
+    batches: Option<ParquetRecordBatchReader>,
     read: usize,
 }
 
@@ -266,17 +286,17 @@ impl FileReader {
 
     fn decode(&mut self) -> Result<Step> {
         loop {
-            if let Some(group) = &mut self.group {
-                match guarded(|| group.next().transpose().map_err(ParquetError::from))? {
+            if let Some(batches) = &mut self.batches {
+                match guarded(|| batches.next().transpose().map_err(ParquetError::from))? {
                     Some(batch) => return Ok(Step::Batch(batch)),
-                    None => self.group = None,
+                    None => self.batches = None,
                 }
             }
             let Some(decoder) = &mut self.decoder else {
                 return Ok(Step::End);
             };
             match guarded(|| decoder.try_next_reader())? {
-                DecodeResult::Data(group) => self.group = Some(group),
+                DecodeResult::Data(group) => self.batches = Some(group),
                 DecodeResult::NeedsData(ranges) => return Ok(Step::Needs(ranges)),
                 DecodeResult::Finished => self.decoder = None,
             }
@@ -306,7 +326,7 @@ impl Iterator for FileReader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.decoder.is_none() && self.group.is_none() {
+        if self.decoder.is_none() && self.batches.is_none() {
             return None;
         }
         let batch = match self.step() {
@@ -316,7 +336,7 @@ impl Iterator for FileReader {
             Err(error) => Some(Err(error)),
         };
         self.decoder = None;
-        self.group = None;
+        self.batches = None;
         batch
     }
 }
@@ -382,13 +402,13 @@ fn decoded(field: &Field, hints: &mut impl Iterator<Item = DataType>) -> Field {
     field.clone().with_data_type(data_type)
 }
 
-fn marked_sorted(metadata: &ArrowReaderMetadata, layout: &ReadLayout, members: &[Member]) -> bool {
+fn marked_sorted(metadata: &ParquetMetaData, layout: &ReadLayout, mapping: &Mapping) -> bool {
     let Some(key) = &layout.key else {
         return false;
     };
-    let fields = metadata.schema().fields();
+    let fields = mapping.typed.fields();
     let leaf = |column: usize| -> Option<i32> {
-        let (node, member) = (layout.columns.get(column)?, members.get(column)?);
+        let (node, member) = (layout.columns.get(column)?, mapping.members.get(column)?);
         matches!(member.source, Source::Column(..)).then_some(())?;
         let names = std::iter::once(&node.name).chain(node.aliases);
         let place = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
@@ -398,7 +418,7 @@ fn marked_sorted(metadata: &ArrowReaderMetadata, layout: &ReadLayout, members: &
     let Some(key) = key.columns().map(leaf).collect::<Option<Vec<_>>>() else {
         return false;
     };
-    metadata.metadata().row_groups().iter().all(|group| {
+    metadata.row_groups().iter().all(|group| {
         group.sorting_columns().is_some_and(|columns| {
             columns.len() >= key.len()
                 && columns.iter().zip(&key).all(|(column, &leaf)| column.column_idx == leaf && !column.descending)

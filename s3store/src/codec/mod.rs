@@ -15,6 +15,7 @@ mod plan;
 mod ranks;
 pub(crate) mod sort;
 pub(crate) mod steps;
+mod whole;
 
 pub(crate) use encode::{Encoder, File};
 #[cfg(test)]
