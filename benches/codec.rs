@@ -1,11 +1,17 @@
 //! Rows to Parquet and Parquet to rows, beside arrow-rs's own writer and reader on ready batches.
 //!
 //! `cargo bench -p benches --bench codec`, and with `--features mimalloc`. Prints, for each shape and size, the medians
-//! of interleaved runs in one process and their ratio, which is the figure; single times on a shared machine are not.
+//! of interleaved runs in one process, and the median of what each round's ratio is. That ratio is the figure; single
+//! times on a shared machine are not.
+//!
+//! Sorted rows come in two shapes. Those of the first lie in memory in their order, as rows do that came sorted. Those
+//! of the second were sorted in memory, which moves the structs and leaves their texts where they were: to read them
+//! takes the processor from one place to another, which arrow-rs, given ready batches, does not have to do.
 //!
 //! Words choose the shapes that have them all in their names, numbers the sizes:
 //! `cargo bench -p benches --bench codec -- encode sorted 50000`.
 
+use std::cmp::Ordering;
 use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -36,8 +42,13 @@ fn main() {
         encode("encode, no key", &records, &Plain::batches(&records));
     }
     for rows in chosen.sizes("encode, key, sorted") {
-        let records = Keyed::sorted(rows);
+        let records = in_place(&Keyed::sorted(rows));
         encode("encode, key, sorted", &records, &Keyed::batches(&records));
+    }
+    for rows in chosen.sizes("encode, key, scattered") {
+        let records = Keyed::sorted(rows);
+        encode("encode, key, scattered", &records, &Keyed::batches(&records));
+        scatter(&records);
     }
     for rows in chosen.sizes("encode, key, shuffled") {
         let records = Keyed::shuffled(rows);
@@ -78,7 +89,7 @@ impl Chosen {
 fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::RecordBatch]) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let now = DateTime::<Utc>::UNIX_EPOCH;
-    let [ours, same, defaults] = medians(
+    let ([ours, same, defaults], [_, to_same, to_defaults]) = medians(
         records.len(),
         [
             &mut || drop(black_box(files.encode(black_box(records), now).expect("a file"))),
@@ -87,46 +98,53 @@ fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::Re
         ],
     );
     println!(
-        "{shape:<26} {:>9}  {ours:>12.2?} {same:>12.2?} {:>6.2}  {defaults:>12.2?} {:>6.2}",
+        "{shape:<26} {:>9}  {ours:>12.2?} {same:>12.2?} {to_same:>6.2}  {defaults:>12.2?} {to_defaults:>6.2}",
         records.len(),
-        ratio(ours, same),
-        ratio(ours, defaults)
     );
 }
 
-/// What sorting adds: the same records, shuffled against sorted.
+/// The same records, in memory in their order.
+fn in_place<T: Clone>(records: &[T]) -> Vec<T> {
+    records.to_vec()
+}
+
+/// What it adds that texts are scattered: the same records, in memory out of order against in order.
+fn scatter(scattered: &[Keyed]) {
+    difference("  of which the scatter", scattered, &in_place(scattered));
+}
+
+/// What sorting adds: the same records, shuffled against sorted, both in memory in the order they are given in.
 fn sort(shuffled: &[Keyed]) {
-    let sorted = Keyed::sorted(shuffled.len());
+    difference("  of which the sort", shuffled, &in_place(&Keyed::sorted(shuffled.len())));
+}
+
+fn difference(name: &str, records: &[Keyed], others: &[Keyed]) {
     let files = Files::<Keyed>::new(Compression::Snappy).expect("a schema");
     let now = DateTime::<Utc>::UNIX_EPOCH;
-    let [with, without] = medians(
-        shuffled.len(),
-        [&mut || drop(black_box(files.encode(black_box(shuffled), now).expect("a file"))), &mut || {
-            drop(black_box(files.encode(black_box(&sorted), now).expect("a file")))
+    let ([with, without], _) = medians(
+        records.len(),
+        [&mut || drop(black_box(files.encode(black_box(records), now).expect("a file"))), &mut || {
+            drop(black_box(files.encode(black_box(others), now).expect("a file")))
         }],
     );
-    println!("{:<26} {:>9}  {:>12.2?}", "  of which the sort", shuffled.len(), with.saturating_sub(without));
+    println!("{name:<26} {:>9}  {:>12.2?}", records.len(), with.saturating_sub(without));
 }
 
 fn decode<T: RootRecord>(shape: &str, records: &[T]) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
-    let [ours, arrow] = medians(
+    let ([ours, arrow], [_, to_arrow]) = medians(
         records.len(),
         [&mut || drop(black_box(files.decode(black_box(file.clone())).expect("records"))), &mut || {
             drop(black_box(arrow_decode(black_box(file.clone()))))
         }],
     );
-    println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {:>6.2}", records.len(), ratio(ours, arrow));
+    println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", records.len());
 }
 
-fn ratio(ours: Duration, theirs: Duration) -> f64 {
-    ours.as_secs_f64() / theirs.as_secs_f64()
-}
-
-/// The median time of each piece of work, all taking turns.
+/// The median time of each piece of work, all taking turns, and the median of the first one's ratio to it.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
-fn medians<const N: usize>(rows: usize, mut work: [&mut dyn FnMut(); N]) -> [Duration; N] {
+fn medians<const N: usize>(rows: usize, mut work: [&mut dyn FnMut(); N]) -> ([Duration; N], [f64; N]) {
     let (rounds, calls) = match rows {
         0..100 => (300, 50),
         100..10_000 => (100, 3),
@@ -146,8 +164,14 @@ fn medians<const N: usize>(rows: usize, mut work: [&mut dyn FnMut(); N]) -> [Dur
             }
         }
     }
-    times.map(|mut times| {
-        times.sort_unstable();
-        times[times.len() / 2]
-    })
+    let ratios = times.each_ref().map(|others| {
+        let ratio = |(ours, other): (&Duration, &Duration)| ours.as_secs_f64() / other.as_secs_f64();
+        median(times[0].iter().zip(others).map(ratio).collect(), f64::total_cmp)
+    });
+    (times.map(|times| median(times, Duration::cmp)), ratios)
+}
+
+fn median<T: Copy>(mut values: Vec<T>, order: fn(&T, &T) -> Ordering) -> T {
+    values.sort_unstable_by(order);
+    values[values.len() / 2]
 }

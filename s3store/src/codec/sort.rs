@@ -4,7 +4,7 @@ use arrow_array::{Array, ArrayRef};
 use arrow_schema::ArrowError;
 
 use super::packed;
-use super::steps::{Steps, compare};
+use super::steps::{ascend, compare};
 use crate::error::{Error, Result};
 use crate::record::Key;
 
@@ -20,8 +20,8 @@ pub(crate) fn permutation(keys: &[ArrayRef]) -> Result<Vec<u32>> {
 #[derive(Debug)]
 pub(crate) struct InOrder {
     key: Key,
-    /// The key's columns in the batch before.
-    before: Option<Vec<ArrayRef>>,
+    /// The key's columns in the batch before, and its last row.
+    before: Option<(Vec<ArrayRef>, usize)>,
 }
 
 impl InOrder {
@@ -35,15 +35,14 @@ impl InOrder {
         let Some(rows) = keys.first().map(|key| key.len()).filter(|&rows| rows > 0) else {
             return Ok(true);
         };
-        if !Steps::of(&keys, keys.len())?.descents.is_empty() {
+        if !ascend(&keys)? {
             return Ok(false);
         }
-        // One row is enough to go on with, and keeps no text alive but its batch's.
-        let last = keys.iter().map(|key| key.slice(rows - 1, 1)).collect();
-        match self.before.replace(last) {
-            Some(before) => Ok(compare(&before, 0, &keys, 0)?.0.is_le()),
-            None => Ok(true),
+        match &self.before {
+            Some((before, last)) if compare(before, *last, &keys, 0)?.0.is_gt() => return Ok(false),
+            _ => self.before = Some((keys, rows - 1)),
         }
+        Ok(true)
     }
 }
 

@@ -50,6 +50,23 @@ impl Steps {
     }
 }
 
+/// Whether each row follows on the one before, by columns of one length, the most significant first. Nulls are not
+/// looked at.
+pub(super) fn ascend(keys: &[ArrayRef]) -> Result<bool> {
+    let rows = keys.first().map_or(0, |key| key.len());
+    let mut open = Open { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() };
+    for key in keys {
+        if open.is_empty() {
+            break;
+        }
+        open.narrow(key)?;
+        if !open.descents.is_empty() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// How a row of some columns compares with a row of others, and how many of the first columns are equal.
 pub(crate) fn compare(keys: &[ArrayRef], row: usize, others: &[ArrayRef], other: usize) -> Result<(Ordering, usize)> {
     for (place, (key, others)) in keys.iter().zip(others).enumerate() {
@@ -98,25 +115,44 @@ impl Open {
         Ok(())
     }
 
+    /// Takes the rows on that are equal. Which ones are is as good as random, so there is no branch on it.
+    #[inline]
     fn by(&mut self, compare: impl Fn(usize) -> Ordering) {
         let descents = &mut self.descents;
-        let mut equal = |row: usize| match compare(row) {
-            Ordering::Less => false,
-            Ordering::Equal => true,
-            Ordering::Greater => {
+        let mut is_equal = |row: usize| {
+            let ordering = compare(row);
+            if ordering.is_gt() {
                 descents.push(row);
-                false
+            }
+            ordering.is_eq()
+        };
+        let mut count = 0;
+        let rows = match &mut self.equal {
+            Some(rows) => {
+                for at in 0..rows.len() {
+                    let row = rows[at];
+                    rows[count] = row;
+                    count += usize::from(is_equal(row));
+                }
+                rows
+            }
+            all => {
+                let rows = all.insert(vec![0; self.steps]);
+                for row in 0..self.steps {
+                    rows[count] = row;
+                    count += usize::from(is_equal(row));
+                }
+                rows
             }
         };
-        match &mut self.equal {
-            Some(rows) => rows.retain(|&row| equal(row)),
-            all => *all = Some((0..self.steps).filter(|&row| equal(row)).collect()),
-        }
+        rows.truncate(count);
     }
 
     fn by_bytes<T: ByteArrayType>(&mut self, key: &GenericByteArray<T>) {
         if !is_constant(key) {
-            self.by(|row| bytes(key, row).cmp(bytes(key, row + 1)));
+            let (offsets, data) = (key.value_offsets(), key.value_data());
+            let value = |row: usize| &data[offsets[row].as_usize()..offsets[row + 1].as_usize()];
+            self.by(|row| order(value(row), value(row + 1)));
         }
     }
 
@@ -131,6 +167,25 @@ impl Open {
 
 fn bytes<T: ByteArrayType>(key: &GenericByteArray<T>, row: usize) -> &[u8] {
     key.value(row).as_ref()
+}
+
+/// How two values compare: those of most key columns are of one length, and no longer than two words.
+#[inline]
+fn order(a: &[u8], b: &[u8]) -> Ordering {
+    if a.len() == b.len()
+        && let (Some(words), Some(others)) = (words(a), words(b))
+    {
+        return words.cmp(&others);
+    }
+    a.cmp(b)
+}
+
+/// All bytes of a value as two numbers, its first and last bytes, which may overlap.
+#[inline]
+fn words(value: &[u8]) -> Option<[u64; 2]> {
+    const WORD: usize = size_of::<u64>();
+    let (first, last) = (value.first_chunk::<WORD>()?, value.last_chunk::<WORD>()?);
+    (value.len() <= 2 * WORD).then(|| [u64::from_be_bytes(*first), u64::from_be_bytes(*last)])
 }
 
 /// Whether all values are the same, as a key column's often are within a partition.
