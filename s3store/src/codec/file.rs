@@ -196,7 +196,6 @@ impl FilePlan {
     }
 
     /// How many rows the file has.
-    #[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "for reading one file at once"))]
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
@@ -209,10 +208,6 @@ impl FilePlan {
     }
 
     /// Whether every row group says that it is sorted by the layout's whole key, entity and version. It may lie.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for merging in bounded memory, which knows a run before it reads it")
-    )]
     pub(crate) fn sorted(&self, layout: &ReadLayout) -> bool {
         marked_sorted(&self.metadata, layout, &self.mapping)
     }
@@ -224,10 +219,9 @@ impl FilePlan {
 
     /// Reads the file, of which `bytes` is the whole.
     pub(crate) fn read(self, bytes: Bytes) -> Result<FileReader> {
-        let groups = Whole { metadata: &self.metadata, bytes: Arc::new(bytes), rows: self.rows };
-        let levels = &self.mapping.levels;
-        let batches = guarded(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, BATCH_ROWS, None))?;
-        Ok(FileReader { plan: self, decoder: None, batches: Some(batches), read: 0 })
+        let mut file = FileReader { plan: self, whole: Some(Arc::new(bytes)), decoder: None, batches: None, read: 0 };
+        file.begin()?;
+        Ok(file)
     }
 
     /// Reads the file by ranges, of which `there` are the first bytes.
@@ -243,7 +237,7 @@ impl FilePlan {
             decoder.push_range(there, bytes)?;
             Ok(decoder)
         })?;
-        Ok(FileReader { plan: self, decoder: Some(decoder), batches: None, read: 0 })
+        Ok(FileReader { plan: self, whole: None, decoder: Some(decoder), batches: None, read: 0 })
     }
 }
 
@@ -251,6 +245,8 @@ impl FilePlan {
 #[derive(Debug)]
 pub(crate) struct FileReader {
     plan: FilePlan,
+    /// All of the file, if it is in memory.
+    whole: Option<Arc<Bytes>>,
     /// Of a file that is read by ranges; `None` at its end.
     decoder: Option<ParquetPushDecoder>,
     /// Of the row group under way, or of the whole file; `None` at their end.
@@ -262,6 +258,19 @@ impl FileReader {
     /// What is known of the file.
     pub(crate) fn plan(&self) -> &FilePlan {
         &self.plan
+    }
+
+    /// Reads a file that is in memory from its beginning, once more if it was.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        if let Some(bytes) = &self.whole {
+            let FilePlan { metadata, mapping, rows } = &self.plan;
+            let groups = Whole { metadata, bytes: Arc::clone(bytes), rows: *rows };
+            let batches = guarded(|| {
+                ParquetRecordBatchReader::try_new_with_row_groups(&mapping.levels, &groups, BATCH_ROWS, None)
+            })?;
+            (self.batches, self.read) = (Some(batches), 0);
+        }
+        Ok(())
     }
 
     /// Goes on, for a file of which not all bytes are there. After an error there is no further step.

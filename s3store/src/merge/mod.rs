@@ -2,8 +2,8 @@
 //!
 //! A file that is in key order is one run. One that steps down a few times is cut there into several; one that steps
 //! down more often is sorted first. Whether it does is found out, whatever its footer says. A single run passes
-//! through, less what it repeats; several are merged by a tree of losers over encoded keys, from one batch of each
-//! at a time.
+//! through, less what it repeats, and [`straight`] hands it over while it is read; several are merged by a tree of losers
+//! over encoded keys, from one batch of each at a time.
 
 mod keys;
 mod runs;
@@ -24,6 +24,7 @@ use crate::codec::{BATCH_ROWS, FileReader};
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use keys::KeyEncoder;
+pub(crate) use runs::straight;
 use runs::{Piece, Run};
 #[cfg(any(feature = "arrow", test))]
 pub(crate) use slim::slim;

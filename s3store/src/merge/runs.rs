@@ -75,6 +75,39 @@ pub(super) fn of_file(
     Ok(vec![vec![Piece { batch, order: Some(order), superseded: Vec::new() }]])
 }
 
+/// Hands over the batches of a file that is alone as long as they are in order, less what is superseded: each when the
+/// next one has come, while the processor's caches have it. Whether all were in order; if not, what was handed over is
+/// of no use.
+pub(crate) fn straight(
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+    key: &Key,
+    keep: Keep,
+    mut take: impl FnMut(&RecordBatch) -> Result<()>,
+) -> Result<bool> {
+    let mut natural = Natural { key, keep, runs: Vec::new(), before: None };
+    let mut waiting: Option<Piece> = None;
+    for batch in batches {
+        let batch = batch?;
+        if batch.num_rows() == 0 {
+            continue;
+        }
+        natural.runs.extend(waiting.take().map(|piece| vec![piece]));
+        natural = match natural.and(&batch)? {
+            Some(natural) if natural.runs.len() == 1 => natural,
+            _ => return Ok(false),
+        };
+        for piece in natural.runs.drain(..).flatten() {
+            if let Some(before) = waiting.replace(piece) {
+                take(&before.latest()?)?;
+            }
+        }
+    }
+    if let Some(last) = waiting {
+        take(&last.latest()?)?;
+    }
+    Ok(true)
+}
+
 /// The runs that the rows form as they stand.
 struct Natural<'k> {
     key: &'k Key,

@@ -74,9 +74,16 @@ fn batch(layout: &ReadLayout, rows: &[Row]) -> RecordBatch {
     RecordBatch::try_new(layout.schema(), columns).unwrap()
 }
 
+fn batches(layout: &ReadLayout, file: &[Row], batch_rows: usize) -> Vec<RecordBatch> {
+    file.chunks(batch_rows).map(|rows| batch(layout, rows)).collect()
+}
+
 fn merged(layout: &ReadLayout, files: &[Vec<Row>], batch_rows: usize, keep: Keep) -> Vec<Row> {
-    let files = files.iter().map(|file| file.chunks(batch_rows).map(|rows| batch(layout, rows)).collect()).collect();
-    let batches = merge(layout, files, keep).unwrap().collect::<Result<Vec<_>>>().unwrap();
+    let files = files.iter().map(|file| batches(layout, file, batch_rows)).collect();
+    rows(&merge(layout, files, keep).unwrap().collect::<Result<Vec<_>>>().unwrap())
+}
+
+fn rows(batches: &[RecordBatch]) -> Vec<Row> {
     let rows = batches.iter().flat_map(|batch| {
         assert!(batch.num_rows() > 0);
         let (payload, entity) = (batch.column(0).as_primitive::<Int64Type>(), batch.column(1).as_string_view());
@@ -124,6 +131,24 @@ proptest! {
     fn equals_the_model(files in files(), batch_rows in 1usize..20) {
         for keep in KEEPS {
             prop_assert_eq!(merged(&by_entity(), &files, batch_rows, keep), model(&files, keep), "{:?}", keep);
+        }
+    }
+
+    #[test]
+    fn a_file_in_order_is_handed_over_as_it_is_merged(files in files(), batch_rows in 1usize..20) {
+        let (layout, key) = (by_entity(), Key { entity: vec![1], version: 2 });
+        for (file, keep) in files.iter().flat_map(|file| KEEPS.map(|keep| (file, keep))) {
+            let mut taken = Vec::new();
+            let source = batches(&layout, file, batch_rows).into_iter().map(Ok);
+            let in_order = super::straight(source, &key, keep, |batch| {
+                taken.extend((batch.num_rows() > 0).then(|| batch.clone()));
+                Ok(())
+            });
+            let ascends = file.is_sorted_by(|a, b| (&a.0, a.1) <= (&b.0, b.1));
+            prop_assert_eq!(in_order.unwrap(), ascends);
+            if ascends {
+                prop_assert_eq!(rows(&taken), model(std::slice::from_ref(file), keep), "{:?}", keep);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 
 pub(crate) use self::pipeline::Missing;
-use self::pipeline::{Job, ReadAhead};
+use self::pipeline::{Job, ReadAhead, Straight};
 pub(crate) use self::resolve::{File, PartitionFiles, Size};
 #[cfg(feature = "arrow")]
 pub use self::sink::BatchStream;
@@ -26,10 +26,10 @@ pub use self::sink::{PartitionStream, RecordStream};
 use crate::codec::Opener;
 use crate::dataset::{Dataset, Store};
 use crate::error::{Error, Result};
-use crate::merge::Keep;
+use crate::merge::{self, Keep};
 use crate::metrics::{Call, Method, Metrics, Tally};
 use crate::pattern::{IntoPatterns, Pattern};
-use crate::record::{ReadLayout, Record};
+use crate::record::{Key, ReadLayout, Record};
 
 /// What a read may hold decoded, and downloaded, ahead of its consumer, unless it is told otherwise.
 const READ_AHEAD_BYTES: u64 = 256 << 20;
@@ -192,13 +192,13 @@ impl<T: Record> Read<T> {
     /// The records as a stream, one after the other.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> RecordStream<T> {
-        RecordStream::new(self.start(Sink::Records, rows::<T>))
+        RecordStream::new(self.start(Sink::Records, rows::<T>, None))
     }
 
     /// The records by partition: a stream of each partition's key and rows.
     #[must_use = "a stream does nothing until it is polled"]
     pub fn partitions(self) -> PartitionStream<T> {
-        PartitionStream::new(self.start(Sink::Partitions, rows::<T>))
+        PartitionStream::new(self.start(Sink::Partitions, rows::<T>, Some(straight::<T>)))
     }
 
     /// The records as Arrow batches, deduplicated and ordered alike, of the record's columns in its order. Strings and
@@ -206,10 +206,15 @@ impl<T: Record> Read<T> {
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
     pub fn batches(self) -> BatchStream {
-        BatchStream::new(self.start(Sink::Batches, own_columns))
+        BatchStream::new(self.start(Sink::Batches, own_columns, None))
     }
 
-    fn start<X: Send + 'static>(self, sink: Sink, emit: fn(&ReadLayout, RecordBatch) -> Result<X>) -> Events<X> {
+    fn start<X: Send + 'static>(
+        self,
+        sink: Sink,
+        emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
+        straight: Option<Straight<X>>,
+    ) -> Events<X> {
         let layout = ReadLayout::new(T::description(), T::Root::description());
         let keep = match (&layout.key, self.history) {
             (None, _) => Keep::All,
@@ -225,7 +230,8 @@ impl<T: Record> Read<T> {
                 Source::Patterns(Err(error)) => Err(error),
                 Source::Files(find) => find(Arc::clone(&tally)).await,
             };
-            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, emit, tally };
+            let job =
+                Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, emit, straight, tally };
             match partitions {
                 Ok(partitions) => job.run(partitions, out).await,
                 Err(error) => drop(out.send(Err(error)).await),
@@ -239,7 +245,7 @@ impl<T: Record> IntoFuture for Read<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(sink::collect(self.start(Sink::Whole, rows::<T>)))
+        Box::pin(sink::collect(self.start(Sink::Whole, rows::<T>, Some(straight::<T>))))
     }
 }
 
@@ -275,15 +281,39 @@ fn append<T: Record>(batch: &RecordBatch, rows: &mut Vec<T>) -> Result<()> {
     decoded.map_err(|error| Error::invalid_data(error.to_string()))
 }
 
+/// The records of a file that is alone in its partition; `None` if it is out of order.
+fn straight<T: Record>(
+    file: &mut dyn Iterator<Item = Result<RecordBatch>>,
+    rows: usize,
+    key: &Key,
+    keep: Keep,
+) -> Result<Option<(Vec<T>, usize)>> {
+    let mut records = room(rows);
+    let in_order = merge::straight(file, key, keep, |batch| append(batch, &mut records))?;
+    let count = records.len();
+    Ok(in_order.then_some((records, count)))
+}
+
+/// For so many rows, by a footer's word: more are not believed in before they are there.
+fn room<T>(rows: usize) -> Vec<T> {
+    const MOST: usize = 1 << 20;
+    Vec::with_capacity(rows.min(MOST))
+}
+
 /// The records of one file, decoded on this thread: what the testing tools and the benchmarks measure.
 #[cfg(feature = "testing")]
 pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
-    /// More rows are not believed in before they are there.
-    const MOST: usize = 1 << 20;
-    let reader = opener.open(file)?;
-    let keep = if opener.layout().key.is_some() { Keep::Latest } else { Keep::All };
-    let mut rows = Vec::with_capacity(reader.plan().rows().min(MOST));
-    for batch in crate::merge::merge(opener.layout(), vec![reader], keep)? {
+    let (layout, mut file) = (opener.layout(), opener.open(file)?);
+    let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
+    let rows = file.plan().rows();
+    if let Some(key) = layout.key.as_ref().filter(|_| file.plan().sorted(layout)) {
+        if let Some((records, _)) = straight(&mut file, rows, key, keep)? {
+            return Ok(records);
+        }
+        file.begin()?;
+    }
+    let mut rows = room(rows);
+    for batch in merge::merge(layout, vec![file], keep)? {
         append(&batch?, &mut rows)?;
     }
     Ok(rows)
@@ -295,5 +325,5 @@ fn own_columns(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
     let own: Vec<usize> = (0..layout.own).collect();
     let batch = batch.project(&own);
     let batch = batch.map_err(|error| Error::invalid_data("a batch lacks its columns").with_source(error))?;
-    Ok(crate::merge::slim(&batch))
+    Ok(merge::slim(&batch))
 }

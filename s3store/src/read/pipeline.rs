@@ -22,9 +22,9 @@ use super::watch::Watch;
 use crate::codec::{self, Opener};
 use crate::dataset::{Dataset, blocking, stopped};
 use crate::error::{Error, ErrorKind, Result};
-use crate::merge::{Keep, Source, merge};
+use crate::merge::{Keep, Merge, Source, merge};
 use crate::metrics::{Metrics, Operation, Tally};
-use crate::record::ReadLayout;
+use crate::record::{Key, ReadLayout};
 
 /// Partitions whose downloads may have begun before they are decoded.
 const PARTITIONS_UNDER_WAY: usize = 64;
@@ -57,8 +57,15 @@ pub(super) struct Job<X> {
     pub(super) missing: Missing,
     /// Makes of a merged batch what the sink emits. Runs where it may block.
     pub(super) emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
+    /// For a sink that keeps whole partitions.
+    pub(super) straight: Option<Straight<X>>,
     pub(super) tally: Arc<Tally>,
 }
+
+/// Makes of the batches of a file that is alone in its partition, with so many rows by its footer, what the sink emits,
+/// while they are read, and tells how many rows that has; `None` if they are out of order.
+pub(super) type Straight<X> =
+    fn(&mut dyn Iterator<Item = Result<RecordBatch>>, usize, &Key, Keep) -> Result<Option<(X, usize)>>;
 
 /// What comes out, in order.
 pub(super) enum Event<X> {
@@ -165,24 +172,21 @@ impl<X: Send + 'static> Job<X> {
             let held = Held([place, reserve.take(size, metrics).await?]);
             began = clock.monotonic();
             let (opener, keep) = (Arc::clone(&self.opener), self.keep);
-            let mut merged = blocking(move || merge(opener.layout(), files, keep)).await;
-            merged = merged.map_err(|error| error.context(format!("partition {key}")));
-            let mut merged = merged?;
+            let straight = self.straight;
+            let pieces = blocking(move || Pieces::of(files, opener.layout(), keep, straight)).await;
+            let mut pieces = pieces.map_err(|error| error.context(format!("partition {key}")))?;
             // The bodies are gone, unless they are read only now; what they became is held.
-            let reserved = merged.is_reading().then_some(reserved);
+            let reserved = pieces.is_reading().then_some(reserved);
             loop {
                 let (opener, emit) = (Arc::clone(&self.opener), self.emit);
                 let step = blocking(move || {
-                    let piece = merged.next().transpose()?;
-                    let piece = piece
-                        .map(|batch| Ok::<_, Error>((batch.num_rows(), emit(opener.layout(), batch)?)))
-                        .transpose()?;
-                    Ok((merged, piece))
+                    let piece = pieces.next(opener.layout(), emit)?;
+                    Ok((pieces, piece))
                 });
                 let (rest, piece) = step.await.map_err(|error| error.context(format!("partition {key}")))?;
                 took += clock.monotonic().saturating_duration_since(began);
-                merged = rest;
-                let Some((rows, piece)) = piece else { break };
+                pieces = rest;
+                let Some((piece, rows)) = piece else { break };
                 if out.send(Ok(Event::Piece(piece))).await.is_err() {
                     return Ok(());
                 }
@@ -190,7 +194,7 @@ impl<X: Send + 'static> Job<X> {
                 watch.moved();
                 began = clock.monotonic();
             }
-            drop((merged, reserved));
+            drop((pieces, reserved));
             metrics.partition_decoded(took);
             self.tally.partition();
             if out.send(Ok(Event::End(key, held))).await.is_err() {
@@ -199,6 +203,49 @@ impl<X: Send + 'static> Job<X> {
             watch.moved();
         }
         Ok(())
+    }
+}
+
+/// A partition's rows.
+enum Pieces<X> {
+    /// All of them, and how many they are.
+    Whole(Option<(X, usize)>),
+    Merged(Merge),
+}
+
+impl<X> Pieces<X> {
+    fn of(mut files: Vec<Named>, layout: &ReadLayout, keep: Keep, straight: Option<Straight<X>>) -> Result<Self> {
+        if let (Some(straight), Some(key), [file]) = (straight, &layout.key, files.as_mut_slice())
+            && file.reader.plan().sorted(layout)
+        {
+            let rows = file.reader.plan().rows();
+            let whole = straight(file, rows, key, keep)?;
+            if whole.is_some() {
+                return Ok(Self::Whole(whole));
+            }
+            file.reader.begin()?;
+        }
+        merge(layout, files, keep).map(Self::Merged)
+    }
+
+    /// Whether files are still being read.
+    fn is_reading(&self) -> bool {
+        matches!(self, Self::Merged(merged) if merged.is_reading())
+    }
+
+    /// The next rows, and how many they are.
+    fn next(
+        &mut self,
+        layout: &ReadLayout,
+        emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
+    ) -> Result<Option<(X, usize)>> {
+        let batch = match self {
+            Self::Whole(whole) => return Ok(whole.take()),
+            Self::Merged(merged) => merged.next().transpose()?,
+        };
+        let Some(batch) = batch else { return Ok(None) };
+        let rows = batch.num_rows();
+        Ok(Some((emit(layout, batch)?, rows)))
     }
 }
 
@@ -310,4 +357,75 @@ async fn acquire(
 
 fn closed(_: tokio::sync::AcquireError) -> Error {
     Error::new(ErrorKind::Cancelled, "the read was stopped")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::DataType;
+    use parquet::arrow::ArrowWriter;
+    use parquet::file::metadata::SortingColumn;
+    use parquet::file::properties::WriterProperties;
+
+    use super::*;
+    use crate::record::{ColumnNode, Description, Shape};
+
+    fn layout() -> ReadLayout {
+        let column = |name| ColumnNode {
+            name,
+            aliases: &[],
+            shape: Shape::Leaf(DataType::Int64),
+            nullable: false,
+            default: None,
+            default_for_nulls: false,
+        };
+        let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
+        let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };
+        ReadLayout::new(&description, &description)
+    }
+
+    /// The entities of a file whose footer says that it is in order, as they are read: whole or merged.
+    fn entities(written: &[i64]) -> (bool, Vec<i64>) {
+        let column = || Arc::new(Int64Array::from(written.to_vec())) as ArrayRef;
+        let batch = RecordBatch::try_from_iter([("entity", column()), ("version", column())]).unwrap();
+        let sorting = |column_idx| SortingColumn { column_idx, descending: false, nulls_first: false };
+        let properties = WriterProperties::builder().set_sorting_columns(Some(vec![sorting(0), sorting(1)])).build();
+        let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+
+        let opener = Opener::new(layout());
+        let reader = opener.open(writer.into_inner().unwrap().into()).unwrap();
+        let straight: Straight<Vec<i64>> = |file, rows, key, keep| {
+            let mut entities = Vec::with_capacity(rows);
+            let in_order = crate::merge::straight(file, key, keep, |batch| {
+                entities.extend(batch.column(0).as_primitive::<Int64Type>().values());
+                Ok(())
+            })?;
+            let count = entities.len();
+            Ok(in_order.then_some((entities, count)))
+        };
+        let emit =
+            |_: &ReadLayout, batch: RecordBatch| Ok(batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+        let files = vec![Named { key: "file".to_owned(), reader }];
+        let mut pieces = Pieces::of(files, opener.layout(), Keep::Latest, Some(straight)).unwrap();
+        let (whole, mut all) = (matches!(pieces, Pieces::Whole(_)), Vec::new());
+        while let Some((entities, rows)) = pieces.next(opener.layout(), emit).unwrap() {
+            assert_eq!(entities.len(), rows);
+            all.extend(entities);
+        }
+        (whole, all)
+    }
+
+    #[test]
+    fn a_file_alone_is_read_at_once_only_if_it_is_in_order_to_its_end() {
+        let ordered: Vec<i64> = (0..20_000).collect();
+        assert_eq!(entities(&ordered), (true, ordered.clone()));
+        let mut lying = ordered.clone();
+        lying.swap(0, 19_999);
+        assert_eq!(entities(&lying), (false, ordered));
+    }
 }
