@@ -158,11 +158,28 @@ impl Open {
 
     fn by_views<T: ByteViewType>(&mut self, key: &GenericByteViewArray<T>) {
         let views = key.views();
-        if views.first() == views.last() && views.windows(2).all(|pair| pair[0] == pair[1]) {
+        // Without a branch a row, and none of them longer than what a view holds itself.
+        let (differ, is_long) = views.windows(2).fold((0, false), |(differ, is_long), pair| {
+            (differ | (pair[0] ^ pair[1]), is_long | (length(pair[0]) > INLINE) | (length(pair[1]) > INLINE))
+        });
+        if differ == 0 {
             return;
         }
-        self.by(|row| view_order(key, views[row], views[row + 1], row));
+        if is_long {
+            self.by(|row| view_order(key, views[row], views[row + 1], row));
+        } else {
+            let number = GenericByteViewArray::<T>::inline_key_fast;
+            self.by(|row| number(views[row]).cmp(&number(views[row + 1])));
+        }
     }
+}
+
+/// Up to how many bytes a view holds its value itself.
+const INLINE: u32 = 12;
+
+#[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the length")]
+fn length(view: u128) -> u32 {
+    view as u32
 }
 
 fn bytes<T: ByteArrayType>(key: &GenericByteArray<T>, row: usize) -> &[u8] {
@@ -205,20 +222,14 @@ fn is_constant<T: ByteArrayType>(key: &GenericByteArray<T>) -> bool {
     offsets.windows(2).fold(0, unlike) == 0 && values.get(width..) == values.get(..values.len() - width)
 }
 
-/// How the values of two neighbouring views compare: most often by their lengths and first bytes alone.
+/// How the values of two neighbouring views compare. Equal ones are most often one entry of a dictionary.
+#[inline]
 fn view_order<T: ByteViewType>(key: &GenericByteViewArray<T>, view: u128, next: u128, row: usize) -> Ordering {
-    const INLINE: u32 = 12;
-    #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the length, then come four bytes")]
-    let (length, start) = (|view: u128| view as u32, |view: u128| ((view >> 32) as u32).swap_bytes());
+    #[expect(clippy::cast_possible_truncation, reason = "behind the length come the first four bytes")]
+    let start = |view: u128| ((view >> 32) as u32).swap_bytes();
     if view == next {
         return Ordering::Equal;
     }
-    if length(view) <= INLINE && length(next) <= INLINE {
-        let key = GenericByteViewArray::<T>::inline_key_fast;
-        return key(view).cmp(&key(next));
-    }
-    start(view).cmp(&start(next)).then_with(|| {
-        let (value, next): (&[u8], &[u8]) = (key.value(row).as_ref(), key.value(row + 1).as_ref());
-        value.cmp(next)
-    })
+    let value = |row: usize| -> &[u8] { key.value(row).as_ref() };
+    start(view).cmp(&start(next)).then_with(|| order(value(row), value(row + 1)))
 }
