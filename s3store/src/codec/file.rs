@@ -265,8 +265,10 @@ impl FileReader {
         if let Some(bytes) = &self.whole {
             let FilePlan { metadata, mapping, rows } = &self.plan;
             let groups = Whole { metadata, bytes: Arc::clone(bytes), rows: *rows };
+            // The decoder makes room for a whole batch.
+            let batch_rows = BATCH_ROWS.min(*rows).max(1);
             let batches = guarded(|| {
-                ParquetRecordBatchReader::try_new_with_row_groups(&mapping.levels, &groups, BATCH_ROWS, None)
+                ParquetRecordBatchReader::try_new_with_row_groups(&mapping.levels, &groups, batch_rows, None)
             })?;
             (self.batches, self.read) = (Some(batches), 0);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, TimestampSecondArray};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampSecondArray};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
@@ -66,4 +66,18 @@ fn what_a_files_own_arrow_schema_says_holds_for_it_alone() {
         let refused = outcome(opener.open(bare.clone())).unwrap_err();
         assert!(refused.contains("the file has Int64"), "{refused}");
     }
+}
+
+#[test]
+fn a_small_file_is_held_in_little_memory() {
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
+    let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
+    let batch = RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let file = Bytes::from(writer.into_inner().unwrap());
+    let wanted = layout(vec![column("number", DataType::Int64), column("text", DataType::Utf8)], None);
+    let read: Vec<_> = open(file, &wanted).unwrap().map(Result::unwrap).collect();
+    let held: usize = read.iter().map(RecordBatch::get_array_memory_size).sum();
+    assert!((1..4_096).contains(&held), "{held}");
 }
