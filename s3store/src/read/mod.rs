@@ -291,6 +291,10 @@ fn straight<T: Record>(
     let mut records = room(rows);
     let in_order = merge::straight(file, key, keep, |batch| append(batch, &mut records))?;
     let count = records.len();
+    if count < records.capacity() / 2 {
+        // Most rows were superseded, or the footer promised too many.
+        records.shrink_to_fit();
+    }
     Ok(in_order.then_some((records, count)))
 }
 
