@@ -158,13 +158,10 @@ impl Open {
 
     fn by_views<T: ByteViewType>(&mut self, key: &GenericByteViewArray<T>) {
         let views = key.views();
-        // Without a branch a row, and none of them longer than what a view holds itself.
-        let (differ, is_long) = views.windows(2).fold((0, false), |(differ, is_long), pair| {
-            (differ | (pair[0] ^ pair[1]), is_long | (length(pair[0]) > INLINE) | (length(pair[1]) > INLINE))
-        });
-        if differ == 0 {
+        if views.first() == views.last() && views.get(1..) == views.get(..views.len().saturating_sub(1)) {
             return;
         }
+        let is_long = views.iter().any(|&view| length(view) > INLINE);
         if is_long {
             self.by(|row| view_order(key, views[row], views[row + 1], row));
         } else {
