@@ -352,6 +352,12 @@ impl Iterator for FileReader {
     }
 }
 
+impl AsMut<Self> for FileReader {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 fn bad_row(before: usize, error: &RowError) -> Error {
     Error::invalid_data(format!("row {}, {}", before + error.row, error.value))
 }

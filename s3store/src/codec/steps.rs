@@ -28,8 +28,7 @@ pub(crate) struct Steps {
 impl Steps {
     /// By columns of one length, the most significant first; the first `entity` of them are the entity's.
     pub(crate) fn of(keys: &[ArrayRef], entity: usize) -> Result<Self> {
-        let rows = keys.first().map_or(0, |key| key.len());
-        let mut open = Open { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() };
+        let mut open = Open::all(keys);
         let mut same_entity = Vec::new();
         for (place, key) in keys.iter().enumerate() {
             if place == entity {
@@ -53,8 +52,7 @@ impl Steps {
 /// Whether each row follows on the one before, by columns of one length, the most significant first. Nulls are not
 /// looked at.
 pub(super) fn ascend(keys: &[ArrayRef]) -> Result<bool> {
-    let rows = keys.first().map_or(0, |key| key.len());
-    let mut open = Open { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() };
+    let mut open = Open::all(keys);
     for key in keys {
         if open.is_empty() {
             break;
@@ -87,6 +85,12 @@ struct Open {
 }
 
 impl Open {
+    /// Before any of the columns was looked at.
+    fn all(keys: &[ArrayRef]) -> Self {
+        let rows = keys.first().map_or(0, |key| key.len());
+        Self { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() }
+    }
+
     fn is_empty(&self) -> bool {
         self.equal.as_ref().map_or(self.steps == 0, Vec::is_empty)
     }

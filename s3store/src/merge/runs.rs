@@ -85,26 +85,22 @@ pub(crate) fn straight(
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<bool> {
     let mut natural = Natural { key, keep, runs: Vec::new(), before: None };
-    let mut waiting: Option<Piece> = None;
+    let mut hand_over = |piece: Piece| take(&piece.latest()?);
     for batch in batches {
         let batch = batch?;
         if batch.num_rows() == 0 {
             continue;
         }
-        natural.runs.extend(waiting.take().map(|piece| vec![piece]));
         natural = match natural.and(&batch)? {
             Some(natural) if natural.runs.len() == 1 => natural,
             _ => return Ok(false),
         };
-        for piece in natural.runs.drain(..).flatten() {
-            if let Some(before) = waiting.replace(piece) {
-                take(&before.latest()?)?;
-            }
+        // The next batch may supersede the last row.
+        for run in &mut natural.runs {
+            run.drain(..run.len().saturating_sub(1)).try_for_each(&mut hand_over)?;
         }
     }
-    if let Some(last) = waiting {
-        take(&last.latest()?)?;
-    }
+    natural.runs.into_iter().flatten().try_for_each(hand_over)?;
     Ok(true)
 }
 

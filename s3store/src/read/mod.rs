@@ -309,14 +309,10 @@ fn room<T>(rows: usize) -> Vec<T> {
 pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
     let (layout, mut file) = (opener.layout(), opener.open(file)?);
     let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
-    let rows = file.plan().rows();
-    if let Some(key) = layout.key.as_ref().filter(|_| file.plan().sorted(layout)) {
-        if let Some((records, _)) = straight(&mut file, rows, key, keep)? {
-            return Ok(records);
-        }
-        file.begin()?;
+    if let Some((records, _)) = pipeline::alone(&mut file, layout, keep, straight)? {
+        return Ok(records);
     }
-    let mut rows = room(rows);
+    let mut rows = room(file.plan().rows());
     for batch in merge::merge(layout, vec![file], keep)? {
         append(&batch?, &mut rows)?;
     }

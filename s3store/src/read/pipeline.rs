@@ -206,6 +206,27 @@ impl<X: Send + 'static> Job<X> {
     }
 }
 
+/// What `straight` makes of a file that is alone in its partition, and how many rows that has. `None` for one that does
+/// not call itself sorted, or is not: it can be merged from its beginning.
+pub(super) fn alone<X, F>(
+    file: &mut F,
+    layout: &ReadLayout,
+    keep: Keep,
+    straight: Straight<X>,
+) -> Result<Option<(X, usize)>>
+where
+    F: Iterator<Item = Result<RecordBatch>> + AsMut<codec::FileReader>,
+{
+    let plan = file.as_mut().plan();
+    let rows = plan.rows();
+    let Some(key) = layout.key.as_ref().filter(|_| plan.sorted(layout)) else { return Ok(None) };
+    let whole = straight(file, rows, key, keep)?;
+    if whole.is_none() {
+        file.as_mut().begin()?;
+    }
+    Ok(whole)
+}
+
 /// A partition's rows.
 enum Pieces<X> {
     /// All of them, and how many they are.
@@ -215,15 +236,10 @@ enum Pieces<X> {
 
 impl<X> Pieces<X> {
     fn of(mut files: Vec<Named>, layout: &ReadLayout, keep: Keep, straight: Option<Straight<X>>) -> Result<Self> {
-        if let (Some(straight), Some(key), [file]) = (straight, &layout.key, files.as_mut_slice())
-            && file.reader.plan().sorted(layout)
+        if let (Some(straight), [file]) = (straight, files.as_mut_slice())
+            && let Some(whole) = alone(file, layout, keep, straight)?
         {
-            let rows = file.reader.plan().rows();
-            let whole = straight(file, rows, key, keep)?;
-            if whole.is_some() {
-                return Ok(Self::Whole(whole));
-            }
-            file.reader.begin()?;
+            return Ok(Self::Whole(Some(whole)));
         }
         merge(layout, files, keep).map(Self::Merged)
     }
@@ -310,6 +326,12 @@ impl Iterator for Named {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.reader.next().map(|batch| batch.map_err(|error| error.context(&self.key)))
+    }
+}
+
+impl AsMut<codec::FileReader> for Named {
+    fn as_mut(&mut self) -> &mut codec::FileReader {
+        &mut self.reader
     }
 }
 
