@@ -15,7 +15,8 @@ pub trait Sealed {}
 ///
 /// # The grammar of text
 ///
-/// A pattern has one segment per partition column, in the declared order, joined by `/`. A segment is one of
+/// A pattern has one segment per column of the partition or view, in the declared order, joined by `/`. A segment is
+/// one of
 ///
 /// | segment | selects |
 /// |---|---|
@@ -129,8 +130,8 @@ impl Selections {
     pub fn into_patterns(self, names: &[&str]) -> Result<Vec<Pattern>> {
         if self.names != names {
             return Err(Error::invalid_input(format!(
-                "these partitions are selected by {:?}, the builder is one for {:?}: use the builder of the record that \
-                 is read",
+                "what is read has the columns {:?}, the builder is one for {:?}: use the builder of the record or \
+                 view that is read",
                 names.join("/"),
                 self.names.join("/"),
             )));
@@ -142,12 +143,12 @@ impl Selections {
             };
             if *place != Segment::Any {
                 return Err(Error::invalid_input(format!(
-                    "partition column {name:?} is selected twice: pass one builder for each selection to read both"
+                    "column {name:?} is selected twice: pass one builder for each selection to read both"
                 )));
             }
             *place = selection
                 .into_segment()
-                .map_err(|message| Error::invalid_input(format!("partition column {name:?}: {message}")))?;
+                .map_err(|message| Error::invalid_input(format!("column {name:?}: {message}")))?;
         }
         if segments.iter().all(|segment| *segment == Segment::Any) {
             return Ok(vec![Pattern::everything()]);

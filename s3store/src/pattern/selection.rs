@@ -12,29 +12,30 @@ use crate::format::check_partition_value;
 #[derive(Debug, Clone)]
 pub struct Selection(std::result::Result<Segment, String>);
 
-/// What selects values of a partition column of this `Kind`: an exact value, [`prefix`], or a half-open range.
+/// What selects values of a column of this `Kind`, a partition's or a view's: an exact value, [`prefix`], or a half-open
+/// range.
 ///
 /// A range `from..to` selects the partitions that hold values `v` with `from <= v < to`; `from..` and `..to` leave an end
 /// open. Equal ends select nothing. A partition by month, say, that holds a value of the range is selected as a whole.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` selects no values of this partition column",
+    message = "`{Self}` selects no values of this column",
     label = "not a value of this column, nor a range of them",
-    note = "a partition column is selected by an exact value, by `prefix(\"…\")`, or by a half-open range `a..b`"
+    note = "a column is selected by an exact value, by `prefix(\"…\")`, or by a half-open range `a..b`"
 )]
 pub trait IntoSelection<Kind> {
     /// The selected values.
     fn into_selection(self) -> Selection;
 }
 
-/// The kind of a partition column whose values are strings.
+/// The kind of a column whose values are strings.
 #[derive(Debug)]
 pub enum Text {}
 
-/// The kind of a partition column whose values are rendered by `R`.
+/// The kind of a column whose values are rendered by `R`.
 #[derive(Debug)]
 pub struct Rendered<R: PartitionFormat, V = <R as PartitionFormat>::Value>(PhantomData<fn() -> (R, V)>);
 
-/// How the values of a partition column become text.
+/// How the values of a column become text.
 pub trait PartitionFormat {
     /// What is rendered.
     type Value;
@@ -48,7 +49,7 @@ pub trait PartitionFormat {
 
 /// A [`PartitionFormat`] whose texts, byte by byte, are ordered as its values are.
 #[diagnostic::on_unimplemented(
-    message = "this partition column can't be selected by a range",
+    message = "this column can't be selected by a range",
     label = "a range needs a rendering that keeps the order of the values",
     note = "as text, `10` comes before `9`: ranges work on strings, ISO dates and zero-padded integers; select exact \
             values or `prefix(\"…\")` instead"

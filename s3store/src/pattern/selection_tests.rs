@@ -119,31 +119,28 @@ fn a_builder_keeps_its_fault_until_the_read() {
     let all = CostPartitions::new;
     let year = chrono::NaiveDate::from_ymd_opt(12_345, 1, 1).unwrap();
     for (builder, expected) in [
-        (all().customer(""), "partition column \"odd-name\": value \"\" is empty"),
-        (all().customer("a/b"), "partition column \"odd-name\": value \"a/b\" holds '/', which separates the columns"),
-        (
-            all().customer("b".."a"),
-            "partition column \"odd-name\": the range is reversed: as text, \"b\" comes after \"a\"",
-        ),
+        (all().customer(""), "column \"odd-name\": value \"\" is empty"),
+        (all().customer("a/b"), "column \"odd-name\": value \"a/b\" holds '/', which separates the columns"),
+        (all().customer("b".."a"), "column \"odd-name\": the range is reversed: as text, \"b\" comes after \"a\""),
         (
             all().customer("a/".."b"),
-            "partition column \"odd-name\": the end of a range \"a/\" holds \"/\", which no partition value does",
+            "column \"odd-name\": the end of a range \"a/\" holds \"/\", which no partition value does",
         ),
         (
             all().customer(prefix("a..")),
-            "partition column \"odd-name\": the prefix \"a..\" holds \"..\", which no partition value does",
+            "column \"odd-name\": the prefix \"a..\" holds \"..\", which no partition value does",
         ),
-        (all().day(year), "partition column \"day\": the year 12345 does not fit four digits"),
+        (all().day(year), "column \"day\": the year 12345 does not fit four digits"),
         (
             all().count(1).count(2),
-            "partition column \"count\" is selected twice: pass one builder for each selection to read both",
+            "column \"count\" is selected twice: pass one builder for each selection to read both",
         ),
     ] {
         let error = builder.into_patterns(&COST).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidInput, expected));
     }
     let error = all().into_patterns(&["charge_period", "customer"]).unwrap_err();
-    assert!(error.to_string().ends_with("use the builder of the record that is read"), "{error}");
+    assert!(error.to_string().ends_with("use the builder of the record or view that is read"), "{error}");
 }
 
 #[test]
