@@ -11,7 +11,7 @@ use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
 use super::markers::PartMarkers;
 use super::outcome::{Commit, CommitError};
-use crate::dataset::{Dataset, FoundCommit, Proven};
+use crate::dataset::{Dataset, FoundCommit, Proven, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Operation, Tally};
 use crate::store::{Class, Failure, Permit, Put, Strictly};
@@ -235,10 +235,10 @@ pub(super) fn detach(
     let task = dataset.tails().spawn(tail.in_current_span());
     let metrics = dataset.metrics().clone();
     async move {
-        task.await.unwrap_or_else(|stopped| {
+        task.await.unwrap_or_else(|error| {
             metrics.unknown_outcome();
-            let cause = Error::new(ErrorKind::Cancelled, "the runtime shut down between ref and commit; drain() first");
-            Err(CommitError::Unknown(Box::new(attempt.unknown(cause.with_source(stopped)))))
+            let cause = stopped(error).context("between ref and commit, which drain() waits for");
+            Err(CommitError::Unknown(Box::new(attempt.unknown(cause))))
         })
     }
 }

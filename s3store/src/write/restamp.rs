@@ -10,7 +10,7 @@ use super::outcome::{Commit, CommitError, StampedCommit, WriteError};
 use super::protocol::{self, Outcome};
 use super::token::Tokens;
 use super::{BoxFuture, Write, WritePartition, judge, told};
-use crate::dataset::{Dataset, Store};
+use crate::dataset::{Dataset, Store, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
 use crate::metrics::{Method, Operation, Tally};
@@ -95,10 +95,8 @@ async fn put_again(dataset: &Dataset, commit: &Commit) -> Result<Commit, CommitE
         let _under_way = under_way;
         run(&owned, commit, name).await
     };
-    let outcome = dataset.tails().spawn(tail.in_current_span()).await.map_err(|stopped| {
-        Error::new(ErrorKind::Cancelled, "the runtime shut down before the ref was put").with_source(stopped)
-    })?;
-    outcome?.into_result()
+    let outcome = dataset.tails().spawn(tail.in_current_span()).await;
+    outcome.map_err(|error| stopped(error).context("put the ref again"))??.into_result()
 }
 
 async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
