@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         drop(Dataset::init(s3.client(), "warehouse", "d").await?);
         let plain = Dataset::open(s3.client(), "warehouse", "d").await?;
         let measured = Dataset::options().meter_provider(sdk()).open(s3.client(), "warehouse", "d").await?;
-        s3store::Result::<_>::Ok((Store::<Plain>::new(&plain), Store::<Plain>::new(&measured)))
+        s3store::Result::<_>::Ok((plain.store::<Plain>(), measured.store::<Plain>()))
     })?;
     let head = |store: &Store<Plain>| {
         runtime.block_on(async {

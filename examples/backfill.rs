@@ -15,7 +15,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
 use indicatif::{ProgressBar, ProgressStyle};
 use s3store::testing::{ACCESS_KEY, S3, SECRET_KEY};
-use s3store::{Dataset, Record, Store, View};
+use s3store::{Dataset, Record, View};
 use serde::Deserialize;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -76,7 +76,7 @@ async fn backfill(place: &Place, after: Option<&str>) -> Result<()> {
     let dataset = Dataset::open(place.client(), &place.bucket, &place.prefix).await?;
     let mut backfill = dataset.view::<Route>().backfill("*");
     if let Some(partition) = after {
-        backfill = backfill.after(partition);
+        backfill = backfill.resume_after(partition);
     }
     let bar = ProgressBar::no_length();
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} partitions, {msg}")?);
@@ -115,7 +115,7 @@ async fn main() -> Result<()> {
     let dataset = Dataset::init(place.client(), &place.bucket, &place.prefix).await?.into_dataset();
 
     let flights = csv::Reader::from_path(path)?.deserialize().collect::<Result<Vec<Flight>, _>>()?;
-    let commits = Store::<Flight>::new(&dataset).write(&flights).await?;
+    let commits = dataset.store::<Flight>().write(&flights).await?;
     println!("wrote {} flights to {} partitions, without a view", flights.len(), commits.len());
     if !dataset.view::<Route>().lookup("*").await?.is_empty() {
         return Err("there are routes already".into());

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use s3store::chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Utc};
 use s3store::testing::S3;
-use s3store::{Compression, Dataset, Record, Store};
+use s3store::{Compression, Dataset, Record};
 use serde::{Deserialize, Deserializer};
 
 const BUCKET: &str = "warehouse";
@@ -65,14 +65,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let s3 = S3::with_bucket(BUCKET);
     let dataset = Dataset::init(s3.client(), BUCKET, "flights").await?.into_dataset();
-    let store = Store::<Flight>::new(&dataset).with_compression(Compression::Zstd);
+    let store = dataset.store::<Flight>().compression(Compression::Zstd);
 
     let start = now();
     let commits = store.write(&flights).token("2013").await?;
     let bytes: usize =
         commits.iter().filter_map(|commit| s3.object(BUCKET, &commit.data_path)).map(|o| o.body.len()).sum();
     report("wrote", flights.len(), start);
-    let rows: u64 = commits.iter().map(|commit| commit.row_count).sum();
+    let rows: u64 = commits.iter().map(|commit| commit.record_count).sum();
     println!("  {rows} rows in {} partitions, {bytes} bytes of Parquet", commits.len());
 
     let start = now();

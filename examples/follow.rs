@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use s3store::testing::S3;
-use s3store::{Dataset, Offset, Record, Store};
+use s3store::{Dataset, Offset, Record};
 use serde::{Deserialize, Serialize};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -77,7 +77,7 @@ impl State {
 async fn consume(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut state = State::load(path)?;
     println!("  consumer: from {:?} on, with {} orders", state.offset.as_str(), state.orders.len());
-    let mut pages = Store::<Order>::new(dataset).follow(&state.offset).pace(Duration::from_millis(100)).records();
+    let mut pages = dataset.store::<Order>().follow(&state.offset).pace(Duration::from_millis(100)).records();
     while let Some(page) = pages.try_next().await? {
         page.records.iter().for_each(|order| state.take(order));
         state.offset = page.next;
@@ -88,7 +88,7 @@ async fn consume(dataset: &Dataset, path: &Path) -> Result<()> {
 
 /// Writes orders, again and again, and returns what they are worth.
 async fn produce(dataset: &Dataset, rounds: u32) -> Result<u64> {
-    let store = Store::<Order>::new(dataset);
+    let store = dataset.store::<Order>();
     let mut worth = BTreeMap::new();
     for round in 1..=rounds {
         let orders: Vec<Order> = (0..20)

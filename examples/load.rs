@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use s3store::chrono::TimeDelta;
+use s3store::dataset::{ClockGuard, DatasetOptions};
 use s3store::testing::{Fault, FaultBuilder, Operation, S3};
-use s3store::{Clock, ClockGuard, Dataset, DatasetOptions, Offset, Record, Store};
+use s3store::{Clock, Dataset, Offset, Record, Store};
 use tokio::task::JoinSet;
 
 use telemetry::Telemetry;
@@ -60,7 +61,7 @@ impl World {
     async fn with(prefix: &str, options: DatasetOptions, commit_timeout: Duration) -> Result<Self> {
         let s3 = S3::with_bucket(BUCKET);
         let dataset = options.init(s3.client(), BUCKET, prefix).commit_timeout(commit_timeout).await?.into_dataset();
-        Ok(Self { s3, store: Store::new(&dataset), dataset })
+        Ok(Self { s3, store: dataset.store(), dataset })
     }
 
     /// Writes, reads and follows, whatever goes wrong.
@@ -265,12 +266,12 @@ async fn lagging() -> Result<()> {
     s3.set_clock_offset(TimeDelta::hours(-1));
     let dataset = Dataset::options().clock(clock).init(s3.client(), BUCKET, "lagging").await?.into_dataset();
     for number in 0..3 {
-        Store::new(&dataset).write(&events(number, 2)).await?;
+        dataset.store().write(&events(number, 2)).await?;
     }
     drop(dataset);
     s3.set_clock_offset(TimeDelta::zero());
     let dataset = Dataset::open(s3.client(), BUCKET, "lagging").await?;
-    let mut pages = Store::<Event>::new(&dataset).follow(&Offset::START).limit(1).entries();
+    let mut pages = dataset.store::<Event>().follow(&Offset::START).limit(1).entries();
     pages.try_next().await?;
     std::future::pending().await
 }

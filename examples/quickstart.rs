@@ -5,9 +5,10 @@
 use std::error::Error;
 
 use s3store::chrono::{DateTime, TimeDelta, Utc};
+use s3store::dataset::Initialized;
 use s3store::rust_decimal::Decimal;
 use s3store::testing::S3;
-use s3store::{Dataset, Initialized, Record, Store};
+use s3store::{Dataset, Record};
 
 const BUCKET: &str = "warehouse";
 
@@ -54,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let dataset = Dataset::open(client, BUCKET, "billing").await?;
-    let store = Store::<Cost>::new(&dataset);
+    let store = dataset.store::<Cost>();
 
     step("write five records to three partitions, with a token that makes the write repeatable");
     let calculated_at: DateTime<Utc> = "2026-03-20T06:00:00Z".parse()?;
@@ -67,7 +68,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     ];
     let commits = store.write(&costs).token("job-2026-03-20").await?;
     for commit in &commits {
-        println!("{}: {} records in {}", commit.partition, commit.row_count, commit.data_path);
+        println!("{}: {} records in {}", commit.partition, commit.record_count, commit.data_path);
     }
 
     step("what lies in the bucket now: configuration, refs for the change stream, data, commits");
@@ -102,7 +103,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     print(&store.read("charge_period=2026-03-17/customer=abc").history().await?);
 
     step("read two columns of it, as a stream");
-    let mut prices = Store::<Price>::new(&dataset).read_all().stream();
+    let mut prices = dataset.store::<Price>().read_all().stream();
     let mut total = Decimal::ZERO;
     while let Some(Price { sku, net_cost }) = prices.try_next().await? {
         println!("{sku} {net_cost}");

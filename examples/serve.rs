@@ -6,7 +6,7 @@ use std::error::Error;
 
 use s3store::chrono::{DateTime, TimeDelta, Utc};
 use s3store::testing::{ACCESS_KEY, REGION, S3, SECRET_KEY};
-use s3store::{Dataset, Record, Store};
+use s3store::{Dataset, Record};
 
 const BUCKET: &str = "warehouse";
 
@@ -34,11 +34,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             celsius: (hour % 10 != 0).then(|| 8.0 + f64::from(hour % 24) / 2.0),
         })
         .collect();
-    let commits = Store::<Reading>::new(&dataset).write(&readings).await?;
+    let commits = dataset.store::<Reading>().write(&readings).await?;
 
     println!("endpoint {}, key {ACCESS_KEY}, secret {SECRET_KEY}, region {REGION}", listener.endpoint());
     for commit in commits {
-        println!("s3://{BUCKET}/{}: {} records", commit.data_path, commit.row_count);
+        println!("s3://{BUCKET}/{}: {} records", commit.data_path, commit.record_count);
     }
     std::future::pending().await
 }

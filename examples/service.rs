@@ -63,8 +63,8 @@ async fn serve() -> Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let mut parts = JoinSet::new();
-    parts.spawn(produce(Store::new(&dataset), stopping.clone()));
-    parts.spawn(consume(Store::new(&dataset), place, stopping));
+    parts.spawn(produce(dataset.store(), stopping.clone()));
+    parts.spawn(consume(dataset.store(), place, stopping));
     let failed = tokio::select! {
         // By itself a part ends only when it has failed; then the others are stopped too.
         part = parts.join_next() => part,

@@ -7,8 +7,10 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use s3store::__private::Tuple;
+use s3store::column::{ColumnWith, ValueError};
+use s3store::pattern::prefix;
 use s3store::rust_decimal::Decimal;
-use s3store::{ColumnType, ColumnWith, Record, RootRecord, ValueError, View, prefix};
+use s3store::{ColumnType, Record, RootRecord, View};
 use uuid::Uuid;
 
 /// Every attribute at least once.

@@ -156,7 +156,8 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 /// ```
 /// use s3store::chrono::{DateTime, Utc};
 /// use s3store::rust_decimal::Decimal;
-/// use s3store::{Record, View, prefix};
+/// use s3store::pattern::prefix;
+/// use s3store::{Record, View};
 ///
 /// #[derive(Debug, Clone, PartialEq, Record)]
 /// #[record(partition_by(charge_period, customer = customer_id), views(SkuPeriod))]

@@ -7,8 +7,8 @@
 //! - [`Dataset`]: a key prefix of a bucket, initialised once and opened by each service.
 //! - [`Store::write`]: one file and one commit per partition. With a token it can be repeated until it succeeds.
 //!   [`WriteError`] and [`CommitError`] say what is durable.
-//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, a [`RecordStream`] or a
-//!   [`PartitionStream`].
+//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, a [`RecordStream`](read::RecordStream) or a
+//!   [`PartitionStream`](read::PartitionStream).
 //! - [`Record::partitions`]: typed patterns.
 //! - [`Store::poll`], [`Store::follow`]: the change stream, from an [`Offset`] on; [`Store::read_range`]: a window of time.
 //! - [`Dataset::doctor`]: what late, failed and lost writes have left behind.
@@ -20,7 +20,7 @@
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use s3store::{Dataset, Record, Store};
+//! use s3store::{Dataset, Record};
 //!
 //! #[derive(Debug, Clone, PartialEq, Record)]
 //! #[record(partition_by(day))]
@@ -37,7 +37,7 @@
 //! # #[cfg(feature = "testing")] {
 //! # let client = s3store::testing::S3::with_bucket("warehouse").client();
 //! let dataset = Dataset::init(client, "warehouse", "readings").await?.into_dataset();
-//! let store = Store::<Reading>::new(&dataset);
+//! let store = dataset.store::<Reading>();
 //!
 //! let reading = Reading { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
 //! let commits = store.write(&[reading.clone()]).token("load-2026-03-17").await?;
@@ -56,58 +56,52 @@
 //! - `serde`: offsets and entries of the change stream, to be stored and sent.
 //! - `testing`: an S3 inside the process, with fault injection.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod clock;
 mod codec;
-mod dataset;
-mod doctor;
+pub mod dataset;
+pub mod doctor;
 mod error;
 mod format;
 mod ids;
 mod merge;
 mod metrics;
-mod pattern;
-mod read;
+pub mod pattern;
+pub mod read;
 mod record;
-mod store;
-mod stream;
+mod s3;
+pub mod stream;
 #[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod view;
-mod write;
+pub mod view;
+pub mod write;
+
+/// Column types, and the traits that fit a type of your own to a column.
+pub mod column {
+    pub use crate::record::{AsColumn, Column, ColumnWith, PartitionValue, ValueError, ViewValue};
+}
 
 pub use clock::Clock;
 pub use codec::Compression;
-pub use dataset::{ClockGuard, Dataset, DatasetOptions, HivePartition, Init, Initialized, Store};
-pub use doctor::{Doctor, Finding, Report};
+pub use dataset::{Dataset, HivePartition, Store};
 pub use error::{Error, ErrorKind, Result};
 pub use format::Offset;
-pub use pattern::{
-    Discrete, IntoPatterns, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
-};
-#[cfg(feature = "arrow")]
-pub use read::BatchStream;
-pub use read::{PartitionStream, Read, RecordStream};
-pub use record::{
-    AsColumn, Column, ColumnType, ColumnWith, PartitionValue, Record, RootRecord, ValueError, View, ViewValue,
-};
+pub use record::{ColumnType, Record, RootRecord, View};
 pub use s3store_derive::{ColumnType, Record, View};
-pub use store::{ClientRetries, Consistency};
-pub use stream::{
-    Entry, Follow, IntoWindow, Page, Pages, Poll, PollRange, PollRecords, RecordPage, Window, partitions_of,
-};
-pub use view::{Backfill, BackfillProgress, BackfillStream, Backfilled, Lookup, TupleStream, ViewReader};
-pub use write::{
-    Commit, CommitError, IntoToken, NoToken, OneToken, RestampLate, StampedCommit, TokenOf, Tokens, Unknown, Write,
-    WriteError, WritePartition,
-};
+pub use stream::Entry;
+pub use write::{Commit, CommitError, WriteError};
 
-/// The Arrow that [`Read::batches`] speaks.
+/// The Arrow that [`Read::batches`](read::Read::batches) speaks.
 #[cfg(feature = "arrow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
 pub use arrow;
 /// Dates and times as column types.
 pub use chrono;
 /// Decimals as a column type.
 #[cfg(feature = "decimal")]
+#[cfg_attr(docsrs, doc(cfg(feature = "decimal")))]
 pub use rust_decimal;
 /// UUIDs as a column type.
 pub use uuid;

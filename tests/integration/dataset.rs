@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{SubsecRound, TimeDelta};
+use s3store::dataset::{ClockGuard, Init, Initialized};
 use s3store::testing::{Fault, Operation, ServerTime};
-use s3store::{ClockGuard, Dataset, Error, ErrorKind, Init, Initialized, Store};
+use s3store::{Dataset, Error, ErrorKind};
 use tracing::field::{Field, Visit};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, until};
@@ -247,7 +248,7 @@ async fn the_clock_guard_refuses_beyond_skew_and_the_headers_second() {
     // Ahead, the header's second adds to the 1 s allowed; behind, it does not, since S3 was at its beginning.
     for (offset, refused) in [(2_000_000, false), (2_000_001, true), (-1_000_000, false), (-1_000_001, true)] {
         let world = skewed(micros(offset));
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         world.s3.clear_requests();
         let result = store.write(&Event::of(&["a"], 1)).token("t").await;
         assert_eq!(result.is_err(), refused, "{offset}");
@@ -268,7 +269,7 @@ async fn the_clock_guard_allows_for_the_requests_own_time() {
         // One answer only, at the beginning of S3's second: further ones would tell more.
         world.s3.put_object(BUCKET, "d/_config/commit-timeout", "15s");
         world.s3.put_object(BUCKET, "d/_config/max-clock-skew", "1s");
-        let store = Store::<Event>::new(&world.process("late").await);
+        let store = world.process("late").await.store::<Event>();
         world.s3.clear_requests();
         let result = store.write_partition("part=a", &Event::of(&["a"], 1)).await;
         assert_eq!(result.is_err() && world.log().is_empty(), refused, "{offset}: {result:?}");
@@ -278,7 +279,7 @@ async fn the_clock_guard_allows_for_the_requests_own_time() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_goes_wrong_on_the_way_is_seen_before_the_ref() {
     let world = skewed(micros(0));
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let clock = world.clock.clone();
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".parquet").call_before(move |_| {
         clock.set_offset(TimeDelta::seconds(30));
@@ -301,7 +302,7 @@ async fn the_clock_guard_can_warn_or_be_off() {
         let warnings = Warnings::default();
         let _guard = listen(tracing::Dispatch::new(warnings.clone()));
         let world = skewed(TimeDelta::minutes(3));
-        let store = Store::<Event>::new(&world.dataset_with(world.options().clock_guard(guard)).await);
+        let store = world.dataset_with(world.options().clock_guard(guard)).await.store::<Event>();
         let result = store.write(&Event::of(&["a"], 1)).await;
         assert_eq!(result.unwrap().len(), 1);
         assert_eq!(warnings.0.lock().unwrap().iter().any(|text| text.contains("ahead")), warns);
@@ -316,7 +317,7 @@ async fn drain_waits_for_commits_whose_callers_are_gone() {
         let dataset = world.dataset().await;
         world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).hang());
         let writer = dataset.clone();
-        let caller = tokio::spawn(async move { Store::<Event>::new(&writer).write(&Event::of(&["a"], 1)).await });
+        let caller = tokio::spawn(async move { writer.store::<Event>().write(&Event::of(&["a"], 1)).await });
         until(|| world.s3.faults_left() == 0).await;
         caller.abort();
         assert!(caller.await.is_err_and(|stopped| stopped.is_cancelled()));
@@ -325,6 +326,6 @@ async fn drain_waits_for_commits_whose_callers_are_gone() {
         assert_eq!(world.keys_with(".commit").len(), 1);
         // And once more, with nothing to wait for; writing goes on.
         dataset.drain().await;
-        Store::<Event>::new(&dataset).write(&Event::of(&["a"], 1)).await.unwrap();
+        dataset.store::<Event>().write(&Event::of(&["a"], 1)).await.unwrap();
     }
 }

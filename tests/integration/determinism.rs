@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::process::Command;
 
 use s3store::testing::S3;
-use s3store::{Compression, Dataset, Record, Store};
+use s3store::{Compression, Dataset, Record};
 
 use crate::integration::harness::{BUCKET, at};
 use crate::integration::records::Item;
@@ -30,7 +30,7 @@ const CODECS: [Compression; 4] = [Compression::Snappy, Compression::Zstd, Compre
 async fn files() -> Vec<String> {
     let s3 = S3::with_bucket(BUCKET);
     let dataset = Dataset::init(s3.client(), BUCKET, "d").await.unwrap().into_dataset();
-    let store = Store::<Tagged>::new(&dataset);
+    let store = dataset.store::<Tagged>();
     let tags = |id: i64| (0..20).map(|tag| (format!("tag-{tag}"), id * tag)).collect();
     // Out of order, so that they are sorted; with ties, which keep their order.
     let record = |place: i64| {
@@ -69,7 +69,7 @@ async fn same_bytes_in_two_processes() {
 async fn rows_in_any_order_give_the_same_bytes() {
     let s3 = S3::with_bucket(BUCKET);
     let dataset = Dataset::init(s3.client(), BUCKET, "d").await.unwrap().into_dataset();
-    let store = Store::<Item>::new(&dataset);
+    let store = dataset.store::<Item>();
     let rows = 20_000;
     let sorted: Vec<_> =
         (0..rows).map(|row| Item::new(["a", "b"][row % 2], row as i64 / 2, 0, &format!("{row}"))).collect();

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use s3store::doctor::{Finding, Report};
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{Dataset, ErrorKind, Finding, Report, Store};
+use s3store::{Dataset, ErrorKind};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
 use crate::integration::records::Event;
@@ -26,7 +27,7 @@ fn texts(report: &Report) -> Vec<String> {
 async fn a_healthy_dataset_has_no_findings() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
     store.write(&Event::of(&["a"], 2)).token("t").await.unwrap();
     let report = examined(&dataset).await;
@@ -38,7 +39,7 @@ async fn a_healthy_dataset_has_no_findings() {
     dataset.doctor(..).await.unwrap();
     assert_eq!([Operation::List, Operation::Head, Operation::Get].map(|op| world.count(op)), [2, 3, 3]);
     world.s3.clear_requests();
-    dataset.doctor(..).without_row_counts().await.unwrap();
+    dataset.doctor(..).without_record_counts().await.unwrap();
     assert_eq!([Operation::List, Operation::Head, Operation::Get].map(|op| world.count(op)), [2, 3, 0]);
 }
 
@@ -46,7 +47,7 @@ async fn a_healthy_dataset_has_no_findings() {
 async fn late_commits_are_found_until_they_are_restamped() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
     store.write(&Event::of(&["a"], 1)).await.unwrap_err();
     world.s3.inject(put(".ref").times(4).hang());
@@ -68,7 +69,7 @@ async fn late_commits_are_found_until_they_are_restamped() {
 async fn what_failed_writes_leave_behind_is_found() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let records = Event::of(&["a"], 1);
     world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     store.write(&records).token("t").await.unwrap_err();
@@ -86,7 +87,7 @@ async fn what_failed_writes_leave_behind_is_found() {
 async fn damage_is_found() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let mut commits = store.write(&Event::of(&["a", "b", "c", "d", "e", "f"], 3)).await.unwrap().into_iter();
     let mut next = || commits.next().unwrap();
     let (no_file, no_ref, other_rows, broken, no_meta, _good) = (next(), next(), next(), next(), next(), next());
@@ -116,7 +117,7 @@ async fn damage_is_found() {
 async fn only_the_window_is_examined_and_never_what_may_be_under_way() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let mut instants: Vec<DateTime<Utc>> = Vec::new();
     for _ in 0..3 {
         pass(Duration::from_secs(100)).await;
@@ -127,7 +128,7 @@ async fn only_the_window_is_examined_and_never_what_may_be_under_way() {
     // The last one may still be under way, for all that its objects tell.
     assert_eq!(dataset.doctor(..).await.unwrap().findings.len(), 4);
     assert_eq!(examined(&dataset).await.findings.len(), 6);
-    let of = async |report: s3store::Doctor| report.await.unwrap().findings.len();
+    let of = async |report: s3store::doctor::Doctor| report.await.unwrap().findings.len();
     let ten = chrono::TimeDelta::seconds(10);
     assert_eq!(of(dataset.doctor(instants[0] - ten..instants[0] + ten)).await, 2);
     assert_eq!(of(dataset.doctor(instants[1] - ten..)).await, 4);
@@ -141,12 +142,12 @@ async fn only_the_window_is_examined_and_never_what_may_be_under_way() {
 #[tokio::test]
 async fn footers_are_read_by_range_on_any_server() {
     let server = Server::start().await;
-    let options = Dataset::options().clock_guard(s3store::ClockGuard::Off);
+    let options = Dataset::options().clock_guard(s3store::dataset::ClockGuard::Off);
     let dataset = server.dataset_with(options).await;
-    Store::<Event>::new(&dataset).write(&Event::of(&["a", "b"], 20_000)).await.unwrap();
+    dataset.store::<Event>().write(&Event::of(&["a", "b"], 20_000)).await.unwrap();
     let ahead = s3store::Clock::machine();
     ahead.set_offset(chrono::TimeDelta::seconds(60));
-    let options = Dataset::options().clock(ahead).clock_guard(s3store::ClockGuard::Off);
+    let options = Dataset::options().clock(ahead).clock_guard(s3store::dataset::ClockGuard::Off);
     let reader = options.open(server.client.clone(), &server.bucket, &server.prefix).await.unwrap();
     let report = reader.doctor(..).await.unwrap();
     assert_eq!(texts(&report), [""; 0]);

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join;
+use s3store::stream::{Page, Pages};
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Page, Pages, Result, Store};
+use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::Event;
@@ -48,8 +49,8 @@ fn assert_seen(entries: &[Entry], commits: &[Commit]) {
 
 async fn world() -> (Virtual, Store<Event>, Store<Event>) {
     let world = Virtual::new();
-    let writer = Store::new(&world.dataset().await);
-    let reader = Store::new(&world.process("follower").await);
+    let writer = world.dataset().await.store();
+    let reader = world.process("follower").await.store();
     (world, writer, reader)
 }
 
@@ -244,7 +245,7 @@ async fn dropping_the_stream_stops_its_requests() {
 #[tokio::test(start_paused = true)]
 async fn a_consumer_writes_with_the_same_single_permit() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset_with(world.options().max_inflight_requests(1)).await);
+    let store = world.dataset_with(world.options().max_inflight_requests(1)).await.store::<Event>();
     write(&store, 3).await;
     pass(HOUR).await;
     world.slow_down(ms(20));

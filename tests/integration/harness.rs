@@ -14,8 +14,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{AppName, BehaviorVersion, Credentials, Region};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, select};
+use s3store::dataset::{ClockGuard, DatasetOptions};
 use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
-use s3store::{Clock, ClockGuard, Dataset, DatasetOptions};
+use s3store::{Clock, Dataset};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 

@@ -12,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
+use s3store::doctor::Finding;
 use s3store::testing::{ACCESS_KEY, Listener, REGION, S3, SECRET_KEY};
-use s3store::{Clock, Dataset, Finding, Offset, Store};
+use s3store::{Clock, Dataset, Offset, Store};
 
 use crate::integration::harness::{BUCKET, Server, pass};
 use crate::integration::records::Item;
@@ -49,7 +50,7 @@ async fn child() {
     let server = Server::start().await;
     let prefix = std::env::var(PREFIX).unwrap();
     let dataset = Dataset::open(server.client.clone(), &server.bucket, prefix).await.unwrap();
-    let store = Store::new(&dataset);
+    let store = dataset.store();
     match role.split_once(' ').unwrap() {
         ("writer", number) => write(&store, number.parse().unwrap(), &folder).await,
         (_, number) => follow(&store, number, &folder).await,
@@ -253,7 +254,7 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     assert!(kills as u64 >= seconds * 5 / 6, "{kills} kills");
     assert!(acknowledged.len() > 100, "{}", fleet.logs());
 
-    let store = Store::<Item>::new(&dataset);
+    let store = dataset.store::<Item>();
     let history = store.read_all().history().await.unwrap();
     let committed: BTreeSet<Key> = history.iter().map(key).collect();
     assert_eq!(history.len(), committed.len());

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation};
-use s3store::{ClockGuard, Commit, CommitError, Dataset, ErrorKind, Offset, Store};
+use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, until};
 use crate::integration::records::Event;
@@ -25,11 +26,11 @@ async fn a_late_commit_is_told_and_durable() {
     // Four tries run into their deadlines, a quarter of the commit timeout each; the pauses make it late.
     for suffix in [".ref", ".commit"] {
         let world = Virtual::new();
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         let records = Event::of(&["a"], 3);
         world.s3.inject(put(suffix).times(4).hang());
         let commit = late(store.write_partition("part=a", &records).token("t").await);
-        assert_eq!((commit.token.as_str(), commit.row_count), ("t", 3));
+        assert_eq!((commit.token.as_str(), commit.record_count), ("t", 3));
         assert_eq!(store.read_all().await.unwrap().len(), 3);
         assert_eq!(store.lookup_commit("part=a", "t").await.unwrap(), Some(commit.clone()));
         // Its token finds it, as late as it was.
@@ -44,7 +45,7 @@ async fn a_late_commit_is_told_and_durable() {
 #[tokio::test(start_paused = true)]
 async fn three_slow_tries_are_in_time() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(3).hang());
     assert_eq!(store.write(&Event::of(&["a"], 1)).await.unwrap().len(), 1);
 }
@@ -55,7 +56,7 @@ async fn waiting_for_a_permit_makes_nothing_late() {
     let dataset = world.dataset_with(world.options().max_inflight_requests(1)).await;
     // While the data file is put, a look-up queues for the one permit, and then takes longer than the commit timeout.
     world.s3.inject(Fault::on(Operation::Head).delay(Duration::from_secs(20)));
-    let other = Store::<Event>::new(&dataset);
+    let other = dataset.store::<Event>();
     world.s3.inject(put(".parquet").call_before(move |_| {
         let other = other.clone();
         async move {
@@ -64,7 +65,7 @@ async fn waiting_for_a_permit_makes_nothing_late() {
         }
     }));
     let begun = world.clock.now();
-    let commits = Store::<Event>::new(&dataset).write(&Event::of(&["a"], 1)).await.unwrap();
+    let commits = dataset.store::<Event>().write(&Event::of(&["a"], 1)).await.unwrap();
     assert_eq!(commits.len(), 1);
     assert!((world.clock.now() - begun).num_seconds() >= 20, "it did not wait");
 }
@@ -73,7 +74,7 @@ async fn waiting_for_a_permit_makes_nothing_late() {
 async fn a_wall_clock_that_leaps_makes_late() {
     // What the monotonic clock does not see: the machine slept.
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset_with(world.options().clock_guard(ClockGuard::Off)).await);
+    let store = world.dataset_with(world.options().clock_guard(ClockGuard::Off)).await.store::<Event>();
     let clock = world.clock.clone();
     world.s3.inject(put(".commit").call_before(move |_| {
         clock.set_offset(TimeDelta::milliseconds(15_001));
@@ -85,32 +86,32 @@ async fn a_wall_clock_that_leaps_makes_late() {
 #[tokio::test(start_paused = true)]
 async fn restamp_brings_a_commit_back() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
     let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).await);
-    let again = store.restamp(&commit).await.unwrap();
+    let again = store.dataset().restamp(&commit).await.unwrap();
     assert!(again.offset > commit.offset);
     assert_eq!(again.ref_path, again.offset.as_str());
-    assert_eq!((&again.data_path, &again.token, again.row_count), (&commit.data_path, &commit.token, 2));
+    assert_eq!((&again.data_path, &again.token, again.record_count), (&commit.data_path, &commit.token, 2));
     assert_eq!(world.keys_with(".ref"), [commit.ref_path.clone(), again.ref_path.clone()]);
     // The commit itself stays as it was.
     assert_eq!(store.lookup_commit("part=a", &commit.token).await.unwrap(), Some(commit.clone()));
 
     pass(Duration::from_secs(1)).await;
     world.s3.inject(put(".ref").times(4).hang());
-    let late = match store.restamp(&again).await {
+    let late = match store.dataset().restamp(&again).await {
         Err(CommitError::Late(commit)) => *commit,
         other => panic!("{other:?} is not late"),
     };
     assert!(late.offset > again.offset);
-    assert!(store.restamp(&late).await.unwrap().offset > late.offset);
+    assert!(store.dataset().restamp(&late).await.unwrap().offset > late.offset);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn restamp_refuses_what_is_not_of_the_dataset() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let mut commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let (good, other) = (commits.remove(0), commits.remove(0));
     world.s3.clear_requests();
@@ -119,7 +120,7 @@ async fn restamp_refuses_what_is_not_of_the_dataset() {
     let mut mixed = good.clone();
     mixed.data_path = other.data_path;
     for bad in [foreign, mixed] {
-        let error = store.restamp(&bad).await.unwrap_err();
+        let error = store.dataset().restamp(&bad).await.unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::InvalidInput), "{error:?}");
     }
     assert_eq!(world.log(), Vec::<String>::new());
@@ -128,7 +129,7 @@ async fn restamp_refuses_what_is_not_of_the_dataset() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_says_what_to_look_up() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(5).fail(503, "SlowDown"));
     let error = store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap_err();
     assert_eq!(error.kind(), Some(ErrorKind::Unavailable));
@@ -151,7 +152,7 @@ async fn an_unknown_outcome_says_what_to_look_up() {
 #[tokio::test(start_paused = true)]
 async fn restamp_late_tries_until_a_ref_is_in_time() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a", "b"], 2);
     // Partition a is late, and so is its first second ref.
     let of_a = |suffix: &'static str| put(suffix).key_contains("part=a");
@@ -183,7 +184,7 @@ async fn restamp_late_tries_until_a_ref_is_in_time() {
 #[tokio::test(start_paused = true)]
 async fn what_no_restamp_brings_in_time_is_told_as_late() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a", "b"], 2);
     world.s3.inject(put(".commit").key_contains("part=a").times(4).hang());
     let second = || Fault::on(Operation::Put).key_contains("part=a").key_ends_with(".ref").skip(1);
@@ -215,9 +216,12 @@ async fn found_after(
     world.s3.set_clock_offset(begun - TimeDelta::nanoseconds(now.into()));
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), skew);
-    let store = Store::<Event>::new(
-        &Dataset::options().clock(world.clock.clone()).open(world.s3.client(), BUCKET, PREFIX).await.unwrap(),
-    );
+    let store = Dataset::options()
+        .clock(world.clock.clone())
+        .open(world.s3.client(), BUCKET, PREFIX)
+        .await
+        .unwrap()
+        .store::<Event>();
     let records = Event::of(&["a"], 1);
     world.s3.inject(put(".commit").apply_late(Meanwhile::Silence));
     world.s3.inject(put(".commit").skip(1).always().hang());

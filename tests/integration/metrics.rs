@@ -9,7 +9,8 @@ mod requests;
 mod spans;
 mod writes;
 
-use s3store::{Dataset, DatasetOptions};
+use s3store::Dataset;
+use s3store::dataset::DatasetOptions;
 
 use self::meter::{Collected, Meter};
 use crate::integration::harness::{BUCKET, PREFIX, Virtual};

@@ -137,8 +137,8 @@ async fn open(table: &mut Requests) {
 async fn write(table: &mut Requests) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let plain = Store::<Event>::new(&dataset);
-    let viewed = plain.clone().with_view::<Ids>().unwrap();
+    let plain = dataset.store::<Event>();
+    let viewed = plain.clone().add_view::<Ids>().unwrap();
     let (one, three) = (Event::of(&["a"], 2), Event::of(&["a", "b", "c"], 2));
     world.counts();
     // Two ids, which the partitions share.
@@ -162,8 +162,8 @@ async fn write(table: &mut Requests) {
         for (n, records) in [(1, &one), (3, &three)] {
             let dataset = world.process("optimist").await;
             world.counts();
-            let optimist = Store::<Event>::new(&dataset);
-            let optimist = if m == 0 { optimist } else { optimist.with_view::<Ids>().unwrap() };
+            let optimist = dataset.store::<Event>();
+            let optimist = if m == 0 { optimist } else { optimist.add_view::<Ids>().unwrap() };
             for (name, row) in [
                 ("p", "the first of these on a `Dataset`"),
                 ("q", "with a token and `optimistic_commit`"),
@@ -174,7 +174,7 @@ async fn write(table: &mut Requests) {
             }
         }
 
-        store.restamp(&commits[0]).await.unwrap();
+        store.dataset().restamp(&commits[0]).await.unwrap();
         table.hold(&world, "`restamp`", &[]);
         dataset.restamp(&commits[1]).await.unwrap();
         table.hold(&world, "`restamp`", &[]);
@@ -189,7 +189,7 @@ async fn late(table: &mut Requests) {
     let world = Virtual::new();
     let timeout = Duration::from_millis(100);
     let init = world.options().init(world.s3.client(), BUCKET, PREFIX).commit_timeout(timeout);
-    let store = Store::<Event>::new(&init.await.unwrap().into_dataset()).with_view::<Ids>().unwrap();
+    let store = init.await.unwrap().into_dataset().store::<Event>().add_view::<Ids>().unwrap();
     let slow = |suffix| Fault::on(Operation::Put).key_ends_with(suffix);
     world.counts();
     for k in [1, 3] {
@@ -210,8 +210,8 @@ async fn read(table: &mut Requests) {
     const ROW: &str = "`read`, `read_all`, projections too, into any sink";
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Item>::new(&dataset);
-    let notes = Store::<Note>::new(&dataset);
+    let store = dataset.store::<Item>();
+    let notes = dataset.store::<Note>();
     store.write(&items(&["a1", "a2"], 2)).await.unwrap();
     store.write(&items(&["a1", "b"], 2)).token("t").await.unwrap();
     world.counts();
@@ -253,14 +253,14 @@ async fn follow(table: &mut Requests) {
     const RECORDS: &str = "`poll_records`, `read_range`, a page of `follow().records()`";
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let mut commits = Vec::new();
     for _ in 0..5 {
         commits.extend(store.write(&Event::of(&["a", "b"], 1)).await.unwrap());
     }
     // In the same microsecond, its ref would be the first one.
     pass(Duration::from_millis(1)).await;
-    store.restamp(&commits[0]).await.unwrap();
+    store.dataset().restamp(&commits[0]).await.unwrap();
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
     store.write(&Event::of(&["a"], 1)).await.unwrap_err();
     pass(Duration::from_secs(60)).await;
@@ -303,8 +303,8 @@ async fn follow(table: &mut Requests) {
         let pages = if page == 7 { 2 + 3 } else { 2 };
         dataset.doctor(..).await.unwrap();
         table.hold(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
-        dataset.doctor(..).without_row_counts().await.unwrap();
-        table.hold(&world, "`doctor` with `without_row_counts`", &[('c', 10), ('p', pages)]);
+        dataset.doctor(..).without_record_counts().await.unwrap();
+        table.hold(&world, "`doctor` with `without_record_counts`", &[('c', 10), ('p', pages)]);
     }
 }
 
@@ -333,7 +333,7 @@ fn wide(part: &str, rows: i64, bytes: u32) -> Vec<Wide> {
 async fn views(table: &mut Requests) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Wide>::new(&dataset);
+    let store = dataset.store::<Wide>();
     store.write(&wide("a", 4, 10)).await.unwrap();
     store.write(&wide("b", 5, 10)).await.unwrap();
     let view = dataset.view::<Small>();
@@ -363,7 +363,7 @@ async fn views(table: &mut Requests) {
 async fn nothing(table: &mut Requests) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let records = Event::of(&["a", "b"], 1);
     world.counts();
     store.write(&[]).token("t").await.unwrap();
@@ -372,10 +372,10 @@ async fn nothing(table: &mut Requests) {
     store.read_entries(Vec::<s3store::Entry>::new()).await.unwrap();
     dataset.view::<Parts>().lookup(Vec::<String>::new()).await.unwrap();
     store.group_by_partition(&records).unwrap();
-    store.partition_key(&records[0]).unwrap();
+    store.partition_of(&records[0]).unwrap();
     let _ = dataset.offset_at(world.clock.now());
     dataset.drain().await;
-    let row = "`drain`, `partition_key`, `group_by_partition`, `offset_at`, `view`; a write or read of nothing";
+    let row = "`drain`, `partition_of`, `group_by_partition`, `offset_at`, `view`; a write or read of nothing";
     table.hold(&world, row, &[]);
 }
 
@@ -410,10 +410,10 @@ fn touched(world: &Virtual) -> [BTreeSet<String>; 3] {
 /// A role's process, from opening the dataset on.
 async fn play(world: &Virtual, late: &Commit, role: &str) {
     let dataset = world.process("role").await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     match role {
         "writer" => {
-            let store = store.with_view::<Ids>().unwrap();
+            let store = store.add_view::<Ids>().unwrap();
             store.write(&Event::of(&["a"], 1)).token("t").await.unwrap();
             store.write(&Event::of(&["a"], 1)).token("t").await.unwrap();
             store.write(&Event::of(&["a"], 1)).await.unwrap();
@@ -435,7 +435,7 @@ async fn play(world: &Virtual, late: &Commit, role: &str) {
 /// Commits in time, one of them fresh and with a token; one that is late, which is returned; and an attempt without.
 async fn lived_in() -> (Virtual, Commit) {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await).with_view::<Ids>().unwrap();
+    let store = world.dataset().await.store::<Event>().add_view::<Ids>().unwrap();
     let commit = || Fault::on(Operation::Put).key_ends_with(".commit");
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     world.s3.inject(commit().times(4).hang());
@@ -558,7 +558,7 @@ async fn without_the_permission_to_list_what_is_missing_is_refused() {
     let (world, _) = lived_in().await;
     settle(&world).await;
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     hide_what_is_missing(&world, Operation::Head);
     hide_what_is_missing(&world, Operation::Get);
     let before = world.s3.keys(BUCKET);
@@ -569,7 +569,7 @@ async fn without_the_permission_to_list_what_is_missing_is_refused() {
     assert_eq!(world.s3.keys(BUCKET), before);
     // What asks for nothing that is missing goes on.
     store.write(&Event::of(&["a"], 1)).await.unwrap();
-    assert_eq!(store.lookup_commit("part=d", "d").await.unwrap().unwrap().row_count, 1);
+    assert_eq!(store.lookup_commit("part=d", "d").await.unwrap().unwrap().record_count, 1);
 
     let elsewhere = |world: &Virtual| Dataset::open(world.s3.client(), BUCKET, "elsewhere");
     assert_eq!(elsewhere(&world).await.unwrap_err().kind(), ErrorKind::Refused);
@@ -580,7 +580,7 @@ async fn without_the_permission_to_list_what_is_missing_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn three_tries_that_hang_are_in_time_and_four_are_not() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     for suffix in [".ref", ".commit"] {
         for (times, in_time) in [(3, true), (4, false)] {
             world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).times(times).hang());
@@ -604,7 +604,7 @@ async fn what_expires_does_what_the_readme_says() {
     for folder in ["/_ref/", "/data/", "/_matview/"] {
         let world = Virtual::new();
         let dataset = world.dataset().await;
-        let store = Store::<Event>::new(&dataset).with_view::<Ids>().unwrap();
+        let store = dataset.store::<Event>().add_view::<Ids>().unwrap();
         let old = store.write(&Event::of(&["a"], 2)).token("t").await.unwrap().remove(0);
         pass(Duration::from_secs(60)).await;
         expire(&world, folder);
@@ -628,7 +628,7 @@ async fn what_expires_does_what_the_readme_says() {
     }
     // A file alone that is gone, as one that expired a little before its commit.
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 2)).await.unwrap();
     pass(Duration::from_secs(60)).await;
     world.s3.remove_object(BUCKET, &world.keys_with(".parquet")[0]).unwrap();

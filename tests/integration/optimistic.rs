@@ -14,7 +14,7 @@ async fn start(mode: ConditionalPut) -> (Virtual, Store<Event>) {
     let dataset = world.dataset().await;
     world.s3.set_conditional_put(mode);
     world.s3.clear_requests();
-    (world, Store::new(&dataset))
+    (world, dataset.store())
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,6 +127,6 @@ async fn the_proof_never_touches_anothers_commit() {
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").times(5).fail(503, "SlowDown"));
     let result = store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").optimistic_commit().await;
     let Err(CommitError::Late(found)) = result else { panic!("{result:?}") };
-    assert_eq!((found.row_count, found.inserted_at), (3, DateTime::from_timestamp_micros(2).unwrap()));
+    assert_eq!((found.record_count, found.inserted_at), (3, DateTime::from_timestamp_micros(2).unwrap()));
     assert_eq!(world.s3.object(BUCKET, key).unwrap().metadata["attemptid"], ATTEMPT);
 }

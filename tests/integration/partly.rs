@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use s3store::rust_decimal::Decimal;
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{ErrorKind, Record, Store};
+use s3store::{ErrorKind, Record};
 
 use crate::integration::harness::{Virtual, pass};
 use crate::integration::records::Event;
@@ -16,7 +16,7 @@ fn put(part: &str, suffix: &'static str) -> FaultBuilder {
 #[tokio::test(start_paused = true)]
 async fn those_past_the_boundary_are_awaited_and_the_others_stopped() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     // By the time that b fails, after five tries, a's data has landed and c's is under way.
     world.s3.inject(put("a", ".commit").delay(Duration::from_secs(3)));
     world.s3.inject(put("b", ".parquet").always().fail(503, "SlowDown"));
@@ -51,7 +51,7 @@ async fn those_past_the_boundary_are_awaited_and_the_others_stopped() {
 async fn partitions_that_have_not_begun_never_do() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(1)).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     world.s3.inject(put("b", ".parquet").always().fail(403, "AccessDenied"));
     world.s3.clear_requests();
     let error = store.write(&Event::of(&["a", "b", "c", "d"], 1)).await.unwrap_err();
@@ -63,7 +63,7 @@ async fn partitions_that_have_not_begun_never_do() {
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_stops_the_others_too() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.inject(put("a", ".commit").always().fail(500, "InternalError"));
     world.s3.inject(put("b", ".parquet").always().hang());
     let error = store.write(&Event::of(&["a", "b"], 1)).await.unwrap_err();
@@ -82,7 +82,7 @@ struct Priced {
 #[tokio::test(start_paused = true)]
 async fn one_bad_value_refuses_the_whole_write() {
     let world = Virtual::new();
-    let store = Store::<Priced>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Priced>();
     let priced = |part: &str, price| Priced { part: part.to_owned(), price: Decimal::new(price, 2) };
     let mut records: Vec<Priced> = (0..20).map(|row| priced(["a", "b", "c"][row % 3], 100)).collect();
     records[13] = priced("b", 10_000);
@@ -116,7 +116,7 @@ async fn a_caller_may_drop_the_future_at_any_poll() {
     loop {
         let world = Virtual::new();
         let dataset = world.dataset().await;
-        let store = Store::<Event>::new(&dataset);
+        let store = dataset.store::<Event>();
         let records = Event::of(&["a", "b"], 2);
         let mut write = store.write(&records).token("t").into_future();
         let mut left = polls;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::TimeDelta;
-use s3store::{Entry, Offset, Store};
+use s3store::{Entry, Offset};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
 use crate::integration::records::Event;
@@ -50,7 +50,7 @@ fn put_commits(world: &Virtual, commits: usize, file: Option<&Bytes>) {
 
 /// A data file of two records. Its write is not in the stream.
 async fn file(world: &Virtual) -> Bytes {
-    let commit = Store::<Event>::new(&world.dataset().await).write(&Event::of(&["p0"], 2)).await.unwrap().remove(0);
+    let commit = world.dataset().await.store::<Event>().write(&Event::of(&["p0"], 2)).await.unwrap().remove(0);
     world.s3.remove_object(BUCKET, &commit.ref_path).unwrap();
     world.s3.object(BUCKET, &commit.data_path).unwrap().body
 }
@@ -62,7 +62,7 @@ fn in_order(entries: &[Entry]) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_thousand_refs_take_a_thousandth_of_the_permits_each() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     put_commits(&world, 1_000, None);
     let in_flight = world.slow_down(REQUEST);
     world.s3.clear_requests();
@@ -79,7 +79,7 @@ async fn a_thousand_refs_take_a_thousandth_of_the_permits_each() {
 #[tokio::test(start_paused = true)]
 async fn the_list_of_the_next_page_overlaps_the_heads() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     put_commits(&world, 3_000, None);
     let in_flight = world.slow_down(REQUEST);
     world.s3.clear_requests();
@@ -100,7 +100,7 @@ async fn never_more_requests_than_permits() {
         let body = file(&world).await;
         put_commits(&world, FILES, Some(&body));
         world.s3.set_page_size(10);
-        let store = Store::<Event>::new(&world.dataset_with(world.options().max_inflight_requests(permits)).await);
+        let store = world.dataset_with(world.options().max_inflight_requests(permits)).await.store::<Event>();
         let in_flight = world.slow_down(REQUEST);
 
         // The first LIST, then HEADs and the other LISTs, then GETs.
@@ -121,12 +121,12 @@ async fn never_more_requests_than_permits() {
 #[tokio::test(start_paused = true)]
 async fn the_stream_takes_the_requests_that_its_documentation_says() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
+    let writer = world.dataset().await.store::<Event>();
     let commits = writer.write(&Event::of(&["a", "b", "c"], 2)).token("t").await.unwrap();
     pass(Duration::from_millis(1)).await;
-    writer.restamp(&commits[0]).await.unwrap();
+    writer.dataset().restamp(&commits[0]).await.unwrap();
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/0"), "");
-    let store = Store::<Event>::new(&world.settled().await);
+    let store = world.settled().await.store::<Event>();
     world.s3.clear_requests();
 
     // Four refs and a name that is none; three commits.
@@ -150,7 +150,7 @@ async fn the_stream_takes_the_requests_that_its_documentation_says() {
     assert_eq!(world.counts(), [0, 0, 3, 0], "read entries");
     let _ = store.dataset().offset_at(world.clock.now());
     assert_eq!(world.counts(), [0, 0, 0, 0], "an instant's offset");
-    writer.restamp(&commits[1]).await.unwrap();
+    writer.dataset().restamp(&commits[1]).await.unwrap();
     assert_eq!(world.counts(), [1, 0, 0, 0], "restamp");
     world.s3.set_page_size(2);
     store.poll(&Offset::START).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use s3store::{Dataset, Store};
+use s3store::Dataset;
 use tokio::sync::Barrier;
 
 use crate::integration::harness::Server;
@@ -15,7 +15,7 @@ async fn both_are_told_the_one_commit() {
     let server = Server::start().await;
     let open = || Dataset::options().init(server.client.clone(), &server.bucket, &server.prefix);
     let writers = [open().await.unwrap().into_dataset(), open().await.unwrap().into_dataset()];
-    let stores = writers.each_ref().map(Store::<Event>::new);
+    let stores = writers.each_ref().map(|dataset| dataset.store::<Event>());
     let mut contested = 0;
     for round in 0..ROUNDS {
         let barrier = Arc::new(Barrier::new(2));

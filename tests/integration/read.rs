@@ -6,8 +6,9 @@ use std::time::Duration;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use futures_util::TryStreamExt;
+use s3store::pattern::prefix;
 use s3store::testing::Operation;
-use s3store::{Dataset, ErrorKind, Record, Store, prefix};
+use s3store::{Dataset, ErrorKind, Record, Store};
 
 use crate::integration::harness::{BUCKET, Capability, Server, Virtual, pass, until};
 use crate::integration::records::{Event, Item};
@@ -33,7 +34,7 @@ fn sale(day: &str, region: &str, sku: i64, version: i64, amount: i32) -> Sale {
 
 async fn sales() -> (Server, Store<Sale>) {
     let server = Server::start().await;
-    let store = Store::new(&server.dataset().await);
+    let store = server.dataset().await.store();
     let mut records = Vec::new();
     for day in ["2026-01-31", "2026-02-01", "2026-02-02"] {
         for region in ["de", "dk", "us*"] {
@@ -90,7 +91,7 @@ async fn typed_patterns_reach_every_value() {
 #[tokio::test]
 async fn the_latest_version_wins_and_history_has_all() {
     let server = Server::start().await;
-    let store = Store::<Item>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Item>();
     store.write(&[Item::new("a", 1, 2, "new"), Item::new("a", 2, 1, "only")]).await.unwrap();
     store.write(&[Item::new("a", 1, 1, "old"), Item::new("b", 1, 1, "elsewhere")]).await.unwrap();
     // The same version once more, in a later file.
@@ -101,7 +102,7 @@ async fn the_latest_version_wins_and_history_has_all() {
     assert_eq!(store.read_all().await.unwrap(), store.read_all().await.unwrap());
 
     // Without an entity every record stays, in the order of files and rows.
-    let store = Store::<Event>::new(&Server::start().await.dataset().await);
+    let store = Server::start().await.dataset().await.store::<Event>();
     for round in 0..3 {
         store.write(&[Event::new("a", round), Event::new("a", round), Event::new("a", -round)]).await.unwrap();
     }
@@ -113,7 +114,7 @@ async fn the_latest_version_wins_and_history_has_all() {
 #[tokio::test]
 async fn partitions_come_in_the_order_of_their_keys() {
     let server = Server::start().await;
-    let store = Store::<Event>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Event>();
     // LIST has `a-2/` before `a/`, and SeaweedFS the other way round.
     let names = ["a", "a-2", "a!", "a.b", "b", "a=1", "A"];
     store.write(&Event::of(&names, 2)).await.unwrap();
@@ -122,8 +123,8 @@ async fn partitions_come_in_the_order_of_their_keys() {
     let mut partitions = store.read_all().partitions();
     let mut seen = Vec::new();
     while let Some(partition) = partitions.try_next().await.unwrap() {
-        assert_eq!(partition.rows.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
-        seen.push(partition.key);
+        assert_eq!(partition.records.iter().map(|event| event.id).collect::<Vec<_>>(), [1, 2]);
+        seen.push(partition.partition);
     }
     assert_eq!(seen, sorted);
     let streamed: Vec<Event> = store.read_all().stream().try_collect().await.unwrap();
@@ -140,7 +141,7 @@ struct Amount {
 async fn a_projection_deduplicates_by_columns_that_it_leaves_out() {
     let (server, store) = sales().await;
     store.write(&[sale("2026-02-01", "de", 1, 2, 99), sale("2026-02-01", "de", 2, 0, 98)]).await.unwrap();
-    let amounts = Store::<Amount>::new(&server.dataset().await);
+    let amounts = server.dataset().await.store::<Amount>();
     let read = amounts.read("day=2026-02-01/region=de").await.unwrap();
     assert_eq!(read, [Amount { amount: 99 }, Amount { amount: 10 }]);
     let history = amounts.read("day=2026-02-01/region=de").history().await.unwrap();
@@ -216,8 +217,8 @@ async fn record_types_evolve() {
     let server = Server::start().await;
     let dataset = server.dataset().await;
     let old = first::Reading { part: "a".into(), count: -3, weight: 0.5, title: "one".into(), gone: 1 };
-    Store::new(&dataset).write(&[old]).await.unwrap();
-    let store = Store::<second::Reading>::new(&dataset);
+    dataset.store().write(&[old]).await.unwrap();
+    let store = dataset.store::<second::Reading>();
     let mut expected =
         second::Reading { added: 7, added_too: None, name: "one".into(), weight: 0.5, count: -3, part: "a".into() };
     assert_eq!(store.read_all().await.unwrap(), [expected.clone()]);
@@ -227,7 +228,7 @@ async fn record_types_evolve() {
     expected.added = 7;
     assert_eq!(both, [expected.clone(), expected]);
 
-    let error = Store::<other::Reading>::new(&dataset).read_all().await.unwrap_err();
+    let error = dataset.store::<other::Reading>().read_all().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
     let text = error.to_string();
     assert!(text.contains("title") && text.contains(".parquet"), "{text}");
@@ -236,7 +237,7 @@ async fn record_types_evolve() {
 #[tokio::test]
 async fn what_is_no_file_of_ours_is_passed_over() {
     let server = Server::start().await;
-    let store = Store::<Event>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     let put = |name: &str| {
         let key = format!("{}/data/part=a/{name}", server.prefix);
@@ -259,7 +260,7 @@ async fn what_is_no_file_of_ours_is_passed_over() {
 #[tokio::test]
 async fn a_file_that_is_not_listed_is_not_missed() {
     let server = Server::start().await;
-    let store = Store::<Event>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     server.client.delete_object().bucket(&server.bucket).key(&commits[1].data_path).send().await.unwrap();
     assert_eq!(store.read_all().await.unwrap().len(), 1);
@@ -268,7 +269,7 @@ async fn a_file_that_is_not_listed_is_not_missed() {
 #[tokio::test(start_paused = true)]
 async fn a_file_that_vanishes_between_list_and_get_is_an_error() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let (s3, key) = (world.s3.clone(), commits[1].data_path.clone());
     let gone = key.clone();
@@ -288,7 +289,7 @@ async fn a_file_that_vanishes_between_list_and_get_is_an_error() {
 async fn a_dropped_stream_stops_its_requests() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(2)).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let parts: Vec<String> = (0..40).map(|part| format!("p{part:02}")).collect();
     store.write(&Event::of(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 1)).await.unwrap();
     world.s3.inject(s3store::testing::Fault::on(Operation::Get).always().delay(Duration::from_secs(1)));
@@ -319,7 +320,7 @@ async fn a_dropped_stream_stops_its_requests() {
 async fn with_one_permit_a_consumer_may_write_while_it_reads() {
     let server = Server::start().await;
     let dataset = server.dataset_with(Dataset::options().max_inflight_requests(1)).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let parts: Vec<String> = (0..12).map(|part| format!("p{part:02}")).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     store.write(&Event::of(&parts, 3)).await.unwrap();
@@ -347,7 +348,7 @@ async fn pages_may_be_as_short_as_they_like() {
     for keys in [1, 2, 3, 7] {
         let world = Virtual::new();
         world.s3.set_page_size(keys);
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         for token in ["t", "u"] {
             store.write(&Event::of(&["a", "a-2", "b"], 2)).token(token).await.unwrap();
         }
@@ -358,7 +359,7 @@ async fn pages_may_be_as_short_as_they_like() {
 #[tokio::test]
 async fn odd_values_come_back_from_every_server() {
     let server = Server::start().await;
-    let store = Store::<Event>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Event>();
     let mut odd = vec![
         "a b",
         " ",

@@ -6,7 +6,8 @@ mod model;
 
 use std::time::Duration;
 
-use s3store::{Entry, Offset, Page, Store};
+use s3store::stream::Page;
+use s3store::{Entry, Offset, Store};
 
 use crate::integration::harness::{Virtual, at, pass};
 use crate::integration::records::Item;
@@ -32,7 +33,7 @@ async fn played(seed: u64, operations: usize) -> World {
         history.step().await;
     }
     let model = Model::of(&world, history.written());
-    let reader = Store::new(&world.settled().await);
+    let reader = world.settled().await.store();
     World { world, history, model, reader }
 }
 
@@ -152,7 +153,7 @@ async fn readers_beside_the_writers_miss_nothing_and_see_nothing_change() {
     for seed in [10, 11] {
         let world = Virtual::new();
         let mut history = History::new(&world, seed).await;
-        let reader = Store::<Item>::new(&world.process("reader").await);
+        let reader = world.process("reader").await.store::<Item>();
         let (mut after, mut seen) = (Offset::START, Vec::new());
         for step in 0..60 {
             history.step().await;

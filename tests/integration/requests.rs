@@ -8,8 +8,9 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use s3store::dataset::{ClientRetries, Consistency};
 use s3store::testing::{Answer, Fault, FaultBuilder, Operation, Policy};
-use s3store::{ClientRetries, CommitError, Consistency, ErrorKind, Store, WriteError};
+use s3store::{CommitError, ErrorKind, WriteError};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
 use crate::integration::records::Event;
@@ -40,7 +41,7 @@ async fn what_may_pass_is_tried_five_times() {
         for retries in [ClientRetries::Off, ClientRetries::Keep] {
             let world = Virtual::new();
             let dataset = world.dataset_with(world.options().client_retries(retries)).await;
-            let store = Store::<Event>::new(&dataset);
+            let store = dataset.store::<Event>();
             let records = Event::of(&["a"], 3);
             world.s3.clear_requests();
             world.s3.inject(make(data().times(4)));
@@ -71,7 +72,7 @@ async fn what_will_not_pass_is_tried_once() {
         [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "InvalidArgument"), (405, "MethodNotAllowed")]
     {
         let world = Virtual::new();
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         world.s3.clear_requests();
         world.s3.inject(data().always().fail(status, code));
         let error = store.write(&Event::of(&["a"], 1)).await.unwrap_err();
@@ -85,7 +86,7 @@ async fn what_will_not_pass_is_tried_once() {
 async fn a_conflict_of_conditional_puts_is_tried_again() {
     for code in ["ConditionalRequestConflict", "OperationAborted"] {
         let world = Virtual::new();
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         let commit = || Fault::on(Operation::Put).key_ends_with(".commit");
         world.s3.inject(commit().times(4).fail(409, code));
         world.s3.clear_requests();
@@ -103,7 +104,7 @@ async fn a_conflict_of_conditional_puts_is_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_breaks_off_or_stops_is_fetched_again() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a"], 5)).await.unwrap();
     let get = || Fault::on(Operation::Get).times(4);
 
@@ -127,7 +128,7 @@ async fn a_body_that_breaks_off_or_stops_is_fetched_again() {
 async fn a_try_has_its_deadline_whatever_the_client_says() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().try_deadline(Duration::from_secs(7))).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let before = world.clock.now();
     world.s3.inject(data().hang());
     store.write(&Event::of(&["a"], 1)).await.unwrap();
@@ -176,7 +177,7 @@ async fn a_put_whose_etag_is_not_the_bodys_is_made_again() {
         let dataset = world.options().open(Client::from_conf(config), BUCKET, PREFIX).await.unwrap();
         left.store(altered, Ordering::Relaxed);
         world.s3.clear_requests();
-        let result = Store::<Event>::new(&dataset).write(&Event::of(&["a"], 1)).await;
+        let result = dataset.store::<Event>().write(&Event::of(&["a"], 1)).await;
         assert_eq!(result.err().map(cause), kind);
         let puts =
             world.s3.requests().iter().filter(|r| r.key.as_ref().is_some_and(|k| k.ends_with(".parquet"))).count();
@@ -192,7 +193,7 @@ async fn no_more_requests_at_once_than_allowed() {
     let in_flight = world.slow_down(Duration::from_secs(1));
     let parts: Vec<String> = (0..10).map(|part| format!("p{part}")).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    let stores = [Store::<Event>::new(&dataset), Store::<Event>::new(&dataset)];
+    let stores = [dataset.store::<Event>(), dataset.store::<Event>()];
     let records = Event::of(&parts, 1);
     let (one, two) = (stores[0].write(&records), stores[1].write(&records).token("t"));
     let (one, two) = futures_util::join!(one.into_future(), two.into_future());
@@ -213,11 +214,11 @@ async fn every_request_carries_the_consistency_level() {
         let world = Virtual::new();
         let options = world.options();
         let options = if let Some(level) = level { options.consistency(level) } else { options };
-        let store = Store::<Event>::new(&world.dataset_with(options).await);
+        let store = world.dataset_with(options).await.store::<Event>();
         let records = Event::of(&["a"], 1);
         let commits = store.write(&records).token("t").await.unwrap();
         store.write(&records).token("u").optimistic_commit().await.unwrap();
-        store.restamp(&commits[0]).await.unwrap();
+        store.dataset().restamp(&commits[0]).await.unwrap();
         store.lookup_commit("part=a", "t").await.unwrap();
         store.read_all().await.unwrap();
         let requests = world.s3.requests();
@@ -239,7 +240,7 @@ async fn operations_take_the_requests_that_their_documentation_says() {
     drop(world.process("other").await);
     assert_eq!(world.counts(), [0, 0, 2, 0], "open");
 
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let (one, three) = (Event::of(&["a"], 2), Event::of(&["a", "b", "c"], 2));
     store.write(&one).await.unwrap();
     assert_eq!(world.counts(), [3, 0, 0, 0], "write");
@@ -257,7 +258,7 @@ async fn operations_take_the_requests_that_their_documentation_says() {
     assert_eq!(world.counts(), [0, 0, 0, 0], "write nothing");
     store.lookup_commit("part=a", "t").await.unwrap();
     assert_eq!(world.counts(), [0, 1, 0, 0], "look up");
-    store.restamp(&commits[0]).await.unwrap();
+    store.dataset().restamp(&commits[0]).await.unwrap();
     assert_eq!(world.counts(), [1, 0, 0, 0], "restamp");
     store.write(&one).token("o1").optimistic_commit().await.unwrap();
     assert_eq!(world.counts(), [4, 1, 0, 0], "the first optimistic write");
@@ -282,7 +283,7 @@ async fn operations_take_the_requests_that_their_documentation_says() {
 #[tokio::test(start_paused = true)]
 async fn keys_too_long_are_refused_before_anything_is_sent() {
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.clear_requests();
     let records = Event::of(&["short", &"long".repeat(250)], 1);
     let error = store.write(&records).token("t").await.unwrap_err();
@@ -298,7 +299,7 @@ async fn keys_too_long_are_refused_before_anything_is_sent() {
 async fn a_policy_that_denies_overwriting_changes_nothing() {
     let world = Virtual::new();
     world.s3.set_policy(Policy::DenyOverwrite { suffix: ".commit".to_owned() });
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a"], 1);
     let commits = store.write(&records).token("t").await.unwrap();
     assert_eq!(store.write(&records).token("t").await.unwrap(), commits);

@@ -6,8 +6,10 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike};
+use s3store::dataset::ClockGuard;
+use s3store::stream::{Page, Pages};
 use s3store::testing::{Fault, Operation, ServerTime};
-use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, ErrorKind, Offset, Page, Pages, Result, Store};
+use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::Event;
@@ -47,7 +49,7 @@ async fn process(world: &Virtual, ahead: TimeDelta, guard: ClockGuard) -> Datase
 }
 
 async fn store(world: &Virtual, ahead: TimeDelta, guard: ClockGuard) -> Store<Event> {
-    Store::new(&process(world, ahead, guard).await)
+    process(world, ahead, guard).await.store()
 }
 
 /// What a reader came to know of a commit that is as slow as may be, while one that was quick lies before it.
@@ -192,7 +194,7 @@ async fn a_clock_that_is_set_is_noticed_and_so_is_its_repair() {
     let clock = Clock::virtual_time();
     let right = world.clock.now() - clock.now();
     clock.set_offset(right);
-    let store = Store::<Event>::new(&world.process_on("reader", clock.clone()).await);
+    let store = world.process_on("reader", clock.clone()).await.store::<Event>();
     let mut pages = store.follow(&Offset::START).entries();
     let seen = next(&mut pages).await.unwrap().next;
 

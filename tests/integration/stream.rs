@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
+use s3store::dataset::ClockGuard;
+use s3store::stream::partitions_of;
 use s3store::testing::{Fault, Operation, ServerTime};
-use s3store::{Clock, ClockGuard, Commit, Dataset, Entry, ErrorKind, Offset, Record, Store, partitions_of};
+use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Record, Store};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
 use crate::integration::records::{Event, Item};
@@ -26,7 +28,7 @@ fn agrees(entry: &Entry, commit: &Commit) -> bool {
         && entry.data_path == commit.data_path
         && entry.partition == commit.partition
         && entry.inserted_at == commit.inserted_at
-        && entry.row_count == commit.row_count
+        && entry.record_count == commit.record_count
         && commit.offset.instant() == Some(entry.stamped_at)
 }
 
@@ -43,8 +45,8 @@ async fn write(store: &Store<Item>, parts: &[&str]) -> Vec<Commit> {
 #[tokio::test]
 async fn pages_follow_each_other() {
     let server = Server::start().await;
-    let commits = write(&Store::new(&server.dataset().await), &["b", "a", "b", "b", "ü 1"]).await;
-    let store = Store::<Item>::new(&settled(&server).await);
+    let commits = write(&server.dataset().await.store(), &["b", "a", "b", "b", "ü 1"]).await;
+    let store = settled(&server).await.store::<Item>();
     let all = store.poll(&Offset::START).await.unwrap();
     assert!(all.caught_up && all.malformed == 0);
     assert!(all.entries.len() == 5 && all.entries.iter().zip(&commits).all(|(e, c)| agrees(e, c)), "{all:?}");
@@ -78,12 +80,12 @@ async fn pages_follow_each_other() {
 #[tokio::test]
 async fn records_of_a_page_are_all_versions_once() {
     let server = Server::start().await;
-    let writer = Store::<Item>::new(&server.dataset().await);
+    let writer = server.dataset().await.store::<Item>();
     let item = |part, id, version, note| Item::new(part, id, version, note);
     writer.write(&[item("b", 2, 1, "x"), item("b", 1, 2, "y")]).await.unwrap();
     writer.write(&[item("a", 1, 1, "x")]).await.unwrap();
     writer.write(&[item("b", 1, 1, "z"), item("b", 1, 2, "replica")]).await.unwrap();
-    let store = Store::<Item>::new(&settled(&server).await);
+    let store = settled(&server).await.store::<Item>();
     let page = store.poll_records(&Offset::START).await.unwrap();
     assert_eq!(
         page.records,
@@ -101,10 +103,10 @@ async fn records_of_a_page_are_all_versions_once() {
 #[tokio::test]
 async fn windows_are_half_open() {
     let server = Server::start().await;
-    let commits = write(&Store::new(&server.dataset().await), &["a", "b", "a"]).await;
-    let store = Store::<Item>::new(&settled(&server).await);
+    let commits = write(&server.dataset().await.store(), &["a", "b", "a"]).await;
+    let store = settled(&server).await.store::<Item>();
     let at: Vec<DateTime<Utc>> = commits.iter().map(|commit| commit.offset.instant().unwrap()).collect();
-    let count = async |entries: s3store::PollRange| entries.await.unwrap().len();
+    let count = async |entries: s3store::stream::PollRange| entries.await.unwrap().len();
     assert_eq!(count(store.poll_range(..)).await, 3);
     assert_eq!(count(store.poll_range(at[1]..)).await, 2);
     assert_eq!(count(store.poll_range(..at[1])).await, 1);
@@ -130,7 +132,7 @@ async fn windows_are_half_open() {
     assert_eq!(store.read_range(at[0]..at[1]).await.unwrap().len(), 1);
     let partitions: Vec<_> = store.read_range(at[1]..).partitions().try_collect().await.unwrap();
     assert_eq!(
-        partitions.iter().map(|p| (p.key.as_str(), p.rows.len())).collect::<Vec<_>>(),
+        partitions.iter().map(|p| (p.partition.as_str(), p.records.len())).collect::<Vec<_>>(),
         [("part=a", 2), ("part=b", 2)]
     );
     let batches: Vec<_> = store.read_range(..).batches().try_collect().await.unwrap();
@@ -140,8 +142,8 @@ async fn windows_are_half_open() {
 #[tokio::test]
 async fn entries_are_read_wherever_they_were_kept() {
     let server = Server::start().await;
-    write(&Store::new(&server.dataset().await), &["a", "b", "a"]).await;
-    let store = Store::<Item>::new(&settled(&server).await);
+    write(&server.dataset().await.store(), &["a", "b", "a"]).await;
+    let store = settled(&server).await.store::<Item>();
     let entries = store.poll(&Offset::START).await.unwrap().entries;
     let json = serde_json::to_string(&entries).unwrap();
     let kept: Vec<Entry> = serde_json::from_str(&json).unwrap();
@@ -166,22 +168,22 @@ struct Elsewhere {
 async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     let reader = world.settled().await;
-    let entry = Store::<Event>::new(&reader).poll(&Offset::START).await.unwrap().entries.remove(0);
+    let entry = reader.store::<Event>().poll(&Offset::START).await.unwrap().entries.remove(0);
     world.s3.create_bucket("other");
     let other_bucket = world.options().init(world.s3.client(), "other", PREFIX).await.unwrap().into_dataset();
     let other_prefix = world.options().init(world.s3.client(), BUCKET, "e").await.unwrap().into_dataset();
     world.s3.clear_requests();
     for dataset in [&other_bucket, &other_prefix] {
-        let error = Store::<Event>::new(dataset).read_entries([&entry]).await.unwrap_err();
+        let error = dataset.store::<Event>().read_entries([&entry]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.to_string().contains("is not one of this dataset"), "{error}");
     }
-    let error = Store::<Elsewhere>::new(&dataset).read_entries([&entry]).await.unwrap_err();
+    let error = dataset.store::<Elsewhere>().read_entries([&entry]).await.unwrap_err();
     assert!(error.to_string().contains("expected `place=…`"), "{error}");
-    let other = Store::<Event>::new(&other_prefix);
+    let other = other_prefix.store::<Event>();
     for error in [
         other.poll(&entry.offset).await.unwrap_err(),
         other.poll(&Offset::START).until(&entry.offset).await.unwrap_err(),
@@ -196,8 +198,8 @@ async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
 #[tokio::test(start_paused = true)]
 async fn what_did_not_commit_is_passed_for_good() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
-    let store = Store::<Event>::new(&world.settled().await);
+    let writer = world.dataset().await.store::<Event>();
+    let store = world.settled().await.store::<Event>();
     // An attempt that never commits, then another of the same token that does.
     world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
     writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
@@ -220,15 +222,15 @@ async fn what_did_not_commit_is_passed_for_good() {
 #[tokio::test(start_paused = true)]
 async fn refs_of_no_shape_are_passed_and_counted() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
+    let writer = world.dataset().await.store::<Event>();
     for name in ["", "0", "0000000000000001-x;part=a.ref", "1000000000000000;part=a.ref"] {
         world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/{name}"), "");
     }
     let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
     pass(Duration::from_millis(1)).await;
-    let other = Store::<Elsewhere>::new(writer.dataset());
+    let other = writer.dataset().store::<Elsewhere>();
     other.write(&[Elsewhere { part: "a".to_owned(), id: 1 }]).await.unwrap();
-    let store = Store::<Event>::new(&world.settled().await);
+    let store = world.settled().await.store::<Event>();
     let page = store.poll(&Offset::START).await.unwrap();
     assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
     assert_eq!((page.malformed, page.next.as_str()), (5, world.keys_with(".ref").pop().unwrap().as_str()));
@@ -239,9 +241,9 @@ async fn refs_of_no_shape_are_passed_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_head_fails_the_poll() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
+    let writer = world.dataset().await.store::<Event>();
     writer.write(&Event::of(&["a", "b"], 1)).await.unwrap();
-    let store = Store::<Event>::new(&world.settled().await);
+    let store = world.settled().await.store::<Event>();
     for (status, code, kind) in [(403, "AccessDenied", ErrorKind::Refused), (503, "SlowDown", ErrorKind::Unavailable)] {
         for operation in [Operation::Head, Operation::List] {
             world.s3.inject(Fault::on(operation).always().fail(status, code));
@@ -261,11 +263,11 @@ async fn a_failed_head_fails_the_poll() {
 #[tokio::test(start_paused = true)]
 async fn a_pruned_file_is_skipped_by_the_stream_alone() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
+    let writer = world.dataset().await.store::<Event>();
     let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
     pass(Duration::from_millis(1)).await;
     let more = writer.write(&Event::of(&["b"], 3)).await.unwrap();
-    let store = Store::<Event>::new(&world.settled().await);
+    let store = world.settled().await.store::<Event>();
     let entries = store.poll(&Offset::START).await.unwrap().entries;
     for commit in [&commits[0], &more[0]] {
         world.s3.remove_object(BUCKET, &commit.data_path).unwrap();
@@ -291,7 +293,7 @@ async fn a_pruned_file_is_skipped_by_the_stream_alone() {
 #[tokio::test(start_paused = true)]
 async fn short_pages_of_a_listing_make_no_difference() {
     let world = Virtual::new();
-    let writer = Store::<Event>::new(&world.dataset().await);
+    let writer = world.dataset().await.store::<Event>();
     for id in 0..12 {
         if id % 3 == 0 {
             world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
@@ -299,7 +301,7 @@ async fn short_pages_of_a_listing_make_no_difference() {
         let _ = writer.write(&Event::of(&["a", "b"], id + 1)).await;
     }
     world.s3.clear_faults();
-    let store = Store::<Event>::new(&world.settled().await);
+    let store = world.settled().await.store::<Event>();
     let whole = store.poll(&Offset::START).await.unwrap();
     for keys in [1, 2, 5, 7] {
         world.s3.set_page_size(keys);
@@ -315,7 +317,7 @@ async fn short_pages_of_a_listing_make_no_difference() {
 async fn a_listing_never_starts_below_the_prefix() {
     let world = Virtual::new();
     world.s3.set_time(ServerTime::Tokio(world.clock.now()));
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     world.s3.clear_requests();
     store.poll(&Offset::START).await.unwrap();
     store.poll(&store.dataset().offset_at(DateTime::<Utc>::MIN_UTC)).await.unwrap();

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::TryStreamExt;
+use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
-use s3store::{Dataset, ErrorKind, Record, Store, View, prefix};
+use s3store::{Dataset, ErrorKind, Record, View};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
 
@@ -99,7 +100,7 @@ fn sku_period(sku: &str, customer: &str, month: &str) -> SkuPeriod {
 async fn what_is_written_is_found_at_once() {
     let server = Server::start().await;
     let dataset = server.dataset().await;
-    Store::<Usage>::new(&dataset).write(&usages()).await.unwrap();
+    dataset.store::<Usage>().write(&usages()).await.unwrap();
     let view = dataset.view::<SkuPeriod>();
     let all = [
         sku_period("SKU-1", "abc", "2026-03"),
@@ -134,7 +135,7 @@ async fn what_is_written_is_found_at_once() {
 async fn markers_land_once_a_write_and_before_the_ref() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Usage>::new(&dataset);
+    let store = dataset.store::<Usage>();
     world.s3.clear_requests();
     store.write(&usages()).token("t").await.unwrap();
     let markers = world.keys_with("/_matview/");
@@ -177,7 +178,7 @@ async fn markers_land_once_a_write_and_before_the_ref() {
 #[tokio::test(start_paused = true)]
 async fn a_value_that_no_key_can_hold_refuses_the_write_before_anything_is_sent() {
     let world = Virtual::new();
-    let store = Store::<Usage>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Usage>();
     world.s3.clear_requests();
     for customer in ["", "a/b", "a..b", &"x".repeat(1_000)] {
         let mut records = usages();
@@ -196,8 +197,8 @@ async fn a_value_that_no_key_can_hold_refuses_the_write_before_anything_is_sent(
 async fn a_view_of_another_crate_is_added_to_the_store() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Plain>::new(&dataset).with_view::<Days>().unwrap();
-    let error = store.clone().with_view::<Days>().unwrap_err();
+    let store = dataset.store::<Plain>().add_view::<Days>().unwrap();
+    let error = store.clone().add_view::<Days>().unwrap_err();
     assert!(error.to_string().contains("Plain has a view \"days\" already"), "{error}");
     store.write(&usages().iter().map(plain).collect::<Vec<_>>()).await.unwrap();
     let days = dataset.view::<Days>().lookup("*").await.unwrap();
@@ -228,7 +229,7 @@ async fn markers_that_are_none_of_the_view() {
 
 /// Records written without the view, in several files, one of them uncommitted.
 async fn written_before(dataset: &Dataset) -> (Vec<Plain>, BTreeSet<SkuPeriod>) {
-    let store = Store::<Plain>::new(dataset);
+    let store = dataset.store::<Plain>();
     let records: Vec<Plain> = (0..40_000_i64)
         .map(|n| {
             let day = 1 + n % 5;
@@ -276,7 +277,7 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
     let view = dataset.view::<SkuPeriod>();
     let first = view.backfill("*").stream().try_next().await.unwrap().unwrap();
     assert_eq!((first.partition.as_str(), first.partitions), ("period=2026-03-01", 1));
-    let rest = view.backfill("*").after(&first.partition).await.unwrap();
+    let rest = view.backfill("*").resume_after(&first.partition).await.unwrap();
     assert_eq!(rest.files, 8);
     let found: BTreeSet<SkuPeriod> = view.lookup("*").await.unwrap().into_iter().collect();
     assert_eq!(found, expected);
@@ -284,8 +285,8 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
     // Only what landed before, only what the patterns select, and not what is gone.
     let until = world.s3.now();
     pass(Duration::from_secs(2)).await;
-    Store::<Plain>::new(&dataset).write(&usages().iter().map(plain).collect::<Vec<_>>()).await.unwrap();
-    assert_eq!(view.backfill("*").until(until).await.unwrap().files, 10);
+    dataset.store::<Plain>().write(&usages().iter().map(plain).collect::<Vec<_>>()).await.unwrap();
+    assert_eq!(view.backfill("*").modified_before(until).await.unwrap().files, 10);
     assert_eq!(view.backfill("*").await.unwrap().files, 13);
     assert_eq!(view.backfill(["period=2026-03-01", "period=2026-03-0*"]).await.unwrap().files, 10);
     assert_eq!(view.backfill("day=*").await.unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -319,7 +320,7 @@ async fn a_backfill_fetches_the_columns_of_the_view_alone() {
         |n: u32| (0..5_000_u32).map(|byte| (byte.wrapping_mul(n.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
     let records: Vec<Wide> =
         (0..2_000).map(|n| Wide { part: "a".into(), small: (n % 3) as u8, blob: blob(n) }).collect();
-    let commit = Store::<Wide>::new(&dataset).write(&records).await.unwrap().remove(0);
+    let commit = dataset.store::<Wide>().write(&records).await.unwrap().remove(0);
     let size = world.s3.object(BUCKET, &commit.data_path).unwrap().body.len();
     world.s3.clear_requests();
     let done = dataset.view::<Small>().backfill("*").await.unwrap();
@@ -357,7 +358,7 @@ async fn a_marker_has_the_time_as_it_is_stored() {
     }
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let store = Store::<Timed>::new(&dataset);
+    let store = dataset.store::<Timed>();
     let at = DateTime::from_timestamp_nanos(1_774_051_200_123_456_789);
     store.write(&[Timed { part: "a".into(), at, fine: at }]).await.unwrap();
     let read = store.read_all().await.unwrap().remove(0);
@@ -370,7 +371,7 @@ async fn a_marker_has_the_time_as_it_is_stored() {
 }
 
 /// How long a look-up takes where each request takes 20 ms.
-async fn timed(world: &Virtual, lookup: s3store::Lookup<SkuPeriod>) -> (usize, Duration) {
+async fn timed(world: &Virtual, lookup: s3store::view::Lookup<SkuPeriod>) -> (usize, Duration) {
     let before = world.clock.now();
     let found = lookup.await.unwrap().len();
     (found, (world.clock.now() - before).to_std().unwrap())

@@ -8,7 +8,7 @@ use crate::integration::records::{Event, Item};
 
 async fn start() -> (Server, Store<Event>) {
     let server = Server::start().await;
-    let store = Store::new(&server.dataset().await);
+    let store = server.dataset().await.store();
     (server, store)
 }
 
@@ -18,13 +18,16 @@ async fn records_go_to_their_partitions_in_key_order() {
     let records = [Event::new("b", 1), Event::new("a-2", 2), Event::new("b", 3), Event::new("a", 4)];
     let before = records.clone();
     let commits = store.write(&records).await.unwrap();
-    let told: Vec<_> = commits.iter().map(|commit| (commit.partition.as_str(), commit.row_count)).collect();
+    let told: Vec<_> = commits.iter().map(|commit| (commit.partition.as_str(), commit.record_count)).collect();
     assert_eq!(told, [("part=a", 1), ("part=a-2", 1), ("part=b", 2)]);
     assert_eq!(records, before);
     let grouped = store.group_by_partition(&records).unwrap();
-    assert_eq!(grouped.iter().map(|part| part.key.as_str()).collect::<Vec<_>>(), ["part=a", "part=a-2", "part=b"]);
-    assert_eq!(grouped[2].rows, [&records[0], &records[2]]);
-    assert_eq!(store.partition_key(&records[1]).unwrap(), "part=a-2");
+    assert_eq!(
+        grouped.iter().map(|part| part.partition.as_str()).collect::<Vec<_>>(),
+        ["part=a", "part=a-2", "part=b"]
+    );
+    assert_eq!(grouped[2].records, [&records[0], &records[2]]);
+    assert_eq!(store.partition_of(&records[1]).unwrap(), "part=a-2");
 
     let read = store.read_all().await.unwrap();
     assert_eq!(read.iter().map(|event| event.id).collect::<Vec<_>>(), [4, 2, 1, 3]);
@@ -61,15 +64,16 @@ async fn a_token_makes_a_write_happen_once() {
 async fn a_token_of_each_partitions_records() {
     let (_server, store) = start().await;
     let records = Event::of(&["a", "b"], 3);
-    let commits = store.write(&records).token_of(|part| format!("{}-of-{}", part.rows.len(), part.key)).await.unwrap();
+    let commits =
+        store.write(&records).token_of(|part| format!("{}-of-{}", part.records.len(), part.partition)).await.unwrap();
     assert_eq!(commits.iter().map(|c| c.token.as_str()).collect::<Vec<_>>(), ["3-of-part=a", "3-of-part=b"]);
-    let again = store.write(&records).token_of(|part| Ok::<_, std::io::Error>(format!("3-of-{}", part.key)));
+    let again = store.write(&records).token_of(|part| Ok::<_, std::io::Error>(format!("3-of-{}", part.partition)));
     assert_eq!(again.await.unwrap(), commits);
 
     let mut asked = Vec::new();
     let failing = store.write(&records).token_of(|part| {
-        asked.push(part.key.clone());
-        if part.key == "part=b" { Err("no batch for b") } else { Ok("t") }
+        asked.push(part.partition.clone());
+        if part.partition == "part=b" { Err("no batch for b") } else { Ok("t") }
     });
     let error = failing.await.unwrap_err();
     let cause = error.cause.unwrap();
@@ -126,7 +130,7 @@ async fn every_compression_is_read_back() {
     let codecs = [Compression::Snappy, Compression::Zstd, Compression::Gzip, Compression::Uncompressed];
     for codec in codecs {
         store.write(&records).compression(codec).await.unwrap();
-        store.clone().with_compression(codec).write(&records).await.unwrap();
+        store.clone().compression(codec).write(&records).await.unwrap();
     }
     assert_eq!(store.read_all().await.unwrap().len(), 2 * 4 * 500);
 }
@@ -145,7 +149,7 @@ async fn a_partition_may_be_named() {
     let (_server, store) = start().await;
     let records = Event::of(&["a", "b"], 1);
     let commit = store.write_partition("part=elsewhere", &records).token("t").await.unwrap().unwrap();
-    assert_eq!((commit.partition.as_str(), commit.row_count), ("part=elsewhere", 2));
+    assert_eq!((commit.partition.as_str(), commit.record_count), ("part=elsewhere", 2));
     assert_eq!(store.read("part=elsewhere").await.unwrap().len(), 2);
     assert_eq!(store.read("part=a").await.unwrap(), []);
     for key in ["", "part", "part=", "other=a", "part=a/part=b", "part=a/", "/part=a", "part=a..b"] {
@@ -158,7 +162,7 @@ async fn a_partition_may_be_named() {
 #[tokio::test]
 async fn files_of_entities_are_sorted_and_ties_keep_their_order() {
     let server = Server::start().await;
-    let store = Store::<Item>::new(&server.dataset().await);
+    let store = server.dataset().await.store::<Item>();
     let records = [
         Item::new("a", 2, 1, "two"),
         Item::new("a", 1, 2, "first of a tie"),

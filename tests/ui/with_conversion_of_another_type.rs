@@ -1,4 +1,5 @@
-use s3store::{ColumnWith, Record, ValueError};
+use s3store::column::{ColumnWith, ValueError};
+use s3store::Record;
 
 struct Cents;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::micros;
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::Skew;
+use crate::s3::Skew;
 
 /// What happens when the local clock is off by more than the dataset's `max_clock_skew`.
 ///

@@ -13,7 +13,7 @@ use super::timing::{self, Found, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::GoDuration;
 use crate::metrics::{Method, Operation};
-use crate::store::{Class, Put, Strictly};
+use crate::s3::{Class, Put, Strictly};
 
 /// Initialises a dataset when awaited. Made by [`Dataset::init`] and [`DatasetOptions::init`].
 ///
@@ -91,7 +91,7 @@ impl Init {
         let commit_timeout = GoDuration::try_from(timing.commit_timeout)?.to_string();
         let max_clock_skew = GoDuration::try_from(timing.max_clock_skew)?.to_string();
         let unopened = options.connect(client, bucket, prefix)?;
-        let call = unopened.bucket.metrics().call(Method::Init);
+        let call = unopened.client.metrics().call(Method::Init);
         let created = call.run(|_| put_missing(&unopened, timing, commit_timeout, max_clock_skew)).await?;
         let dataset = unopened.into_dataset(timing);
         Ok(if created { Initialized::Created(dataset) } else { Initialized::Found(dataset) })
@@ -105,7 +105,7 @@ async fn put_missing(
     commit_timeout: String,
     max_clock_skew: String,
 ) -> Result<bool> {
-    let found = timing::find(&unopened.bucket, &unopened.prefix).await?;
+    let found = timing::find(&unopened.client, &unopened.prefix).await?;
     refuse_others(unopened, found, timing)?;
     if let Found { commit_timeout: Some(_), max_clock_skew: Some(_) } = found {
         return Ok(false);
@@ -114,14 +114,14 @@ async fn put_missing(
     if found.commit_timeout.is_none() {
         created |= put(unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
         // Another init may have been first: its values count, and its partner may not be written yet.
-        refuse_others(unopened, timing::find(&unopened.bucket, &unopened.prefix).await?, timing)?;
+        refuse_others(unopened, timing::find(&unopened.client, &unopened.prefix).await?, timing)?;
     }
     if found.max_clock_skew.is_none() {
         created |= put(unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
     }
-    let now = timing::find(&unopened.bucket, &unopened.prefix).await?;
+    let now = timing::find(&unopened.client, &unopened.prefix).await?;
     refuse_others(unopened, now, timing)?;
-    now.require(&unopened.bucket, &unopened.prefix)?;
+    now.require(&unopened.client, &unopened.prefix)?;
     Ok(created)
 }
 
@@ -156,9 +156,9 @@ fn refuse_others(unopened: &Unopened, found: Found, wanted: Timing) -> Result<()
 
 /// Puts a configuration object unless it exists, and tells whether it did.
 async fn put(unopened: &Unopened, key: String, body: String) -> Result<bool> {
-    let permit = unopened.bucket.permit(Operation::Put).await?;
+    let permit = unopened.client.permit(Operation::Put).await?;
     let put = Put::new(&key, Bytes::from(body));
-    match unopened.bucket.put_new(&permit, &put, Strictly::No).await {
+    match unopened.client.put_new(&permit, &put, Strictly::No).await {
         Ok(()) => Ok(true),
         // An uncertain try before it may have been what put the object.
         Err(failure) if failure.class == Class::Precondition => Ok(failure.uncertain),

@@ -4,7 +4,7 @@ use super::Dataset;
 use crate::error::Result;
 use crate::format::CommitMeta;
 use crate::metrics::Operation;
-use crate::store::{ListFrom, Page, Permit};
+use crate::s3::{ListFrom, Page, Permit};
 
 /// A commit as it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub(crate) struct FoundCommit {
 impl Dataset {
     /// One page of the keys below `prefix`: 1 LIST.
     pub(crate) async fn list_page(&self, prefix: &str, from: ListFrom<'_>) -> Result<Page> {
-        let permit = self.requests().permit(Operation::List).await?;
-        let page = self.requests().list(&permit, prefix, from).await;
+        let permit = self.client().permit(Operation::List).await?;
+        let page = self.client().list(&permit, prefix, from).await;
         page.map_err(|failure| failure.into_error(format!("list {prefix}")))
     }
 
@@ -40,13 +40,13 @@ impl Dataset {
     /// # Errors
     /// A commit whose metadata do not parse: it is never taken for "no commit".
     pub(crate) async fn find_commit(&self, key: &str) -> Result<Option<FoundCommit>> {
-        let permit = self.requests().permit(Operation::Head).await?;
+        let permit = self.client().permit(Operation::Head).await?;
         self.find_commit_with(&permit, key).await
     }
 
     /// [`find_commit`](Self::find_commit) with a permit that the caller holds.
     pub(crate) async fn find_commit_with(&self, permit: &Permit, key: &str) -> Result<Option<FoundCommit>> {
-        let found = self.requests().head(permit, key).await;
+        let found = self.client().head(permit, key).await;
         let found = found.map_err(|failure| failure.into_error(format!("head {key}")))?;
         let Some(found) = found else { return Ok(None) };
         let meta = CommitMeta::from_metadata(&found.metadata).map_err(|error| error.context(key))?;

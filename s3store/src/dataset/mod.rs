@@ -31,7 +31,8 @@ use crate::clock::Clock;
 use crate::error::Result;
 use crate::format::Prefix;
 use crate::metrics::Metrics;
-use crate::store::Bucket;
+use crate::s3::BucketClient;
+pub use crate::s3::{ClientRetries, Consistency};
 
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
 ///
@@ -55,7 +56,7 @@ use crate::store::Bucket;
 pub struct Dataset(Arc<Inner>);
 
 struct Inner {
-    bucket: Bucket,
+    client: BucketClient,
     prefix: Prefix,
     timing: Timing,
     guard: ClockGuard,
@@ -91,7 +92,7 @@ impl Dataset {
     /// The bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
-        self.0.bucket.name()
+        self.0.client.name()
     }
 
     /// The dataset's key prefix, without `/` at either end.
@@ -130,8 +131,8 @@ impl Dataset {
         self.0.tails.wait().await;
     }
 
-    pub(crate) fn requests(&self) -> &Bucket {
-        &self.0.bucket
+    pub(crate) fn client(&self) -> &BucketClient {
+        &self.0.client
     }
 
     pub(crate) fn keys(&self) -> &Prefix {
@@ -139,11 +140,11 @@ impl Dataset {
     }
 
     pub(crate) fn clock(&self) -> &Clock {
-        self.0.bucket.clock()
+        self.0.client.clock()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
-        self.0.bucket.metrics()
+        self.0.client.metrics()
     }
 
     pub(crate) fn tails(&self) -> &TaskTracker {
@@ -156,13 +157,13 @@ impl Dataset {
 
     /// [`check_clock`](Self::check_clock) for a reader: a clock that is behind delays it, and is only warned of.
     pub(crate) fn check_reader_clock(&self) -> Result<()> {
-        let skew = self.0.bucket.skew();
+        let skew = self.0.client.skew();
         self.0.guard.for_reader(skew).check(skew, self.0.timing.max_clock_skew)
     }
 
     /// Refuses, or warns, when the local clock is known to be off by more than the dataset allows.
     pub(crate) fn check_clock(&self) -> Result<()> {
-        self.0.guard.check(self.0.bucket.skew(), self.0.timing.max_clock_skew)
+        self.0.guard.check(self.0.client.skew(), self.0.timing.max_clock_skew)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Prefix;
 use crate::metrics::{Method, Provider};
-use crate::store::{Bucket, ClientRetries, Consistency, Settings};
+use crate::s3::{BucketClient, ClientRetries, Consistency, Settings};
 
 /// The suffix of S3 Express One Zone buckets.
 const DIRECTORY_BUCKET: &str = "--x-s3";
@@ -114,9 +114,9 @@ impl DatasetOptions {
     /// 2 GET, side by side.
     pub async fn open(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Dataset> {
         let unopened = self.connect(client, bucket.into(), prefix.into())?;
-        let call = unopened.bucket.metrics().call(Method::Open);
+        let call = unopened.client.metrics().call(Method::Open);
         let find = async |_| {
-            timing::find(&unopened.bucket, &unopened.prefix).await?.require(&unopened.bucket, &unopened.prefix)
+            timing::find(&unopened.client, &unopened.prefix).await?.require(&unopened.client, &unopened.prefix)
         };
         let timing = call.run(find).await?;
         Ok(unopened.into_dataset(timing))
@@ -153,8 +153,8 @@ impl DatasetOptions {
             client_retries: self.client_retries,
             prefix: prefix.clone(),
         };
-        let bucket = Bucket::new(client, settings, self.meter_provider.as_ref(), self.clock);
-        Ok(Unopened { bucket, prefix, guard: self.clock_guard })
+        let client = BucketClient::new(client, settings, self.meter_provider.as_ref(), self.clock);
+        Ok(Unopened { client, prefix, guard: self.clock_guard })
     }
 }
 
@@ -173,7 +173,7 @@ impl fmt::Debug for DatasetOptions {
 
 /// A dataset whose timing is not known yet.
 pub(super) struct Unopened {
-    pub(super) bucket: Bucket,
+    pub(super) client: BucketClient,
     pub(super) prefix: Prefix,
     guard: ClockGuard,
 }
@@ -181,9 +181,9 @@ pub(super) struct Unopened {
 impl Unopened {
     pub(super) fn into_dataset(self, timing: Timing) -> Dataset {
         timing.warn_if_short();
-        let Self { bucket, prefix, guard } = self;
-        bucket.opened();
+        let Self { client, prefix, guard } = self;
+        client.opened();
         let proof = Proof::default().into();
-        Dataset(Inner { bucket, prefix, timing, guard, tails: TaskTracker::new(), proof }.into())
+        Dataset(Inner { client, prefix, timing, guard, tails: TaskTracker::new(), proof }.into())
     }
 }

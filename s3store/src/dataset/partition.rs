@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HivePartition<T> {
     /// The partition's key, `name=value/name=value`.
-    pub key: String,
+    pub partition: String,
     /// On reads in the promised order; grouped for a write in their given order.
-    pub rows: Vec<T>,
+    pub records: Vec<T>,
 }

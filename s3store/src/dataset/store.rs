@@ -25,22 +25,24 @@ pub struct Store<T> {
 /// One encoder per compression, made when it is first used.
 type Encoders = [OnceLock<Arc<Encoder>>; 4];
 
-impl<T: Record> Store<T> {
-    /// The dataset's records as `T`.
+impl Dataset {
+    /// Returns a handle that reads and writes the dataset's records as `T`. Sends nothing.
     #[must_use]
-    pub fn new(dataset: &Dataset) -> Self {
-        Self {
-            dataset: dataset.clone(),
+    pub fn store<T: Record>(&self) -> Store<T> {
+        Store {
+            dataset: self.clone(),
             compression: Compression::default(),
             encoders: Arc::default(),
             views: Vec::new(),
             records: PhantomData,
         }
     }
+}
 
-    /// The compression of the files that are written from now on. Default snappy. Reading takes any.
+impl<T: Record> Store<T> {
+    /// Sets the compression of the files that this handle writes. Default: snappy. Readers accept every compression.
     #[must_use]
-    pub fn with_compression(mut self, compression: Compression) -> Self {
+    pub fn compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
@@ -51,7 +53,7 @@ impl<T: Record> Store<T> {
         &self.dataset
     }
 
-    pub(crate) fn compression(&self) -> Compression {
+    pub(crate) fn default_compression(&self) -> Compression {
         self.compression
     }
 }
@@ -62,7 +64,7 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where the record has a view of that name already.
-    pub fn with_view<V: View<Record = T>>(mut self) -> Result<Self> {
+    pub fn add_view<V: View<Record = T>>(mut self) -> Result<Self> {
         if self.views().iter().any(|view| view.name == V::NAME) {
             let record = T::description().record;
             return Err(Error::invalid_input(format!("{record} has a view {:?} already", V::NAME)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{self, Prefix};
 use crate::metrics::Operation;
-use crate::store::Bucket;
+use crate::s3::BucketClient;
 
 /// Below this a commit timeout is warned of: 1.67 times the pauses that a ref and a commit may spend in retries.
 const ADVISED_COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
@@ -37,7 +37,7 @@ impl Timing {
 }
 
 /// Gets both objects, side by side.
-pub(super) async fn find(bucket: &Bucket, prefix: &Prefix) -> Result<Found> {
+pub(super) async fn find(bucket: &BucketClient, prefix: &Prefix) -> Result<Found> {
     let (commit_timeout, max_clock_skew) = futures_util::try_join!(
         get(bucket, prefix.commit_timeout_key(), format::commit_timeout),
         get(bucket, prefix.max_clock_skew_key(), format::max_clock_skew),
@@ -45,7 +45,7 @@ pub(super) async fn find(bucket: &Bucket, prefix: &Prefix) -> Result<Found> {
     Ok(Found { commit_timeout, max_clock_skew })
 }
 
-async fn get(bucket: &Bucket, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
+async fn get(bucket: &BucketClient, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
     let permit = bucket.permit(Operation::Get).await?;
     let body = bucket.get(&permit, &key, 0).await.map_err(|failure| failure.into_error(format!("get {key}")))?;
     drop(permit);
@@ -59,7 +59,7 @@ async fn get(bucket: &Bucket, key: String, parse: fn(&str) -> Result<Duration>) 
 
 impl Found {
     /// The timing, if the dataset is initialised.
-    pub(super) fn require(self, bucket: &Bucket, prefix: &Prefix) -> Result<Timing> {
+    pub(super) fn require(self, bucket: &BucketClient, prefix: &Prefix) -> Result<Timing> {
         let missing = |key: String| {
             Error::new(
                 ErrorKind::Config,

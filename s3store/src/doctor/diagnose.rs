@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::report::Finding;
 use crate::error::Result;
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix, RefName, Token};
-use crate::store::Listed;
+use crate::s3::Listed;
 use crate::write::Commit;
 
 /// S3 tells times in whole seconds: an object landed within this, in microseconds, from what it says.

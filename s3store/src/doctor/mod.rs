@@ -74,7 +74,7 @@ pub struct Doctor {
 
 impl Doctor {
     /// Leaves the files' footers alone: no [`RowCount`](Finding::RowCount) is found, and no GET is made.
-    pub fn without_row_counts(mut self) -> Self {
+    pub fn without_record_counts(mut self) -> Self {
         self.footers = false;
         self
     }
@@ -123,7 +123,7 @@ async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagn
     diagnosis.findings.extend(seen.malformed());
     tally.malformed_refs(diagnosis.findings.len() as u64);
     let questions = seen.questions(keys, scope);
-    dataset.metrics().fanout(questions.len(), dataset.requests().permits());
+    dataset.metrics().fanout(questions.len(), dataset.client().permits());
     let questions = stream::iter(questions.into_iter().map(|(place, key)| async move {
         let found = match &key {
             Some(key) => {
@@ -134,7 +134,7 @@ async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagn
         };
         (place, key, found)
     }));
-    let mut answers = questions.buffered(dataset.requests().permits());
+    let mut answers = questions.buffered(dataset.client().permits());
     while let Some((place, key, found)) = answers.next().await {
         match found {
             Ok(found) => diagnosis.add(keys, &seen, &place, found.map(|found| found.meta), scope)?,
@@ -147,16 +147,16 @@ async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagn
 
 /// What the files' footers say otherwise than their commits.
 async fn count_rows(dataset: &Dataset, footers: Vec<Footer>, tally: &Tally) -> Result<Vec<Finding>> {
-    dataset.metrics().fanout(footers.len(), dataset.requests().permits());
+    dataset.metrics().fanout(footers.len(), dataset.client().permits());
     let counted = stream::iter(footers.into_iter().map(|Footer { commit, size }| async move {
         match rows_of(dataset, &commit.data_path, size, tally).await {
             Ok(None) => Ok(Some(Finding::CommitWithoutFile { commit })),
-            Ok(Some(in_file)) if in_file == commit.row_count => Ok(None),
+            Ok(Some(in_file)) if in_file == commit.record_count => Ok(None),
             Ok(Some(in_file)) => Ok(Some(Finding::RowCount { commit, in_file })),
             Err(error) => unreadable(commit.data_path, error).map(Some),
         }
     }));
-    let counted = counted.buffered(dataset.requests().permits());
+    let counted = counted.buffered(dataset.client().permits());
     counted.try_filter_map(|finding| std::future::ready(Ok(finding))).try_collect().await
 }
 

@@ -101,7 +101,7 @@ impl fmt::Display for Finding {
             Self::CommitWithoutRef { commit } => write!(f, "commit without ref: {}", commit.data_path),
             Self::CommitWithoutFile { commit } => write!(f, "commit without file: {}", commit.data_path),
             Self::RowCount { commit, in_file } => {
-                write!(f, "{} has {in_file} rows, its commit says {}", commit.data_path, commit.row_count)
+                write!(f, "{} has {in_file} rows, its commit says {}", commit.data_path, commit.record_count)
             }
             Self::Unreadable { path, error } => write!(f, "unreadable: {path}: {error}"),
             Self::RefWithoutCommit { ref_path } => write!(f, "ref without commit: {ref_path}"),

@@ -21,7 +21,7 @@ pub(crate) struct CommitMeta {
     /// The write's insertion time, in Unix microseconds.
     pub(crate) inserted_at_micros: i64,
     /// How many records the data file holds.
-    pub(crate) row_count: u64,
+    pub(crate) record_count: u64,
 }
 
 impl CommitMeta {
@@ -31,7 +31,7 @@ impl CommitMeta {
             (ATTEMPT, self.attempt.to_string()),
             (REF_MICROS, self.ref_micros.to_string()),
             (INSERTED_AT, self.inserted_at_micros.to_string()),
-            (ROW_COUNT, self.row_count.to_string()),
+            (ROW_COUNT, self.record_count.to_string()),
         ]
     }
 
@@ -50,7 +50,7 @@ impl CommitMeta {
                 .ok_or_else(|| unreadable(ATTEMPT, attempt, "32 lowercase hex digits"))?,
             ref_micros: integer(REF_MICROS, field(REF_MICROS)?)?,
             inserted_at_micros: integer(INSERTED_AT, field(INSERTED_AT)?)?,
-            row_count: integer(ROW_COUNT, field(ROW_COUNT)?)?,
+            record_count: integer(ROW_COUNT, field(ROW_COUNT)?)?,
         })
     }
 }

@@ -112,9 +112,9 @@ proptest! {
 
     #[test]
     fn a_commit_is_read_as_written(
-        attempt in arb_attempt(), ref_micros: i64, inserted_at_micros: i64, row_count: u64,
+        attempt in arb_attempt(), ref_micros: i64, inserted_at_micros: i64, record_count: u64,
     ) {
-        let meta = CommitMeta { attempt, ref_micros, inserted_at_micros, row_count };
+        let meta = CommitMeta { attempt, ref_micros, inserted_at_micros, record_count };
         let stored = meta.to_metadata().map(|(name, value)| (name.to_owned(), value)).into();
         prop_assert_eq!(CommitMeta::from_metadata(&stored).unwrap(), meta);
     }

@@ -146,7 +146,7 @@ fn partition_keys_are_ordered_by_their_bytes() {
 
 #[test]
 fn a_commit_without_a_readable_field_is_an_error_that_names_it() {
-    let meta = CommitMeta { attempt: attempt(), ref_micros: 1, inserted_at_micros: -2, row_count: 3 };
+    let meta = CommitMeta { attempt: attempt(), ref_micros: 1, inserted_at_micros: -2, record_count: 3 };
     let stored: HashMap<String, String> = meta.to_metadata().map(|(name, value)| (name.to_owned(), value)).into();
     assert_eq!(stored["attemptid"], "0190a8b4d3a87f4ab1c2d3e4f5a6b7c8");
     assert_eq!((&*stored["refmicrots"], &*stored["insertedat"], &*stored["rowcount"]), ("1", "-2", "3"));

@@ -62,7 +62,9 @@ mod selection_tests;
 #[cfg(test)]
 mod tests;
 
-pub use into::{IntoPatterns, Sealed, Selections};
+pub use into::IntoPatterns;
+#[doc(hidden)]
+pub use into::{Sealed, Selections};
 pub(crate) use plan::{ListPlan, Listing};
 pub use selection::{
     Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
@@ -71,6 +73,7 @@ pub use selection::{
 /// What a read covers: the partitions whose every value is selected by its segment.
 ///
 /// Made from text or by a record's builder; a caller never names it.
+#[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
     /// One per name, in order; none at all selects every key, whatever its shape.

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
 use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::store::{Listed, Page};
+use crate::s3::{Listed, Page};
 
 /// The committed files that the patterns select.
 pub(super) async fn snapshot(
@@ -17,7 +17,7 @@ pub(super) async fn snapshot(
     tally: &Tally,
 ) -> Result<Vec<PartitionFiles>> {
     let listings = ListPlan::new(patterns, names).into_listings();
-    let side_by_side = dataset.requests().permits();
+    let side_by_side = dataset.client().permits();
     let mut seen = Seen::default();
     dataset.metrics().fanout(listings.len(), side_by_side);
     let mut listed =

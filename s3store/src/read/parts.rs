@@ -66,8 +66,8 @@ fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 /// 1 GET.
 async fn range(dataset: &Dataset, key: &str, wanted: Range<u64>, tally: &Tally) -> Result<Option<Bytes>> {
-    let permit = dataset.requests().permit(Operation::Get).await?;
-    let body = dataset.requests().get_range(&permit, key, wanted).await;
+    let permit = dataset.client().permit(Operation::Get).await?;
+    let body = dataset.client().get_range(&permit, key, wanted).await;
     let body = body.map_err(|failure| failure.into_error(format!("get {key}")))?;
     tally.bytes(body.as_ref().map_or(0, |body| body.len() as u64));
     Ok(body)

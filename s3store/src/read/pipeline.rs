@@ -117,8 +117,7 @@ impl<X: Send + 'static> Job<X> {
         begun: &Sender<Result<Fetching>>,
     ) -> Result<()> {
         let metrics = self.dataset.metrics();
-        metrics
-            .fanout(partitions.iter().map(|partition| partition.files.len()).sum(), self.dataset.requests().permits());
+        metrics.fanout(partitions.iter().map(|partition| partition.files.len()).sum(), self.dataset.client().permits());
         let reserve = Reserve::new(self.ahead.bytes);
         let sizes = Arc::new(RowSizes::new());
         for partition in partitions {
@@ -279,8 +278,8 @@ impl Download {
     /// The file's bytes: 1 GET. `None` for one that is gone and may be.
     async fn run(self) -> Result<Option<Bytes>> {
         let Self { dataset, file, missing, sizes, tally, watch } = self;
-        let permit = dataset.requests().permit(Operation::Get).await?;
-        let body = dataset.requests().get(&permit, &file.key, sizes.of(&file)).await;
+        let permit = dataset.client().permit(Operation::Get).await?;
+        let body = dataset.client().get(&permit, &file.key, sizes.of(&file)).await;
         drop(permit);
         let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
         watch.moved();

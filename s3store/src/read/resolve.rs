@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
 use crate::pattern::Listing;
-use crate::store::Listed;
+use crate::s3::Listed;
 
 /// A commit must be older than a listing's first page by this, in microseconds of S3's clock, to be taken without
 /// asking which attempt it names: a retry that landed between two pages shows the commit beside another attempt's file.

@@ -119,7 +119,7 @@ impl<T: Record> PartitionStream<T> {
                 Some(Ok(Event::End(key, _))) => {
                     let rows = whole(std::mem::take(&mut self.pieces));
                     if !rows.is_empty() {
-                        return Poll::Ready(Some(Ok(HivePartition { key, rows })));
+                        return Poll::Ready(Some(Ok(HivePartition { partition: key, records: rows })));
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

@@ -18,7 +18,7 @@ use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit a column",
     label = "no column type",
-    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
+    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::column::AsColumn`, or for this field alone \
             with `#[record(with = …)]`",
     note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
             differ between machines, use u64 and i64",
@@ -141,7 +141,7 @@ pub trait ColumnType<E = Plain>: Sized {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit a column",
     label = "no column type",
-    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::AsColumn`, or for this field alone \
+    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::column::AsColumn`, or for this field alone \
             with `#[record(with = …)]`",
     note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
             differ between machines, use u64 and i64",

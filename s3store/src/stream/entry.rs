@@ -32,7 +32,7 @@ pub struct Entry {
     /// `stamped_at` by what encoding and upload took, unless the writer chose it.
     pub inserted_at: DateTime<Utc>,
     /// How many records the data file holds.
-    pub row_count: u64,
+    pub record_count: u64,
 }
 
 /// A page of the change stream.
@@ -77,7 +77,7 @@ pub struct RecordPage<T> {
 /// # async fn example(
 /// #     costs: s3store::Dataset, cost_entries: Vec<s3store::Entry>, usage_entries: Vec<s3store::Entry>,
 /// # ) {
-/// use s3store::partitions_of;
+/// use s3store::stream::partitions_of;
 ///
 /// let usage = partitions_of(&usage_entries);
 /// let common = cost_entries.iter().filter(|entry| usage.contains(entry.partition.as_str()));
@@ -92,10 +92,10 @@ pub fn partitions_of(entries: &[Entry]) -> BTreeSet<&str> {
 pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
     let mut partitions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for entry in entries {
-        let Entry { partition, data_path, row_count, .. } = entry.borrow();
+        let Entry { partition, data_path, record_count, .. } = entry.borrow();
         match partitions.get_mut(partition) {
-            Some(files) => drop(files.insert(data_path.clone(), *row_count)),
-            None => drop(partitions.insert(partition.clone(), BTreeMap::from([(data_path.clone(), *row_count)]))),
+            Some(files) => drop(files.insert(data_path.clone(), *record_count)),
+            None => drop(partitions.insert(partition.clone(), BTreeMap::from([(data_path.clone(), *record_count)]))),
         }
     }
     let file = |(key, rows)| File { key, size: Size::Rows(rows) };
@@ -133,7 +133,7 @@ mod tests {
             ref_path,
             stamped_at: DateTime::UNIX_EPOCH,
             inserted_at: DateTime::UNIX_EPOCH,
-            row_count: 3,
+            record_count: 3,
         }
     }
 

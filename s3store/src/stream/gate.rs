@@ -13,7 +13,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Tally;
-use crate::store::ListFrom;
+use crate::s3::ListFrom;
 
 /// Listed pages that wait for their HEADs.
 const PAGES_AHEAD: usize = 1;
@@ -71,10 +71,10 @@ pub(super) async fn poll(source: &Source, bounds: &Bounds, tally: &Tally) -> Res
             let found = source.dataset.find_commit(&key).await?;
             Ok::<_, Error>((key, found.map(|found| found.meta)))
         });
-        answers.buffer_unordered(source.dataset.requests().permits()).try_collect::<HashMap<_, _>>().await
+        answers.buffer_unordered(source.dataset.client().permits()).try_collect::<HashMap<_, _>>().await
     };
     let (walked, commits) = futures_util::try_join!(list, gate)?;
-    source.dataset.metrics().fanout(commits.len(), source.dataset.requests().permits());
+    source.dataset.metrics().fanout(commits.len(), source.dataset.client().permits());
     tally.commit_head_cache_hits((refs.len() - commits.len()) as u64);
     tally.malformed_refs(walked.malformed);
     let entries = refs.into_iter().filter_map(|found| {
@@ -92,7 +92,7 @@ fn entry(dataset: &Dataset, found: Ref, meta: &CommitMeta) -> Result<Entry> {
     Ok(Entry {
         stamped_at: time(found.micros, "time of a ref")?,
         inserted_at: time(meta.inserted_at_micros, "insertion time")?,
-        row_count: meta.row_count,
+        record_count: meta.record_count,
         offset: Offset::of(found.key.clone()),
         bucket: dataset.bucket().to_owned(),
         partition: found.partition.as_str().to_owned(),

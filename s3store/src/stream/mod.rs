@@ -83,7 +83,7 @@ impl<T: Record> Store<T> {
     /// # ) -> s3store::Result<()> {
     /// let page = store.poll(&stored).limit(100).await?;
     /// for entry in &page.entries {
-    ///     println!("{} has {} records of {}", entry.data_path, entry.row_count, entry.partition);
+    ///     println!("{} has {} records of {}", entry.data_path, entry.record_count, entry.partition);
     /// }
     /// let stored = page.next; // where the next poll goes on
     /// # Ok(())
@@ -154,8 +154,8 @@ impl<T: Record> Store<T> {
     /// #     to: s3store::chrono::DateTime<s3store::chrono::Utc>,
     /// # ) -> s3store::Result<()> {
     /// let entries = store.poll_range(from..to).await?;
-    /// let records: u64 = entries.iter().map(|entry| entry.row_count).sum();
-    /// println!("{records} records in {} partitions", s3store::partitions_of(&entries).len());
+    /// let records: u64 = entries.iter().map(|entry| entry.record_count).sum();
+    /// println!("{records} records in {} partitions", s3store::stream::partitions_of(&entries).len());
     /// # Ok(())
     /// # }
     /// ```

@@ -22,7 +22,7 @@ use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
 use crate::read::parts;
 use crate::record::{ReadLayout, Record, Tuple, View};
-use crate::store::Listed;
+use crate::s3::Listed;
 use crate::write::put_marker;
 
 /// Files that are read side by side.
@@ -60,7 +60,7 @@ pub struct Backfilled {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackfillProgress {
-    /// The partition's key. A backfill that was stopped goes on [`after`](Backfill::after) the last one that was done.
+    /// The partition's key. A backfill that was stopped goes on [`resume_after`](Backfill::resume_after) the last one that was done.
     pub partition: String,
     /// How many partitions are done.
     pub partitions: u64,
@@ -88,13 +88,13 @@ impl<V: View> Backfill<V> {
 
     /// Only data files that landed before this instant, by S3's time of them, in whole seconds: those that were written
     /// before every writer had the view.
-    pub fn until<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
+    pub fn modified_before<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
         self.until = Some(micros_from(&instant));
         self
     }
 
     /// Only partitions whose keys come after this one's, to go on where a backfill was stopped.
-    pub fn after(mut self, partition: impl Into<String>) -> Self {
+    pub fn resume_after(mut self, partition: impl Into<String>) -> Self {
         self.after = Some(partition.into());
         self
     }
@@ -233,7 +233,7 @@ async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout
 /// Puts the markers that are not known to be there.
 async fn put(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut HashSet<String>) -> Result<()> {
     keys.retain(|key| !known.contains(key));
-    dataset.metrics().fanout(keys.len(), dataset.requests().permits());
+    dataset.metrics().fanout(keys.len(), dataset.client().permits());
     if known.len() + keys.len() > MARKERS_KNOWN {
         known.clear();
     }
@@ -241,7 +241,7 @@ async fn put(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut HashSet<
         put_marker(dataset, &key).await?;
         Ok::<_, Error>(key)
     }));
-    let mut landed = puts.buffer_unordered(dataset.requests().permits());
+    let mut landed = puts.buffer_unordered(dataset.client().permits());
     while let Some(key) = landed.try_next().await? {
         known.insert(key);
     }

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::metrics::Method;
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
-use crate::store::ListFrom;
+use crate::s3::ListFrom;
 
 /// Pages between the listings and the consumer.
 const PAGES_READY: usize = 2;
@@ -55,7 +55,7 @@ impl<V: View> Lookup<V> {
             Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
             Err(error) => return drop(out.send(Err(error)).await),
         };
-        let side_by_side = dataset.requests().permits();
+        let side_by_side = dataset.client().permits();
         dataset.metrics().fanout(listings.len(), side_by_side);
         let (dataset, out) = (&dataset, &out);
         let mut listed = stream::iter(listings.into_iter().map(|listing| pages::<V>(dataset, listing, out)))

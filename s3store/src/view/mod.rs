@@ -58,7 +58,7 @@ impl<V: View> ViewReader<V> {
     ///
     /// Patterns are over the record's partitions, as those of [`Store::read`](crate::Store::read). To add a view to
     /// data: first have every writer keep it (`#[record(views(…))]`), then fill in
-    /// [`until`](Backfill::until) the moment when the last of them did.
+    /// [`modified_before`](Backfill::modified_before) the moment when the last of them did.
     ///
     /// Every data file is taken, committed or not, since a commit may come after the listing: what look-ups find is a
     /// superset anyway. Files that are gone are skipped, logged and counted. It may run beside writers, twice, and again

@@ -127,7 +127,7 @@ impl Landed {
             attempt: self.attempt.id,
             ref_micros: micros,
             inserted_at_micros: self.attempt.inserted_at,
-            row_count: self.rows,
+            record_count: self.rows,
         };
         Referenced { attempt: self.attempt, meta }
     }

@@ -13,7 +13,7 @@ use crate::codec::{BATCH_ROWS, Encoder, File};
 use crate::dataset::blocking;
 use crate::error::{Error, ErrorKind, ErrorType, Result};
 use crate::record::{Key, RootRecord};
-use crate::store::md5_hex;
+use crate::s3::md5_hex;
 
 /// Batches between two chances for other tasks of the thread.
 const BATCHES_A_TURN: usize = 4;

@@ -96,7 +96,7 @@ impl<T> ExactSizeIterator for Picked<'_, '_, T> {}
 
 impl<'a, T: RootRecord> Group<'a, T> {
     pub(super) fn partition(&self) -> HivePartition<&'a T> {
-        HivePartition { key: self.key.as_str().to_owned(), rows: self.rows.iter().collect() }
+        HivePartition { partition: self.key.as_str().to_owned(), records: self.rows.iter().collect() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock::micros;
 use crate::dataset::FoundCommit;
 use crate::format::{AttemptId, CommitMeta};
-use crate::store::{Class, Failure};
+use crate::s3::{Class, Failure};
 
 /// Whether a failed PUT of a commit leaves open what lies under its key, so that a HEAD must tell.
 pub(super) fn must_look(failure: &Failure) -> bool {
@@ -56,7 +56,7 @@ mod tests {
             attempt: AttemptId::from_bytes([attempt; 16]),
             ref_micros: 5_000_000,
             inserted_at_micros: 0,
-            row_count: 1,
+            record_count: 1,
         }
     }
 

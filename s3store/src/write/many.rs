@@ -108,13 +108,13 @@ impl<'a, T: RootRecord> Plan<'a, T> {
                 encode::validate(&part.rows, self.inserted_at).await.map_err(WriteError::nothing)?;
             }
         }
-        self.dataset.metrics().fanout(self.parts.len(), self.dataset.requests().permits());
+        self.dataset.metrics().fanout(self.parts.len(), self.dataset.client().permits());
         let mut waiting = self.parts.iter().enumerate();
         let mut begun = FuturesUnordered::new();
         let mut tails = FuturesUnordered::new();
         let mut results = Results::default();
         loop {
-            while results.goes_on() && begun.len() < self.dataset.requests().permits() {
+            while results.goes_on() && begun.len() < self.dataset.client().permits() {
                 let Some((place, part)) = waiting.next() else { break };
                 let step = self.begin(part, tally);
                 begun.push(async move { (place, step.await) });
@@ -144,7 +144,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             && part.mode != Mode::Optimistic
             && let Some(outcome) = protocol::find(&self.dataset, &part.attempt.place).await?
         {
-            tally.committed(outcome.commit.row_count, 0);
+            tally.committed(outcome.commit.record_count, 0);
             return Ok(Step::Found(outcome));
         }
         let file = encode::encode(&part.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;

@@ -65,12 +65,12 @@ impl<T: RootRecord> Store<T> {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn write<'a>(&'a self, records: &'a [T]) -> Write<'a, T> {
-        Write { store: self, records, options: Options::new(self.compression()), tokens: NoToken(()) }
+        Write { store: self, records, options: Options::new(self.default_compression()), tokens: NoToken(()) }
     }
 
     /// Writes records to one partition, whatever their own partition values are. Await the returned builder.
     ///
-    /// `key` is `name=value/name=value`, with the record's partition names in order. The caller vouches that the records
+    /// `partition` is `name=value/name=value`, with the record's partition names in order. The caller vouches that the records
     /// belong there: readers that look for their own partition won't find them elsewhere. No records, no commit:
     /// `None`, and no request.
     ///
@@ -82,9 +82,9 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Requests
     /// As [`write`](Store::write), for one partition.
-    pub fn write_partition<'a>(&'a self, key: impl Into<String>, records: &'a [T]) -> WritePartition<'a, T> {
-        let options = Options::new(self.compression());
-        WritePartition { store: self, key: key.into(), records, options, tokens: NoToken(()) }
+    pub fn write_partition<'a>(&'a self, partition: impl Into<String>, records: &'a [T]) -> WritePartition<'a, T> {
+        let options = Options::new(self.default_compression());
+        WritePartition { store: self, partition: partition.into(), records, options, tokens: NoToken(()) }
     }
 
     /// Groups records by partition, in key order; within one, in their given order. Sends nothing.
@@ -99,7 +99,7 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where a value is one that no key can hold.
-    pub fn partition_key(&self, record: &T) -> Result<String> {
+    pub fn partition_of(&self, record: &T) -> Result<String> {
         let groups = group::group(std::slice::from_ref(record))?;
         Ok(groups.first().map(|group| group.key.as_str().to_owned()).unwrap_or_default())
     }
@@ -163,7 +163,7 @@ pub struct Write<'a, T, K = NoToken> {
 #[must_use = "nothing is written until it is awaited"]
 pub struct WritePartition<'a, T, K = NoToken> {
     store: &'a Store<T>,
-    key: String,
+    partition: String,
     records: &'a [T],
     options: Options,
     tokens: K,
@@ -259,7 +259,7 @@ macro_rules! write_builder {
 }
 
 write_builder!(Write { store, records, options });
-write_builder!(WritePartition { store, key, records, options });
+write_builder!(WritePartition { store, partition, records, options });
 
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> Write<'a, T, K> {
     fn call(&self) -> Call {
@@ -291,8 +291,8 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a> WritePartition<'a, T, K> {
 
     /// The whole write, as a part of a call.
     async fn run(self, tally: &Arc<Tally>) -> Result<Option<Commit>, CommitError> {
-        let Self { store, key, records, options, mut tokens } = self;
-        let key = PartitionKey::parse(&key, T::description().partition)?;
+        let Self { store, partition, records, options, mut tokens } = self;
+        let key = PartitionKey::parse(&partition, T::description().partition)?;
         let groups = match records {
             [] => Vec::new(),
             records => vec![Group { key, rows: Rows::all(records) }],

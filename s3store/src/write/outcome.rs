@@ -29,7 +29,7 @@ pub struct Commit {
     /// as in the file's insertion time column.
     pub inserted_at: DateTime<Utc>,
     /// How many records the data file holds.
-    pub row_count: u64,
+    pub record_count: u64,
 }
 
 impl Commit {
@@ -43,7 +43,7 @@ impl Commit {
             data_path: prefix.data_key(partition, token, meta.attempt)?,
             ref_path,
             inserted_at: time(meta.inserted_at_micros)?,
-            row_count: meta.row_count,
+            record_count: meta.record_count,
         })
     }
 }
@@ -103,7 +103,7 @@ pub enum CommitError {
     /// Nothing was committed, and nothing of this attempt ever will be.
     NotCommitted(Error),
     /// The records are durable and in every snapshot, but the commit took longer than the dataset's commit timeout:
-    /// readers of the change stream may have passed its place. [`restamp`](crate::Store::restamp) brings it back.
+    /// readers of the change stream may have passed its place. [`restamp`](crate::Dataset::restamp) brings it back.
     Late(Box<Commit>),
     /// See [`Unknown`].
     Unknown(Box<Unknown>),

@@ -14,7 +14,7 @@ use super::outcome::{Commit, CommitError};
 use crate::dataset::{Dataset, FoundCommit, Proven, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Operation, Tally};
-use crate::store::{Class, Failure, Permit, Put, Strictly};
+use crate::s3::{Class, Failure, Permit, Put, Strictly};
 
 /// The least deadline of a ref's or commit's try, however short the commit timeout: better late than unknown.
 const LEAST_TAIL_DEADLINE: Duration = Duration::from_secs(1);
@@ -68,7 +68,7 @@ pub(super) async fn land(dataset: &Dataset, prepared: Prepared, markers: &PartMa
 }
 
 async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
-    let requests = dataset.requests();
+    let requests = dataset.client();
     let permit = requests.permit(Operation::Put).await?;
     let DataFile { body, md5 } = prepared.file();
     let put = Put::digested(prepared.data_key(), body.clone(), md5);
@@ -78,11 +78,11 @@ async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
 
 /// 1 PUT for each marker that no other partition of the write has put.
 async fn put_markers(dataset: &Dataset, markers: &PartMarkers) -> Result<()> {
-    dataset.metrics().fanout(markers.0.len(), dataset.requests().permits());
+    dataset.metrics().fanout(markers.0.len(), dataset.client().permits());
     let mut waiting = markers.0.iter();
     let mut under_way = FuturesUnordered::new();
     loop {
-        while under_way.len() < dataset.requests().permits() {
+        while under_way.len() < dataset.client().permits() {
             let Some((key, landing)) = waiting.next() else { break };
             under_way.push(landing.get_or_try_init(|| put_marker(dataset, key)));
         }
@@ -95,15 +95,15 @@ async fn put_markers(dataset: &Dataset, markers: &PartMarkers) -> Result<()> {
 
 /// 1 PUT.
 pub(crate) async fn put_marker(dataset: &Dataset, key: &str) -> Result<()> {
-    let permit = dataset.requests().permit(Operation::Put).await?;
-    let put = dataset.requests().put(&permit, &Put::new(key, bytes::Bytes::new())).await;
+    let permit = dataset.client().permit(Operation::Put).await?;
+    let put = dataset.client().put(&permit, &Put::new(key, bytes::Bytes::new())).await;
     put.map_err(|failure| failure.into_error(format!("put marker {key}")))
 }
 
 /// Steps 5 to 7, to their end. To be run in a task of its own.
 async fn commit(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) -> Result<Outcome, CommitError> {
     // One permit for ref and commit: between them nothing waits, least of all behind other data files.
-    let permit = dataset.requests().permit(Operation::Put).await?;
+    let permit = dataset.client().permit(Operation::Put).await?;
     dataset.check_clock()?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
@@ -122,10 +122,10 @@ async fn commit(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) ->
         if mode == Mode::Optimistic {
             dataset.metrics().optimistic_collision();
         }
-        tally.committed(found.meta.row_count, 0);
+        tally.committed(found.meta.record_count, 0);
         return Ok(outcome(dataset, &referenced.attempt().place, found)?);
     }
-    tally.committed(referenced.meta().row_count, bytes);
+    tally.committed(referenced.meta().record_count, bytes);
     if late {
         dataset.metrics().commit_after_timeout();
     }
@@ -139,7 +139,7 @@ async fn commit(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) ->
 /// Step 5: 1 PUT.
 pub(super) async fn put_ref(dataset: &Dataset, permit: &Permit, key: &str) -> Result<()> {
     let put = tail_put(dataset, key);
-    let put = dataset.requests().put(permit, &put).await;
+    let put = dataset.client().put(permit, &put).await;
     put.map_err(|failure| failure.into_error(format!("put ref {key}")))
 }
 
@@ -158,7 +158,7 @@ async fn put_commit(
 ) -> Result<Committed, CommitError> {
     let key = referenced.attempt().place.commit_key();
     let strictly = if mode == Mode::Optimistic { Strictly::Yes } else { Strictly::No };
-    let Err(failure) = dataset.requests().put_new(permit, &commit_put(dataset, referenced), strictly).await else {
+    let Err(failure) = dataset.client().put_new(permit, &commit_put(dataset, referenced), strictly).await else {
         return Ok(Committed::Ours);
     };
     if mode == Mode::Optimistic && failure.class == Class::NotImplemented {
@@ -184,7 +184,7 @@ async fn put_commit(
 
 /// Puts a commit of ours once more, conditionally and with the same metadata: the backend must refuse it.
 async fn prove(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
-    match dataset.requests().put_new(permit, &commit_put(dataset, referenced), Strictly::Yes).await {
+    match dataset.client().put_new(permit, &commit_put(dataset, referenced), Strictly::Yes).await {
         Ok(()) => dataset.proof().record(Proven::Ignored),
         Err(failure) => match failure.class {
             Class::Precondition | Class::Forbidden => dataset.proof().record(Proven::Enforced),
@@ -202,7 +202,7 @@ fn commit_put<'a>(dataset: &Dataset, referenced: &'a Referenced) -> Put<'a> {
 /// An empty object of the write's tail, with its deadline: at most a quarter of the commit timeout a try.
 fn tail_put<'a>(dataset: &Dataset, key: &'a str) -> Put<'a> {
     let deadline = (dataset.commit_timeout() / 4).max(LEAST_TAIL_DEADLINE);
-    let try_deadline = Some(deadline.min(dataset.requests().try_deadline()));
+    let try_deadline = Some(deadline.min(dataset.client().try_deadline()));
     Put { try_deadline, ..Put::new(key, bytes::Bytes::new()) }
 }
 

@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
 use crate::metrics::{Method, Operation, Tally};
 use crate::record::RootRecord;
-use crate::store::pause_after;
+use crate::s3::pause_after;
 
 /// From this try on the pauses are the longest that requests make.
 const LONGEST_PAUSE_AFTER: u32 = 4;
@@ -59,22 +59,6 @@ impl Dataset {
     }
 }
 
-impl<T: RootRecord> Store<T> {
-    /// [`Dataset::restamp`].
-    ///
-    /// # Errors
-    /// As [`Dataset::restamp`].
-    ///
-    /// # Cancel safety
-    /// As [`Dataset::restamp`].
-    ///
-    /// # Requests
-    /// 1 PUT.
-    pub async fn restamp(&self, commit: &Commit) -> Result<Commit, CommitError> {
-        self.dataset().restamp(commit).await
-    }
-}
-
 /// That a commit is of this dataset, and its parts agree.
 fn check(prefix: &Prefix, commit: &Commit) -> Result<RefName> {
     let foreign = |path: &str| {
@@ -100,7 +84,7 @@ async fn put_again(dataset: &Dataset, commit: &Commit) -> Result<Commit, CommitE
 }
 
 async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
-    let permit = dataset.requests().permit(Operation::Put).await?;
+    let permit = dataset.client().permit(Operation::Put).await?;
     dataset.check_clock()?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();

@@ -51,7 +51,7 @@ where
     fn token(&mut self, partition: &dyn Fn() -> HivePartition<&'a T>) -> Result<Option<String>> {
         let partition = partition();
         (self.0)(&partition).into_token().map(Some).map_err(|error| {
-            let message = format!("the token function failed for partition {}", partition.key);
+            let message = format!("the token function failed for partition {}", partition.partition);
             Error::new(ErrorKind::InvalidInput, message).with_source(error)
         })
     }

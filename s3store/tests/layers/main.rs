@@ -13,7 +13,7 @@ use source::{Module, Reference};
 
 /// Lowest first. A module uses only what stands before it.
 const LAYERS: [&str; 17] = [
-    "error", "clock", "ids", "metrics", "format", "pattern", "record", "codec", "merge", "store", "dataset", "write",
+    "error", "clock", "ids", "metrics", "format", "pattern", "record", "codec", "merge", "s3", "dataset", "write",
     "read", "stream", "doctor", "view", "testing",
 ];
 

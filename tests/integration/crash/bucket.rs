@@ -51,7 +51,7 @@ impl Named {
             && entry.partition == *partition
             && entry.data_path == *data_path
             && entry.inserted_at.timestamp_micros() == *inserted_at
-            && entry.row_count == *rows
+            && entry.record_count == *rows
     }
 }
 
@@ -60,5 +60,5 @@ pub(super) fn is_of(entry: &Entry, commit: &Commit) -> bool {
     entry.data_path == commit.data_path
         && entry.partition == commit.partition
         && entry.inserted_at == commit.inserted_at
-        && entry.row_count == commit.row_count
+        && entry.record_count == commit.record_count
 }

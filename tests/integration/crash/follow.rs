@@ -122,7 +122,7 @@ async fn judge(poller: &Poller, s3: &S3, tales: &[Tale], name: &str) -> (Vec<&'s
         keep(tale, &seen, s3, name);
     }
     let listed: Vec<Commit> = {
-        let report = poller.dataset.doctor(..).without_row_counts().await.unwrap();
+        let report = poller.dataset.doctor(..).without_record_counts().await.unwrap();
         report.findings.iter().filter_map(|finding| finding.to_restamp().cloned()).collect()
     };
     let mut missed_told = Vec::new();

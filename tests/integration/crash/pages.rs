@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use s3store::Clock;
 use s3store::testing::{Fault, Operation};
-use s3store::{Clock, Store};
 
 use super::case::{Case, FollowUp, Landing};
 use super::in_paused_time;
@@ -109,7 +109,7 @@ async fn meet(case: &Case, cut: Cut) -> bool {
     };
     s3.inject(Fault::on(Operation::List).skip(cut.pages).call_after(hook));
     s3.clear_requests();
-    let records = Store::<Event>::new(&other).read_all().await.unwrap();
+    let records = other.store::<Event>().read_all().await.unwrap();
     let pages = world.count(Operation::List);
     let again = retried.lock().unwrap().take().unwrap();
     assert!(again.iter().all(|(_, told)| told.commit().is_some()), "{name}: {again:?}");

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use s3store::stream::Page;
 use s3store::testing::{Fault, S3};
-use s3store::{Clock, Dataset, Entry, Offset, Page, Store};
+use s3store::{Clock, Dataset, Entry, Offset, Store};
 use tokio::sync::Mutex;
 
 use super::bucket::{Refs, refs};
@@ -50,7 +51,7 @@ pub(super) struct Seen {
 impl Poller {
     pub(super) async fn of(world: &Virtual, clocks: Clocks, leap: Option<(Leap, usize)>) -> Arc<Self> {
         let dataset = world.process(POLLER).await;
-        let store = Store::new(&dataset);
+        let store = dataset.store();
         let (s3, clock) = (world.s3.clone(), world.clock.clone());
         assert_eq!(dataset.settle_window(), COMMIT_TIMEOUT + SKEW);
         Arc::new(Self { dataset, store, s3, clock, clocks, leap, state: Mutex::default() })

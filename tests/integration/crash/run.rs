@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use s3store::testing::{Answer, Fault, Operation, Request};
-use s3store::{Clock, Commit, Dataset, StampedCommit, Store, Unknown, WriteError};
+use s3store::write::{StampedCommit, Unknown};
+use s3store::{Clock, Commit, Dataset, WriteError};
 
 use super::case::{Case, FollowUp, Landing};
 use super::shape::{Shape, Way};
@@ -104,7 +105,7 @@ pub(super) async fn stage_on(shape: Shape, world: Virtual, clock: Clock) -> Stag
 /// A first optimistic write, of which nothing stays but what the process has learnt.
 async fn prove(world: &Virtual, dataset: &Dataset) {
     let records = Event::of(&["proof"], 1);
-    Store::<Event>::new(dataset).write(&records).token("proof").optimistic_commit().await.unwrap();
+    dataset.store::<Event>().write(&records).token("proof").optimistic_commit().await.unwrap();
     for key in world.keys_with("part=proof") {
         world.s3.remove_object(BUCKET, &key);
     }
@@ -177,7 +178,7 @@ pub(super) async fn run(case: Case) -> Ended {
     }
     for (partition, told) in &told {
         if let Told::Unknown(unknown) = told {
-            let found = Store::<Event>::new(&other).lookup_commit(partition, &unknown.token).await.unwrap();
+            let found = other.store::<Event>().lookup_commit(partition, &unknown.token).await.unwrap();
             let ours = found.is_some_and(|commit| commit.data_path == unknown.data_path);
             assert_eq!(ours, watch.is_committed(partition, FIRST_TIME), "{name}");
         }
@@ -251,9 +252,9 @@ async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str)
 /// A write of all records, and what it tells about each partition.
 pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
     let records = Event::of(shape.names(), RECORDS);
-    let mut store = Store::<Event>::new(&dataset);
+    let mut store = dataset.store::<Event>();
     if shape.views {
-        store = store.with_view::<Parts>().unwrap();
+        store = store.add_view::<Parts>().unwrap();
     }
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
     let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };

@@ -35,7 +35,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(s3: &S3, reader: &Dataset) -> Self {
-        let reader = Store::new(reader);
+        let reader = reader.store();
         let (commits, seen) = (BTreeMap::new(), Vec::new());
         Self { s3: s3.clone(), reader, commits, seen, reported: Vec::new(), dead: Vec::new(), views: false }
     }

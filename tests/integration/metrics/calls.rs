@@ -64,7 +64,7 @@ const METHODS: [&str; 16] = [
 async fn each_method_counts_under_its_name_alone() {
     for method in METHODS {
         let (world, meter) = (Virtual::new(), Meter::new());
-        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        let store = measured(&world, &meter).await.store::<Event>();
         call(method, &store).await.unwrap();
         let collected = meter.collect();
         let expected = [format!("method={method},outcome=success → 1"), "method=open,outcome=success → 1".into()];
@@ -81,7 +81,7 @@ async fn each_method_counts_under_its_name_alone() {
 async fn errors_and_cancels_are_told_apart() {
     for method in METHODS {
         let (world, meter) = (Virtual::new(), Meter::new());
-        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        let store = measured(&world, &meter).await.store::<Event>();
         world.s3.inject(Fault::any().always().fail(403, "AccessDenied"));
         call(method, &store).await.unwrap_err();
         let of = [("s3store.method", method), ("s3store.outcome", "error"), ("error.type", "client")];
@@ -104,7 +104,7 @@ async fn errors_and_cancels_are_told_apart() {
 #[tokio::test(start_paused = true)]
 async fn a_call_is_in_flight_until_it_ends() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let mut records = store.read_all().stream();
     assert_eq!(meter.collect().moved(IN_FLIGHT), Vec::<String>::new(), "nothing is asked for yet");
@@ -124,9 +124,9 @@ async fn a_call_is_in_flight_until_it_ends() {
 #[tokio::test(start_paused = true)]
 async fn entries_are_read_under_names_of_their_own() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
-    let entries = Store::<Event>::new(&world.settled().await).poll(&Offset::START).await.unwrap().entries;
+    let entries = world.settled().await.store::<Event>().poll(&Offset::START).await.unwrap().entries;
     let _ = store.read_entries(&entries).await.unwrap();
     let _: Vec<_> = store.read_entries(&entries).stream().try_collect().await.unwrap();
     let _: Vec<_> = store.read_entries(&entries).partitions().try_collect().await.unwrap();
@@ -158,7 +158,7 @@ async fn initialising_and_opening_count() {
 async fn a_follower_is_one_call_and_its_polls_are_others() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset: Dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     let mut pages = store.follow(&Offset::START).records();
     assert_eq!(pages.try_next().await.unwrap().unwrap().records.len(), 1);

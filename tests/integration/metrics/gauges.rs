@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, Operation};
-use s3store::{ClockGuard, Dataset, Offset, Store};
+use s3store::{Dataset, Offset};
 
 use super::measured;
 use super::meter::Meter;
@@ -35,7 +36,7 @@ async fn the_clock_s_skew_is_what_is_certain_of_it() {
 async fn a_follower_lags_by_what_it_was_not_given() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let lag = || meter.collect().points(LAG, &[]).iter().map(|point| point.value).collect::<Vec<_>>();
     assert_eq!(lag(), [0.0; 0], "without a follower there is none");
 
@@ -87,7 +88,7 @@ async fn a_follower_lags_by_what_it_was_not_given() {
 async fn a_follower_that_never_gets_an_answer_lags_from_the_start() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     world.s3.inject(Fault::on(Operation::List).always().hang());
     let mut pages = store.follow(&Offset::START).entries();
     assert!(within(Duration::from_secs(300), pages.try_next()).await.is_none());
@@ -100,7 +101,7 @@ async fn datasets_are_told_apart() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let init = |prefix| meter.on(world.options()).init(world.s3.client(), BUCKET, prefix);
     let (one, two) = (init("one").await.unwrap().into_dataset(), init("two").await.unwrap().into_dataset());
-    Store::<Event>::new(&one).write(&Event::of(&["a"], 7)).await.unwrap();
+    one.store::<Event>().write(&Event::of(&["a"], 7)).await.unwrap();
     let collected = meter.collect();
     for name in ["s3store.target.limit", SKEW] {
         for prefix in ["one", "two"] {

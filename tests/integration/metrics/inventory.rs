@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use s3store::Store;
 use s3store::testing::{Instrument, InstrumentKind, instruments};
 
 use super::meter::Meter;
@@ -99,7 +98,7 @@ fn the_instruments_are_those_of_the_inventory() {
 #[tokio::test(start_paused = true)]
 async fn what_is_collected_is_what_the_table_says() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 10)).token("a-token").await.unwrap();
     store.read_all().await.unwrap();
     let collected = meter.collect();
@@ -125,7 +124,7 @@ async fn what_is_collected_is_what_the_table_says() {
 #[tokio::test(start_paused = true)]
 async fn the_level_is_left_out_where_none_is_asked_for() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let options = world.options().consistency(s3store::Consistency::BucketDefault);
+    let options = world.options().consistency(s3store::dataset::Consistency::BucketDefault);
     measured_with(&world, &meter, options).await;
     let collected = meter.collect();
     let points = collected.points("s3store.s3.request.count", &[]);

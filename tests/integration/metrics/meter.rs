@@ -8,7 +8,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Histogram, Metric, MetricData, ResourceMetrics};
 use opentelemetry_sdk::metrics::reader::MetricReader;
 use opentelemetry_sdk::metrics::{InstrumentKind as Kind, ManualReader, Pipeline, SdkMeterProvider, Temporality};
-use s3store::DatasetOptions;
+use s3store::dataset::DatasetOptions;
 use s3store::testing::InstrumentKind;
 
 /// Attributes by their names.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use s3store::Offset;
 use s3store::testing::{Fault, Operation};
-use s3store::{Offset, Store};
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
@@ -22,7 +22,7 @@ fn read(collected: &Collected, method: &str) -> [(u64, f64); 4] {
 #[tokio::test(start_paused = true)]
 async fn a_read_counts_files_and_what_came_out() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Item>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Item>();
     // Two versions of one entity: two records in files, one that comes out.
     let item = |part, version| Item::new(part, 1, version, "");
     store.write(&[item("a", 1), item("b", 1)]).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_read_counts_files_and_what_came_out() {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_is_dropped_counts_what_it_got() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
     world.s3.inject(Fault::on(Operation::Get).key_contains("part=b").hang());
     let mut records = store.read_all().stream();
@@ -57,7 +57,7 @@ async fn a_read_that_is_dropped_counts_what_it_got() {
 #[tokio::test(start_paused = true)]
 async fn missing_files_and_malformed_refs_are_counted_by_the_method_that_met_them() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
     let client = world.s3.client();
     client.delete_object().bucket(BUCKET).key(&commits[0].data_path).send().await.unwrap();
@@ -87,7 +87,7 @@ async fn missing_files_and_malformed_refs_are_counted_by_the_method_that_met_the
 async fn a_backfill_counts_files_and_skips_missing_ones() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
     let gone = commits[0].data_path.clone();
     let client = world.s3.client();
@@ -107,20 +107,20 @@ async fn a_backfill_counts_files_and_skips_missing_ones() {
 async fn heads_of_commits_by_who_asks() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let records = Event::of(&["a"], 1);
     let commit = store.write_partition("part=a", &records).token("t").await.unwrap().unwrap();
     // One more ref of the same commit, and a commit of another token.
-    store.restamp(&commit).await.unwrap();
+    store.dataset().restamp(&commit).await.unwrap();
     pass(Duration::from_millis(1)).await;
-    store.restamp(&commit).await.unwrap();
+    store.dataset().restamp(&commit).await.unwrap();
     store.write(&records).await.unwrap();
     pass(Duration::from_secs(60)).await;
     store.lookup_commit("part=a", "t").await.unwrap();
     store.poll(&Offset::START).await.unwrap();
     store.poll_range(..).await.unwrap();
     store.read_all().await.unwrap();
-    dataset.doctor(..).without_row_counts().await.unwrap();
+    dataset.doctor(..).without_record_counts().await.unwrap();
     let collected = meter.collect();
     let refs = world.keys_with("_ref/").len() as f64;
     assert_eq!(
@@ -148,12 +148,12 @@ async fn waits_for_a_slow_consumer() {
     // With no room ahead, each waits for the one before it to be consumed; with room for more, none.
     for (ahead, waits) in [(0, true), (10, false)] {
         let (world, meter) = (Virtual::new(), Meter::new());
-        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        let store = measured(&world, &meter).await.store::<Event>();
         store.write(&Event::of(&["a", "b", "c", "d"], 1)).await.unwrap();
         let mut partitions = store.read_all().read_ahead_partitions(ahead).partitions();
         let mut rows = 0;
         while let Some(partition) = partitions.try_next().await.unwrap() {
-            rows += partition.rows.len();
+            rows += partition.records.len();
             pass(Duration::from_secs(2)).await;
         }
         assert_eq!(rows, 4);
@@ -169,7 +169,7 @@ async fn waits_for_a_slow_consumer() {
 #[tokio::test(start_paused = true)]
 async fn waits_for_memory() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b", "c"], 1)).await.unwrap();
     // Each partition takes all of it.
     let mut records = store.read_all().read_ahead_bytes(1).read_ahead_partitions(10).stream();
@@ -186,7 +186,7 @@ async fn waits_for_memory() {
 #[tokio::test(start_paused = true)]
 async fn the_decoding_of_a_partition_is_without_the_waits() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 100_000)).await.unwrap();
     let mut records = store.read_all().stream();
     while records.try_next().await.unwrap().is_some() {}
@@ -204,7 +204,7 @@ async fn the_decoding_of_a_partition_is_without_the_waits() {
 async fn a_read_that_stands_still_is_counted_at_each_look() {
     const STALLS: &str = "s3store.read.iter.stall.count";
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     // No answer for three tries of 30 s.
     world.s3.inject(Fault::on(Operation::Get).key_contains("part=b").times(3).hang());
@@ -221,7 +221,7 @@ async fn a_read_that_stands_still_is_counted_at_each_look() {
 
     // A consumer that doesn't come stalls a read, too; a read that moves is none.
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     let parts: Vec<String> = (0..20).map(|part| format!("p{part}")).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     store.write(&Event::of(&parts, 1)).await.unwrap();

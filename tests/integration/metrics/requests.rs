@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use s3store::Offset;
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{Offset, Store};
 
 use super::meter::Meter;
 use super::{measured, measured_with};
@@ -16,7 +16,7 @@ const DURATION: &str = "s3store.s3.request.duration";
 #[tokio::test(start_paused = true)]
 async fn each_operation_counts_as_itself() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 3)).token("t").await.unwrap();
     pass(Duration::from_secs(60)).await;
     assert_eq!(store.read_all().await.unwrap().len(), 3);
@@ -69,7 +69,7 @@ async fn failures_are_told_apart() {
     ];
     for (error, tries, fault) in cases {
         let (world, meter) = (Virtual::new(), Meter::new());
-        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        let store = measured(&world, &meter).await.store::<Event>();
         world.s3.inject(fault(Fault::on(Operation::List).always()));
         store.read_all().await.unwrap_err();
         let collected = meter.collect();
@@ -95,7 +95,7 @@ async fn failures_are_told_apart() {
 async fn a_success_tells_how_many_tries_it_took() {
     for failures in 0..5 {
         let (world, meter) = (Virtual::new(), Meter::new());
-        let store = Store::<Event>::new(&measured(&world, &meter).await);
+        let store = measured(&world, &meter).await.store::<Event>();
         world.s3.inject(Fault::on(Operation::List).times(failures).fail(503, "SlowDown"));
         store.read_all().await.unwrap();
         let attempts = (failures + 1).to_string();
@@ -113,7 +113,7 @@ async fn a_success_tells_how_many_tries_it_took() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_dropped_is_canceled() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(Fault::on(Operation::List).hang());
     assert!(within(Duration::from_secs(1), store.poll(&Offset::START).into_future()).await.is_none());
     let collected = meter.collect();
@@ -127,7 +127,7 @@ async fn a_request_that_is_dropped_is_canceled() {
 async fn permits_are_counted_awaited_and_given_up() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured_with(&world, &meter, world.options().max_inflight_requests(1)).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let collected = meter.collect();
     assert_eq!(collected.sum("s3store.target.limit", &[]), 1.0);
     // `open` asks for two objects at once: one of them waited, for no time.
@@ -176,7 +176,7 @@ async fn permits_are_counted_awaited_and_given_up() {
 async fn fan_outs_tell_their_items_and_workers() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured_with(&world, &meter, world.options().max_inflight_requests(4)).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     let parts: Vec<String> = (0..10).map(|part| format!("p{part}")).collect();
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     store.write(&Event::of(&parts, 1)).await.unwrap();

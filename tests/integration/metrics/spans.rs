@@ -5,8 +5,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use s3store::Offset;
 use s3store::testing::{Fault, Operation};
-use s3store::{Offset, Store};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event as Logged, Level, Metadata, Subscriber};
@@ -135,7 +135,7 @@ fn requests(kept: &Kept) -> Vec<String> {
 async fn a_span_for_each_call_and_each_request_within_it() {
     let (kept, _guard) = Kept::begin(Level::INFO);
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     kept.clear();
 
     store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").await.unwrap();
@@ -193,7 +193,7 @@ async fn a_span_for_each_call_and_each_request_within_it() {
 async fn tries_and_how_it_ended() {
     let (kept, _guard) = Kept::begin(Level::DEBUG);
     let world = Virtual::new();
-    let store = Store::<Event>::new(&world.dataset().await);
+    let store = world.dataset().await.store::<Event>();
     kept.clear();
     world.s3.inject(Fault::on(Operation::List).times(2).fail(503, "SlowDown"));
     store.read_all().await.unwrap();
@@ -218,7 +218,7 @@ async fn keys_are_for_debugging_and_secrets_for_nobody() {
     for level in [Level::INFO, Level::DEBUG, Level::TRACE] {
         let (kept, _guard) = Kept::begin(level);
         let world = Virtual::new();
-        let store = Store::<Event>::new(&world.dataset().await);
+        let store = world.dataset().await.store::<Event>();
         kept.clear();
         let record = Event::new("the-partition", 4_711_471_147);
         store.write(&[record]).token("the-token").await.unwrap();

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use s3store::CommitError;
 use s3store::testing::{Fault, FaultBuilder, Operation};
-use s3store::{CommitError, Store};
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
@@ -30,7 +30,7 @@ fn written(collected: &Collected, method: &str) -> [(u64, f64); 3] {
 #[tokio::test(start_paused = true)]
 async fn a_write_counts_once_with_all_its_partitions() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b", "c"], 5)).await.unwrap();
     let all = bytes(&world);
     assert_eq!(written(&meter.collect(), "write"), [(1, 15.0), (1, 3.0), (1, all)]);
@@ -49,7 +49,7 @@ async fn a_write_counts_once_with_all_its_partitions() {
 #[tokio::test(start_paused = true)]
 async fn a_commit_that_was_there_counts_its_rows_and_no_bytes() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     let records = Event::of(&["a", "b"], 4);
     store.write(&records).token("t").await.unwrap();
     let once = bytes(&world);
@@ -60,7 +60,7 @@ async fn a_commit_that_was_there_counts_its_rows_and_no_bytes() {
 #[tokio::test(start_paused = true)]
 async fn of_a_write_that_failed_what_landed_counts() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     // `b` fails once `a` has landed.
     world.s3.inject(
         put(".parquet")
@@ -83,7 +83,7 @@ async fn of_a_write_that_failed_what_landed_counts() {
 async fn a_commit_that_outlives_its_caller_counts() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
-    let store = Store::<Event>::new(&dataset);
+    let store = dataset.store::<Event>();
     world.s3.inject(put(".commit").delay(Duration::from_secs(2)));
     let records = Event::of(&["a"], 3);
     assert!(within(Duration::from_secs(1), store.write(&records).into_future()).await.is_none());
@@ -101,7 +101,7 @@ async fn a_commit_that_outlives_its_caller_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_is_dropped_before_it_landed_counts_nothing() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".parquet").hang());
     let records = Event::of(&["a"], 3);
     assert!(within(Duration::from_secs(1), store.write(&records).into_future()).await.is_none());
@@ -113,7 +113,7 @@ async fn a_write_that_is_dropped_before_it_landed_counts_nothing() {
 #[tokio::test(start_paused = true)]
 async fn late_commits_and_restamps() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
     let error = store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").await.unwrap_err();
     assert!(matches!(error, CommitError::Late(_)), "{error:?}");
@@ -125,7 +125,7 @@ async fn late_commits_and_restamps() {
     let call = [("s3store.method", "write_with_key"), ("s3store.outcome", "error"), ("error.type", "other")];
     assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
 
-    store.restamp(error.commit().unwrap()).await.unwrap();
+    store.dataset().restamp(error.commit().unwrap()).await.unwrap();
     let collected = meter.collect();
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 1.0));
     let call = [("s3store.method", "restamp_ref"), ("s3store.outcome", "success")];
@@ -133,14 +133,14 @@ async fn late_commits_and_restamps() {
 
     // A ref that did not land is none.
     world.s3.inject(put(".ref").always().fail(403, "AccessDenied"));
-    store.restamp(error.commit().unwrap()).await.unwrap_err();
+    store.dataset().restamp(error.commit().unwrap()).await.unwrap_err();
     assert_eq!(meter.collect().sum(RESTAMPS, &[]), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
     store.write(&Event::of(&["a"], 3)).restamp_late(3).await.unwrap();
     world.s3.inject(put(".commit").times(4).hang());
@@ -177,7 +177,7 @@ async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
 #[tokio::test(start_paused = true)]
 async fn unknown_outcomes() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").always().drop_connection());
     let error = store.write_partition("part=a", &Event::of(&["a"], 3)).await.unwrap_err();
     assert!(matches!(error, CommitError::Unknown(_)), "{error:?}");
@@ -196,7 +196,7 @@ async fn unknown_outcomes() {
 #[tokio::test(start_paused = true)]
 async fn optimistic_commits_that_collide() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     let records = Event::of(&["a"], 3);
     // The first proves what the backend enforces: its second PUT is refused, which is no collision.
     store.write(&records).token("first").optimistic_commit().await.unwrap();
@@ -214,7 +214,7 @@ async fn optimistic_commits_that_collide() {
 #[tokio::test(start_paused = true)]
 async fn tails_are_counted_while_they_are_under_way() {
     let (world, meter) = (Virtual::new(), Meter::new());
-    let store = Store::<Event>::new(&measured(&world, &meter).await);
+    let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".ref").times(2).delay(Duration::from_secs(1)));
     let records = Event::of(&["a", "b"], 1);
     let writing = tokio::spawn({

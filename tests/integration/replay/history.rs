@@ -57,7 +57,7 @@ pub struct History {
 impl History {
     pub async fn new(world: &Virtual, seed: u64) -> Self {
         world.dataset().await;
-        let writers = [Store::new(&world.process("one").await), Store::new(&world.process("two").await)];
+        let writers = [world.process("one").await.store(), world.process("two").await.store()];
         let world = Virtual { s3: world.s3.clone(), clock: world.clock.clone() };
         let (written, told) = (Written::new(), BTreeMap::new());
         let random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
@@ -148,7 +148,7 @@ impl History {
         let place = usize::try_from(self.draw(self.commits.len())).unwrap();
         let commit = self.commits[place].clone();
         let before = self.told.len();
-        let again = self.writers[0].restamp(&commit).await;
+        let again = self.writers[0].dataset().restamp(&commit).await;
         let first = format!("{:016}", commit.inserted_at.timestamp_micros());
         if !commit.ref_path.contains(&first) && self.counts.contains_key("restamped") {
             self.count("restamped twice");

@@ -15,7 +15,7 @@ pub struct Expected {
     pub data_path: String,
     pub stamped_at: i64,
     pub inserted_at: i64,
-    pub row_count: u64,
+    pub record_count: u64,
 }
 
 impl Expected {
@@ -27,7 +27,7 @@ impl Expected {
             data_path: entry.data_path.clone(),
             stamped_at: entry.stamped_at.timestamp_micros(),
             inserted_at: entry.inserted_at.timestamp_micros(),
-            row_count: entry.row_count,
+            record_count: entry.record_count,
         }
     }
 }
@@ -107,7 +107,7 @@ fn read_ref(world: &Virtual, key: String) -> Ref {
         partition,
         stamped_at: micros,
         inserted_at: commit.metadata["insertedat"].parse().unwrap(),
-        row_count: commit.metadata["rowcount"].parse().unwrap(),
+        record_count: commit.metadata["rowcount"].parse().unwrap(),
     });
     Ref { key, micros: Some(micros), entry }
 }

@@ -154,6 +154,6 @@ fn names_of_the_prelude_may_mean_something_else() {
     use ::s3store::Record;
     let _ = Cost::partitions().day("2026-03-17").currency(Currency::Eur);
     let _ = <ByState as ::s3store::View>::patterns().state(State::Open).row("a".."b");
-    let _ = <BySku as ::s3store::View>::patterns().sku(::s3store::prefix("a"));
+    let _ = <BySku as ::s3store::View>::patterns().sku(::s3store::pattern::prefix("a"));
     let _ = Narrow::partitions().day("2026-03-01".."2026-04-01");
 }

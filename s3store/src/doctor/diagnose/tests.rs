@@ -34,7 +34,7 @@ fn found(objects: &[Listed]) -> Vec<String> {
     seen.add_data(&prefix, data);
     for (place, key) in seen.questions(&prefix, SCOPE) {
         let attempt = AttemptId::parse(ATTEMPT).unwrap();
-        let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, row_count: 3 };
+        let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, record_count: 3 };
         diagnosis.add(&prefix, &seen, &place, key.map(|_| meta), SCOPE).unwrap();
     }
     let word = |finding: &Finding| finding.to_string().split(':').next().unwrap().to_owned();

@@ -54,7 +54,7 @@ fn a_fresh_commit_is_asked_unless_the_token_is_the_attempt() {
     let (prefix, mut seen) = seen(vec![file("p=1", "t", 1), commit("p=1", "t", NOW - 4_000_000)]);
     assert_eq!(questions(&prefix, &seen), ["d/data/p=1/t.commit"]);
     let question = seen.questions(&prefix).remove(0);
-    let meta = CommitMeta { attempt: attempt(2), ref_micros: 0, inserted_at_micros: 0, row_count: 1 };
+    let meta = CommitMeta { attempt: attempt(2), ref_micros: 0, inserted_at_micros: 0, record_count: 1 };
     seen.answer(&question, Some(meta));
     assert_eq!(keys(seen), Vec::<String>::new());
 
@@ -69,7 +69,7 @@ fn several_attempts_are_asked_however_old() {
     let (prefix, mut seen) = seen(vec![file("p=1", "t", 1), file("p=1", "t", 2), commit("p=1", "t", 0)]);
     assert_eq!(questions(&prefix, &seen), ["d/data/p=1/t.commit"]);
     let question = seen.questions(&prefix).remove(0);
-    let meta = CommitMeta { attempt: attempt(2), ref_micros: 0, inserted_at_micros: 0, row_count: 1 };
+    let meta = CommitMeta { attempt: attempt(2), ref_micros: 0, inserted_at_micros: 0, record_count: 1 };
     seen.answer(&question, Some(meta));
     assert_eq!(keys(seen), [file("p=1", "t", 2).key]);
 }

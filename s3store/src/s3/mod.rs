@@ -66,7 +66,7 @@ pub enum ClientRetries {
 
 /// One bucket, as a dataset uses it. Clones share permits, clock guard and what was learnt about the backend.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub(crate) struct BucketClient {
     client: Client,
     settings: Arc<Settings>,
     permits: Arc<Semaphore>,
@@ -155,7 +155,7 @@ pub(crate) struct Page {
     pub(crate) date: Option<i64>,
 }
 
-impl Bucket {
+impl BucketClient {
     pub(crate) fn new(client: Client, settings: Settings, provider: Option<&Provider>, clock: Clock) -> Self {
         let subject = Subject {
             bucket: &settings.bucket,
