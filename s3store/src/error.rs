@@ -42,6 +42,8 @@ pub enum ErrorKind {
     ClockSkew,
     /// The operation was stopped: its runtime shut down, or its task was cancelled.
     Cancelled,
+    /// A bug: a task panicked, or an invariant of the library does not hold. Please report it.
+    Internal,
 }
 
 /// What metrics tell of a failure: OpenTelemetry's `error.type`.

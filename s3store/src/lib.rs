@@ -7,8 +7,8 @@
 //! - [`Dataset`]: a key prefix of a bucket, initialised once and opened by each service.
 //! - [`Store::write`]: one file and one commit per partition. With a token it can be repeated until it succeeds.
 //!   [`WriteError`] and [`CommitError`] say what is durable.
-//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, a [`RecordStream`](read::RecordStream) or a
-//!   [`PartitionStream`](read::PartitionStream).
+//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, or as a stream of records or
+//!   partitions.
 //! - [`Record::partitions`]: typed patterns.
 //! - [`Store::poll`], [`Store::follow`]: the change stream, from an [`Offset`] on; [`Store::read_range`]: a window of time.
 //! - [`Dataset::doctor`]: what late, failed and lost writes have left behind.

@@ -1,12 +1,14 @@
-//! Work for the processor, off the async threads.
+//! CPU work, off the async threads.
 
-use super::stopped;
+use super::task_error;
 use crate::error::Result;
 
-/// Runs `work` where it may block, from now on. Dropping the future does not stop it; its result is dropped then.
+/// Starts `work` on tokio's blocking threads and returns a future of its result.
+///
+/// The work starts at once, before the future is polled. Dropping the future does not stop it.
 pub(crate) fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> impl Future<Output = Result<T>> {
     let task = tokio::task::spawn_blocking(work);
-    async { task.await.unwrap_or_else(|error| Err(stopped(error).context("encoding or decoding"))) }
+    async { task.await.unwrap_or_else(|error| Err(task_error(error).context("encoding or decoding"))) }
 }

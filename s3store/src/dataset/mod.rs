@@ -1,13 +1,15 @@
 //! The handle of a dataset: where it lies, its timing, and what all its readers and writers share.
 
 mod blocking;
-mod driven;
 mod guard;
 mod init;
 mod lookup;
 mod options;
 mod partition;
+mod result_stream;
 mod store;
+mod task_error;
+mod task_stream;
 mod timing;
 
 use std::fmt;
@@ -18,14 +20,16 @@ use aws_sdk_s3::Client;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::blocking::blocking;
-pub(crate) use self::driven::{Driven, stopped};
 pub use self::guard::ClockGuard;
 pub(crate) use self::guard::{Proof, Proven};
 pub use self::init::{Init, Initialized};
 pub(crate) use self::lookup::FoundCommit;
 pub use self::options::DatasetOptions;
 pub use self::partition::HivePartition;
+pub use self::result_stream::ResultStream;
 pub use self::store::Store;
+pub(crate) use self::task_error::task_error;
+pub(crate) use self::task_stream::TaskStream;
 use self::timing::Timing;
 use crate::clock::Clock;
 use crate::error::Result;

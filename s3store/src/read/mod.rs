@@ -19,12 +19,9 @@ use arrow_array::RecordBatch;
 pub(crate) use self::pipeline::Missing;
 use self::pipeline::{Job, ReadAhead, Straight};
 pub(crate) use self::resolve::{File, PartitionFiles, Size};
-#[cfg(feature = "arrow")]
-pub use self::sink::BatchStream;
 use self::sink::Events;
-pub use self::sink::{PartitionStream, RecordStream};
 use crate::codec::Opener;
-use crate::dataset::{Dataset, Store};
+use crate::dataset::{Dataset, HivePartition, ResultStream, Store};
 use crate::error::{Error, Result};
 use crate::merge::{self, Keep};
 use crate::metrics::{Call, Method, Metrics, Tally};
@@ -191,22 +188,22 @@ impl<T: Record> Read<T> {
 
     /// The records as a stream, one after the other.
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn stream(self) -> RecordStream<T> {
-        RecordStream::new(self.start(Sink::Records, rows::<T>, None))
+    pub fn stream(self) -> ResultStream<T> {
+        sink::records(self.start(Sink::Records, rows::<T>, None))
     }
 
     /// The records by partition: a stream of each partition's key and rows.
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn partitions(self) -> PartitionStream<T> {
-        PartitionStream::new(self.start(Sink::Partitions, rows::<T>, Some(straight::<T>)))
+    pub fn partitions(self) -> ResultStream<HivePartition<T>> {
+        sink::partitions(self.start(Sink::Partitions, rows::<T>, Some(straight::<T>)))
     }
 
     /// The records as Arrow batches, deduplicated and ordered alike, of the record's columns in its order. Strings and
     /// bytes are `Utf8View` and `BinaryView`. Batches don't span partitions.
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn batches(self) -> BatchStream {
-        BatchStream::new(self.start(Sink::Batches, own_columns, None))
+    pub fn batches(self) -> ResultStream<RecordBatch> {
+        sink::batches(self.start(Sink::Batches, own_columns, None))
     }
 
     fn start<X: Send + 'static>(

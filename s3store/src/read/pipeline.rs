@@ -20,7 +20,7 @@ use super::resolve::{File, PartitionFiles};
 use super::sizes::RowSizes;
 use super::watch::Watch;
 use crate::codec::{self, Opener};
-use crate::dataset::{Dataset, blocking, stopped};
+use crate::dataset::{Dataset, blocking, task_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Keep, Merge, Source, merge};
 use crate::metrics::{Metrics, Operation, Tally};
@@ -157,7 +157,7 @@ impl<X: Send + 'static> Job<X> {
             watch.at(&key);
             let mut bodies = Vec::with_capacity(files.len());
             for (file, download) in files {
-                if let Some(body) = download.await.map_err(stopped)?? {
+                if let Some(body) = download.await.map_err(task_error)?? {
                     bodies.push((file, body));
                 }
             }

@@ -16,7 +16,7 @@ use super::gate::Polled;
 use super::walk::End;
 use super::{BoxFuture, LIMIT};
 use crate::clock::micros;
-use crate::dataset::{Dataset, Store, stopped};
+use crate::dataset::{Dataset, Store, task_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 use crate::metrics::{Call, Failed, Method, Position};
@@ -232,7 +232,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
         let poll = (self.fetch)(store.clone(), after.clone(), *limit);
         let span = self.call.as_ref().map_or_else(Span::none, |call| call.span().clone());
         let poll = span.in_scope(|| poll.in_current_span());
-        AbortOnDropHandle::new(tokio::spawn(poll)).await.unwrap_or_else(|error| Err(stopped(error)))
+        AbortOnDropHandle::new(tokio::spawn(poll)).await.unwrap_or_else(|error| Err(task_error(error)))
     }
 
     fn wake_in(&mut self, dataset: &Dataset, pause: Option<Duration>) {

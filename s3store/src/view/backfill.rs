@@ -6,16 +6,14 @@ use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use chrono::{DateTime, TimeZone};
-use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::micros_from;
 use crate::codec::Step;
-use crate::dataset::{Dataset, Driven, blocking};
+use crate::dataset::{Dataset, ResultStream, TaskStream, blocking};
 use crate::error::{Error, Result};
 use crate::format::DataName;
 use crate::metrics::{Method, Tally};
@@ -102,10 +100,10 @@ impl<V: View> Backfill<V> {
     /// The steps of the backfill as a stream: one for each partition, in key order, as it is done. It runs while the
     /// stream is there, and stops when it is dropped.
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn stream(self) -> BackfillStream<V> {
+    pub fn stream(self) -> ResultStream<BackfillProgress> {
         let metrics = self.dataset.metrics().clone();
-        let steps = Driven::new(1, move || metrics.call(Method::Backfill), |out, tally| self.run(out, tally));
-        BackfillStream { steps, view: PhantomData }
+        let begin = move || metrics.call(Method::Backfill);
+        ResultStream::new(TaskStream::new(1, begin, |out, tally| self.run(out, tally)), |progress| vec![progress])
     }
 
     async fn run(self, out: Sender<Result<BackfillProgress>>, tally: Arc<Tally>) {
@@ -271,45 +269,5 @@ impl<V> fmt::Debug for Backfill<V> {
             .field("until", &self.until)
             .field("after", &self.after)
             .finish_non_exhaustive()
-    }
-}
-
-/// The steps of a backfill, made by [`Backfill::stream`]. It ends after an error. Dropping it stops the backfill.
-#[must_use = "a stream does nothing until it is polled"]
-pub struct BackfillStream<V> {
-    steps: Driven<BackfillProgress>,
-    view: PhantomData<fn() -> V>,
-}
-
-impl<V: View> BackfillStream<V> {
-    /// The next step; `None` when all is done.
-    ///
-    /// # Errors
-    /// As [`ViewReader::backfill`](crate::ViewReader::backfill).
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses no step; the backfill goes on for a few partitions, and until the stream is dropped.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub async fn try_next(&mut self) -> Result<Option<BackfillProgress>> {
-        self.steps.next().await.transpose()
-    }
-}
-
-// Nothing in it is pinned.
-impl<V> Unpin for BackfillStream<V> {}
-
-impl<V: View> Stream for BackfillStream<V> {
-    type Item = Result<BackfillProgress>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.steps.poll_next(context)
-    }
-}
-
-impl<V> fmt::Debug for BackfillStream<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BackfillStream").finish_non_exhaustive()
     }
 }

@@ -4,13 +4,11 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
-use futures_core::Stream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
-use crate::dataset::{Dataset, Driven};
+use crate::dataset::{Dataset, ResultStream, TaskStream};
 use crate::error::{Error, Result};
 use crate::metrics::Method;
 use crate::pattern::{ListPlan, Listing, Pattern};
@@ -39,13 +37,13 @@ impl<V: View> Lookup<V> {
     /// The tuples as a stream, for views with millions of them: it holds a few pages at a time. They come in the order
     /// in which pages arrive.
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn stream(self) -> TupleStream<V> {
-        TupleStream { pages: self.start(), page: Vec::new().into_iter() }
+    pub fn stream(self) -> ResultStream<V> {
+        ResultStream::new(self.start(), |page| page.into_iter().map(|(_, value)| value).collect())
     }
 
-    fn start(self) -> Driven<Vec<Found<V>>> {
+    fn start(self) -> TaskStream<Vec<Found<V>>> {
         let metrics = self.dataset.metrics().clone();
-        Driven::new(PAGES_READY, move || metrics.call(Method::Lookup), |out, _| self.run(out))
+        TaskStream::new(PAGES_READY, move || metrics.call(Method::Lookup), |out, _| self.run(out))
     }
 
     /// All pages, each as soon as it is there.
@@ -122,60 +120,5 @@ impl<V: View> IntoFuture for Lookup<V> {
 impl<V> fmt::Debug for Lookup<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lookup").field("patterns", &self.patterns).finish_non_exhaustive()
-    }
-}
-
-/// A stream of tuples, made by [`Lookup::stream`]. It ends after an error.
-///
-/// Dropping it stops its requests.
-#[must_use = "a stream does nothing until it is polled"]
-pub struct TupleStream<V> {
-    pages: Driven<Vec<Found<V>>>,
-    page: std::vec::IntoIter<Found<V>>,
-}
-
-impl<V: View> TupleStream<V> {
-    /// The next tuple; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`ViewReader::lookup`](crate::ViewReader::lookup).
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses no tuple.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
-    pub async fn try_next(&mut self) -> Result<Option<V>> {
-        std::future::poll_fn(|context| self.poll_tuple(context)).await.transpose()
-    }
-
-    fn poll_tuple(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<V>>> {
-        loop {
-            if let Some((_, value)) = self.page.next() {
-                return Poll::Ready(Some(Ok(value)));
-            }
-            match ready!(self.pages.poll_next(context)) {
-                Some(Ok(page)) => self.page = page.into_iter(),
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
-    }
-}
-
-// Nothing in it is pinned.
-impl<V> Unpin for TupleStream<V> {}
-
-impl<V: View> Stream for TupleStream<V> {
-    type Item = Result<V>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_tuple(context)
-    }
-}
-
-impl<V> fmt::Debug for TupleStream<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TupleStream").finish_non_exhaustive()
     }
 }

@@ -6,8 +6,8 @@ mod lookup;
 use std::fmt;
 use std::marker::PhantomData;
 
-pub use self::backfill::{Backfill, BackfillProgress, BackfillStream, Backfilled};
-pub use self::lookup::{Lookup, TupleStream};
+pub use self::backfill::{Backfill, BackfillProgress, Backfilled};
+pub use self::lookup::Lookup;
 use crate::dataset::Dataset;
 use crate::pattern::IntoPatterns;
 use crate::record::{Record, View};

@@ -11,7 +11,7 @@ use super::attempt::{Attempt, DataFile, Landed, Place, Prepared, Referenced};
 use super::judge::{self, Settled};
 use super::markers::PartMarkers;
 use super::outcome::{Commit, CommitError};
-use crate::dataset::{Dataset, FoundCommit, Proven, stopped};
+use crate::dataset::{Dataset, FoundCommit, Proven, task_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Operation, Tally};
 use crate::s3::{Class, Failure, Permit, Put, Strictly};
@@ -237,7 +237,7 @@ pub(super) fn detach(
     async move {
         task.await.unwrap_or_else(|error| {
             metrics.unknown_outcome();
-            let cause = stopped(error).context("between ref and commit, which drain() waits for");
+            let cause = task_error(error).context("between ref and commit, which drain() waits for");
             Err(CommitError::Unknown(Box::new(attempt.unknown(cause))))
         })
     }

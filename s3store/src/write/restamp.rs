@@ -10,7 +10,7 @@ use super::outcome::{Commit, CommitError, StampedCommit, WriteError};
 use super::protocol::{self, Outcome};
 use super::token::Tokens;
 use super::{BoxFuture, Write, WritePartition, judge, told};
-use crate::dataset::{Dataset, Store, stopped};
+use crate::dataset::{Dataset, Store, task_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataName, Offset, Prefix, RefName};
 use crate::metrics::{Method, Operation, Tally};
@@ -80,7 +80,7 @@ async fn put_again(dataset: &Dataset, commit: &Commit) -> Result<Commit, CommitE
         run(&owned, commit, name).await
     };
     let outcome = dataset.tails().spawn(tail.in_current_span()).await;
-    outcome.map_err(|error| stopped(error).context("put the ref again"))??.into_result()
+    outcome.map_err(|error| task_error(error).context("put the ref again"))??.into_result()
 }
 
 async fn run(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Outcome> {
