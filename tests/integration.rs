@@ -10,6 +10,7 @@ mod integration {
     mod doctor;
     mod follow;
     mod go_files;
+    mod guide;
     mod harness;
     mod kill;
     mod late;

@@ -1,20 +1,17 @@
-//! Append-only, versioned, typed records on S3.
+//! Typed, versioned records on S3, append-only.
 //!
-//! A struct with [`#[derive(Record)]`](derive@Record) is a dataset's schema. [`Store<T>`](Store) writes slices of it as
-//! Parquet files in Hive partitions, and reads them back: the latest version of each entity, or all of them. There is no
-//! server, no coordinator and no lock; any number of writers and readers share one bucket.
+//! A struct with [`#[derive(Record)]`](derive@Record) is the schema of a dataset. [`Store<T>`](Store) writes slices of it
+//! as Parquet files in Hive partitions, and reads back the latest version of each entity, or all versions. There is no
+//! server, no coordinator and no lock: any number of writers and readers share a bucket.
 //!
-//! - [`Dataset`]: a key prefix of a bucket, initialised once and opened by each service.
-//! - [`Store::write`]: one file and one commit per partition. With a token it can be repeated until it succeeds.
-//!   [`WriteError`] and [`CommitError`] say what is durable.
-//! - [`Store::read`]: a snapshot of the partitions that patterns select, as a `Vec`, or as a stream of records or
-//!   partitions.
-//! - [`Record::partitions`]: typed patterns.
-//! - [`Store::poll`], [`Store::follow`]: the change stream, from an [`Offset`] on; [`Store::read_range`]: a window of time.
-//! - [`Dataset::doctor`]: what late, failed and lost writes have left behind.
-//! - [`View`](trait@View) and [`Dataset::view`]: tuples of records' fields, looked up without reading a file.
+//! # In two minutes
 //!
-//! Everything async needs a tokio runtime.
+//! 1. Declare a record: `#[derive(Record)]` with the fields that make the partition, the entity and the version.
+//! 2. Initialise a [`Dataset`] once with [`Dataset::init`], and open it in each service with [`Dataset::open`].
+//! 3. Get a typed handle with [`Dataset::store`], and [`write`](Store::write) with a token, so that you can retry.
+//!    [`WriteError`] and [`CommitError`] say what is durable after an error.
+//! 4. [`read`](Store::read) a snapshot by patterns, as a `Vec` or a stream, or [`follow`](Store::follow) the change stream
+//!    from a stored [`Offset`].
 //!
 //! # Example
 //! ```
@@ -50,11 +47,34 @@
 //! # }
 //! ```
 //!
+//! All `async` functions need a tokio runtime.
+//!
+//! # Where things are
+//!
+//! | module | contents |
+//! |---|---|
+//! | [`guide`] | the guide: chapters on records, writing, reading, the change stream, views, testing and operating |
+//! | [`dataset`] | options, initialisation, the clock guard, consistency levels |
+//! | [`write`] | builders of writes, tokens, and errors that say what is durable |
+//! | [`read`] | builders of reads and their streams |
+//! | [`stream`] | the change stream: polls, pages, windows of time, following |
+//! | [`view`] | lookups of a view's tuples, and backfill |
+//! | [`pattern`] | patterns that select partitions, as text or typed |
+//! | [`column`] | traits that fit your own types to a column |
+//! | [`doctor`] | a report of what late, failed and lost writes left behind |
+#![cfg_attr(feature = "testing", doc = "| [`testing`] | the in-process S3 with fault injection |")]
+#![cfg_attr(not(feature = "testing"), doc = "| `testing` | the in-process S3 with fault injection |")]
+//!
 //! # Features
-//! - `decimal`: `rust_decimal::Decimal` as a column type.
-//! - `arrow`: `Read::batches`, and the Arrow that it speaks.
-//! - `serde`: offsets and entries of the change stream, to be stored and sent.
-//! - `testing`: an S3 inside the process, with fault injection.
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `decimal` | `rust_decimal::Decimal` as a column type |
+//! | `arrow` | `Read::batches`, and the `arrow` crate that it uses, re-exported |
+//! | `serde` | `Serialize` and `Deserialize` for [`Offset`] and [`Entry`] |
+//! | `testing` | the in-process S3 with fault injection |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -64,6 +84,9 @@ pub mod dataset;
 pub mod doctor;
 mod error;
 mod format;
+// The guide exists only in the documentation. Its examples need the feature `testing`.
+#[cfg(all(doc, any(not(doctest), feature = "testing")))]
+pub mod guide;
 mod ids;
 mod merge;
 mod metrics;
@@ -78,7 +101,19 @@ pub mod testing;
 pub mod view;
 pub mod write;
 
-/// Column types, and the traits that fit a type of your own to a column.
+/// Column types, and the traits that fit your own types to a column.
+///
+/// [`ColumnType`] lists the types that a column can have, and is derived for structs, newtypes and enums without fields.
+/// The traits here are for the other cases:
+///
+/// | to | use |
+/// |---|---|
+/// | store your own type as another one | implement [`AsColumn`](column::AsColumn) |
+/// | store a type of another crate, for one field | implement [`ColumnWith`](column::ColumnWith) and name it in `#[record(with = …)]` |
+/// | refuse a value while it is written or read | return a [`ValueError`](column::ValueError) |
+///
+/// [`Column`](column::Column), [`PartitionValue`](column::PartitionValue) and [`ViewValue`](column::ViewValue) appear in
+/// bounds of derived code. You don't implement them.
 pub mod column {
     pub use crate::record::{AsColumn, Column, ColumnWith, PartitionValue, ValueError, ViewValue};
 }
@@ -93,20 +128,20 @@ pub use s3store_derive::{ColumnType, Record, View};
 pub use stream::Entry;
 pub use write::{Commit, CommitError, WriteError};
 
-/// The Arrow that [`Read::batches`](read::Read::batches) speaks.
+/// The `arrow` crate, in the version that [`Read::batches`](read::Read::batches) returns.
 #[cfg(feature = "arrow")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
 pub use arrow;
-/// Dates and times as column types.
+/// The `chrono` crate, whose dates and times are column types.
 pub use chrono;
-/// Decimals as a column type.
+/// The `rust_decimal` crate, whose `Decimal` is a column type.
 #[cfg(feature = "decimal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "decimal")))]
 pub use rust_decimal;
-/// UUIDs as a column type.
+/// The `uuid` crate, whose `Uuid` is a column type.
 pub use uuid;
 
-/// What generated code refers to. Not part of the public API.
+/// The items that derived code refers to. Not part of the public API.
 #[doc(hidden)]
 pub mod __private {
     pub use arrow_array::ArrayRef;
@@ -129,7 +164,7 @@ pub mod __private {
     };
 }
 
-/// The snippets of the README.
+/// Compiles the examples of the README.
 #[cfg(all(doctest, feature = "testing"))]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

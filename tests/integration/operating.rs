@@ -1,4 +1,4 @@
-//! What the README tells operators, held against what is sent.
+//! The tables and policies of the guide's chapter on operating, checked against the requests that are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
 use crate::integration::records::{Event, Item, Parts};
 
-const README: &str = include_str!("../../README.md");
+const GUIDE: &str = include_str!("../../s3store/src/guide/operating.md");
 
 /// A view whose tuples several partitions share.
 #[derive(Debug, Clone, PartialEq, Eq, View)]
@@ -27,10 +27,10 @@ struct Note {
     note: String,
 }
 
-/// The lines between a heading of the README and the next.
+/// The lines between a heading of the chapter and the next heading.
 fn section(heading: &str) -> impl Iterator<Item = &'static str> {
-    let from = README.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
-    README[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
+    let from = GUIDE.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    GUIDE[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
 }
 
 /// The rows of a section's only table, without its head.
@@ -77,13 +77,13 @@ struct Requests {
 
 impl Requests {
     fn new() -> Self {
-        Self { rows: rows("### Requests"), met: BTreeSet::new() }
+        Self { rows: rows("## Requests"), met: BTreeSet::new() }
     }
 
     /// Holds a row against what was sent since the log was cleared, and clears it.
     fn hold(&mut self, world: &Virtual, row: &str, parameters: &[(char, usize)]) {
         let [put, head, get, list] = world.counts();
-        let figures = self.rows.get(row).unwrap_or_else(|| panic!("the README has no row {row}"));
+        let figures = self.rows.get(row).unwrap_or_else(|| panic!("the guide has no row {row}"));
         assert_eq!(figures.len(), 4, "{row}");
         for ((kind, measured), text) in [("PUT", put), ("GET", get), ("HEAD", head), ("LIST", list)].iter().zip(figures)
         {
@@ -456,7 +456,7 @@ async fn settle(world: &Virtual) {
 
 #[tokio::test(start_paused = true)]
 async fn each_role_needs_what_the_table_says() {
-    for (role, cells) in rows("### Permissions") {
+    for (role, cells) in rows("## Permissions") {
         let (mut world, late) = lived_in().await;
         if role == INIT {
             world = Virtual::new();
@@ -498,7 +498,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a policy of Allow statements lets a request pass, were the dataset the README's.
+/// Whether a policy of Allow statements lets a request pass, if the dataset were the guide's.
 fn allows(policy: &Value, request: &Request) -> bool {
     let key = request.target().unwrap().replacen(PREFIX, "billing", 1);
     let action = match request.operation {
@@ -519,7 +519,7 @@ fn allows(policy: &Value, request: &Request) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn the_policy_lets_a_service_write_read_and_follow_but_not_initialise() {
-    let [policy] = policies("### Permissions").try_into().unwrap();
+    let [policy] = policies("## Permissions").try_into().unwrap();
     let (world, late) = lived_in().await;
     settle(&world).await;
     // The writer comes last: it adds to what the others expect.
@@ -537,7 +537,7 @@ async fn the_policy_lets_a_service_write_read_and_follow_but_not_initialise() {
 
 #[test]
 fn the_policy_that_denies_overwriting_is_about_commits_alone() {
-    let [policy] = policies("### Servers").try_into().unwrap();
+    let [policy] = policies("## Servers").try_into().unwrap();
     let pattern = policy["Statement"][0]["Resource"].as_str().unwrap();
     let denied = |key: &str| matches(pattern, &format!("arn:aws:s3:::warehouse/billing/{key}"));
     assert!(denied("data/charge_period=2026-03-17/customer=abc/t.commit"));
@@ -600,7 +600,7 @@ async fn streamed<T: RootRecord>(store: &Store<T>) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_expires_does_what_the_readme_says() {
+async fn expired_objects_have_the_documented_effects() {
     for folder in ["/_ref/", "/data/", "/_matview/"] {
         let world = Virtual::new();
         let dataset = world.dataset().await;

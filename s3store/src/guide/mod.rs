@@ -1,0 +1,72 @@
+//! The guide: how to use s3store, one chapter per topic.
+//!
+//! | chapter | read it to |
+//! |---|---|
+//! | [records] | declare a record: attributes, column types, schema changes |
+//! | [writing] | open a dataset, write to it, retry, and handle errors |
+//! | [reading] | read partitions: patterns, streams, projections, other Parquet readers |
+//! | [change_stream] | follow every commit from a stored offset |
+//! | [views] | look up tuples of fields without reading data files |
+//! | [testing] | test your code against an in-process S3, with faults |
+//! | [operating] | plan requests, permissions, servers, timing, metrics and alerts |
+//! | [coming_from_go] | find the counterpart of a Go function or option |
+//!
+//! This module exists only in the documentation.
+
+// Each chapter is a Markdown file that also reads well on GitHub. The link definitions here come first, so rustdoc uses
+// them; GitHub uses the relative ones at the end of each file.
+
+/// Records: attributes, column types and schema changes.
+///
+/// [reading]: super::reading#projections
+/// [views]: super::views
+pub mod records {
+    #![doc = include_str!("records.md")]
+}
+
+/// Writing: opening a dataset, tokens, and what is durable after an error.
+///
+/// [late]: super::change_stream#late-commits
+/// [operating]: super::operating
+/// [timing]: super::operating#commit-timeout-and-clock-skew
+pub mod writing {
+    #![doc = include_str!("writing.md")]
+}
+
+/// Reading: patterns, streams, projections and other Parquet readers.
+///
+/// [records]: super::records
+/// [change_stream]: super::change_stream
+pub mod reading {
+    #![doc = include_str!("reading.md")]
+}
+
+/// The change stream: offsets, polling, following, and late commits.
+///
+/// [timing]: super::operating#commit-timeout-and-clock-skew
+pub mod change_stream {
+    #![doc = include_str!("change_stream.md")]
+}
+
+/// Views: lookups by LIST requests, and backfill.
+pub mod views {
+    #![doc = include_str!("views.md")]
+}
+
+/// Testing: the in-process S3 and its faults.
+pub mod testing {
+    #![doc = include_str!("testing.md")]
+}
+
+/// Operating: requests, servers, permissions, timing, metrics and alerts.
+///
+/// [late]: super::change_stream#late-commits
+/// [projections]: super::reading#projections
+pub mod operating {
+    #![doc = include_str!("operating.md")]
+}
+
+/// Coming from Go: the counterpart of each function and option.
+pub mod coming_from_go {
+    #![doc = include_str!("coming_from_go.md")]
+}
