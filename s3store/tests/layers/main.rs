@@ -1,7 +1,7 @@
-//! The layers hold: no module uses one that stands above it.
+//! Checks that no module uses a module of a higher layer.
 //!
-//! Follows the `mod` lines from `lib.rs`, tests left out, and takes every path that begins with `crate` or climbs to the
-//! crate's root by `super`: in `use` trees, in expressions and in types.
+//! The check follows the `mod` lines from `lib.rs`, without tests. It looks at every path that begins with `crate`, or
+//! that reaches the crate's root by `super`: in `use` declarations, in expressions and in types.
 
 mod source;
 
@@ -11,55 +11,56 @@ use std::{fs, io};
 
 use source::{Module, Reference};
 
-/// Lowest first. A module uses only what stands before it.
-const LAYERS: [&str; 17] = [
+/// The layers, lowest first. A module uses only layers before its own.
+const LAYERS: [&str; 18] = [
     "error", "clock", "ids", "metrics", "format", "pattern", "record", "codec", "merge", "s3", "dataset", "write",
-    "read", "stream", "doctor", "view", "testing",
+    "read", "stream", "doctor", "view", "testing", "guide",
 ];
 
-/// Neighbours that do not know each other.
-const STRANGERS: [(&str, &str); 1] = [("read", "write")];
+/// Pairs of layers that must not use each other, although one comes before the other.
+const INDEPENDENT: [(&str, &str); 1] = [("read", "write")];
 
-/// What stands aside, with all that it may use: the in-process S3 shares with the library only what S3 itself shows.
-const ASIDE: [(&str, &[&str]); 1] = [("testing", &["error", "format"])];
+/// Layers that may use only a few others. The in-process S3 must not depend on the library that it tests.
+const RESTRICTED: [(&str, &[&str]); 1] = [("testing", &["error", "format"])];
 
-/// What is in such a layer and stands on top of all others.
-const ON_TOP: [&str; 2] = ["testing::files", "testing::instruments"];
+/// Modules inside a restricted layer to which the restriction does not apply.
+const UNRESTRICTED: [&str; 2] = ["testing::files", "testing::instruments"];
 
-/// Plain code: it knows neither a runtime nor S3.
-const PLAIN: [&str; 5] = ["format", "pattern", "record", "codec", "merge"];
+/// Layers that know neither an async runtime nor S3.
+const SYNCHRONOUS: [&str; 5] = ["format", "pattern", "record", "codec", "merge"];
 
-/// The crates that plain code does not know, or the starts of their names.
-const FOREIGN: [&str; 5] = ["tokio", "aws_", "futures", "s3s", "hyper"];
+/// Crates that synchronous layers must not use, by the start of their names.
+const ASYNC_CRATES: [&str; 5] = ["tokio", "aws_", "futures", "s3s", "hyper"];
 
-/// What is wrong with one reference of a module, if anything is. `roots` tells which layer a name at the crate's root is from.
-fn judge(module: &str, reference: &Reference, roots: &BTreeMap<String, String>) -> Option<String> {
+/// Returns the violation of a module's reference, if it is one. `roots` maps each name that `lib.rs` re-exports to its
+/// layer.
+fn violation(module: &str, reference: &Reference, roots: &BTreeMap<String, String>) -> Option<String> {
     let layer = module.split("::").next()?;
-    let place = |name: &str| LAYERS.iter().position(|layer| *layer == name);
+    let height = |name: &str| LAYERS.iter().position(|layer| *layer == name);
     match reference {
         Reference::Root(name) => {
-            let used = if place(name).is_some() { name } else { roots.get(name)? };
+            let used = if height(name).is_some() { name } else { roots.get(name)? };
             if used == layer {
                 return None;
             }
-            let below = place(used) < place(layer);
-            let strangers = STRANGERS.contains(&(layer, used));
-            let aside = !ON_TOP.contains(&module)
-                && ASIDE.iter().any(|(aside, allowed)| *aside == layer && !allowed.contains(&used.as_str()));
-            (!below || strangers || aside).then(|| format!("{layer} uses {used}"))
+            let below = height(used) < height(layer);
+            let independent = INDEPENDENT.contains(&(layer, used));
+            let restricted = !UNRESTRICTED.contains(&module)
+                && RESTRICTED.iter().any(|(name, allowed)| *name == layer && !allowed.contains(&used.as_str()));
+            (!below || independent || restricted).then(|| format!("{layer} uses {used}"))
         }
         Reference::Crate(name) => {
-            let foreign = PLAIN.contains(&layer) && FOREIGN.iter().any(|start| name.starts_with(start));
-            foreign.then(|| format!("{layer} uses the crate {name}"))
+            let forbidden = SYNCHRONOUS.contains(&layer) && ASYNC_CRATES.iter().any(|start| name.starts_with(start));
+            forbidden.then(|| format!("{layer} uses the crate {name}"))
         }
     }
 }
 
-/// All that is wrong below `root`, the folder of `lib.rs`; and how many references were looked at.
+/// Checks all modules below `root`, the folder of `lib.rs`. Returns the violations and the number of references checked.
 fn check(root: &Path) -> io::Result<(Vec<String>, usize)> {
     let lib = Module::parse(&fs::read_to_string(root.join("lib.rs"))?, 0);
     let roots: BTreeMap<_, _> = lib.exports.iter().cloned().collect();
-    let (mut wrong, mut seen) = (Vec::new(), 0);
+    let (mut violations, mut checked) = (Vec::new(), 0);
     let mut open: Vec<(PathBuf, Vec<String>)> =
         lib.children.into_iter().map(|child| (root.to_owned(), vec![child])).collect();
     while let Some((folder, path)) = open.pop() {
@@ -68,78 +69,78 @@ fn check(root: &Path) -> io::Result<(Vec<String>, usize)> {
         let file = if flat.exists() { flat } else { nested };
         let module = Module::parse(&fs::read_to_string(&file)?, path.len());
         if !LAYERS.contains(&layer.as_str()) {
-            wrong.push(format!("{}: {layer} has no place among the layers", file.display()));
+            violations.push(format!("{}: {layer} is missing in the list of layers", file.display()));
         }
         for (line, reference) in &module.references {
-            seen += 1;
-            let fault = judge(&path.join("::"), reference, &roots);
-            wrong.extend(fault.map(|fault| format!("{}:{line}: {fault}", file.display())));
+            checked += 1;
+            let found = violation(&path.join("::"), reference, &roots);
+            violations.extend(found.map(|found| format!("{}:{line}: {found}", file.display())));
         }
         open.extend(module.children.into_iter().map(|child| {
             let path = path.iter().cloned().chain([child]).collect();
             (folder.join(name), path)
         }));
     }
-    Ok((wrong, seen))
+    Ok((violations, checked))
 }
 
 #[test]
-fn no_module_uses_one_above_it() {
-    let (wrong, seen) = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(seen > 500, "only {seen} references: the modules were not found");
+fn no_module_uses_a_higher_layer() {
+    let (violations, checked) = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+    assert!(checked > 500, "only {checked} references were checked: modules were not found");
 }
 
-/// What is wrong with the file of `name` if it says `text`.
-fn faults(name: &str, text: &str) -> Vec<String> {
+/// Returns the violations of a module `name` whose file contains `text`.
+fn violations(name: &str, text: &str) -> Vec<String> {
     let roots = BTreeMap::from([("Store".to_owned(), "dataset".to_owned()), ("Error".to_owned(), "error".to_owned())]);
     let module = Module::parse(text, 1);
     module
         .references
         .iter()
-        .filter_map(|(line, reference)| Some((line, judge(name, reference, &roots)?)))
-        .map(|(line, fault)| format!("{line}: {fault}"))
+        .filter_map(|(line, reference)| Some((line, violation(name, reference, &roots)?)))
+        .map(|(line, found)| format!("{line}: {found}"))
         .collect()
 }
 
 #[test]
-fn what_runs_upwards_is_found() {
-    assert_eq!(faults("format", "use crate::error::Error;\nuse crate::store::Bucket;"), ["2: format uses store"]);
+fn uses_of_higher_layers_are_found() {
+    assert_eq!(violations("format", "use crate::error::Error;\nuse crate::s3::BucketClient;"), ["2: format uses s3"]);
     let group = "use crate::{\n    error::Error,\n    write::{Commit, self},\n    read::Read,\n};";
-    assert_eq!(faults("store", group), ["3: store uses write", "4: store uses read"]);
-    assert_eq!(faults("codec", "fn f() -> u8 { crate::dataset::g() }"), ["1: codec uses dataset"]);
-    assert_eq!(faults("codec", "fn f(x: &dyn crate :: read :: Y) {}"), ["1: codec uses read"]);
-    assert_eq!(faults("merge", "use super::store;"), ["1: merge uses store"]);
-    assert_eq!(faults("merge", "mod inner {\n use super::super::{error, view};\n}"), ["2: merge uses view"]);
-    assert_eq!(faults("pattern", "type X = crate::Store<u8>;"), ["1: pattern uses dataset"]);
-    assert_eq!(faults("ids", "macro_rules! m { () => { $crate::store::x() } }"), ["1: ids uses store"]);
+    assert_eq!(violations("s3", group), ["3: s3 uses write", "4: s3 uses read"]);
+    assert_eq!(violations("codec", "fn f() -> u8 { crate::dataset::g() }"), ["1: codec uses dataset"]);
+    assert_eq!(violations("codec", "fn f(x: &dyn crate :: read :: Y) {}"), ["1: codec uses read"]);
+    assert_eq!(violations("merge", "use super::s3;"), ["1: merge uses s3"]);
+    assert_eq!(violations("merge", "mod inner {\n use super::super::{error, view};\n}"), ["2: merge uses view"]);
+    assert_eq!(violations("pattern", "type X = crate::Store<u8>;"), ["1: pattern uses dataset"]);
+    assert_eq!(violations("ids", "macro_rules! m { () => { $crate::s3::x() } }"), ["1: ids uses s3"]);
 }
 
 #[test]
-fn strangers_and_what_stands_aside_are_told() {
-    assert_eq!(faults("read", "use crate::write::Commit;"), ["1: read uses write"]);
-    assert_eq!(faults("write", "use crate::read::Read;"), ["1: write uses read"]);
-    assert_eq!(faults("testing", "use crate::{format::Offset, store::Bucket};"), ["1: testing uses store"]);
-    assert_eq!(faults("testing::fault", "use crate::read;"), ["1: testing uses read"]);
-    assert_eq!(faults("testing::files", "use crate::read;"), [""; 0]);
-    assert_eq!(faults("view", "use crate::testing::S3;"), ["1: view uses testing"]);
+fn uses_of_independent_and_restricted_layers_are_found() {
+    assert_eq!(violations("read", "use crate::write::Commit;"), ["1: read uses write"]);
+    assert_eq!(violations("write", "use crate::read::Read;"), ["1: write uses read"]);
+    assert_eq!(violations("testing", "use crate::{format::Offset, s3::BucketClient};"), ["1: testing uses s3"]);
+    assert_eq!(violations("testing::fault", "use crate::read;"), ["1: testing uses read"]);
+    assert_eq!(violations("testing::files", "use crate::read;"), [""; 0]);
+    assert_eq!(violations("view", "use crate::testing::S3;"), ["1: view uses testing"]);
 }
 
 #[test]
-fn plain_code_knows_no_runtime() {
-    assert_eq!(faults("merge", "use tokio::sync::mpsc;"), ["1: merge uses the crate tokio"]);
-    assert_eq!(faults("codec", "use {std::fmt, aws_sdk_s3::Client};"), ["1: codec uses the crate aws_sdk_s3"]);
-    assert_eq!(faults("record", "fn f() { ::tokio::spawn(g()) }"), ["1: record uses the crate tokio"]);
-    assert_eq!(faults("read", "use tokio::sync::mpsc;"), [""; 0]);
+fn uses_of_async_crates_in_synchronous_layers_are_found() {
+    assert_eq!(violations("merge", "use tokio::sync::mpsc;"), ["1: merge uses the crate tokio"]);
+    assert_eq!(violations("codec", "use {std::fmt, aws_sdk_s3::Client};"), ["1: codec uses the crate aws_sdk_s3"]);
+    assert_eq!(violations("record", "fn f() { ::tokio::spawn(g()) }"), ["1: record uses the crate tokio"]);
+    assert_eq!(violations("read", "use tokio::sync::mpsc;"), [""; 0]);
 }
 
 #[test]
-fn what_is_allowed_passes() {
+fn allowed_references_pass() {
     let text = "
-        //! Not a path: crate::store. /* nor this: crate::view */
+        //! Not a path: crate::s3. /* nor this: crate::view */
         use crate::error::{Error, Result};
         use super::clock::{self, Clock as Other};
-        /* crate::store /* crate::read */ crate::write */
+        /* crate::s3 /* crate::read */ crate::write */
         pub(crate) fn f<'a>(c: char) -> crate::Error { g(\"crate::read\", 'c', r#\"crate::\"view\"#, c == '\"') }
         pub(in crate::codec) struct X;
         mod inner { use super::helper; use self::super::other; }
@@ -148,9 +149,9 @@ fn what_is_allowed_passes() {
         #[cfg(test)]
         use crate::testing::S3;
     ";
-    assert_eq!(faults("codec", text), [""; 0]);
+    assert_eq!(violations("codec", text), [""; 0]);
     let after = format!("{text}\nfn last() {{ crate::read::f() }}");
-    assert_eq!(faults("codec", &after).len(), 1, "the scan goes on behind all of it");
+    assert_eq!(violations("codec", &after).len(), 1, "the scan continues after the comments and literals");
 }
 
 #[test]

@@ -1,22 +1,22 @@
-//! As much of Rust's grammar as it takes to find paths.
+//! A scanner that understands as much of Rust's grammar as is needed to find paths.
 
-/// What a file says that matters here.
+/// The parts of a source file that the check needs.
 #[derive(Debug, Default)]
 pub(crate) struct Module {
-    /// Modules in files of their own, tests left out.
+    /// Modules that have their own files, except tests.
     pub(crate) children: Vec<String>,
-    /// `pub use` of the file's own modules: the name, and the module that it comes from.
+    /// `pub use` of items of the file's own modules: the item's name and the module.
     pub(crate) exports: Vec<(String, String)>,
-    /// By line.
+    /// The references with their lines.
     pub(crate) references: Vec<(usize, Reference)>,
 }
 
-/// A path.
+/// A path in the source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reference {
-    /// Something at the crate's root.
+    /// A path from the crate's root, by its first name.
     Root(String),
-    /// The start of a path that is not relative: perhaps another crate.
+    /// The first name of a path that is not relative. It may be another crate.
     Crate(String),
 }
 
@@ -27,7 +27,7 @@ struct Token {
 }
 
 impl Module {
-    /// Reads a file whose module stands `depth` below the root.
+    /// Parses a file whose module is `depth` levels below the root.
     pub(crate) fn parse(text: &str, depth: usize) -> Self {
         let mut reader =
             Reader { tokens: tokens(text), at: 0, depth, inline: Vec::new(), braces: 0, module: Self::default() };
@@ -40,7 +40,7 @@ struct Reader {
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
-    /// For each inline module that is open, how many braces were.
+    /// The brace depth at which each open inline module began.
     inline: Vec<usize>,
     braces: usize,
     module: Module,
@@ -97,13 +97,13 @@ impl Reader {
         }
     }
 
-    /// Whether the token here begins a path: `::name` does, `a::name` and `<T>::name` go on with one.
+    /// Returns true if the current token begins a path: `::name` does; `a::name` and `<T>::name` continue one.
     fn follows_no_path(&self) -> bool {
         let before = |back: usize| self.at.checked_sub(back).map_or("", |at| self.tokens[at].text.as_str());
         before(1) != "::" || !(is_name(before(2)) || before(2) == ">")
     }
 
-    /// A path outside of a `use`: only how it starts matters.
+    /// Reads a path outside a `use`. Only its first names matter.
     fn path(&mut self) {
         let mut names = Vec::new();
         let line = self.line();
@@ -117,7 +117,7 @@ impl Reader {
         self.note(line, &names);
     }
 
-    /// The tree of a `use`, below `start`.
+    /// Reads the tree of a `use` below the path `start`.
     fn tree(&mut self, start: &mut Vec<String>, exported: bool) {
         let length = start.len();
         let line = self.line();
@@ -187,7 +187,7 @@ impl Reader {
         (0..6).map(|ahead| self.peek(ahead)).eq(["#", "[", "cfg", "(", "test", ")"])
     }
 
-    /// Skips attributes and the item behind them.
+    /// Skips attributes and the item after them.
     fn skip_item(&mut self) {
         while self.peek(0) == "#" {
             self.skip_group();
@@ -208,7 +208,7 @@ impl Reader {
         }
     }
 
-    /// Skips to the end of the next group of brackets.
+    /// Skips to the end of the next bracketed group.
     fn skip_group(&mut self) {
         let mut open = 0;
         while self.at < self.tokens.len() {
@@ -228,7 +228,7 @@ fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_alphabetic() || first == '_')
 }
 
-/// Names and signs; comments and literals are left out.
+/// Splits the text into names and signs, without comments and literals.
 fn tokens(text: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let (mut rest, mut line) = (text, 1);
@@ -243,7 +243,7 @@ fn tokens(text: &str) -> Vec<Token> {
         } else if first == '"' {
             quoted(rest, '"')
         } else if first == '\'' {
-            // A lifetime has no quote behind its first letter.
+            // A lifetime has no quote after its first letter.
             let mut letters = rest[1..].chars();
             match (letters.next(), letters.next()) {
                 (Some('\\'), _) | (Some(_), Some('\'')) => quoted(rest, '\''),
@@ -269,7 +269,7 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The length of a comment, with those inside it.
+/// Returns the length of a block comment, nested ones included.
 fn comment(text: &str) -> usize {
     let (mut open, mut at) = (0, 0);
     while at < text.len() {
@@ -289,7 +289,7 @@ fn comment(text: &str) -> usize {
     text.len()
 }
 
-/// The length of a raw string, if one begins here.
+/// Returns the length of a raw string, if the text begins with one.
 fn raw_string(text: &str) -> Option<usize> {
     let start = text.strip_prefix("br").or_else(|| text.strip_prefix('r'))?;
     let hashes = start.len() - start.trim_start_matches('#').len();
@@ -299,7 +299,7 @@ fn raw_string(text: &str) -> Option<usize> {
     Some(text.len() - body.len() + length)
 }
 
-/// The length of a literal in quotes.
+/// Returns the length of a quoted literal.
 fn quoted(text: &str, quote: char) -> usize {
     let mut letters = text.char_indices().skip(1);
     while let Some((at, letter)) = letters.next() {
