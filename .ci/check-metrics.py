@@ -1,8 +1,8 @@
-"""What `.ci/metrics` checks: see there.
+"""The checks of `.ci/metrics`.
 
-receive PORT FILE       takes POST /v1/metrics, and keeps in FILE how much came and which metrics were in it
-received FILE           says so, and fails when nothing came
-judge URL DASHBOARD RULES   waits for the alerts, and asks every query of the dashboard
+receive PORT FILE           accepts POST /v1/metrics, and writes to FILE how much arrived and which metrics it contained
+received FILE               prints the content of FILE; fails if metrics are missing
+judge URL DASHBOARD RULES   waits for the alerts and runs every query of the dashboard
 """
 
 import json
@@ -13,12 +13,12 @@ import urllib.parse
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-# By the dataset's prefix, which is the trouble's name: the alerts that must fire, and those that may besides. `orders`
-# is the example service. What is in neither is an error.
+# For each dataset, by its prefix: the alerts that must fire and those that may fire. Any other alert is an error. The
+# prefix is the name of the problem; `orders` is the example service.
 EXPECTED = {
     "orders": ([], []),
     "healthy": ([], []),
-    # Now and then all five tries of a request are struck.
+    # Sometimes all five tries of a request fail.
     "throttled": (["S3StoreThrottled"], ["S3StoreCallsFail", "S3StoreRequestErrors"]),
     "dropped": (["S3StoreRetries"], ["S3StoreCallsFail", "S3StoreRequestErrors"]),
     "refused": (["S3StoreFollowerFailed", "S3StorePollsFail", "S3StoreCallsFail", "S3StoreRequestErrors"], []),
@@ -40,9 +40,9 @@ EXPECTED = {
     "lagging": (["S3StoreStreamLag"], []),
     "stalled": (["S3StoreReadStalls"], []),
 }
-# A stall is told after a minute, and looked for every 30 s.
+# Seconds to wait for the alerts. A stall is reported after a minute, by a check that runs every 30 s.
 PATIENCE = 150
-# How long alerts that must not fire have to show themselves.
+# Seconds to wait at least, so that alerts that must not fire have time to fire.
 LEAST = 60
 VARIABLES = {
     "$__rate_interval": "1m",
@@ -60,7 +60,7 @@ def ask(url, query):
 
 
 def fired(url):
-    """Alerts that have fired so far, by prefix."""
+    """Returns the alerts that have fired so far, by prefix."""
     alerts = {}
     for series in ask(url, 'max_over_time(ALERTS{alertstate="firing"}[10m])'):
         labels = series["metric"]
@@ -74,12 +74,12 @@ def judge(url, dashboard, rules):
         passed = time.monotonic() - begun
         alerts = fired(url)
         missing = {prefix: set(must) - alerts.get(prefix, set()) for prefix, (must, _) in EXPECTED.items()}
-        # A busy machine misses a scrape now and then.
+        # A target that is down ends the wait. A busy machine may miss a single scrape.
         dead = passed > 20 and ask(url, "max_over_time(up[15s]) == 0")
         if dead or passed > PATIENCE or (passed > LEAST and not any(missing.values())):
             break
         time.sleep(2)
-    # What has just begun needs a second sample for a rate.
+    # A new series needs a second sample for a rate.
     time.sleep(3)
     print(f"alerts after {passed:.0f} s:")
     failures = []
@@ -91,7 +91,7 @@ def judge(url, dashboard, rules):
         failures += [f"{prefix}: {name} fired" for name in sorted(have - set(must) - set(may))]
     named = set(re.findall(r"- alert: (\w+)", open(rules).read()))
     tried = {name for must, _ in EXPECTED.values() for name in must}
-    failures += [f"{name}: no trouble that must fire it" for name in sorted(named - tried)]
+    failures += [f"{name}: no dataset must fire this alert" for name in sorted(named - tried)]
 
     queries = 0
     for panel in json.load(open(dashboard))["panels"]:
@@ -101,7 +101,7 @@ def judge(url, dashboard, rules):
                 query = query.replace(variable, value)
             queries += 1
             if all(series["value"][1] == "NaN" for series in ask(url, query)):
-                failures.append(f"no data: {panel['title']}: {query}")
+                failures.append(f"query without data: {panel['title']}: {query}")
     for target in ask(url, "avg_over_time(up[10m]) < 0.7"):
         failures.append(f"scraping fails: {target}")
     print(f"{len(named)} alerts, {len(EXPECTED)} datasets, {queries} queries of the dashboard")
@@ -124,7 +124,7 @@ def receive(port, file):
             if right:
                 seen["posts"] += 1
                 seen["bytes"] += len(body)
-                # Text stands as it is in a protobuf.
+                # Protobuf stores text as plain bytes.
                 names = {name.decode() for name in re.findall(rb"s3store(?:\.[a-z0-9_]+){2,}", body)}
                 seen["metrics"] = sorted(names.union(seen["metrics"]))
                 with open(file, "w") as out:
@@ -146,7 +146,7 @@ def received(file):
     wanted = {"s3store.s3.request.count", "s3store.method.duration", "s3store.follow.lag", "s3store.write.records"}
     missing = wanted.difference(seen["metrics"])
     if missing:
-        print(f"otlp: not received: {sorted(missing)}", file=sys.stderr)
+        print(f"otlp: missing metrics: {sorted(missing)}", file=sys.stderr)
     return seen["posts"] > 1 and not missing
 
 

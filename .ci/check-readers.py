@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Opens a Parquet file of ours in DuckDB, pyarrow and Polars, and compares what they read with what we wrote.
+"""Reads a Parquet file of s3store with DuckDB, pyarrow and Polars, and compares the result with the expected rows.
 
     check-readers.py FILE.parquet ROWS.json [TYPES.json]
 
-ROWS.json is a list of objects: integers of 64 bits and times as text (ticks of the column's unit since 1970 or
-midnight), bytes and UUIDs as hex, decimals as text without their point, the rest as itself. TYPES.json, if given, maps
-a reader's name to what it must call each column. Needs `pip install pyarrow duckdb polars`.
+ROWS.json is a list of objects. 64-bit integers are text. Times are text, in ticks of the column's unit since 1970 or
+midnight. Bytes and UUIDs are hex, decimals are text without the point. Other values are plain JSON. TYPES.json maps a
+reader's name to the type that it must report for each column. Needs `pip install pyarrow duckdb polars`.
 """
 
 import decimal
@@ -44,13 +44,13 @@ def main(path, rows_path, types_path=None):
 
 def read_pyarrow(path):
     table = pq.read_table(path)
-    # As integers: Python's times have no nanoseconds.
+    # Times are compared as integers, because Python's times have no nanoseconds.
     return {field.name: str(field.type) for field in table.schema}, rows_of(table)
 
 
 def read_duckdb(path):
     connection = duckdb.connect()
-    # In UTC, whatever the machine's zone.
+    # The machine's time zone must not matter.
     connection.execute("set timezone = 'UTC'")
     relation = connection.execute("select * from read_parquet(?)", [path])
     seen = {column[0]: str(column[1]) for column in relation.description}
@@ -68,7 +68,7 @@ def rows_of(table):
 
 
 def plain(scalar):
-    """A value of Arrow's, in the form that ROWS.json has it."""
+    """Converts an Arrow value to the form of ROWS.json."""
     if isinstance(scalar, pa.ExtensionScalar):
         scalar = scalar.value
     if not scalar.is_valid:
@@ -103,12 +103,12 @@ TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def same(value, expected, type_):
-    """Whether a read value is the expected one, which is in the unit of the file's type."""
+    """Returns true if a value equals the expected one, which is in the unit of the file's type."""
     if isinstance(expected, list):
         inner = getattr(type_, "value_type", None)
         return isinstance(value, list) and len(value) == len(expected) and all(map(lambda a, b: same(a, b, inner), value, expected))
     if isinstance(expected, dict):
-        # Polars has no maps: it gives lists of pairs.
+        # Polars has no maps. It returns lists of pairs.
         if isinstance(value, list):
             value = {pair["key"]: pair["value"] for pair in value}
         return isinstance(value, dict) and value.keys() == expected.keys() and all(
