@@ -457,7 +457,7 @@ fn a_tuple_is_read_back() {
 
 #[test]
 fn a_backfill_makes_the_tuples_of_the_writes() {
-    let sources = ByCustomer::sources();
+    let sources = ByCustomer::source_columns();
     let once =
         ["customer_id", "SKU", "billed_in", "state", "shard", "id", "day", "clock", "nanos", "calculated_at", "border"];
     assert_eq!(sources, once);

@@ -92,7 +92,7 @@ pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> To
                 fn patterns() -> #patterns {
                     #patterns
                 }
-                fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
+                fn source_columns() -> ::std::vec::Vec<&'static ::core::primitive::str> {
                     ::core::unimplemented!()
                 }
                 fn tuple(
@@ -225,7 +225,7 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
                 type Size = ();
                 type Builder = ();
                 type Reader = ();
-                type InVec = _s3store::Listed;
+                type InVec = _s3store::AsList;
                 type Order = _s3store::Total;
                 fn shape() -> _s3store::Shape {
                     ::core::unimplemented!()

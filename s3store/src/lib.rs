@@ -21,7 +21,7 @@
 //!
 //! #[derive(Debug, Clone, PartialEq, Record)]
 //! #[record(partition_by(day))]
-//! struct Reading {
+//! struct ColumnReader {
 //!     #[record(entity)]
 //!     day: String,
 //!     #[record(entity)]
@@ -34,13 +34,13 @@
 //! # #[cfg(feature = "testing")] {
 //! # let client = s3store::testing::S3::with_bucket("warehouse").client();
 //! let dataset = Dataset::init(client, "warehouse", "readings").await?.into_dataset();
-//! let store = dataset.store::<Reading>();
+//! let store = dataset.store::<ColumnReader>();
 //!
-//! let reading = Reading { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
+//! let reading = ColumnReader { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
 //! let commits = store.write(&[reading.clone()]).token("load-2026-03-17").await?;
 //! assert_eq!(commits[0].partition, "day=2026-03-17");
 //!
-//! let march = store.read(Reading::partitions().day("2026-03-01".."2026-04-01")).await?;
+//! let march = store.read(ColumnReader::partitions().day("2026-03-01".."2026-04-01")).await?;
 //! assert_eq!(march, [reading]);
 //! # }
 //! # Ok(())
@@ -148,19 +148,20 @@ pub mod __private {
 
     pub use crate::error::Result;
     pub use crate::pattern::{
-        IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, Rendered, Sealed, Selections, Text,
+        IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, PatternBuilder, Rendered, Sealed, Text,
     };
     #[cfg(feature = "decimal")]
     pub use crate::record::DecimalOf;
     pub use crate::record::{
-        AsBytes, AsValue, ByValue, Collect, Column, ColumnNode, ColumnType, Cut, Description, EntityColumn,
-        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, Formatted, HasParts, InsertionTime, Key,
-        Listed, Micro, Milli, Missing, Nano, OfBoth, OfDate, OfTime, PartitionTime, PartitionValue, Passes, Plain,
-        Precision, Reading, Record, RootRecord, RowError, Shape, Skipped, StructReader, Timestamp, Total, Tuple, Unit,
-        Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn, ViewValue,
-        ViewWriter, With, WithOption, all_distinct, apart, collectors, each, encode, entity, enum_of, filled,
-        format_time, in_column, in_partition, in_row, open, pad, parse_enum, push_padded, push_parts, push_time,
-        read_apart, struct_array, values, version,
+        AsBytes, AsList, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader, ColumnType,
+        DateParts, DateTimeParts, Description, ElementEncoding, EntityColumn, EntityOrder, EnumBuilder, EnumInteger,
+        EnumReader, EnumText, Exact, Formatted, HasParts, InsertionTime, Key, Micro, Milli, Nano, PartitionTime,
+        PartitionValue, Plain, Precision, Record, RootRecord, RowError, Shape, SkippedDefault, StructReader, TimeParts,
+        Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
+        VersionOrder, View, ViewColumn, ViewValue, ViewWriter, With, WithOption, all_distinct, assert_entity,
+        assert_version, call_each, collectors, encode_columns, enum_from_integer, format_time, in_column, in_partition,
+        in_row, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined,
+        struct_array, tuple_values,
     };
 }
 

@@ -91,7 +91,7 @@ mod tests {
         cost.partition_key(&mut key).unwrap();
         assert_eq!(key, "day=2026-03-20/month=2026-03");
         assert_eq!(Narrow::description().columns[0].name, "sku");
-        assert_eq!(SkuDay::sources(), ["sku", "currency", "at", "day"]);
+        assert_eq!(SkuDay::source_columns(), ["sku", "currency", "at", "day"]);
         let view = SkuDay::from_tuple(&["a", "Usd", "2026-03-20", "2"]).unwrap();
         assert_eq!(view, SkuDay { sku: cost.sku, currency: cost.currency, day: cost.day, initial: "2".to_owned() });
         let _ = SkuDay::patterns().currency(Currency::Eur).initial("2");

@@ -52,11 +52,11 @@ impl Builder {
         let items = emit! {
             #[doc = #doc]
             #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-            pub struct #ident(_s3store::Selections);
+            pub struct #ident(_s3store::PatternBuilder);
 
             impl #ident {
                 fn all() -> Self {
-                    Self(_s3store::Selections::new(&[#(#names),*]))
+                    Self(_s3store::PatternBuilder::new(&[#(#names),*]))
                 }
 
                 #(#methods)*

@@ -84,7 +84,7 @@ pub(crate) fn encoding(field: &Field<'_>) -> TokenStream {
         None if attrs.exact.is_some() => emit!(Micro),
         None => return emit!(_s3store::Plain),
     };
-    let precision = if attrs.exact.is_some() { emit!(Exact) } else { emit!(Cut) };
+    let precision = if attrs.exact.is_some() { emit!(Exact) } else { emit!(Truncate) };
     emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
 }
 
@@ -114,8 +114,10 @@ fn default(field: &Field<'_>) -> TokenStream {
             }
             value => emit!(#value),
         },
-        Some(DefaultAttr::Type) | None if field.is_column() => emit!(<#ty as _s3store::Missing>::missing()),
-        Some(DefaultAttr::Type) | None => emit!(<#ty as _s3store::Skipped>::skipped()),
+        Some(DefaultAttr::Type) | None if field.is_column() => {
+            emit!(<#ty as _s3store::ColumnDefault>::column_default())
+        }
+        Some(DefaultAttr::Type) | None => emit!(<#ty as _s3store::SkippedDefault>::skipped_default()),
     }
 }
 

@@ -72,11 +72,11 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             type Size = #parts_ident<() #(, #sizes)*>;
             type Builder = #parts_ident<_s3store::Validity #(, #builders)*>;
             type Reader = #parts_ident<_s3store::StructReader #(, #readers)*>;
-            type InVec = _s3store::Listed;
+            type InVec = _s3store::AsList;
             type Order = _s3store::Unordered;
 
             fn shape() -> _s3store::Shape {
-                _s3store::Shape::Struct(_s3store::each(&[#(|| #nodes),*]))
+                _s3store::Shape::Struct(_s3store::call_each(&[#(|| #nodes),*]))
             }
 
             fn measure(value: &Self, size: &mut Self::Size) {

@@ -92,7 +92,7 @@ pub(super) fn delegated(
             type Size = #inner::Size;
             type Builder = #inner::Builder;
             type Reader = #inner::Reader;
-            type InVec = _s3store::Listed;
+            type InVec = _s3store::AsList;
             type Order = #inner::Order;
             const NULLABLE: ::core::primitive::bool = #inner::NULLABLE;
 

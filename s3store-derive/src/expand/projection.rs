@@ -28,7 +28,7 @@ pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
     let opened = fields.iter().zip(&readers).zip(&columns).enumerate().map(|(index, ((field, reader), column))| {
         let ty = field.ty;
         let column = quote_spanned!(located(field.ident.span())=> &#column);
-        emit!(let #reader = _s3store::Reading::<#ty, _>::open(#column, columns, #index)?;)
+        emit!(let #reader = _s3store::ColumnReader::<#ty, _>::open(#column, columns, #index)?;)
     });
     let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
     let decode = decode_fn(record, &opened.collect(), &values.collect::<Vec<_>>());

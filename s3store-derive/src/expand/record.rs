@@ -129,10 +129,10 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
 fn assertions(columns: &[Column<'_>]) -> TokenStream {
     let asserted = columns.iter().filter_map(|Column { field, encoding, .. }| {
         let (ty, attrs) = (field.ty, &field.attrs);
-        let entity = attrs.entity.as_ref().map(|_| emit!(_s3store::entity::<#ty, #encoding>();));
+        let entity = attrs.entity.as_ref().map(|_| emit!(_s3store::assert_entity::<#ty, #encoding>();));
         // As insertion time it may be an `Option`, which is filled in by the write.
         let version = attrs.version.as_ref().filter(|_| attrs.inserted_at.is_none());
-        let version = version.map(|_| emit!(_s3store::version::<#ty, #encoding>();));
+        let version = version.map(|_| emit!(_s3store::assert_version::<#ty, #encoding>();));
         (entity.is_some() || version.is_some()).then(|| emit!(#entity #version))
     });
     let asserted: TokenStream = asserted.collect();
@@ -172,7 +172,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
         static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
         DESCRIPTION.get_or_init(|| _s3store::Description {
             record: #name,
-            columns: _s3store::each(&[#(|| #nodes),*]),
+            columns: _s3store::call_each(&[#(|| #nodes),*]),
             partition: &[#(#parts),*],
             key: #key,
             inserted_at: #inserted_at,
@@ -185,13 +185,13 @@ fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let mut values = Vec::new();
     for (index, column) in columns.iter().enumerate() {
         let (name, reader, open) = (column.field.column(), local("column", index), column.item("reader"));
-        opened.extend(emit!(let #reader = _s3store::open(#open, columns, #index, #name)?;));
+        opened.extend(emit!(let #reader = _s3store::open_reader(#open, columns, #index, #name)?;));
         let value = if columns.len() <= WIDE {
             let get = column.call("get", &emit!(&#reader, row));
             emit!(_s3store::in_row(#get, #name, row)?)
         } else {
             let get = column.item("get");
-            emit!(_s3store::read_apart(#get, &#reader, row, #name)?)
+            emit!(_s3store::read_outlined(#get, &#reader, row, #name)?)
         };
         values.push((column.field, value));
     }
@@ -223,7 +223,7 @@ pub(super) fn decode_fn(
             let locals: Vec<_> = (0..group.len()).map(|at| local("value", number * READ_TOGETHER + at)).collect();
             let values = group.iter().map(|(_, value)| value);
             emit! {
-                let (#(#locals,)*) = _s3store::apart(|| {
+                let (#(#locals,)*) = _s3store::outlined(|| {
                     ::core::result::Result::<_, _s3store::RowError>::Ok((#(#values,)*))
                 })?;
             }
@@ -262,11 +262,11 @@ fn skipped(record: &Record<'_>) -> TokenStream {
 }
 
 fn encode(columns: &[Column<'_>]) -> TokenStream {
-    let collector = if columns.len() <= WIDE { "collector" } else { "collector_apart" };
+    let collector = if columns.len() <= WIDE { "collector" } else { "collector_outlined" };
     let collected = columns.iter().map(|column| {
         let (ident, name) = (column.field.ident, column.field.column());
         match column.field.attrs.inserted_at {
-            Some(_) => emit!(_s3store::filled),
+            Some(_) => emit!(_s3store::placeholder),
             None => {
                 let collector = column.call(collector, &emit!(#name, |record: &Self| &record.#ident));
                 emit!(|| #collector)
@@ -293,7 +293,7 @@ fn encode(columns: &[Column<'_>]) -> TokenStream {
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
             #count
-            let #mutable columns = _s3store::encode(rows, _s3store::collectors(&[#(#collected),*], only))?;
+            let #mutable columns = _s3store::encode_columns(rows, _s3store::collectors(&[#(#collected),*], only))?;
             #filled
             ::core::result::Result::Ok(columns)
         }

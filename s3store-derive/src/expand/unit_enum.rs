@@ -74,7 +74,7 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
             type Size = ::core::primitive::usize;
             type Builder = _s3store::EnumBuilder;
             type Reader = _s3store::EnumReader;
-            type InVec = _s3store::Listed;
+            type InVec = _s3store::AsList;
             type Order = _s3store::Total;
 
             fn shape() -> _s3store::Shape {
@@ -201,7 +201,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
         ident,
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
         to: emit!(&_s3store::EnumInteger::integer(value)),
-        from: emit!(.and_then(_s3store::enum_of)),
+        from: emit!(.and_then(_s3store::enum_from_integer)),
         stored: TokenStream::new(),
     });
     Some(emit! {
@@ -239,7 +239,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
         #[automatically_derived]
         impl _s3store::ViewValue for #ident {
             fn parse(text: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
-                <::core::primitive::#integer as _s3store::ViewValue>::parse(text).and_then(_s3store::enum_of)
+                <::core::primitive::#integer as _s3store::ViewValue>::parse(text).and_then(_s3store::enum_from_integer)
             }
         }
     })

@@ -64,7 +64,7 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
                 #patterns::all()
             }
 
-            fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
+            fn source_columns() -> ::std::vec::Vec<&'static ::core::primitive::str> {
                 // A projection has it not.
                 let _ = #written;
                 ::std::vec![#(#sources.name()),*]
@@ -203,12 +203,12 @@ fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
             take: &mut dyn ::core::ops::FnMut(&_s3store::Tuple),
         ) -> ::core::result::Result<(), _s3store::RowError> {
             #columns
-            #(let #readings = #column_locals.reading(columns, #sources)?;)*
+            #(let #readings = #column_locals.reader(columns, #sources)?;)*
             let mut made = <_s3store::Tuple as ::core::default::Default>::default();
             for row in rows {
                 #(let #fields = &#readings.read(row)?;)*
                 let tuple = &mut made;
-                let has = _s3store::apart(
+                let has = _s3store::outlined(
                     || -> ::core::result::Result<::core::primitive::bool, _s3store::ValueError> { #body }
                 );
                 if has.map_err(|error| error.at_row(row))? {
@@ -248,9 +248,9 @@ fn body(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
         } else if let Some(given) = &field.attrs.format {
             let (value, format) = (uses.value(field.source(), None), &given.value);
             let parts = match parts(&format.value()) {
-                Some(Parts::Date) => emit!(_s3store::OfDate),
-                Some(Parts::Time) => emit!(_s3store::OfTime),
-                Some(Parts::Both) | None => emit!(_s3store::OfBoth),
+                Some(Parts::Date) => emit!(_s3store::DateParts),
+                Some(Parts::Time) => emit!(_s3store::TimeParts),
+                Some(Parts::Both) | None => emit!(_s3store::DateTimeParts),
             };
             let at = located(field.source().span());
             quote_spanned!(at=> _s3store::push_parts::<#parts, _>(#value, #format, text))
@@ -285,7 +285,7 @@ fn from_tuple(view: &View<'_>, names: &[String]) -> TokenStream {
         fn from_tuple(
             values: &[&::core::primitive::str],
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
-            let [#(#locals),*] = _s3store::values(values)?;
+            let [#(#locals),*] = _s3store::tuple_values(values)?;
             ::core::result::Result::Ok(Self { #(#fields,)* })
         }
     }

@@ -25,11 +25,11 @@ const _: () = {
     }
     ///Selects partitions of [`Cost`].
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    pub struct CostPartitions(_s3store::Selections);
+    pub struct CostPartitions(_s3store::PatternBuilder);
     impl CostPartitions {
         fn all() -> Self {
             Self(
-                _s3store::Selections::new(
+                _s3store::PatternBuilder::new(
                     &["charge_period", "region", "month", "shard-no"],
                 ),
             )
@@ -100,9 +100,9 @@ const _: () = {
     }
     impl _s3store::Ordered for CostPart3 {}
     const _: () = {
-        _s3store::entity::<String, _s3store::Plain>();
-        _s3store::entity::<String, _s3store::Plain>();
-        _s3store::version::<
+        _s3store::assert_entity::<String, _s3store::Plain>();
+        _s3store::assert_entity::<String, _s3store::Plain>();
+        _s3store::assert_version::<
             DateTime<Utc>,
             _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
         >();
@@ -143,7 +143,7 @@ const _: () = {
             DESCRIPTION
                 .get_or_init(|| _s3store::Description {
                     record: "Cost",
-                    columns: _s3store::each(
+                    columns: _s3store::call_each(
                         &[
                             || <String as _s3store::ColumnType<
                                 _s3store::Plain,
@@ -152,7 +152,9 @@ const _: () = {
                                 &[],
                                 || <String as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(<String as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <String as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 false,
                             ),
                             || <String as _s3store::ColumnType<
@@ -162,7 +164,9 @@ const _: () = {
                                 &["client"],
                                 || <String as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(<String as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <String as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 false,
                             ),
                             || <u16 as _s3store::ColumnType<
@@ -172,7 +176,9 @@ const _: () = {
                                 &[],
                                 || <u16 as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(<u16 as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <u16 as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 false,
                             ),
                             || <Decimal as _s3store::ColumnType<
@@ -182,7 +188,9 @@ const _: () = {
                                 &[],
                                 || <Decimal as _s3store::ColumnType<
                                     _s3store::DecimalOf<18u8, 6i8>,
-                                >>::single(<Decimal as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <Decimal as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 true,
                             ),
                             || <Option<
@@ -196,7 +204,9 @@ const _: () = {
                                     Color,
                                 > as _s3store::ColumnType<
                                     _s3store::WithOption<Hex>,
-                                >>::single(<Option<Color> as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <Option<Color> as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 false,
                             ),
                             || <String as _s3store::ColumnType<
@@ -222,7 +232,9 @@ const _: () = {
                                     Utc,
                                 > as _s3store::ColumnType<
                                     _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                                >>::single(<DateTime<Utc> as _s3store::Missing>::missing()),
+                                >>::single(
+                                    <DateTime<Utc> as _s3store::ColumnDefault>::column_default(),
+                                ),
                                 false,
                             ),
                             || <Option<
@@ -237,7 +249,9 @@ const _: () = {
                                 > as _s3store::ColumnType<
                                     _s3store::Plain,
                                 >>::single(
-                                    <Option<DateTime<Utc>> as _s3store::Missing>::missing(),
+                                    <Option<
+                                        DateTime<Utc>,
+                                    > as _s3store::ColumnDefault>::column_default(),
                                 ),
                                 false,
                             ),
@@ -256,25 +270,25 @@ const _: () = {
             rows: ::core::ops::Range<::core::primitive::usize>,
             out: &mut ::std::vec::Vec<Self>,
         ) -> ::core::result::Result<(), _s3store::RowError> {
-            let column0 = _s3store::open(
+            let column0 = _s3store::open_reader(
                 <String as _s3store::ColumnType<_s3store::Plain>>::reader,
                 columns,
                 0usize,
                 "charge_period",
             )?;
-            let column1 = _s3store::open(
+            let column1 = _s3store::open_reader(
                 <String as _s3store::ColumnType<_s3store::Plain>>::reader,
                 columns,
                 1usize,
                 "customer",
             )?;
-            let column2 = _s3store::open(
+            let column2 = _s3store::open_reader(
                 <u16 as _s3store::ColumnType<_s3store::Plain>>::reader,
                 columns,
                 2usize,
                 "shard",
             )?;
-            let column3 = _s3store::open(
+            let column3 = _s3store::open_reader(
                 <Decimal as _s3store::ColumnType<
                     _s3store::DecimalOf<18u8, 6i8>,
                 >>::reader,
@@ -282,7 +296,7 @@ const _: () = {
                 3usize,
                 "net_cost",
             )?;
-            let column4 = _s3store::open(
+            let column4 = _s3store::open_reader(
                 <Option<
                     Color,
                 > as _s3store::ColumnType<_s3store::WithOption<Hex>>>::reader,
@@ -290,13 +304,13 @@ const _: () = {
                 4usize,
                 "color",
             )?;
-            let column5 = _s3store::open(
+            let column5 = _s3store::open_reader(
                 <String as _s3store::ColumnType<_s3store::Plain>>::reader,
                 columns,
                 5usize,
                 "currency",
             )?;
-            let column6 = _s3store::open(
+            let column6 = _s3store::open_reader(
                 <DateTime<
                     Utc,
                 > as _s3store::ColumnType<
@@ -306,7 +320,7 @@ const _: () = {
                 6usize,
                 "calculated_at",
             )?;
-            let column7 = _s3store::open(
+            let column7 = _s3store::open_reader(
                 <Option<DateTime<Utc>> as _s3store::ColumnType<_s3store::Plain>>::reader,
                 columns,
                 7usize,
@@ -375,7 +389,7 @@ const _: () = {
                         "inserted_at",
                         row,
                     )?,
-                    cache: <u32 as _s3store::Skipped>::skipped(),
+                    cache: <u32 as _s3store::SkippedDefault>::skipped_default(),
                 });
             }
             ::core::result::Result::Ok(())
@@ -395,7 +409,7 @@ const _: () = {
             I: ::core::iter::ExactSizeIterator<Item = &'a Self> + ::core::clone::Clone,
         {
             let count = rows.len();
-            let mut columns = _s3store::encode(
+            let mut columns = _s3store::encode_columns(
                 rows,
                 _s3store::collectors(
                     &[
@@ -430,7 +444,7 @@ const _: () = {
                             "calculated_at",
                             |record: &Self| &record.calculated_at,
                         ),
-                        _s3store::filled,
+                        _s3store::placeholder,
                     ],
                     only,
                 ),
@@ -511,7 +525,7 @@ const _: () = {
             rows: ::core::ops::Range<::core::primitive::usize>,
             out: &mut ::std::vec::Vec<Self>,
         ) -> ::core::result::Result<(), _s3store::RowError> {
-            let column0 = _s3store::Reading::<
+            let column0 = _s3store::ColumnReader::<
                 String,
                 _,
             >::open(&<Cost as _s3store::Record>::COLUMNS.currency, columns, 0usize)?;
@@ -538,10 +552,12 @@ const _: () = {
     use ::s3store::__private as _s3store;
     ///Selects tuples of [`SkuPeriod`].
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-    pub struct SkuPeriodPatterns(_s3store::Selections);
+    pub struct SkuPeriodPatterns(_s3store::PatternBuilder);
     impl SkuPeriodPatterns {
         fn all() -> Self {
-            Self(_s3store::Selections::new(&["charge_period", "month", "cost-bucket"]))
+            Self(
+                _s3store::PatternBuilder::new(&["charge_period", "month", "cost-bucket"]),
+            )
         }
         ///Selects by `charge_period`, the field `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
         #[must_use]
@@ -620,7 +636,7 @@ const _: () = {
         fn patterns() -> SkuPeriodPatterns {
             SkuPeriodPatterns::all()
         }
-        fn sources() -> ::std::vec::Vec<&'static ::core::primitive::str> {
+        fn source_columns() -> ::std::vec::Vec<&'static ::core::primitive::str> {
             let _ = <Cost as _s3store::RootRecord>::views;
             ::std::vec![
                 < Cost as _s3store::Record > ::COLUMNS.charge_period.name(), < Cost as
@@ -656,7 +672,7 @@ const _: () = {
                 .push(
                     "month",
                     |text| _s3store::push_parts::<
-                        _s3store::OfDate,
+                        _s3store::DateParts,
                         _,
                     >(field1, "%Y-%m", text),
                 )?;
@@ -676,16 +692,16 @@ const _: () = {
                 .charge_period;
             let column1 = &<Cost as _s3store::Record>::COLUMNS.calculated_at;
             let column2 = &<Cost as _s3store::Record>::COLUMNS.net_cost;
-            let reading0 = column0.reading(columns, 0usize)?;
-            let reading1 = column1.reading(columns, 1usize)?;
-            let reading2 = column2.reading(columns, 2usize)?;
+            let reading0 = column0.reader(columns, 0usize)?;
+            let reading1 = column1.reader(columns, 1usize)?;
+            let reading2 = column2.reader(columns, 2usize)?;
             let mut made = <_s3store::Tuple as ::core::default::Default>::default();
             for row in rows {
                 let field0 = &reading0.read(row)?;
                 let field1 = &reading1.read(row)?;
                 let field2 = &reading2.read(row)?;
                 let tuple = &mut made;
-                let has = _s3store::apart(|| -> ::core::result::Result<
+                let has = _s3store::outlined(|| -> ::core::result::Result<
                     ::core::primitive::bool,
                     _s3store::ValueError,
                 > {
@@ -706,7 +722,7 @@ const _: () = {
                         .push(
                             "month",
                             |text| _s3store::push_parts::<
-                                _s3store::OfDate,
+                                _s3store::DateParts,
                                 _,
                             >(field1, "%Y-%m", text),
                         )?;
@@ -726,7 +742,7 @@ const _: () = {
         fn from_tuple(
             values: &[&::core::primitive::str],
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
-            let [value0, value1, value2] = _s3store::values(values)?;
+            let [value0, value1, value2] = _s3store::tuple_values(values)?;
             ::core::result::Result::Ok(Self {
                 charge_period: _s3store::in_column(
                     <String as _s3store::ViewColumn>::parse(value0),
@@ -779,11 +795,11 @@ const _: () = {
             <String as _s3store::ColumnType<_s3store::Plain>>::Reader,
             <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Reader,
         >;
-        type InVec = _s3store::Listed;
+        type InVec = _s3store::AsList;
         type Order = _s3store::Unordered;
         fn shape() -> _s3store::Shape {
             _s3store::Shape::Struct(
-                _s3store::each(
+                _s3store::call_each(
                     &[
                         || <String as _s3store::ColumnType<
                             _s3store::Plain,
@@ -792,7 +808,9 @@ const _: () = {
                             &[],
                             || <String as _s3store::ColumnType<
                                 _s3store::Plain,
-                            >>::single(<String as _s3store::Missing>::missing()),
+                            >>::single(
+                                <String as _s3store::ColumnDefault>::column_default(),
+                            ),
                             false,
                         ),
                         || <Option<
@@ -806,7 +824,9 @@ const _: () = {
                                 u32,
                             > as _s3store::ColumnType<
                                 _s3store::Plain,
-                            >>::single(<Option<u32> as _s3store::Missing>::missing()),
+                            >>::single(
+                                <Option<u32> as _s3store::ColumnDefault>::column_default(),
+                            ),
                             false,
                         ),
                     ],
@@ -944,7 +964,7 @@ const _: () = {
         type Size = <String as _s3store::ColumnType<_s3store::Plain>>::Size;
         type Builder = <String as _s3store::ColumnType<_s3store::Plain>>::Builder;
         type Reader = <String as _s3store::ColumnType<_s3store::Plain>>::Reader;
-        type InVec = _s3store::Listed;
+        type InVec = _s3store::AsList;
         type Order = <String as _s3store::ColumnType<_s3store::Plain>>::Order;
         const NULLABLE: ::core::primitive::bool = <String as _s3store::ColumnType<
             _s3store::Plain,
@@ -1053,7 +1073,7 @@ const _: () = {
         type Size = ::core::primitive::usize;
         type Builder = _s3store::EnumBuilder;
         type Reader = _s3store::EnumReader;
-        type InVec = _s3store::Listed;
+        type InVec = _s3store::AsList;
         type Order = _s3store::Total;
         fn shape() -> _s3store::Shape {
             _s3store::EnumBuilder::shape()
@@ -1154,7 +1174,7 @@ const _: () = {
         type Size = <::core::primitive::u8 as _s3store::ColumnType>::Size;
         type Builder = <::core::primitive::u8 as _s3store::ColumnType>::Builder;
         type Reader = <::core::primitive::u8 as _s3store::ColumnType>::Reader;
-        type InVec = _s3store::Listed;
+        type InVec = _s3store::AsList;
         type Order = <::core::primitive::u8 as _s3store::ColumnType>::Order;
         const NULLABLE: ::core::primitive::bool = <::core::primitive::u8 as _s3store::ColumnType>::NULLABLE;
         fn shape() -> _s3store::Shape {
@@ -1202,7 +1222,7 @@ const _: () = {
             row: ::core::primitive::usize,
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
             <::core::primitive::u8 as _s3store::ColumnType>::get(reader, row)
-                .and_then(_s3store::enum_of)
+                .and_then(_s3store::enum_from_integer)
         }
     }
     #[automatically_derived]
@@ -1221,7 +1241,7 @@ const _: () = {
             text: &::core::primitive::str,
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
             <::core::primitive::u8 as _s3store::ViewValue>::parse(text)
-                .and_then(_s3store::enum_of)
+                .and_then(_s3store::enum_from_integer)
         }
     }
 };

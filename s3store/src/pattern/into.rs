@@ -102,13 +102,13 @@ fn all_patterns<P: IntoPatterns>(many: impl IntoIterator<Item = P>, names: &[&st
 
 /// One selection per column: what a derived builder wraps.
 #[derive(Debug, Clone)]
-pub struct Selections {
+pub struct PatternBuilder {
     names: &'static [&'static str],
     /// As selected; a column that is missing here selects every value.
     selected: Vec<(&'static str, Selection)>,
 }
 
-impl Selections {
+impl PatternBuilder {
     /// Selects everything in partitions of these names.
     #[must_use]
     pub const fn new(names: &'static [&'static str]) -> Self {

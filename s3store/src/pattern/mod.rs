@@ -12,7 +12,7 @@
 //! ```text
 //! /// Selects partitions of `Cost`.
 //! #[derive(Debug, Clone)]
-//! pub struct CostPartitions(__private::Selections);
+//! pub struct CostPartitions(__private::PatternBuilder);
 //!
 //! impl CostPartitions {
 //!     /// Selects by `charge_period`: an exact value, `prefix("…")`, or a half-open range.
@@ -36,7 +36,7 @@
 //! }
 //!
 //! // Record::partitions():
-//! CostPartitions(__private::Selections::new(&["charge_period", "day"]))
+//! CostPartitions(__private::PatternBuilder::new(&["charge_period", "day"]))
 //!
 //! // How the column `day` is rendered: a type of its own, never made.
 //! #[derive(Debug)]
@@ -64,7 +64,7 @@ mod tests;
 
 pub use into::IntoPatterns;
 #[doc(hidden)]
-pub use into::{Sealed, Selections};
+pub use into::{PatternBuilder, Sealed};
 pub(crate) use plan::{ListPlan, Listing};
 pub use selection::{
     Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,

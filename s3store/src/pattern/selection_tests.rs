@@ -41,11 +41,11 @@ impl PartitionFormat for CostCount {
 
 /// What the derive prints.
 #[derive(Debug, Clone)]
-struct CostPartitions(Selections);
+struct CostPartitions(PatternBuilder);
 
 impl CostPartitions {
     fn new() -> Self {
-        Self(Selections::new(&["day", "odd-name", "count"]))
+        Self(PatternBuilder::new(&["day", "odd-name", "count"]))
     }
 
     #[must_use]

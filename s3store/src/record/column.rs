@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
 
-use super::derived::{Collect, Reading, collector};
+use super::derived::{Collect, ColumnReader, collector};
 use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 
 /// A type that fits a column, under an encoding `E` that the field's attributes choose.
@@ -35,7 +35,7 @@ pub trait ColumnType<E = Plain>: Sized {
     /// Reads values: the typed arrays of a column.
     #[doc(hidden)]
     type Reader;
-    /// How a `Vec` of this type is stored: [`Listed`](super::Listed), but for `u8`, whose `Vec` is bytes.
+    /// How a `Vec` of this type is stored: [`AsList`](super::AsList), but for `u8`, whose `Vec` is bytes.
     #[doc(hidden)]
     type InVec: VecLayout<Self, E>;
     /// Whether the stored values have a total order: [`Total`](super::Total) or [`Unordered`](super::Unordered).
@@ -97,7 +97,7 @@ pub trait ColumnType<E = Plain>: Sized {
     /// [`collector`](Self::collector) for a record of many fields: compiled once for all fields of this type.
     #[doc(hidden)]
     #[inline(never)]
-    fn collector_apart<R: 'static>(name: &'static str, field: fn(&R) -> &Self) -> Box<dyn Collect<R>>
+    fn collector_outlined<R: 'static>(name: &'static str, field: fn(&R) -> &Self) -> Box<dyn Collect<R>>
     where
         Self: 'static,
         E: 'static,
@@ -236,11 +236,11 @@ impl<R, T, E> Column<R, T, E> {
     /// # Errors
     /// There is none, or it has another type.
     #[doc(hidden)]
-    pub fn reading(&self, columns: &[ArrayRef], index: usize) -> Result<Reading<T, E>, RowError>
+    pub fn reader(&self, columns: &[ArrayRef], index: usize) -> Result<ColumnReader<T, E>, RowError>
     where
         T: ColumnType<E>,
     {
-        Reading::open(self, columns, index)
+        ColumnReader::open(self, columns, index)
     }
 
     /// The column's name in the files.

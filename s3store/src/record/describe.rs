@@ -13,7 +13,7 @@ use super::{ColumnType, ValueError};
 pub struct Description {
     /// The struct's name, for messages.
     pub record: &'static str,
-    /// The columns, in the struct's order. Skipped fields have none.
+    /// The columns, in the struct's order. SkippedDefault fields have none.
     pub columns: Vec<ColumnNode>,
     /// The names of the partition's parts, in order.
     pub partition: &'static [&'static str],

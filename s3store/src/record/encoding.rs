@@ -13,7 +13,7 @@ pub enum Plain {}
 /// `#[record(timestamp = "ms")]` is `Timestamp<Milli>`, `#[record(timestamp = "ms", exact)]` is
 /// `Timestamp<Milli, Exact>`.
 #[derive(Debug)]
-pub struct Timestamp<U, F = Cut>(PhantomData<(U, F)>);
+pub struct Timestamp<U, F = Truncate>(PhantomData<(U, F)>);
 
 /// Milliseconds.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Nano {}
 
 /// Digits finer than the unit are cut off, towards the past, as Go does.
 #[derive(Debug)]
-pub enum Cut {}
+pub enum Truncate {}
 
 /// A value with digits finer than the unit is refused.
 #[derive(Debug)]
@@ -49,12 +49,12 @@ pub struct With<A>(PhantomData<A>);
 pub struct WithOption<A>(PhantomData<A>);
 
 /// An encoding that `Option`, `Vec` and maps hand on to what they hold.
-pub trait Passes {}
+pub trait ElementEncoding {}
 
-impl Passes for Plain {}
-impl<U: Unit, F: Precision> Passes for Timestamp<U, F> {}
+impl ElementEncoding for Plain {}
+impl<U: Unit, F: Precision> ElementEncoding for Timestamp<U, F> {}
 #[cfg(feature = "decimal")]
-impl<const P: u8, const S: i8> Passes for DecimalOf<P, S> {}
+impl<const P: u8, const S: i8> ElementEncoding for DecimalOf<P, S> {}
 
 /// The unit of a timestamp or time of day.
 pub trait Unit: sealed::Sealed {
@@ -94,7 +94,7 @@ pub trait Precision: sealed::Sealed {
     const EXACT: bool;
 }
 
-impl Precision for Cut {
+impl Precision for Truncate {
     const EXACT: bool = false;
 }
 
@@ -108,6 +108,6 @@ mod sealed {
     impl Sealed for super::Milli {}
     impl Sealed for super::Micro {}
     impl Sealed for super::Nano {}
-    impl Sealed for super::Cut {}
+    impl Sealed for super::Truncate {}
     impl Sealed for super::Exact {}
 }

@@ -117,7 +117,7 @@ fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) 
     }
 }
 
-/// A date or time that has what a format asks for: [`OfDate`], [`OfTime`] or [`OfBoth`].
+/// A date or time that has what a format asks for: [`DateParts`], [`TimeParts`] or [`DateTimeParts`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` lacks parts of a time that the format asks for",
     label = "has no date, or no time of day",
@@ -128,16 +128,16 @@ pub trait HasParts<Parts>: PartitionTime {}
 
 /// A format asks for years, months, days.
 #[derive(Debug)]
-pub enum OfDate {}
+pub enum DateParts {}
 /// A format asks for hours, minutes, seconds.
 #[derive(Debug)]
-pub enum OfTime {}
+pub enum TimeParts {}
 /// A format asks for parts of the date and of the time.
 #[derive(Debug)]
-pub enum OfBoth {}
+pub enum DateTimeParts {}
 
-impl HasParts<OfDate> for NaiveDate {}
-impl HasParts<OfTime> for NaiveTime {}
+impl HasParts<DateParts> for NaiveDate {}
+impl HasParts<TimeParts> for NaiveTime {}
 impl<Parts> HasParts<Parts> for NaiveDateTime {}
 impl<Parts> HasParts<Parts> for DateTime<Utc> {}
 

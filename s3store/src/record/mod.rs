@@ -18,21 +18,23 @@ mod view;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    Collect, EnumBuilder, EnumInteger, EnumReader, EnumText, Missing, Reading, Skipped, StructReader, Validity,
-    ViewColumn, apart, collectors, each, encode, entity, enum_of, filled, in_column, in_row, open, read_apart,
-    struct_array, values, version,
+    Collect, ColumnDefault, ColumnReader, EnumBuilder, EnumInteger, EnumReader, EnumText, SkippedDefault, StructReader,
+    Validity, ViewColumn, assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer,
+    in_column, in_row, open_reader, outlined, placeholder, read_outlined, struct_array, tuple_values,
 };
 pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Shape};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
-pub use encoding::{Cut, Exact, Micro, Milli, Nano, Passes, Plain, Precision, Timestamp, Unit, With, WithOption};
-pub use formatted::{Formatted, HasParts, OfBoth, OfDate, OfTime, push_parts};
+pub use encoding::{
+    ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
+};
+pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{
     AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
 };
-pub use types::{AsBytes, InsertionTime, Listed, VecLayout};
+pub use types::{AsBytes, AsList, InsertionTime, VecLayout};
 pub use value::{RowError, ValueError};
 pub use view::{Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum};
 

@@ -11,7 +11,7 @@ use super::partition::{
     AsValue, PartitionTime, PartitionValue, format_time, in_partition, pad, push_padded, push_time,
 };
 use crate::error::Result as CrateResult;
-use crate::pattern::{Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selections};
+use crate::pattern::{Discrete, IntoSelection, Ordered, PartitionFormat, PatternBuilder, Rendered};
 
 fn text(value: impl PartitionValue) -> String {
     let mut key = String::from("before=");
@@ -33,7 +33,7 @@ fn day(text: &str) -> NaiveDate {
 
 /// Whether a partition column is selected by `values` where it has this text.
 fn selects<K>(values: impl IntoSelection<K>, text: &str) -> bool {
-    let patterns = Selections::new(&["part"]).with("part", values).into_patterns(&["part"]).unwrap();
+    let patterns = PatternBuilder::new(&["part"]).with("part", values).into_patterns(&["part"]).unwrap();
     patterns.iter().any(|pattern| pattern.matches(&format!("part={text}"), &["part"]))
 }
 
@@ -150,7 +150,7 @@ fn a_range_ends_where_the_text_of_its_last_value_does() {
 fn an_empty_range_selects_nothing_and_a_reversed_one_is_refused() {
     let time = at("2026-03-05T00:00:00Z");
     assert!(!selects::<Rendered<Month>>(time..time, "2026-03"));
-    let reversed = Selections::new(&["part"]).with::<Rendered<Month>>("part", time + TimeDelta::seconds(1)..time);
+    let reversed = PatternBuilder::new(&["part"]).with::<Rendered<Month>>("part", time + TimeDelta::seconds(1)..time);
     let error = reversed.into_patterns(&["part"]).unwrap_err().to_string();
     assert!(error.contains("the range is reversed"), "{error}");
 }

@@ -38,13 +38,13 @@ pub trait View: Sized + Send + 'static {
 
     /// The names of the record's columns that the values are made of, each once.
     #[doc(hidden)]
-    fn sources() -> Vec<&'static str>;
+    fn source_columns() -> Vec<&'static str>;
 
     /// Makes `tuple` that of a record, whatever it held before. False where the record has none.
     #[doc(hidden)]
     fn tuple(record: &Self::Record, tuple: &mut Tuple) -> Result<bool, ValueError>;
 
-    /// Hands over the tuples of the rows of a batch that has the [`sources`](Self::sources) as columns, in order, with
+    /// Hands over the tuples of the rows of a batch that has the [`source_columns`](Self::source_columns) as columns, in order, with
     /// their read types.
     #[doc(hidden)]
     fn tuples(columns: &[ArrayRef], rows: Range<usize>, take: &mut dyn FnMut(&Tuple)) -> Result<(), RowError>;

@@ -147,7 +147,7 @@ impl<V: View> Backfill<V> {
 /// The columns that the view is made of.
 fn layout<V: View>() -> ReadLayout {
     let record = <V::Record as Record>::description();
-    ReadLayout::unordered(record.projection(record.record, &V::sources()).columns)
+    ReadLayout::unordered(record.projection(record.record, &V::source_columns()).columns)
 }
 
 /// All data files that the patterns select, committed or not, by partition.

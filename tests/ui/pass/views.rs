@@ -81,7 +81,7 @@ fn a_view_may_stand_anywhere() {
     let names: Vec<_> = records::Cost::views().iter().map(|view| format!("{view:?}")).collect();
     assert_eq!(names, ["before", "inner", "outer", "types"].map(|name| format!("ViewWriter({name})")));
     assert_eq!(others::Outer::COLUMNS, ["move", "type", "odd name"]);
-    assert_eq!(others::Outer::sources(), ["day", "type"]);
+    assert_eq!(others::Outer::source_columns(), ["day", "type"]);
     let _ = others::Outer::patterns().r#move("a").r#type("2026").odd_name(s3store::pattern::prefix("2026-"));
     let _ = others::Types::patterns().patterns(s3store::pattern::prefix("a"));
     let _ = records::Cost::all;

@@ -37,19 +37,19 @@ pub trait Collect<R> {
 }
 
 /// Makes what collects a column.
-type Make<R> = fn() -> Box<dyn Collect<R>>;
+type MakeCollector<R> = fn() -> Box<dyn Collect<R>>;
 
 /// What collects the columns that `make` makes them for: all, or those of a key.
-pub fn collectors<R>(make: &[Make<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
+pub fn collectors<R>(make: &[MakeCollector<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
     let wanted = |place| only.is_none_or(|key| key.columns().any(|column| column == place));
-    make.iter().enumerate().map(|(place, make)| if wanted(place) { make() } else { filled() }).collect()
+    make.iter().enumerate().map(|(place, make)| if wanted(place) { make() } else { placeholder() }).collect()
 }
 
 /// The columns of `rows`.
 ///
 /// # Errors
 /// The first value that does not fit its column, by rows in steps of some hundred, then by columns.
-pub fn encode<'a, R: 'a>(
+pub fn encode_columns<'a, R: 'a>(
     rows: impl ExactSizeIterator<Item = &'a R> + Clone,
     mut columns: Vec<Box<dyn Collect<R>>>,
 ) -> Result<Vec<ArrayRef>, RowError> {
@@ -83,13 +83,13 @@ fn each_step<'a, R>(
 }
 
 /// The column of a field.
-struct Collector<T: ColumnType<E>, E, F> {
+struct FieldCollector<T: ColumnType<E>, E, F> {
     field: F,
-    column: Collected<T, E>,
+    column: TypedCollector<T, E>,
 }
 
 /// What does not depend on the field, so that it is compiled once a type.
-struct Collected<T: ColumnType<E>, E> {
+struct TypedCollector<T: ColumnType<E>, E> {
     name: &'static str,
     size: T::Size,
     /// Made by `start`.
@@ -104,11 +104,11 @@ where
     E: 'static,
     F: Fn(&R) -> &T + 'static,
 {
-    let column = Collected { name, size: T::Size::default(), builder: None, encoding: PhantomData };
-    Box::new(Collector::<T, E, F> { field, column })
+    let column = TypedCollector { name, size: T::Size::default(), builder: None, encoding: PhantomData };
+    Box::new(FieldCollector::<T, E, F> { field, column })
 }
 
-impl<R, T: ColumnType<E>, E, F: Fn(&R) -> &T> Collect<R> for Collector<T, E, F> {
+impl<R, T: ColumnType<E>, E, F: Fn(&R) -> &T> Collect<R> for FieldCollector<T, E, F> {
     fn measure(&mut self, rows: &[&R]) {
         for row in rows {
             T::measure((self.field)(row), &mut self.column.size);
@@ -132,7 +132,7 @@ impl<R, T: ColumnType<E>, E, F: Fn(&R) -> &T> Collect<R> for Collector<T, E, F> 
     }
 }
 
-impl<T: ColumnType<E>, E> Collected<T, E> {
+impl<T: ColumnType<E>, E> TypedCollector<T, E> {
     #[inline(never)]
     fn start(&mut self, rows: usize) {
         self.builder = Some(T::builder(rows, &self.size));
@@ -147,13 +147,13 @@ impl<T: ColumnType<E>, E> Collected<T, E> {
 
 /// A column that is filled in afterwards, or not wanted.
 #[must_use]
-pub fn filled<R>() -> Box<dyn Collect<R>> {
-    Box::new(Filled)
+pub fn placeholder<R>() -> Box<dyn Collect<R>> {
+    Box::new(Placeholder)
 }
 
-struct Filled;
+struct Placeholder;
 
-impl<R> Collect<R> for Filled {
+impl<R> Collect<R> for Placeholder {
     fn measure(&mut self, _: &[&R]) {}
 
     fn start(&mut self, _: usize) {}

@@ -115,6 +115,6 @@ pub trait EnumInteger: Sized {
 /// # Errors
 /// There is none.
 #[inline]
-pub fn enum_of<T: EnumInteger>(integer: T::Integer) -> Result<T, ValueError> {
+pub fn enum_from_integer<T: EnumInteger>(integer: T::Integer) -> Result<T, ValueError> {
     T::of(integer).ok_or_else(|| ValueError::new(format_args!("{integer} is no {}", T::NAME)))
 }

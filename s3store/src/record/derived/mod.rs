@@ -7,11 +7,11 @@ mod projection;
 mod view;
 
 pub(crate) use collect::collector;
-pub use collect::{Collect, collectors, encode, filled};
-pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_of};
+pub use collect::{Collect, collectors, encode_columns, placeholder};
+pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_from_integer};
 pub use nested::{StructReader, Validity, struct_array};
-pub use projection::Reading;
-pub use view::{ViewColumn, values};
+pub use projection::ColumnReader;
+pub use view::{ViewColumn, tuple_values};
 
 use arrow_array::ArrayRef;
 
@@ -21,7 +21,7 @@ use super::{EntityColumn, RowError, ValueError, VersionColumn};
 ///
 /// # Errors
 /// There is none, or it has another type.
-pub fn open<R>(
+pub fn open_reader<R>(
     reader: fn(&ArrayRef) -> Result<R, ValueError>,
     columns: &[ArrayRef],
     index: usize,
@@ -38,7 +38,7 @@ fn place(error: ValueError, name: &str, row: usize) -> RowError {
 }
 
 /// What each function makes: a table of small functions compiles faster than one with all of it.
-pub fn each<T>(make: &[fn() -> T]) -> Vec<T> {
+pub fn call_each<T>(make: &[fn() -> T]) -> Vec<T> {
     make.iter().map(|make| make()).collect()
 }
 
@@ -47,7 +47,7 @@ pub fn each<T>(make: &[fn() -> T]) -> Vec<T> {
 /// # Errors
 /// It is a null, or none of its type.
 #[inline(never)]
-pub fn read_apart<R, T>(
+pub fn read_outlined<R, T>(
     get: impl Fn(&R, usize) -> Result<T, ValueError>,
     reader: &R,
     row: usize,
@@ -58,7 +58,7 @@ pub fn read_apart<R, T>(
 
 /// What `make` makes, in a function that is compiled by itself.
 #[inline(never)]
-pub fn apart<T>(make: impl FnOnce() -> T) -> T {
+pub fn outlined<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
@@ -80,14 +80,14 @@ pub fn in_row<T>(result: Result<T, ValueError>, name: &str, row: usize) -> Resul
     label = "has no `Default`",
     note = "older files may lack the column: say `#[record(default = …)]`, make it an `Option`, or implement `Default`"
 )]
-pub trait Missing: Sized {
+pub trait ColumnDefault: Sized {
     /// The default.
-    fn missing() -> Self;
+    fn column_default() -> Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Default> Missing for T {
-    fn missing() -> Self {
+impl<T: Default> ColumnDefault for T {
+    fn column_default() -> Self {
         T::default()
     }
 }
@@ -98,26 +98,26 @@ impl<T: Default> Missing for T {
     label = "has no `Default`",
     note = "say `#[record(skip, default = …)]`, or implement `Default`"
 )]
-pub trait Skipped: Sized {
+pub trait SkippedDefault: Sized {
     /// The default.
-    fn skipped() -> Self;
+    fn skipped_default() -> Self;
 }
 
 #[diagnostic::do_not_recommend]
-impl<T: Default> Skipped for T {
-    fn skipped() -> Self {
+impl<T: Default> SkippedDefault for T {
+    fn skipped_default() -> Self {
         T::default()
     }
 }
 
 /// Compiles for what can identify an entity.
-pub const fn entity<T: EntityColumn<E>, E>() {
+pub const fn assert_entity<T: EntityColumn<E>, E>() {
     // Evaluated here, so that an `Option` in an `Option` is refused here too.
     let _ = T::NULLABLE;
 }
 
 /// Compiles for what can order versions.
-pub const fn version<T: VersionColumn<E>, E>() {
+pub const fn assert_version<T: VersionColumn<E>, E>() {
     let _ = T::NULLABLE;
 }
 

@@ -2,23 +2,23 @@
 
 use arrow_array::ArrayRef;
 
-use super::{in_row, open};
+use super::{in_row, open_reader};
 use crate::record::{Column, ColumnType, RowError};
 
 /// Reads a column of a record, for a projection of it.
-pub struct Reading<T: ColumnType<E>, E> {
+pub struct ColumnReader<T: ColumnType<E>, E> {
     reader: T::Reader,
     name: &'static str,
 }
 
-impl<T: ColumnType<E>, E> Reading<T, E> {
+impl<T: ColumnType<E>, E> ColumnReader<T, E> {
     /// Of the column at `index`, which is the record's `column`.
     ///
     /// # Errors
     /// There is none, or it has another type.
     pub fn open<R>(column: &Column<R, T, E>, columns: &[ArrayRef], index: usize) -> Result<Self, RowError> {
         let name = column.name();
-        Ok(Self { reader: open(T::reader, columns, index, name)?, name })
+        Ok(Self { reader: open_reader(T::reader, columns, index, name)?, name })
     }
 
     /// The value of a row.
@@ -31,8 +31,8 @@ impl<T: ColumnType<E>, E> Reading<T, E> {
     }
 }
 
-impl<T: ColumnType<E>, E> std::fmt::Debug for Reading<T, E> {
+impl<T: ColumnType<E>, E> std::fmt::Debug for ColumnReader<T, E> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Reading({})", self.name)
+        write!(f, "ColumnReader({})", self.name)
     }
 }

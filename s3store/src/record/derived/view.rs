@@ -44,7 +44,7 @@ impl<T: ViewValue> ViewColumn for T {
 ///
 /// # Errors
 /// There are more or fewer.
-pub fn values<'v, const COLUMNS: usize>(values: &[&'v str]) -> Result<[&'v str; COLUMNS], ValueError> {
+pub fn tuple_values<'v, const COLUMNS: usize>(values: &[&'v str]) -> Result<[&'v str; COLUMNS], ValueError> {
     values
         .try_into()
         .map_err(|_| ValueError::new(format_args!("{} values for a view of {COLUMNS} columns", values.len())))

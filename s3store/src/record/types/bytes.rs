@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 
 use super::text::MAX_OFFSET;
-use super::{Listed, Nulls, VecLayout, mismatch, refused, typed};
+use super::{AsList, Nulls, VecLayout, mismatch, refused, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
 /// Collects bytes.
@@ -123,7 +123,7 @@ impl ColumnType<Plain> for Bytes {
     type Size = usize;
     type Builder = BytesBuilder;
     type Reader = BytesReader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     fn shape() -> Shape {
@@ -244,7 +244,7 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     type Size = ();
     type Builder = ArraysBuilder<N>;
     type Reader = ArraysReader<N>;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     const NULLABLE: bool = {

@@ -6,7 +6,7 @@ use arrow_schema::DataType;
 use rust_decimal::Decimal;
 
 use super::number::{Fixed, FixedReader};
-use super::{Listed, typed};
+use super::{AsList, typed};
 use crate::record::{ColumnType, DecimalOf, Shape, Total, ValueError};
 
 /// Reads decimals.
@@ -20,7 +20,7 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
     type Size = ();
     type Builder = Fixed<i128>;
     type Reader = DecimalReader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     const NULLABLE: bool = {

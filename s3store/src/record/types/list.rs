@@ -7,7 +7,7 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
 use super::text::MAX_OFFSET;
 use super::{NullMask, Nulls, mismatch, refused};
-use crate::record::{ColumnNode, ColumnType, Passes, Shape, Unordered, ValueError};
+use crate::record::{ColumnNode, ColumnType, ElementEncoding, Shape, Unordered, ValueError};
 
 /// How a `Vec<T>` is stored: what [`ColumnType`] says, for a slice. The element type chooses.
 pub trait VecLayout<T, E> {
@@ -53,11 +53,11 @@ pub trait VecLayout<T, E> {
     fn get(reader: &Self::Reader, row: usize) -> Result<Vec<T>, ValueError>;
 }
 
-impl<T: ColumnType<E>, E: Passes> ColumnType<E> for Vec<T> {
+impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
     type Size = <T::InVec as VecLayout<T, E>>::Size;
     type Builder = <T::InVec as VecLayout<T, E>>::Builder;
     type Reader = <T::InVec as VecLayout<T, E>>::Reader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = <T::InVec as VecLayout<T, E>>::Order;
 
     fn shape() -> Shape {
@@ -104,7 +104,7 @@ impl<T: ColumnType<E>, E: Passes> ColumnType<E> for Vec<T> {
 
 /// How a `Vec` of most types is stored: as a list, its items in a column below.
 #[derive(Debug)]
-pub enum Listed {}
+pub enum AsList {}
 
 /// What lists and maps sum up before building: their items, and what the items sum up.
 #[derive(Debug, Default)]
@@ -195,7 +195,7 @@ pub struct ListReader<R> {
     items: R,
 }
 
-impl<T: ColumnType<E>, E> VecLayout<T, E> for Listed {
+impl<T: ColumnType<E>, E> VecLayout<T, E> for AsList {
     type Size = ListSize<T::Size>;
     type Builder = ListBuilder<T::Builder>;
     type Reader = ListReader<T::Reader>;

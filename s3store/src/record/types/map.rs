@@ -9,9 +9,9 @@ use arrow_schema::DataType;
 
 use super::list::{ListSize, Offsets, Spans};
 use super::text::MAX_OFFSET;
-use super::{Listed, TextBuilder, TextReader, mismatch, refused};
+use super::{AsList, TextBuilder, TextReader, mismatch, refused};
 use crate::record::describe::{entries_field, entry_fields};
-use crate::record::{ColumnNode, ColumnType, Passes, Shape, Unordered, ValueError};
+use crate::record::{ColumnNode, ColumnType, ElementEncoding, Shape, Unordered, ValueError};
 
 /// What maps sum up before building: bytes of keys, and what values sum up.
 #[derive(Debug, Default)]
@@ -104,11 +104,11 @@ fn value_node<V: ColumnType<E>, E>() -> ColumnNode {
     ColumnNode::of::<V, E>("value")
 }
 
-impl<V: ColumnType<E>, E: Passes> ColumnType<E> for BTreeMap<String, V> {
+impl<V: ColumnType<E>, E: ElementEncoding> ColumnType<E> for BTreeMap<String, V> {
     type Size = MapSize<V::Size>;
     type Builder = MapBuilder<V::Builder>;
     type Reader = MapReader<V::Reader>;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Unordered;
 
     fn shape() -> Shape {
@@ -153,11 +153,11 @@ impl<V: ColumnType<E>, E: Passes> ColumnType<E> for BTreeMap<String, V> {
 }
 
 // Written in the order of the keys, so that equal maps give equal files.
-impl<V: ColumnType<E>, E: Passes, S: BuildHasher + Default> ColumnType<E> for HashMap<String, V, S> {
+impl<V: ColumnType<E>, E: ElementEncoding, S: BuildHasher + Default> ColumnType<E> for HashMap<String, V, S> {
     type Size = MapSize<V::Size>;
     type Builder = MapBuilder<V::Builder>;
     type Reader = MapReader<V::Reader>;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Unordered;
 
     fn shape() -> Shape {

@@ -14,7 +14,7 @@ mod time;
 mod uuid;
 
 pub use bytes::AsBytes;
-pub use list::{Listed, VecLayout};
+pub use list::{AsList, VecLayout};
 pub(crate) use nulls::{NullMask, Nulls};
 pub(crate) use text::{TextBuilder, TextReader};
 pub use time::InsertionTime;

@@ -10,7 +10,7 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, BooleanBufferBuilder, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::{AsBytes, Listed, NullMask, Nulls, mismatch, refused, typed};
+use super::{AsBytes, AsList, NullMask, Nulls, mismatch, refused, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, Unordered, ValueError};
 
 /// Collects values of a fixed width.
@@ -151,16 +151,16 @@ macro_rules! numbers {
 }
 
 numbers! {
-    i8 as Int8Type: DataType::Int8, Listed, Total;
-    i16 as Int16Type: DataType::Int16, Listed, Total;
-    i32 as Int32Type: DataType::Int32, Listed, Total;
-    i64 as Int64Type: DataType::Int64, Listed, Total;
+    i8 as Int8Type: DataType::Int8, AsList, Total;
+    i16 as Int16Type: DataType::Int16, AsList, Total;
+    i32 as Int32Type: DataType::Int32, AsList, Total;
+    i64 as Int64Type: DataType::Int64, AsList, Total;
     u8 as UInt8Type: DataType::UInt8, AsBytes, Total;
-    u16 as UInt16Type: DataType::UInt16, Listed, Total;
-    u32 as UInt32Type: DataType::UInt32, Listed, Total;
-    u64 as UInt64Type: DataType::UInt64, Listed, Total;
-    f32 as Float32Type: DataType::Float32, Listed, Unordered;
-    f64 as Float64Type: DataType::Float64, Listed, Unordered;
+    u16 as UInt16Type: DataType::UInt16, AsList, Total;
+    u32 as UInt32Type: DataType::UInt32, AsList, Total;
+    u64 as UInt64Type: DataType::UInt64, AsList, Total;
+    f32 as Float32Type: DataType::Float32, AsList, Unordered;
+    f64 as Float64Type: DataType::Float64, AsList, Unordered;
 }
 
 /// Collects bools.
@@ -181,7 +181,7 @@ impl ColumnType<Plain> for bool {
     type Size = ();
     type Builder = Bools;
     type Reader = BoolReader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     fn shape() -> Shape {

@@ -2,14 +2,14 @@
 
 use arrow_array::ArrayRef;
 
-use super::Listed;
-use crate::record::{ColumnType, Passes, Shape, Unordered, ValueError};
+use super::AsList;
+use crate::record::{ColumnType, ElementEncoding, Shape, Unordered, ValueError};
 
-impl<T: ColumnType<E>, E: Passes> ColumnType<E> for Option<T> {
+impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
     type Size = T::Size;
     type Builder = T::Builder;
     type Reader = T::Reader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Unordered;
 
     const NULLABLE: bool = {

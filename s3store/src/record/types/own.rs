@@ -2,7 +2,7 @@
 
 use arrow_array::ArrayRef;
 
-use super::Listed;
+use super::AsList;
 use crate::record::{AsColumn, ColumnType, ColumnWith, Plain, Shape, Unordered, ValueError, With, WithOption};
 
 // Nothing is summed up before building: that would convert every value twice.
@@ -13,7 +13,7 @@ impl<T: AsColumn> ColumnType<Plain> for T {
     type Size = ();
     type Builder = <T::Column as ColumnType>::Builder;
     type Reader = <T::Column as ColumnType>::Reader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = <T::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <T::Column as ColumnType>::NULLABLE;
@@ -62,7 +62,7 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
     type Size = ();
     type Builder = <A::Column as ColumnType>::Builder;
     type Reader = <A::Column as ColumnType>::Reader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = <A::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <A::Column as ColumnType>::NULLABLE;
@@ -111,7 +111,7 @@ impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
     type Size = ();
     type Builder = <A::Column as ColumnType>::Builder;
     type Reader = <A::Column as ColumnType>::Reader;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Unordered;
 
     const NULLABLE: bool = {

@@ -7,7 +7,7 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::DataType;
 
-use super::{Listed, typed};
+use super::{AsList, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
 /// The most bytes that one array of strings, bytes or items holds: its offsets are `i32`.
@@ -107,7 +107,7 @@ macro_rules! strings {
             type Size = usize;
             type Builder = TextBuilder;
             type Reader = TextReader;
-            type InVec = Listed;
+            type InVec = AsList;
             type Order = Total;
 
             fn shape() -> Shape {

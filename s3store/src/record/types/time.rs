@@ -11,9 +11,10 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
 use super::number::{Fixed, FixedReader};
-use super::{Listed, mismatch, typed};
+use super::{AsList, mismatch, typed};
 use crate::record::{
-    ColumnNode, ColumnType, Micro, Passes, Plain, Precision, RowError, Shape, Timestamp, Total, Unit, ValueError,
+    ColumnNode, ColumnType, ElementEncoding, Micro, Plain, Precision, RowError, Shape, Timestamp, Total, Unit,
+    ValueError,
 };
 
 /// An encoding that says in which unit a time is stored.
@@ -188,7 +189,7 @@ macro_rules! times {
             type Size = ();
             type Builder = Fixed<i64>;
             type Reader = Counts;
-            type InVec = Listed;
+            type InVec = AsList;
             type Order = Total;
 
             fn shape() -> Shape {
@@ -278,7 +279,7 @@ impl ColumnType<Plain> for NaiveDate {
     type Size = ();
     type Builder = Fixed<i32>;
     type Reader = FixedReader<i32>;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     fn shape() -> Shape {
@@ -358,7 +359,7 @@ impl<E: TimeEncoding> InsertionTime<E> for DateTime<Utc> {
     }
 }
 
-impl<E: TimeEncoding + Passes> InsertionTime<E> for Option<DateTime<Utc>> {
+impl<E: TimeEncoding + ElementEncoding> InsertionTime<E> for Option<DateTime<Utc>> {
     fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
         <DateTime<Utc> as InsertionTime<E>>::constant(micros, rows, name)
     }

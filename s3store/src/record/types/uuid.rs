@@ -3,7 +3,7 @@
 use arrow_array::ArrayRef;
 use uuid::Uuid;
 
-use super::Listed;
+use super::AsList;
 use super::bytes::{ArraysBuilder, ArraysReader};
 use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
@@ -11,7 +11,7 @@ impl ColumnType<Plain> for Uuid {
     type Size = ();
     type Builder = ArraysBuilder<16>;
     type Reader = ArraysReader<16>;
-    type InVec = Listed;
+    type InVec = AsList;
     type Order = Total;
 
     fn shape() -> Shape {

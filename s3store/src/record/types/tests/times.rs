@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{assert_refusals, assert_round_trip, error_of, read, round_trip, written};
-use crate::record::{Cut, Exact, InsertionTime, Micro, Milli, Nano, Plain, Timestamp};
+use crate::record::{Exact, InsertionTime, Micro, Milli, Nano, Plain, Timestamp, Truncate};
 
 type Utcs = DateTime<Utc>;
 
@@ -43,7 +43,7 @@ fn date_times_come_back_cut_to_their_unit() {
         let millis: Vec<Utcs> = times.iter().map(|time| floor(*time, 1_000_000)).collect();
         prop_assert_eq!(round_trip::<Utcs, Plain>(&times), micros.clone());
         prop_assert_eq!(round_trip::<Utcs, Timestamp<Micro>>(&times), micros.clone());
-        prop_assert_eq!(round_trip::<Utcs, Timestamp<Milli, Cut>>(&times), millis.clone());
+        prop_assert_eq!(round_trip::<Utcs, Timestamp<Milli, Truncate>>(&times), millis.clone());
         assert_round_trip::<Utcs, Timestamp<Micro, Exact>>(&micros);
         assert_round_trip::<Utcs, Timestamp<Milli, Exact>>(&millis);
         let naive: Vec<NaiveDateTime> = micros.iter().map(Utcs::naive_utc).collect();
