@@ -78,12 +78,12 @@ async fn consume(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut state = State::load(path)?;
     println!("  consumer: from {:?} on, with {} orders", state.offset.as_str(), state.orders.len());
     let mut pages = dataset.store::<Order>().follow(&state.offset).pace(Duration::from_millis(100)).records();
-    while let Some(page) = pages.try_next().await? {
+    loop {
+        let page = pages.next_page().await?;
         page.records.iter().for_each(|order| state.take(order));
         state.offset = page.next;
         state.store(path)?;
     }
-    Ok(())
 }
 
 /// Writes orders, again and again, and returns what they are worth.

@@ -96,7 +96,7 @@ impl World {
     async fn follow(&self) {
         let mut pages = self.store.follow(&Offset::START).records();
         loop {
-            if let Err(error) = pages.try_next().await {
+            if let Err(error) = pages.next_page().await {
                 tracing::debug!(%error, prefix = self.dataset.prefix(), "a follower");
             }
         }
@@ -272,7 +272,7 @@ async fn lagging() -> Result<()> {
     s3.set_clock_offset(TimeDelta::zero());
     let dataset = Dataset::open(s3.client(), BUCKET, "lagging").await?;
     let mut pages = dataset.store::<Event>().follow(&Offset::START).limit(1).entries();
-    pages.try_next().await?;
+    pages.next_page().await?;
     std::future::pending().await
 }
 

@@ -117,10 +117,9 @@ async fn consume(store: Store<Order>, place: Place, mut stopping: watch::Receive
     loop {
         // Between two pages it can be stopped; within one it can't.
         let page = tokio::select! {
-            page = pages.try_next() => page?,
+            page = pages.next_page() => page?,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
-        let Some(page) = page else { break };
         cents += page.records.iter().map(|order| order.cents).sum::<u64>();
         tracing::debug!(records = page.records.len(), cents, "a page");
         // After its records are dealt with: a crash before this line brings the page again.

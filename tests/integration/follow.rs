@@ -20,12 +20,12 @@ fn ms(millis: u64) -> Duration {
 
 /// The next page, which comes within an hour.
 async fn next(pages: &mut Pages<Page>) -> Result<Page> {
-    within(HOUR, pages.try_next()).await.expect("no page in an hour").map(Option::unwrap)
+    within(HOUR, pages.next_page()).await.expect("no page in an hour")
 }
 
 /// The next page, or `None` where there is none in this time.
 async fn next_within(time: Duration, pages: &mut Pages<Page>) -> Option<Page> {
-    within(time, pages.try_next()).await.map(|page| page.unwrap().unwrap())
+    within(time, pages.next_page()).await.map(Result::unwrap)
 }
 
 /// Writes so many records, a millisecond apart.
@@ -253,8 +253,8 @@ async fn a_consumer_writes_with_the_same_single_permit() {
     let mut seen = 0;
     while seen < 3 {
         // Between two pages, and also in the middle of a request that the consumer has stopped waiting for.
-        if let Some(page) = within(ms(30), pages.try_next()).await {
-            seen += page.unwrap().unwrap().records.len();
+        if let Some(page) = within(ms(30), pages.next_page()).await {
+            seen += page.unwrap().records.len();
         }
         within(HOUR, write(&store, 1)).await.expect("the write does not come to an end");
     }

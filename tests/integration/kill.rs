@@ -96,9 +96,8 @@ async fn follow(store: &Store<Item>, number: &str, folder: &Path) {
     let mut seen = OpenOptions::new().create(true).append(true).open(folder.join(format!("seen-{number}"))).unwrap();
     let mut pages = store.follow(&offset).limit(25).pace(Duration::from_millis(200)).records();
     loop {
-        match pages.try_next().await {
+        match pages.next_page().await {
             Ok(page) => {
-                let page = page.unwrap();
                 let lines: String =
                     page.records.iter().map(|r| format!("\n{} {} {}\n", r.part, r.id, r.version)).collect();
                 seen.write_all(lines.as_bytes()).unwrap();

@@ -276,22 +276,22 @@ async fn follow(table: &mut Requests) {
         store.poll_range(..).await.unwrap();
         table.hold(&world, ENTRIES, &entries);
         let mut pages = store.follow(&Offset::START).entries();
-        pages.try_next().await.unwrap();
+        pages.next_page().await.unwrap();
         table.hold(&world, ENTRIES, &entries);
         store.poll_records(&Offset::START).await.unwrap();
         table.hold(&world, RECORDS, &records);
         store.read_range(..).await.unwrap();
         table.hold(&world, RECORDS, &records);
-        store.follow(&Offset::START).records().try_next().await.unwrap();
+        store.follow(&Offset::START).records().next_page().await.unwrap();
         table.hold(&world, RECORDS, &records);
         store.read_entries(&polled).await.unwrap();
         table.hold(&world, "`read_entries`", &records);
 
         let pace = Duration::from_secs(20);
         let mut pages = store.follow(&Offset::START).pace(pace).entries();
-        pages.try_next().await.unwrap();
+        pages.next_page().await.unwrap();
         world.counts();
-        let waiting = async { pages.try_next().await.map(drop) };
+        let waiting = async { pages.next_page().await.map(drop) };
         tokio::select! {
             _ = waiting => panic!("there is no further page"),
             () = pass(pace * 9 + pace / 2) => {}

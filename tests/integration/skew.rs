@@ -124,7 +124,7 @@ async fn many_clocks_within_the_skew_keep_the_promises() {
 
 /// The next page, which comes within a minute.
 async fn next(pages: &mut Pages<Page>) -> Result<Page> {
-    within(Duration::from_secs(60), pages.try_next()).await.expect("no page in a minute").map(Option::unwrap)
+    within(Duration::from_secs(60), pages.next_page()).await.expect("no page in a minute")
 }
 
 /// The reader's operations, each as a result.

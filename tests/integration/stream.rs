@@ -179,7 +179,7 @@ async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
     for dataset in [&other_bucket, &other_prefix] {
         let error = dataset.store::<Event>().read_entries([&entry]).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains("is not one of this dataset"), "{error}");
+        assert!(error.to_string().contains("is not of this dataset"), "{error}");
     }
     let error = dataset.store::<Elsewhere>().read_entries([&entry]).await.unwrap_err();
     assert!(error.to_string().contains("expected `place=…`"), "{error}");

@@ -83,8 +83,8 @@ impl Doctor {
         let Self { dataset, window, footers } = self;
         let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
         let scope = Scope {
-            since: window.since.unwrap_or(0),
-            until: window.until.map_or(settled, |until| until.min(settled)),
+            since: window.start.unwrap_or(0),
+            until: window.end.map_or(settled, |end| end.min(settled)),
             commit_timeout: micros(dataset.commit_timeout()),
         };
         let mut diagnosis = examine(&dataset, scope, tally).await?;

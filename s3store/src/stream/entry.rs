@@ -1,4 +1,4 @@
-//! What a poll returns.
+//! The entries of the change stream.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,68 +9,37 @@ use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, PartitionKey, Prefix};
 use crate::read::{File, PartitionFiles, Size};
 
-/// An entry of the change stream: one commit, at the place of one of its refs.
+/// An entry of the change stream: one commit, at the offset of one of its refs.
 ///
 /// A commit that was restamped has an entry for each of its refs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Entry {
-    /// The entry's place in the stream.
+    /// The entry's position in the stream.
     pub offset: Offset,
-    /// The bucket that the paths are keys of.
+    /// The bucket that contains `data_path` and `ref_path`.
     pub bucket: String,
-    /// The partition's key, `name=value/name=value`.
+    /// The partition, as `name=value/name=value`.
     pub partition: String,
     /// The key of the data file.
     pub data_path: String,
     /// The key of the ref: the same text as `offset`.
     pub ref_path: String,
-    /// The writer's clock when it put the ref, in whole microseconds: what the stream is ordered by.
+    /// The time on the writer's clock when it put the ref, in whole microseconds. The stream is ordered by it.
     pub stamped_at: DateTime<Utc>,
-    /// The write's insertion time, in whole microseconds: the same as in the file's insertion time column. Earlier than
-    /// `stamped_at` by what encoding and upload took, unless the writer chose it.
+    /// The insertion time of the write, in whole microseconds: the value of the file's insertion time column.
+    ///
+    /// Unless the writer sets it, this is when the write began, so it is earlier than `stamped_at` by the time for
+    /// encoding and upload.
     pub inserted_at: DateTime<Utc>,
-    /// How many records the data file holds.
+    /// The number of records in the data file.
     pub record_count: u64,
 }
 
-/// A page of the change stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Page {
-    /// The committed entries, in the order of their offsets.
-    pub entries: Vec<Entry>,
-    /// Where the next poll goes on: behind every ref that was looked at, committed or not. Store it once the entries
-    /// are dealt with.
-    pub next: Offset,
-    /// Whether there was nothing more to be had: the poll came as far as the settle window, or the upper bound, allows.
-    pub caught_up: bool,
-    /// How many refs were passed over, each logged, for a name that does not parse or a partition that the record
-    /// type does not have.
-    pub malformed: u64,
-}
-
-/// The records of a page of the change stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RecordPage<T> {
-    /// The records of all entries: partitions by key, and within one by (entity, version), or by file and row where
-    /// the record has no entity key. All versions; records that agree in entity and version are there once.
-    pub records: Vec<T>,
-    /// The committed entries, in the order of their offsets.
-    pub entries: Vec<Entry>,
-    /// Where the next poll goes on. Store it once the records are dealt with.
-    pub next: Offset,
-    /// Whether there was nothing more to be had: see [`Page::caught_up`].
-    pub caught_up: bool,
-    /// How many refs were passed over: see [`Page::malformed`].
-    pub malformed: u64,
-    /// How many data files were gone, and skipped: somebody deleted them after they were committed. Each is logged.
-    pub missing: u64,
-}
-
-/// The distinct partitions of entries, in key order: to find what the streams of several datasets have in common.
+/// Returns the distinct partitions of entries, in key order.
+///
+/// Use it to find the partitions that have changed in several datasets.
 ///
 /// # Example
 /// ```
@@ -88,7 +57,7 @@ pub fn partitions_of(entries: &[Entry]) -> BTreeSet<&str> {
     entries.iter().map(|entry| entry.partition.as_str()).collect()
 }
 
-/// The files of entries: each once, partitions in key order, files in key order.
+/// Returns the data files of entries, each once: partitions in key order, and files in key order within one.
 pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
     let mut partitions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
     for entry in entries {
@@ -104,18 +73,19 @@ pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Ve
     partitions.into_iter().map(partition).collect()
 }
 
-/// Refuses an entry that is not of this dataset, or not of its record's partitions.
-pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, names: &[&str]) -> Result<()> {
+/// Returns an error if an entry is not of this dataset, or its partition does not fit the record type.
+pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, partition_names: &[&str]) -> Result<()> {
     let Entry { offset, data_path, partition, .. } = entry;
-    let foreign = |why: String| Err(Error::invalid_input(format!("entry {offset} is not one of this dataset: {why}")));
+    let foreign =
+        |reason: String| Err(Error::invalid_input(format!("entry {offset} is not of this dataset: {reason}")));
     if entry.bucket != bucket {
-        return foreign(format!("it is of bucket {:?}, and this is {bucket:?}", entry.bucket));
+        return foreign(format!("its bucket is {:?}, the dataset's is {bucket:?}", entry.bucket));
     }
     match prefix.parse_data_key(data_path) {
         Some(key) if key.partition == partition && matches!(key.name, DataName::File { .. }) => {}
-        _ => return foreign(format!("{data_path:?} is no data file of partition {partition:?} under {prefix}")),
+        _ => return foreign(format!("{data_path:?} is not a data file of partition {partition:?} under {prefix}")),
     }
-    PartitionKey::parse(partition, names).map(drop).map_err(|error| error.context(format!("entry {offset}")))
+    PartitionKey::parse(partition, partition_names).map(drop).map_err(|error| error.context(format!("entry {offset}")))
 }
 
 #[cfg(test)]
@@ -138,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_once_in_partition_and_key_order() {
+    fn each_file_is_read_once_in_partition_and_key_order() {
         let entries =
             [entry("p=1-2", "b"), entry("p=1", "z"), entry("p=1-2", "a"), entry("p=1", "z"), entry("p=1", "c")];
         let partitions = files(&entries);
@@ -155,16 +125,16 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_elsewhere_are_refused() {
+    fn entries_of_another_dataset_are_refused() {
         let prefix = Prefix::new("d").unwrap();
         let checked = |entry: &Entry, prefix: &Prefix| check(entry, "b", prefix, &["p"]).map_err(|e| e.to_string());
         let good = entry("p=1", "t");
         assert_eq!(checked(&good, &prefix), Ok(()));
         let other_bucket = Entry { bucket: "c".to_owned(), ..good.clone() };
-        assert!(checked(&other_bucket, &prefix).unwrap_err().contains("it is of bucket \"c\", and this is \"b\""));
-        assert!(checked(&good, &Prefix::new("e").unwrap()).unwrap_err().contains("is not one of this dataset"));
+        assert!(checked(&other_bucket, &prefix).unwrap_err().contains("its bucket is \"c\", the dataset's is \"b\""));
+        assert!(checked(&good, &Prefix::new("e").unwrap()).unwrap_err().contains("is not of this dataset"));
         let other_partition = Entry { partition: "p=2".to_owned(), ..good.clone() };
-        assert!(checked(&other_partition, &prefix).unwrap_err().contains("no data file of partition \"p=2\""));
+        assert!(checked(&other_partition, &prefix).unwrap_err().contains("is not a data file of partition \"p=2\""));
         assert!(
             checked(&entry("q=1", "t"), &prefix).unwrap_err().contains("expected `p=…`"),
             "{:?}",

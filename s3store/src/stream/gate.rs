@@ -1,4 +1,4 @@
-//! Performs a walk along the refs: LISTs, and the HEADs that tell which refs count.
+//! Performs a poll: LISTs the refs, and HEADs their commits to find out which refs count.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,97 +6,143 @@ use chrono::DateTime;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::channel;
 
-use super::Source;
-use super::entry::{Entry, Page};
-use super::walk::{Bounds, End, Ref, Walk, Walked};
+use super::entry::Entry;
+use super::page::Page;
+use super::walk::{Bounds, Ref, StopReason, Walk, WalkEnd};
+use super::window::Window;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Tally;
+use crate::record::Record;
 use crate::s3::ListFrom;
 
-/// Listed pages that wait for their HEADs.
+/// Listed pages that may wait for their HEADs.
 const PAGES_AHEAD: usize = 1;
 
-/// The committed entries within bounds, and where the walk ended.
+/// The change stream of a dataset, read with the partition names of a record type.
+#[derive(Debug, Clone)]
+pub(super) struct ChangeStream {
+    pub(super) dataset: Dataset,
+    partition_names: &'static [&'static str],
+}
+
+/// The committed entries within the bounds of a poll, and where the poll ended.
 #[derive(Debug)]
 pub(super) struct Polled {
     pub(super) entries: Vec<Entry>,
-    pub(super) walked: Walked,
+    pub(super) end: WalkEnd,
 }
 
 impl Polled {
     pub(super) fn into_page(self) -> Page {
-        let Self { entries, walked: Walked { next, malformed, end } } = self;
-        Page { entries, next, caught_up: end != End::Limit, malformed }
+        let Self { entries, end: WalkEnd { next, malformed, reason } } = self;
+        Page { entries, next, caught_up: reason != StopReason::Limit, malformed }
     }
 }
 
-/// Walks along the refs. Each page's HEADs run side by side, and beside the LIST of the next page; one for each
-/// partition and token. The result is as if all ran one by one.
-pub(super) async fn poll(source: &Source, bounds: &Bounds, tally: &Tally) -> Result<Polled> {
-    let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
-    let list = async move {
-        let mut walk = Walk::new(source.dataset.keys(), source.names, bounds);
-        let prefix = source.dataset.keys().ref_prefix();
-        let after = Some(bounds.after.as_str()).filter(|after| !after.is_empty());
-        let mut next = None::<String>;
-        loop {
-            let left = bounds.limit.saturating_sub(walk.taken());
-            let from = ListFrom { after, next: next.as_deref(), limit: Some(left.saturating_add(1)) };
-            let page = source.dataset.list_page(&prefix, from).await?;
-            // What the answer tells of the clocks comes before what it tells of the refs.
-            source.dataset.check_reader_clock()?;
-            let refs = walk.page(page.objects.into_iter().map(|object| object.key), page.next.is_none());
-            let stopped = listed.send(refs).await.is_err();
-            if let Some(walked) = walk.ended() {
-                return Ok(walked);
-            }
-            if stopped {
-                return Err(Error::new(crate::ErrorKind::Cancelled, "the poll was stopped"));
-            }
-            next = page.next;
+impl ChangeStream {
+    pub(super) fn of<T: Record>(dataset: &Dataset) -> Self {
+        Self { dataset: dataset.clone(), partition_names: T::Root::description().partition }
+    }
+
+    /// Returns the bounds of a poll that starts now.
+    pub(super) fn bounds(&self, after: Offset, until: Option<Offset>, limit: usize) -> Result<Bounds> {
+        if limit == 0 {
+            return Err(Error::invalid_input("limit is 0; allow at least one ref"));
         }
-    };
+        for offset in [Some(&after), until.as_ref()].into_iter().flatten() {
+            self.dataset.keys().check_offset(offset.as_str())?;
+        }
+        Ok(Bounds { after, until, cutoff: self.cutoff(), limit })
+    }
 
-    let (mut refs, mut asked) = (Vec::new(), HashSet::new());
-    let gate = async {
-        let questions = stream::poll_fn(|context| pages.poll_recv(context)).flat_map(|page| {
-            let keys: Vec<String> = page.iter().map(|found| found.commit_key.clone()).collect();
-            refs.extend(page);
-            stream::iter(keys.into_iter().filter(|key| asked.insert(key.clone())).collect::<Vec<_>>())
-        });
-        let answers = questions.map(|key| async move {
-            tally.commit_head();
-            let found = source.dataset.find_commit(&key).await?;
-            Ok::<_, Error>((key, found.map(|found| found.meta)))
-        });
-        answers.buffer_unordered(source.dataset.client().permits()).try_collect::<HashMap<_, _>>().await
-    };
-    let (walked, commits) = futures_util::try_join!(list, gate)?;
-    source.dataset.metrics().fanout(commits.len(), source.dataset.client().permits());
-    tally.commit_head_cache_hits((refs.len() - commits.len()) as u64);
-    tally.malformed_refs(walked.malformed);
-    let entries = refs.into_iter().filter_map(|found| {
-        let meta = commits.get(&found.commit_key).copied().flatten().filter(|meta| meta.attempt == found.attempt)?;
-        Some(entry(&source.dataset, found, &meta))
-    });
-    Ok(Polled { entries: entries.collect::<Result<_>>()?, walked })
-}
+    /// Returns the bounds of a window of time, up to the settle window that begins now.
+    pub(super) fn window_bounds(&self, window: Window) -> Bounds {
+        let offset = |micros| Offset::of(self.dataset.keys().offset_at(micros));
+        Bounds {
+            after: window.start.map_or(Offset::START, offset),
+            until: window.end.map(offset),
+            cutoff: self.cutoff(),
+            limit: usize::MAX,
+        }
+    }
 
-fn entry(dataset: &Dataset, found: Ref, meta: &CommitMeta) -> Result<Entry> {
-    let time = |micros: i64, what: &str| {
-        DateTime::from_timestamp_micros(micros)
-            .ok_or_else(|| Error::invalid_data(format!("{}: {micros} microseconds is no {what}", found.commit_key)))
-    };
-    Ok(Entry {
-        stamped_at: time(found.micros, "time of a ref")?,
-        inserted_at: time(meta.inserted_at_micros, "insertion time")?,
-        record_count: meta.record_count,
-        offset: Offset::of(found.key.clone()),
-        bucket: dataset.bucket().to_owned(),
-        partition: found.partition.as_str().to_owned(),
-        data_path: found.data_key,
-        ref_path: found.key,
-    })
+    /// Returns the key that separates the refs that are settled now from those that are not.
+    fn cutoff(&self) -> String {
+        self.dataset.keys().ref_cutoff(self.dataset.clock().now(), self.dataset.settle_window())
+    }
+
+    /// Returns the committed entries within bounds.
+    ///
+    /// The HEADs of a listed page run side by side, and beside the LIST of the next page. There is one HEAD for each
+    /// partition and token. The result is the same as if all requests ran one after the other.
+    pub(super) async fn poll(&self, bounds: &Bounds, tally: &Tally) -> Result<Polled> {
+        let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
+        let list = async move {
+            let mut walk = Walk::new(self.dataset.keys(), self.partition_names, bounds);
+            let prefix = self.dataset.keys().ref_prefix();
+            let after = Some(bounds.after.as_str()).filter(|after| !after.is_empty());
+            let mut next = None::<String>;
+            loop {
+                let left = bounds.limit.saturating_sub(walk.taken());
+                let from = ListFrom { after, next: next.as_deref(), limit: Some(left.saturating_add(1)) };
+                let page = self.dataset.list_page(&prefix, from).await?;
+                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref of
+                // this page may be judged by it.
+                self.dataset.check_reader_clock()?;
+                let refs = walk.take_page(page.objects.into_iter().map(|object| object.key), page.next.is_none());
+                let receiver_gone = listed.send(refs).await.is_err();
+                if let Some(end) = walk.end() {
+                    return Ok(end);
+                }
+                if receiver_gone {
+                    return Err(Error::new(ErrorKind::Cancelled, "the poll was cancelled"));
+                }
+                next = page.next;
+            }
+        };
+
+        let (mut refs, mut asked) = (Vec::new(), HashSet::new());
+        let head = async {
+            let commit_keys = stream::poll_fn(|context| pages.poll_recv(context)).flat_map(|page| {
+                let keys: Vec<String> = page.iter().map(|listed| listed.commit_key.clone()).collect();
+                refs.extend(page);
+                stream::iter(keys.into_iter().filter(|key| asked.insert(key.clone())).collect::<Vec<_>>())
+            });
+            let commits = commit_keys.map(|key| async move {
+                tally.commit_head();
+                let commit = self.dataset.find_commit(&key).await?;
+                Ok::<_, Error>((key, commit.map(|commit| commit.meta)))
+            });
+            commits.buffer_unordered(self.dataset.client().permits()).try_collect::<HashMap<_, _>>().await
+        };
+        let (end, commits) = futures_util::try_join!(list, head)?;
+        self.dataset.metrics().fanout(commits.len(), self.dataset.client().permits());
+        tally.commit_head_cache_hits((refs.len() - commits.len()) as u64);
+        tally.malformed_refs(end.malformed);
+        let entries = refs.into_iter().filter_map(|candidate| {
+            let meta = commits.get(&candidate.commit_key).copied().flatten()?;
+            (meta.attempt == candidate.attempt).then(|| self.entry(candidate, &meta))
+        });
+        Ok(Polled { entries: entries.collect::<Result<_>>()?, end })
+    }
+
+    fn entry(&self, committed: Ref, meta: &CommitMeta) -> Result<Entry> {
+        let time = |micros: i64, what: &str| {
+            DateTime::from_timestamp_micros(micros).ok_or_else(|| {
+                Error::invalid_data(format!("{}: {micros} microseconds is not a valid {what}", committed.commit_key))
+            })
+        };
+        Ok(Entry {
+            stamped_at: time(committed.micros, "time of a ref")?,
+            inserted_at: time(meta.inserted_at_micros, "insertion time")?,
+            record_count: meta.record_count,
+            offset: Offset::of(committed.key.clone()),
+            bucket: self.dataset.bucket().to_owned(),
+            partition: committed.partition.as_str().to_owned(),
+            data_path: committed.data_key,
+            ref_path: committed.key,
+        })
+    }
 }

@@ -1,34 +1,35 @@
-//! Which refs a poll takes, and where that leaves it. Pure.
+//! Decides which of the listed refs a poll takes, and at which offset it ends. Sends nothing.
 
 use crate::error::Result;
 use crate::format::{AttemptId, Offset, PartitionKey, Prefix, RefName};
 
-/// Between which offsets refs are taken, and how many.
+/// The range of refs that a poll may take.
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
-    /// Refs behind this.
+    /// Exclusive lower bound.
     pub(super) after: Offset,
-    /// Refs before this.
+    /// Exclusive upper bound.
     pub(super) until: Option<Offset>,
-    /// No ref behind this: it is not settled.
+    /// Refs after this key are not settled, so they are not taken.
     pub(super) cutoff: String,
+    /// At most this many refs are taken, malformed ones included.
     pub(super) limit: usize,
 }
 
-/// Why a walk ended.
+/// Why a walk stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// It took as many refs as it may.
+pub(super) enum StopReason {
+    /// It has taken as many refs as its limit allows.
     Limit,
-    /// The next ref is not settled; its microseconds, if it has any.
+    /// The next ref is not settled. Holds the ref's time in microseconds, if its name has one.
     Unsettled(Option<i64>),
-    /// It came to its upper bound.
+    /// The next ref is at or after the upper bound.
     Until,
-    /// There is no further ref.
+    /// There are no further refs.
     Tip,
 }
 
-/// A ref that counts if its commit names its attempt.
+/// A ref with a well-formed name. It is an entry of the stream if its commit exists and names the same attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ref {
     pub(super) key: String,
@@ -39,81 +40,83 @@ pub(super) struct Ref {
     pub(super) data_key: String,
 }
 
-/// A walk along the refs, as their keys come in.
+/// A walk along the refs of a dataset, in key order, page by page.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     prefix: &'a Prefix,
-    names: &'a [&'a str],
+    partition_names: &'a [&'a str],
     bounds: &'a Bounds,
     taken: usize,
     next: Offset,
     malformed: u64,
-    end: Option<End>,
+    reason: Option<StopReason>,
 }
 
-/// Where a walk has come to.
+/// The state of a walk that has stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Walked {
-    /// Behind every ref that was taken, malformed ones too.
+pub(super) struct WalkEnd {
+    /// The last ref that was taken, malformed ones included.
     pub(super) next: Offset,
     pub(super) malformed: u64,
-    pub(super) end: End,
+    pub(super) reason: StopReason,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(prefix: &'a Prefix, names: &'a [&'a str], bounds: &'a Bounds) -> Self {
-        Self { prefix, names, bounds, taken: 0, next: bounds.after.clone(), malformed: 0, end: None }
+    pub(super) fn new(prefix: &'a Prefix, partition_names: &'a [&'a str], bounds: &'a Bounds) -> Self {
+        Self { prefix, partition_names, bounds, taken: 0, next: bounds.after.clone(), malformed: 0, reason: None }
     }
 
-    /// Takes the keys of a page, in order; `last` says that there is no further page.
-    pub(super) fn page(&mut self, keys: impl IntoIterator<Item = String>, last: bool) -> Vec<Ref> {
+    /// Takes the keys of a listed page, in order, and returns the well-formed refs among them. `last` is true for the
+    /// last page of the listing.
+    pub(super) fn take_page(&mut self, keys: impl IntoIterator<Item = String>, last: bool) -> Vec<Ref> {
         let mut refs = Vec::new();
         for key in keys {
-            self.end = self.end_at(&key);
-            if self.end.is_some() {
+            self.reason = self.reason_to_stop_before(&key);
+            if self.reason.is_some() {
                 return refs;
             }
-            // A server that takes the place to start after for the first key.
+            // Some servers return the start-after key itself; skip it.
             if key.as_str() <= self.next.as_str() {
                 continue;
             }
-            refs.extend(self.take(key));
+            refs.extend(self.take_key(key));
         }
         if last {
-            self.end = Some(End::Tip);
+            self.reason = Some(StopReason::Tip);
         } else if self.taken == self.bounds.limit {
-            self.end = Some(End::Limit);
+            self.reason = Some(StopReason::Limit);
         }
         refs
     }
 
-    fn end_at(&self, key: &str) -> Option<End> {
+    fn reason_to_stop_before(&self, key: &str) -> Option<StopReason> {
         let Bounds { until, cutoff, limit, .. } = self.bounds;
         if key > cutoff.as_str() {
-            return Some(End::Unsettled(self.prefix.offset_micros(key)));
+            return Some(StopReason::Unsettled(self.prefix.offset_micros(key)));
         }
         if until.as_ref().is_some_and(|until| key >= until.as_str()) {
-            return Some(End::Until);
+            return Some(StopReason::Until);
         }
-        (self.taken == *limit).then_some(End::Limit)
+        (self.taken == *limit).then_some(StopReason::Limit)
     }
 
-    fn take(&mut self, key: String) -> Option<Ref> {
+    /// Moves past a key. Returns its ref, or logs and counts the key if it is malformed.
+    fn take_key(&mut self, key: String) -> Option<Ref> {
         self.taken += 1;
         self.next = Offset::of(key.clone());
-        let found = self.parse(&key);
-        if let Err(why) = &found {
+        let parsed = self.parse(&key);
+        if let Err(reason) = &parsed {
             self.malformed += 1;
-            tracing::warn!(key, why, "a ref is passed over");
+            tracing::warn!(key, reason, "skipping a malformed ref");
         }
-        found.ok()
+        parsed.ok()
     }
 
     fn parse(&self, key: &str) -> Result<Ref, String> {
         let RefName { micros, token, attempt, partition } =
             self.prefix.parse_ref_key(key).ok_or("its name does not parse")?;
         let keys = || -> Result<_> {
-            let partition = PartitionKey::parse(partition.as_str(), self.names)?;
+            let partition = PartitionKey::parse(partition.as_str(), self.partition_names)?;
             let commit_key = self.prefix.commit_key(&partition, &token)?;
             let data_key = self.prefix.data_key(&partition, &token, attempt)?;
             Ok(Ref { key: key.to_owned(), micros, attempt, partition, commit_key, data_key })
@@ -121,15 +124,15 @@ impl<'a> Walk<'a> {
         keys().map_err(|error| error.to_string())
     }
 
-    /// How many refs were taken.
+    /// The number of refs taken so far, malformed ones included.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
 
-    /// Why the walk has ended; `None` while it goes on.
-    pub(super) fn ended(&self) -> Option<Walked> {
-        let end = self.end?;
-        Some(Walked { next: self.next.clone(), malformed: self.malformed, end })
+    /// Returns the end of the walk, or `None` if it needs further pages.
+    pub(super) fn end(&self) -> Option<WalkEnd> {
+        let reason = self.reason?;
+        Some(WalkEnd { next: self.next.clone(), malformed: self.malformed, reason })
     }
 }
 

@@ -6,19 +6,23 @@ use chrono::{DateTime, TimeZone};
 
 use crate::clock::micros_from;
 
-/// A half-open window of time over the instants when refs were stamped, in whole microseconds: for ends that are known
-/// when the program runs. Otherwise write a range.
+/// A half-open window of time, compared with the instants at which refs were stamped, in whole microseconds.
+///
+/// Use it if the program decides at run time which ends are open; otherwise write a range, such as `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    pub(crate) since: Option<i64>,
-    pub(crate) until: Option<i64>,
+    /// Inclusive, in microseconds since the epoch.
+    pub(crate) start: Option<i64>,
+    /// Exclusive, in microseconds since the epoch.
+    pub(crate) end: Option<i64>,
 }
 
-/// What tells a window of time: `since..until`, `since..`, `..until` or `..`, of chrono's [`DateTime`] in any zone.
-/// `since` belongs to it, `until` does not.
+/// A window of time: `start..end`, `start..`, `..end` or `..` of chrono's [`DateTime`] in any zone, or a [`Window`].
+///
+/// The window includes `start` and excludes `end`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no window of time",
-    label = "expected `since..until`, `since..`, `..until` or `..` of `DateTime`s",
+    message = "`{Self}` is not a window of time",
+    label = "expected `start..end`, `start..`, `..end` or `..` of `DateTime`s",
     note = "windows are half-open: in place of `a..=b`, write `a..` and the instant after `b`"
 )]
 pub trait IntoWindow: sealed::Sealed {
@@ -30,30 +34,11 @@ mod sealed {
     pub trait Sealed {}
 }
 
-macro_rules! windows {
-    ($(($range:ty, $this:ident => $since:expr, $until:expr)),*) => {$(
-        impl<Z: TimeZone> sealed::Sealed for $range {}
-
-        impl<Z: TimeZone> IntoWindow for $range {
-            fn into_window(self) -> Window {
-                let $this = self;
-                Window { since: $since, until: $until }
-            }
-        }
-    )*};
-}
-
-windows!(
-    (Range<DateTime<Z>>, range => Some(micros_from(&range.start)), Some(micros_from(&range.end))),
-    (RangeFrom<DateTime<Z>>, range => Some(micros_from(&range.start)), None),
-    (RangeTo<DateTime<Z>>, range => None, Some(micros_from(&range.end)))
-);
-
 impl Window {
-    /// From `since` up to before `until`; `None` for an open end.
+    /// Creates a window from `start` (inclusive) to `end` (exclusive). `None` leaves that end open.
     #[must_use]
-    pub fn new<Z: TimeZone>(since: Option<DateTime<Z>>, until: Option<DateTime<Z>>) -> Self {
-        Self { since: since.as_ref().map(micros_from), until: until.as_ref().map(micros_from) }
+    pub fn new<Z: TimeZone>(start: Option<DateTime<Z>>, end: Option<DateTime<Z>>) -> Self {
+        Self { start: start.as_ref().map(micros_from), end: end.as_ref().map(micros_from) }
     }
 }
 
@@ -62,6 +47,30 @@ impl sealed::Sealed for Window {}
 impl IntoWindow for Window {
     fn into_window(self) -> Window {
         self
+    }
+}
+
+impl<Z: TimeZone> sealed::Sealed for Range<DateTime<Z>> {}
+
+impl<Z: TimeZone> IntoWindow for Range<DateTime<Z>> {
+    fn into_window(self) -> Window {
+        Window::new(Some(self.start), Some(self.end))
+    }
+}
+
+impl<Z: TimeZone> sealed::Sealed for RangeFrom<DateTime<Z>> {}
+
+impl<Z: TimeZone> IntoWindow for RangeFrom<DateTime<Z>> {
+    fn into_window(self) -> Window {
+        Window::new(Some(self.start), None)
+    }
+}
+
+impl<Z: TimeZone> sealed::Sealed for RangeTo<DateTime<Z>> {}
+
+impl<Z: TimeZone> IntoWindow for RangeTo<DateTime<Z>> {
+    fn into_window(self) -> Window {
+        Window::new(None, Some(self.end))
     }
 }
 
@@ -87,14 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn any_zone_and_open_ends() {
+    fn windows_accept_any_zone_and_open_ends() {
         let zone = FixedOffset::east_opt(3_600).unwrap();
-        let since = DateTime::<Utc>::from_timestamp_micros(5).unwrap();
-        let until = since.with_timezone(&zone);
-        assert_eq!((since..).into_window(), Window { since: Some(5), until: None });
-        assert_eq!((..until).into_window(), Window { since: None, until: Some(5) });
-        assert_eq!((since..since).into_window(), Window { since: Some(5), until: Some(5) });
+        let start = DateTime::<Utc>::from_timestamp_micros(5).unwrap();
+        let end = start.with_timezone(&zone);
+        assert_eq!((start..).into_window(), Window { start: Some(5), end: None });
+        assert_eq!((..end).into_window(), Window { start: None, end: Some(5) });
+        assert_eq!((start..start).into_window(), Window { start: Some(5), end: Some(5) });
         assert_eq!((..).into_window(), Window::default());
-        assert_eq!(Window::new(Some(since), None).into_window(), (since..).into_window());
+        assert_eq!(Window::new(Some(start), None).into_window(), (start..).into_window());
     }
 }

@@ -161,7 +161,7 @@ async fn a_follower_is_one_call_and_its_polls_are_others() {
     let store = dataset.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     let mut pages = store.follow(&Offset::START).records();
-    assert_eq!(pages.try_next().await.unwrap().unwrap().records.len(), 1);
+    assert_eq!(pages.next_page().await.unwrap().records.len(), 1);
     let collected = meter.collect();
     assert_eq!(collected.moved(IN_FLIGHT), ["method=follow → 1"]);
     let polls = collected.sum(CALLS, &[("s3store.method", "poll_records"), ("s3store.outcome", "success")]);
@@ -169,7 +169,7 @@ async fn a_follower_is_one_call_and_its_polls_are_others() {
 
     // What passes by itself is an error of polls alone.
     world.s3.inject(Fault::on(Operation::List).times(5).fail(503, "SlowDown"));
-    assert!(within(Duration::from_secs(20), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_secs(20), pages.next_page()).await.is_none());
     let collected = meter.collect();
     let failed = [("s3store.outcome", "error"), ("error.type", "slowdown")];
     assert_eq!(collected.sum(CALLS, &[&failed[..], &[("s3store.method", "poll_records")]].concat()), 1.0);
@@ -177,9 +177,9 @@ async fn a_follower_is_one_call_and_its_polls_are_others() {
 
     // What the consumer is told ends the call, and asking again begins another.
     world.s3.inject(Fault::on(Operation::List).times(1).fail(403, "AccessDenied"));
-    pages.try_next().await.unwrap_err();
+    pages.next_page().await.unwrap_err();
     assert_eq!(meter.collect().moved(IN_FLIGHT), Vec::<String>::new());
-    assert!(within(Duration::from_secs(5), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_secs(5), pages.next_page()).await.is_none());
     assert_eq!(meter.collect().moved(IN_FLIGHT), ["method=follow → 1"]);
     drop(pages);
     let collected = meter.collect();

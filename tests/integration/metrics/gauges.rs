@@ -51,32 +51,32 @@ async fn a_follower_lags_by_what_it_was_not_given() {
     for after in [dataset.offset_at(begun), Offset::START] {
         let mut pages = store.follow(&after).limit(1).entries();
         assert_eq!(lag(), [0.0; 0], "it has not begun");
-        pages.try_next().await.unwrap().unwrap();
+        pages.next_page().await.unwrap();
         assert!((lag()[0] - 180.0).abs() < 1.0, "{after:?}: {:?}", lag());
     }
     let mut pages = store.follow(&dataset.offset_at(begun)).limit(1).entries();
     for given in 0..3 {
-        pages.try_next().await.unwrap().unwrap();
+        pages.next_page().await.unwrap();
         // The last page comes to the tip, so that all that is settled was given.
         let since = if given == 2 { window } else { 180.0 - 60.0 * f64::from(given) };
         assert!((lag()[0] - since).abs() < 1.0, "{given}: {:?}", lag());
     }
     // With all of it, it stays behind by the settle window, and by up to a pace between two polls.
-    assert!(within(Duration::from_millis(1_500), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
     assert!((window..window + 1.1).contains(&lag()[0]), "{:?}", lag());
     // A consumer that does not come back makes it lag; so does an S3 that does not answer.
     pass(Duration::from_secs(100)).await;
     assert!(lag()[0] > window + 99.0, "{:?}", lag());
-    assert!(within(Duration::from_millis(1_500), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
     assert!(lag()[0] < window + 2.0, "{:?}", lag());
     world.s3.inject(Fault::on(Operation::List).always().fail(503, "SlowDown"));
-    assert!(within(Duration::from_secs(50), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_secs(50), pages.next_page()).await.is_none());
     assert!(lag()[0] > window + 49.0, "{:?}", lag());
 
     // Of several the one that is furthest behind counts.
     world.s3.clear_faults();
     let mut other = store.follow(&dataset.offset_at(world.clock.now())).entries();
-    assert!(within(Duration::from_secs(5), other.try_next()).await.is_none());
+    assert!(within(Duration::from_secs(5), other.next_page()).await.is_none());
     assert!(lag()[0] > window + 49.0, "{:?}", lag());
     drop(pages);
     assert!((window..window + 2.0).contains(&lag()[0]), "{:?}", lag());
@@ -91,7 +91,7 @@ async fn a_follower_that_never_gets_an_answer_lags_from_the_start() {
     let store = dataset.store::<Event>();
     world.s3.inject(Fault::on(Operation::List).always().hang());
     let mut pages = store.follow(&Offset::START).entries();
-    assert!(within(Duration::from_secs(300), pages.try_next()).await.is_none());
+    assert!(within(Duration::from_secs(300), pages.next_page()).await.is_none());
     let lag = meter.collect().sum(LAG, &[]);
     assert!(lag >= 300.0, "{lag}");
 }

@@ -154,7 +154,7 @@ async fn a_span_for_each_call_and_each_request_within_it() {
     let mut records = store.read_all().stream();
     while records.try_next().await.unwrap().is_some() {}
     let mut pages = store.follow(&Offset::START).records();
-    pages.try_next().await.unwrap().unwrap();
+    pages.next_page().await.unwrap();
     drop(pages);
     store.dataset().view::<Parts>().backfill("*").await.unwrap();
     store.dataset().view::<Parts>().lookup("*").await.unwrap();

@@ -1,0 +1,169 @@
+//! The builders of polls.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::BoxFuture;
+use super::entry::{self, Entry};
+use super::gate::{ChangeStream, Polled};
+use super::page::{Page, RecordPage};
+use super::walk::{Bounds, StopReason, WalkEnd};
+use super::window::Window;
+use crate::dataset::{Dataset, Store};
+use crate::error::Result;
+use crate::format::Offset;
+use crate::metrics::{Method, Tally};
+use crate::read::{Asked, Missing, Read};
+use crate::record::Record;
+
+/// The default number of refs that a poll covers.
+pub(super) const DEFAULT_LIMIT: usize = 1_000;
+
+/// A poll of the change stream, made by [`Store::poll`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is polled until it is awaited"]
+pub struct Poll {
+    changes: ChangeStream,
+    after: Offset,
+    until: Option<Offset>,
+    limit: usize,
+}
+
+impl Poll {
+    pub(super) fn new<T: Record>(dataset: &Dataset, after: Offset) -> Self {
+        Self { changes: ChangeStream::of::<T>(dataset), after, until: None, limit: DEFAULT_LIMIT }
+    }
+
+    /// Sets how many refs the poll covers at most, committed or not. The page has at most as many entries. Default:
+    /// 1,000.
+    pub fn limit(mut self, refs: usize) -> Self {
+        self.limit = refs;
+        self
+    }
+
+    /// Returns only entries before this offset; an entry at the offset itself is not returned.
+    ///
+    /// [`Dataset::offset_at`] returns the offset of an instant.
+    pub fn until(mut self, offset: &Offset) -> Self {
+        self.until = Some(offset.clone());
+        self
+    }
+
+    /// Polls, measured as a call of its own.
+    pub(super) async fn call(self) -> Result<Polled> {
+        let call = self.changes.dataset.metrics().call(Method::Poll);
+        call.run(async |tally| self.run(&tally).await).await
+    }
+
+    /// Polls as a part of another call.
+    async fn run(self, tally: &Tally) -> Result<Polled> {
+        let Self { changes, after, until, limit } = self;
+        let bounds = changes.bounds(after, until, limit)?;
+        changes.poll(&bounds, tally).await
+    }
+}
+
+impl IntoFuture for Poll {
+    type Output = Result<Page>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.call().await.map(Polled::into_page) })
+    }
+}
+
+/// A poll of a window of time, made by [`Store::poll_range`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is polled until it is awaited"]
+pub struct PollRange {
+    changes: ChangeStream,
+    bounds: Bounds,
+}
+
+impl PollRange {
+    pub(super) fn new<T: Record>(dataset: &Dataset, window: Window) -> Self {
+        let changes = ChangeStream::of::<T>(dataset);
+        Self { bounds: changes.window_bounds(window), changes }
+    }
+
+    /// Polls as a part of another call.
+    pub(super) async fn run(self, tally: &Tally) -> Result<Vec<Entry>> {
+        Ok(self.changes.poll(&self.bounds, tally).await?.entries)
+    }
+}
+
+impl IntoFuture for PollRange {
+    type Output = Result<Vec<Entry>>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let call = self.changes.dataset.metrics().call(Method::PollRange);
+            call.run(async |tally| self.run(&tally).await).await
+        })
+    }
+}
+
+/// A poll that also reads the records of its entries, made by [`Store::poll_records`].
+#[must_use = "nothing is polled until it is awaited"]
+pub struct PollRecords<T> {
+    poll: Poll,
+    store: Store<T>,
+}
+
+impl<T: Record> PollRecords<T> {
+    pub(super) fn new(store: Store<T>, after: Offset) -> Self {
+        Self { poll: Poll::new::<T>(store.dataset(), after), store }
+    }
+
+    /// Sets how many refs the poll covers at most, committed or not. The page reads at most as many files. Default:
+    /// 1,000.
+    pub fn limit(mut self, refs: usize) -> Self {
+        self.poll = self.poll.limit(refs);
+        self
+    }
+
+    /// Returns only records of entries before this offset; an entry at the offset itself is not read.
+    ///
+    /// [`Dataset::offset_at`] returns the offset of an instant.
+    pub fn until(mut self, offset: &Offset) -> Self {
+        self.poll = self.poll.until(offset);
+        self
+    }
+
+    /// Polls and reads, measured as a call of its own.
+    pub(super) async fn call(self) -> Result<(RecordPage<T>, StopReason)> {
+        let call = self.store.dataset().metrics().call(Method::PollRecords);
+        call.run(async |tally| self.run(tally).await).await
+    }
+
+    async fn run(self, tally: Arc<Tally>) -> Result<(RecordPage<T>, StopReason)> {
+        let Polled { entries, end: WalkEnd { next, malformed, reason } } = self.poll.run(&tally).await?;
+        let missing = Arc::<AtomicU64>::default();
+        let files = entry::files(&entries);
+        let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
+        let skipped = Missing::Skipped(Arc::clone(&missing));
+        let read = Read::<T>::files(self.store.dataset(), Asked::Within(tally), files, skipped);
+        let records = read.history().await?;
+        let (missing, caught_up) = (missing.load(Ordering::Relaxed), reason != StopReason::Limit);
+        Ok((RecordPage { records, entries, next, caught_up, malformed, missing }, reason))
+    }
+}
+
+impl<T: Record> IntoFuture for PollRecords<T> {
+    type Output = Result<RecordPage<T>>;
+    type IntoFuture = BoxFuture<Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.call().await.map(|(page, _)| page) })
+    }
+}
+
+impl<T> fmt::Debug for PollRecords<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PollRecords").field("poll", &self.poll).finish_non_exhaustive()
+    }
+}
