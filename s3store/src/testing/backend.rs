@@ -1,4 +1,4 @@
-//! S3's operations over the buckets in memory. `s3s` speaks the protocol around them.
+//! The S3 operations on the buckets in memory. `s3s` implements the protocol around them.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,25 +14,27 @@ use s3s::dto::{
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use super::bucket::{Bucket, Buckets, Object, Stored, no_such_key};
+use super::bucket::{BucketObjects, Buckets, no_such_key};
+use super::checksum;
 use super::convert::{
-    answer, conditions, content_encoding, length, metadata, not_modified, octet_stream, position, timestamp,
+    conditions, content_encoding, length, list_output, metadata, not_modified, octet_stream, position, timestamp,
     url_encoded,
 };
-use super::fault::Hide;
-use super::list::{Query, Start, Token};
-use super::multipart::{Upload, no_such_upload};
-use super::time::Clock;
-use super::{checksum, lock};
+use super::fault::HideFromLists;
+use super::list::{ContinuationToken, ListQuery, ListStart};
+use super::lock::lock;
+use super::multipart::{MultipartUpload, no_such_upload};
+use super::object::{Object, StoredObject};
+use super::time::ServerClock;
 
-/// What the operations work on.
+/// The state of the server: its buckets and its clock.
 #[derive(Debug, Default)]
 pub(super) struct Backend {
     pub(super) buckets: Mutex<Buckets>,
-    pub(super) clock: Mutex<Clock>,
+    pub(super) clock: Mutex<ServerClock>,
 }
 
-/// The same backend, as `s3s` wants it.
+/// The implementation of `s3s::S3` on the backend.
 pub(super) struct Service(pub(super) Arc<Backend>);
 
 #[async_trait]
@@ -60,7 +62,7 @@ impl s3s::S3 for Service {
     }
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
-        let entry = |(name, bucket): (&String, &Bucket)| BucketEntry {
+        let entry = |(name, bucket): (&String, &BucketObjects)| BucketEntry {
             name: Some(name.clone()),
             creation_date: Some(timestamp(bucket.created)),
             ..Default::default()
@@ -91,7 +93,7 @@ impl s3s::S3 for Service {
             ..Object::new(body, lock(&self.0.clock).now())
         };
         let etag = object.etag.clone();
-        let stored = Stored::new(object, sums.clone(), request.extensions.get::<Hide>().copied());
+        let stored = StoredObject::new(object, sums.clone(), request.extensions.get::<HideFromLists>().copied());
         lock(&self.0.buckets).put(&input.bucket, input.key, &conditions, stored)?;
         Ok(S3Response::new(PutObjectOutput {
             e_tag: Some(ETag::Strong(etag)),
@@ -109,14 +111,14 @@ impl s3s::S3 for Service {
         let input = request.input;
         let stored = self.stored(&input.bucket, &input.key)?;
         not_modified(&stored.object, input.if_match.as_ref(), input.if_none_match.as_ref())?;
-        let whole = stored.object.body.len();
-        let range = input.range.map(|range| range.check(whole as u64)).transpose();
+        let size = stored.object.body.len();
+        let range = input.range.map(|range| range.check(size as u64)).transpose();
         let range = range.map_err(|_| s3_error!(InvalidRange, "The requested range is not satisfiable"))?;
         let (body, content_range) = match &range {
             None => (stored.object.body.clone(), None),
             Some(range) => {
                 let (start, end) = (position(range.start)?, position(range.end)?);
-                let text = format!("bytes {start}-{}/{whole}", end.saturating_sub(1));
+                let text = format!("bytes {start}-{}/{size}", end.saturating_sub(1));
                 (stored.object.body.slice(start..end), Some(text))
             }
         };
@@ -194,20 +196,20 @@ impl s3s::S3 for Service {
         let token = match &input.continuation_token {
             None => None,
             Some(token) => {
-                let token = Token::parse(token);
+                let token = ContinuationToken::parse(token);
                 Some(token.ok_or_else(|| s3_error!(InvalidArgument, "The continuation token provided is incorrect"))?)
             }
         };
         let asked = usize::try_from(input.max_keys.unwrap_or(1000));
         let asked = asked.map_err(|_| s3_error!(InvalidArgument, "Argument max-keys must not be negative"))?;
         let mut buckets = lock(&self.0.buckets);
-        let query = Query {
+        let query = ListQuery {
             prefix: input.prefix.as_deref().unwrap_or_default(),
             delimiter: input.delimiter.as_deref().unwrap_or_default(),
             start: match (&token, &input.start_after) {
                 (Some(token), _) => token.start(),
-                (None, Some(key)) if !key.is_empty() => Start::AfterKey(key),
-                (None, _) => Start::Beginning,
+                (None, Some(key)) if !key.is_empty() => ListStart::AfterKey(key),
+                (None, _) => ListStart::Beginning,
             },
             limit: buckets.page_limit(asked),
         };
@@ -215,7 +217,7 @@ impl s3s::S3 for Service {
             Some(encoding) if encoding.as_str() == EncodingType::URL => url_encoded,
             _ => str::to_owned,
         };
-        let page = buckets.bucket_mut(&input.bucket)?.list(&query, |page| answer(&page, encode))?;
+        let page = buckets.bucket_mut(&input.bucket)?.list(&query, |page| list_output(&page, encode))?;
         Ok(S3Response::new(ListObjectsV2Output {
             name: Some(input.bucket),
             prefix: Some(encode(query.prefix)),
@@ -233,7 +235,7 @@ impl s3s::S3 for Service {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = request.input;
-        let mut upload = Upload::new(input.key.clone());
+        let mut upload = MultipartUpload::new(input.key.clone());
         upload.metadata = metadata(input.metadata)?;
         upload.content_type = input.content_type;
         upload.content_encoding = content_encoding(input.content_encoding);
@@ -307,7 +309,7 @@ impl s3s::S3 for Service {
         let declared = if of_parts { Checksum::default() } else { declared };
         let sums = checksum::verify(&object.body, None, declared)?;
         let etag = object.etag.clone();
-        let stored = Stored::new(object, sums, request.extensions.get::<Hide>().copied());
+        let stored = StoredObject::new(object, sums, request.extensions.get::<HideFromLists>().copied());
         buckets.put(&input.bucket, input.key.clone(), &conditions, stored)?;
         buckets.bucket_mut(&input.bucket)?.uploads.remove(&input.upload_id);
         Ok(S3Response::new(CompleteMultipartUploadOutput {
@@ -331,7 +333,8 @@ impl s3s::S3 for Service {
 }
 
 impl Service {
-    fn stored(&self, bucket: &str, key: &str) -> S3Result<Stored> {
+    /// Returns an object, or the error of a missing bucket or key.
+    fn stored(&self, bucket: &str, key: &str) -> S3Result<StoredObject> {
         lock(&self.0.buckets).bucket(bucket)?.get(key).cloned().ok_or_else(no_such_key)
     }
 }

@@ -1,137 +1,113 @@
-//! What lies in the buckets, and the rules of putting something there.
+//! Buckets, and the rules that a PUT must satisfy.
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use chrono::{DateTime, SubsecRound as _, Utc};
-use md5::{Digest as _, Md5};
-use s3s::dto::Checksum;
+use chrono::{DateTime, Utc};
 use s3s::{S3Error, S3Result, s3_error};
-use tokio::time::Instant;
 
-use super::fault::Hide;
-use super::list::{self, Page, Query};
-use super::multipart::Upload;
+use super::list::{self, ListPage, ListQuery};
+use super::multipart::MultipartUpload;
+use super::object::StoredObject;
 use super::time;
 
-/// An object in a bucket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Object {
-    /// The bytes.
-    pub body: Bytes,
-    /// User metadata: names in lower case, without `x-amz-meta-`.
-    pub metadata: BTreeMap<String, String>,
-    /// The content type, where the PUT had one.
-    pub content_type: Option<String>,
-    /// The content encoding, where the PUT had one.
-    pub content_encoding: Option<String>,
-    /// The entity tag, without quotes: the body's MD5 in hex; after a multipart upload, its parts' MD5, with `-` and
-    /// their number.
-    pub etag: String,
-    /// When it was put, in whole seconds of the server's clock.
-    pub last_modified: DateTime<Utc>,
-}
-
-/// What the server makes of `If-None-Match` and `If-Match` on a PUT.
+/// How the server treats `If-None-Match` and `If-Match` on a PUT. Set by
+/// [`S3::set_conditional_put`](super::S3::set_conditional_put).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ConditionalPut {
-    /// They hold: 412 says that the condition failed. Of any number at once, one wins.
+    /// Enforces them: a PUT whose condition fails gets 412 PreconditionFailed. Of concurrent conditional PUTs of one
+    /// key, exactly one succeeds.
     #[default]
     Enforced,
-    /// They are ignored: the object is overwritten, and the answer is 200.
+    /// Ignores them: the PUT overwrites the object and gets 200.
     Ignored,
-    /// They are refused: 501 NotImplemented.
+    /// Rejects them: 501 NotImplemented.
     NotImplemented,
 }
 
-/// The bucket's policy.
+/// The policy of all buckets. Set by [`S3::set_policy`](super::S3::set_policy).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Policy {
-    /// Everything is allowed.
+    /// Allows everything.
     #[default]
     AllowAll,
-    /// A PUT to a key that exists and ends so is refused: 403 AccessDenied.
+    /// Denies a PUT that would overwrite an object whose key has the suffix: 403 AccessDenied.
     DenyOverwrite {
-        /// The end of the keys that are protected, such as `.commit`; all of them when it is empty.
+        /// The end of the protected keys, such as `.commit`. Empty protects all keys.
         suffix: String,
     },
 }
 
+/// The behaviour that a test can switch.
 #[derive(Debug, Default)]
 pub(super) struct Switches {
     pub(super) conditional_put: ConditionalPut,
     pub(super) policy: Policy,
-    /// The most keys in a page of LIST, however many were asked for.
+    /// The maximum number of keys in a page of LIST, regardless of the request.
     pub(super) page_size: Option<usize>,
 }
 
+/// All buckets by name, with the server's switches.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
-    pub(super) buckets: BTreeMap<String, Bucket>,
+    pub(super) buckets: BTreeMap<String, BucketObjects>,
     pub(super) switches: Switches,
+    /// The number of multipart uploads so far. It makes their ids unique.
     pub(super) uploads_begun: usize,
 }
 
+/// The content of one bucket: its objects and its unfinished multipart uploads.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(super) struct BucketObjects {
     pub(super) created: DateTime<Utc>,
-    objects: BTreeMap<String, Stored>,
-    pub(super) uploads: BTreeMap<String, Upload>,
+    objects: BTreeMap<String, StoredObject>,
+    pub(super) uploads: BTreeMap<String, MultipartUpload>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) object: Object,
-    /// What the client declared, and the server verified.
-    pub(super) checksum: Checksum,
-    hidden: Option<Hidden>,
-}
-
-#[derive(Debug, Clone)]
-enum Hidden {
-    Lists(usize),
-    Until(Instant),
-}
-
-/// What must hold for a PUT to happen.
+/// The conditions of a PUT.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    /// `If-None-Match: *`
+    /// `If-None-Match: *`: the key must not exist.
     pub(super) absent: bool,
-    /// `If-Match`: an entity tag, or `*`
+    /// `If-Match`: the entity tag of the existing object, or `*` for any.
     pub(super) matches: Option<String>,
 }
 
 impl Buckets {
-    /// True when there was none of that name.
+    /// Creates a bucket. Returns `false` if it exists already.
     pub(super) fn create(&mut self, name: &str, now: DateTime<Utc>) -> bool {
         let mut is_new = false;
         self.buckets.entry(name.to_owned()).or_insert_with(|| {
             is_new = true;
-            Bucket { created: now, objects: BTreeMap::new(), uploads: BTreeMap::new() }
+            BucketObjects { created: now, objects: BTreeMap::new(), uploads: BTreeMap::new() }
         });
         is_new
     }
 
-    pub(super) fn bucket(&self, name: &str) -> S3Result<&Bucket> {
+    pub(super) fn bucket(&self, name: &str) -> S3Result<&BucketObjects> {
         self.buckets.get(name).ok_or_else(no_such_bucket)
     }
 
-    pub(super) fn bucket_mut(&mut self, name: &str) -> S3Result<&mut Bucket> {
+    pub(super) fn bucket_mut(&mut self, name: &str) -> S3Result<&mut BucketObjects> {
         self.buckets.get_mut(name).ok_or_else(no_such_bucket)
     }
 
-    /// Judges and puts in one step.
-    pub(super) fn put(&mut self, bucket: &str, key: String, conditions: &Conditions, new: Stored) -> S3Result<()> {
-        self.judge(bucket, &key, conditions)?;
+    /// Checks policy and conditions, then stores the object. Both happen under one lock, so the PUT is atomic.
+    pub(super) fn put(
+        &mut self,
+        bucket: &str,
+        key: String,
+        conditions: &Conditions,
+        new: StoredObject,
+    ) -> S3Result<()> {
+        self.check(bucket, &key, conditions)?;
         self.bucket_mut(bucket)?.insert(key, new);
         Ok(())
     }
 
-    pub(super) fn judge(&self, bucket: &str, key: &str, conditions: &Conditions) -> S3Result<()> {
+    /// Returns the error with which S3 would reject the PUT, if any.
+    fn check(&self, bucket: &str, key: &str, conditions: &Conditions) -> S3Result<()> {
         let existing = self.bucket(bucket)?.objects.get(key);
         if let Policy::DenyOverwrite { suffix } = &self.switches.policy
             && existing.is_some()
@@ -140,7 +116,7 @@ impl Buckets {
             return Err(s3_error!(AccessDenied, "Access Denied"));
         }
         match self.switches.conditional_put {
-            ConditionalPut::Enforced => conditions.judge(existing),
+            ConditionalPut::Enforced => conditions.check(existing),
             ConditionalPut::NotImplemented if !conditions.is_empty() => {
                 Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented"))
             }
@@ -153,71 +129,36 @@ impl Buckets {
     }
 }
 
-impl Bucket {
+impl BucketObjects {
     pub(super) fn keys(&self) -> impl Iterator<Item = &String> {
         self.objects.keys()
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Stored> {
+    pub(super) fn get(&self, key: &str) -> Option<&StoredObject> {
         self.objects.get(key)
     }
 
-    pub(super) fn insert(&mut self, key: String, new: Stored) {
+    pub(super) fn insert(&mut self, key: String, new: StoredObject) {
         self.objects.insert(key, new);
     }
 
-    pub(super) fn remove(&mut self, key: &str) -> Option<Stored> {
+    pub(super) fn remove(&mut self, key: &str) -> Option<StoredObject> {
         self.objects.remove(key)
     }
 
-    /// Lists what is not hidden, and takes note of what was.
-    pub(super) fn list<R>(&mut self, query: &Query<'_>, read: impl FnOnce(Page<'_, Stored>) -> R) -> R {
+    /// Lists the visible objects. Each hidden object on the page counts one LIST less until it appears.
+    pub(super) fn list<R>(&mut self, query: &ListQuery<'_>, read: impl FnOnce(ListPage<'_, StoredObject>) -> R) -> R {
         let now = time::instant();
-        let page = list::list(&self.objects, query, |stored| match stored.hidden {
-            None => true,
-            Some(Hidden::Until(end)) => now >= end,
-            Some(Hidden::Lists(_)) => false,
-        });
+        let page = list::list(&self.objects, query, |stored| stored.is_listed(now));
         let hidden: Vec<_> = page.hidden.iter().map(|key| (*key).to_owned()).collect();
-        let answer = read(page);
+        let output = read(page);
         for key in hidden {
             if let Some(stored) = self.objects.get_mut(&key) {
-                stored.passed_over();
+                stored.skipped_by_list();
             }
         }
-        answer
-    }
-}
 
-impl Stored {
-    pub(super) fn new(object: Object, checksum: Checksum, hide: Option<Hide>) -> Self {
-        let hidden = match hide {
-            None | Some(Hide::Lists(0)) => None,
-            Some(Hide::Lists(lists)) => Some(Hidden::Lists(lists)),
-            Some(Hide::For(duration)) => time::instant().checked_add(duration).map(Hidden::Until),
-        };
-        Self { object, checksum, hidden }
-    }
-
-    fn passed_over(&mut self) {
-        self.hidden = match self.hidden.take() {
-            Some(Hidden::Lists(lists)) if lists > 1 => Some(Hidden::Lists(lists - 1)),
-            Some(Hidden::Lists(_)) | None => None,
-            until => until,
-        };
-    }
-}
-
-impl Object {
-    pub(super) fn new(body: Bytes, now: DateTime<Utc>) -> Self {
-        Self {
-            etag: hex(&Md5::digest(&body)),
-            body,
-            metadata: BTreeMap::new(),
-            content_type: None,
-            content_encoding: None,
-            last_modified: now.trunc_subsecs(0),
-        }
+        output
     }
 }
 
@@ -226,7 +167,7 @@ impl Conditions {
         !self.absent && self.matches.is_none()
     }
 
-    fn judge(&self, existing: Option<&Stored>) -> S3Result<()> {
+    fn check(&self, existing: Option<&StoredObject>) -> S3Result<()> {
         if self.absent && existing.is_some() {
             return Err(precondition_failed());
         }
@@ -237,15 +178,6 @@ impl Conditions {
             (Some(_), Some(_)) => Err(precondition_failed()),
         }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        for digit in [byte >> 4, byte & 15] {
-            text.extend(char::from_digit(digit.into(), 16));
-        }
-        text
-    })
 }
 
 pub(super) fn no_such_key() -> S3Error {

@@ -1,4 +1,4 @@
-//! The body of a request, and the checksums that came with it.
+//! Request bodies and their checksums.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,12 +10,12 @@ use s3s::crypto::{Checksum as _, Crc32, Crc32c, Crc64Nvme, Sha1, Sha256};
 use s3s::dto::{Checksum, ChecksumType, StreamingBlob};
 use s3s::{S3Result, TrailingHeaders, s3_error};
 
-/// Reads a body to its end. After that, its trailers can be read.
+/// Reads a body to its end. Its trailers can be read only afterwards.
 pub(super) async fn read(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     let Some(mut body) = body else { return Ok(Bytes::new()) };
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
-    // A signed chunk, or a signed body, is verified on its way.
+    // Signed chunks and signed bodies are verified while they are read.
     while let Some(chunk) = body.try_next().await.map_err(|error| s3_error!(IncompleteBody, "{error}"))? {
         if first.is_empty() && rest.is_empty() {
             first = chunk;
@@ -27,7 +27,7 @@ pub(super) async fn read(body: Option<StreamingBlob>) -> S3Result<Bytes> {
     Ok(if rest.is_empty() { first } else { rest.freeze() })
 }
 
-/// Adds the checksums that came behind the body.
+/// Adds the checksums sent as trailers after the body.
 pub(super) fn with_trailers(mut declared: Checksum, trailers: Option<&TrailingHeaders>) -> Checksum {
     let read = |name: &str| trailers?.read(|headers| Some(headers.get(name)?.to_str().ok()?.to_owned())).flatten();
     declared.checksum_crc32 = declared.checksum_crc32.or_else(|| read("x-amz-checksum-crc32"));
@@ -38,7 +38,7 @@ pub(super) fn with_trailers(mut declared: Checksum, trailers: Option<&TrailingHe
     declared
 }
 
-/// Holds a body against what was declared of it, and hands that back.
+/// Verifies a body against the checksums that the client declared, and returns these.
 pub(super) fn verify(body: &[u8], content_md5: Option<&str>, declared: Checksum) -> S3Result<Checksum> {
     if let Some(content_md5) = content_md5 {
         let expected = STANDARD.decode(content_md5).ok().filter(|sum| sum.len() == 16);

@@ -1,4 +1,4 @@
-//! The SDK's HTTP client that needs no socket.
+//! The SDK's HTTP client, without a socket.
 
 use std::io;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use aws_smithy_types::body::SdkBody;
 use http::header::{HOST, HeaderValue};
 use http_body_util::BodyExt as _;
 
-use super::server::{Outcome, Server};
+use super::server::{Delivery, Server};
 use super::time;
 
-/// Hands requests to a server in the same process.
+/// An HTTP client that passes requests to a server in the same process.
 #[derive(Debug, Clone)]
 pub(super) struct InProcess {
     server: Arc<Server>,
@@ -38,19 +38,19 @@ impl InProcess {
             let host = HeaderValue::try_from(host.as_str()).map_err(unusable)?;
             parts.headers.insert(HOST, host);
         }
-        let answer = async {
+        let delivery = async {
             match self.server.exchange(http::Request::from_parts(parts, body)).await {
-                Outcome::Silence => std::future::pending().await,
-                outcome => outcome,
+                Delivery::Silence => std::future::pending().await,
+                delivery => delivery,
             }
         };
-        let outcome = match self.read_timeout {
-            None => Some(answer.await),
-            Some(limit) => time::within(limit, answer).await,
+        let delivered = match self.read_timeout {
+            None => Some(delivery.await),
+            Some(limit) => time::within(limit, delivery).await,
         };
-        match outcome {
-            Some(Outcome::Reply(response)) => response.map(SdkBody::from_body_1_x).try_into().map_err(unusable),
-            Some(Outcome::Dropped | Outcome::Silence) => {
+        match delivered {
+            Some(Delivery::Reply(response)) => response.map(SdkBody::from_body_1_x).try_into().map_err(unusable),
+            Some(Delivery::Dropped | Delivery::Silence) => {
                 let error = io::Error::new(io::ErrorKind::ConnectionReset, "the connection was dropped");
                 Err(ConnectorError::io(error.into()))
             }

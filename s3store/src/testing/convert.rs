@@ -1,4 +1,4 @@
-//! Between S3's shapes and ours.
+//! Conversions between `s3s` types and ours.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,16 +8,20 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{CommonPrefix, ETag, ETagCondition, ListObjectsV2Output, Metadata, Object as ObjectEntry, Timestamp};
 use s3s::{S3Result, s3_error};
 
-use super::bucket::{Conditions, Object, Stored, precondition_failed};
-use super::list::{Page, Start};
+use super::bucket::{Conditions, precondition_failed};
+use super::list::{ListPage, ListStart};
+use super::object::{Object, StoredObject};
 
-/// What `encoding-type=url` leaves as it is.
+/// The characters that `encoding-type=url` leaves unescaped.
 const URL_SAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
-/// User metadata, names and values together.
+/// The maximum size of user metadata in bytes, names and values together.
 const METADATA_LIMIT: usize = 2048;
 
-pub(super) fn answer(page: &Page<'_, Stored>, encode: fn(&str) -> String) -> S3Result<ListObjectsV2Output> {
-    let entry = |(key, stored): &(&str, &Stored)| {
+pub(super) fn list_output(
+    page: &ListPage<'_, StoredObject>,
+    encode: fn(&str) -> String,
+) -> S3Result<ListObjectsV2Output> {
+    let entry = |(key, stored): &(&str, &StoredObject)| {
         Ok(ObjectEntry {
             key: Some(encode(key)),
             size: Some(length(stored.object.body.len())?),
@@ -32,7 +36,7 @@ pub(super) fn answer(page: &Page<'_, Stored>, encode: fn(&str) -> String) -> S3R
     Ok(ListObjectsV2Output {
         key_count: i32::try_from(contents.len() + common_prefixes.len()).ok(),
         is_truncated: Some(page.next.is_some()),
-        next_continuation_token: page.next.map(Start::render),
+        next_continuation_token: page.next.map(ListStart::render),
         contents: (!contents.is_empty()).then_some(contents),
         common_prefixes: (!common_prefixes.is_empty()).then_some(common_prefixes),
         ..Default::default()
@@ -55,7 +59,7 @@ pub(super) fn conditions(
         None => false,
         Some(ETagCondition::Any) => true,
         Some(ETagCondition::ETag(_)) => {
-            return Err(s3_error!(NotImplemented, "A PUT knows no If-None-Match but *"));
+            return Err(s3_error!(NotImplemented, "If-None-Match on a PUT must be *"));
         }
     };
     let matches = if_match.map(|condition| condition.into_etag().map_or_else(|| "*".to_owned(), ETag::into_value));
@@ -77,7 +81,7 @@ pub(super) fn not_modified(
     Ok(())
 }
 
-/// The framing of a request's body is not part of the object.
+/// Removes `aws-chunked`, which frames the request body and is not part of the object.
 pub(super) fn content_encoding(encoding: Option<String>) -> Option<String> {
     let encoding = encoding?;
     let kept: Vec<_> = encoding.split(',').map(str::trim).filter(|part| *part != "aws-chunked").collect();

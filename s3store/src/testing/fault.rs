@@ -1,4 +1,4 @@
-//! Faults: when one strikes, and what it does.
+//! Faults: which requests they strike, and what happens to those.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,38 +9,46 @@ use futures_util::future::BoxFuture;
 
 use super::request::{Operation, Request};
 
-/// Something that goes wrong with requests that match: by operation, by key, by count.
+/// A failure that the server injects into matching requests.
 ///
-/// A fault is built from left to right: which requests, how many of them, what happens.
+/// Built in three steps: which requests match ([`on`](Fault::on), [`any`](Fault::any), [`key`](FaultBuilder::key), …),
+/// which of these it strikes ([`skip`](FaultBuilder::skip), [`times`](FaultBuilder::times),
+/// [`always`](FaultBuilder::always); by default the first), and what happens ([`fail`](FaultBuilder::fail),
+/// [`hang`](FaultBuilder::hang), …). [`S3::inject`](super::S3::inject) activates it.
 ///
 /// ```
 /// use s3store::testing::{Fault, Operation, S3};
 ///
 /// let s3 = S3::with_bucket("warehouse");
-/// // The second PUT of a commit is done, but its client is told otherwise.
+/// // The second PUT of a commit is applied, but the client gets an error.
 /// s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").skip(1).fail_applied(500, "InternalError"));
-/// // The fifth request from now on is never answered.
+/// // The fifth request from now on gets no answer.
 /// s3.inject(Fault::any().skip(4).hang());
 /// ```
 ///
-/// Faults stand in the order in which they were injected, and the first that matches a request has it alone; but
-/// [`call_before`](FaultBuilder::call_before) and [`call_after`](FaultBuilder::call_after) take nothing from anyone: all
-/// that match run, around whatever strikes. Each fault counts every request that matches it, also those that another
-/// takes, so that `skip` names a request by its place in the sequence. A fault that has struck as often as it should is
-/// gone.
+/// # Several faults
+///
+/// Faults are tried in the order in which they were injected. At most one fault strikes a request: the first that
+/// matches. The hooks [`call_before`](FaultBuilder::call_before) and [`call_after`](FaultBuilder::call_after) are the
+/// exception: all that match run, in addition to the fault that strikes.
+///
+/// Each fault counts every request that it matches, also one that another fault strikes. So `skip` identifies a request
+/// by its position in the sequence, whatever other faults exist. A fault is removed after it has struck as often as it
+/// should.
 #[derive(Clone)]
 pub struct Fault {
-    matches: Matches,
-    action: Action,
+    filter: RequestFilter,
+    action: FaultAction,
 }
 
-/// A [`Fault`] that does not say yet what happens.
+/// A [`Fault`] under construction: it still needs an action. Returned by [`Fault::on`] and [`Fault::any`].
 #[derive(Clone)]
 #[must_use = "a fault needs an action, such as `fail` or `drop_connection`"]
-pub struct FaultBuilder(Matches);
+pub struct FaultBuilder(RequestFilter);
 
+/// The requests that a fault strikes.
 #[derive(Clone)]
-struct Matches {
+struct RequestFilter {
     operation: Option<Operation>,
     predicates: Vec<Predicate>,
     skip: usize,
@@ -50,27 +58,28 @@ struct Matches {
 type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
 pub(super) type Hook = Arc<dyn Fn(Request) -> BoxFuture<'static, ()> + Send + Sync>;
 
-/// What a client is told about a request that is applied later.
+/// The response to a request that is applied later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Meanwhile {
-    /// Nothing, ever: it waits until it gives up.
+    /// No response. The client waits until it times out.
     Silence,
-    /// The connection drops.
+    /// A dropped connection.
     ConnectionLost,
-    /// A status and an error code.
+    /// An error response with this status and error code.
     Error(u16, String),
 }
 
-/// How long a fresh key stays out of LIST.
+/// How long LIST does not show a new object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hide {
+pub(super) enum HideFromLists {
     Lists(usize),
     For(Duration),
 }
 
+/// The action of one fault.
 #[derive(Clone)]
-pub(super) enum Action {
+pub(super) enum FaultAction {
     Fail { status: u16, code: String, message: String },
     FailApplied { status: u16, code: String },
     Delay(Duration),
@@ -83,199 +92,200 @@ pub(super) enum Action {
     Stall(usize),
     Late { after: Option<Duration>, meanwhile: Meanwhile },
     Twice,
-    Hide(Hide),
+    Hide(HideFromLists),
     Before(Hook),
     After(Hook),
 }
 
-/// What happens to a request, and around it.
+/// The actions for one request.
 #[derive(Default)]
-pub(super) struct Strike {
+pub(super) struct FaultPlan {
     pub(super) before: Vec<Hook>,
-    /// None of the hooks.
-    pub(super) action: Option<Action>,
+    /// The action of the fault that strikes. Never a hook.
+    pub(super) action: Option<FaultAction>,
     pub(super) after: Vec<Hook>,
 }
 
 impl Fault {
-    /// A fault of one kind of request.
+    /// Starts a fault that matches requests of one operation.
     pub fn on(operation: Operation) -> FaultBuilder {
-        FaultBuilder(Matches { operation: Some(operation), predicates: Vec::new(), skip: 0, times: Some(1) })
+        FaultBuilder(RequestFilter { operation: Some(operation), predicates: Vec::new(), skip: 0, times: Some(1) })
     }
 
-    /// A fault of any request.
+    /// Starts a fault that matches all requests.
     pub fn any() -> FaultBuilder {
-        FaultBuilder(Matches { operation: None, predicates: Vec::new(), skip: 0, times: Some(1) })
+        FaultBuilder(RequestFilter { operation: None, predicates: Vec::new(), skip: 0, times: Some(1) })
     }
 }
 
 impl FaultBuilder {
-    /// Only this key; for a LIST, this prefix.
+    /// Matches only this key, or a LIST of this prefix.
     pub fn key(self, key: impl Into<String>) -> Self {
         let key = key.into();
         self.matching(move |request| request.target() == Some(&key))
     }
 
-    /// Only keys (for a LIST, prefixes) with this in them.
+    /// Matches only keys, or prefixes of a LIST, that contain `part`.
     pub fn key_contains(self, part: impl Into<String>) -> Self {
         let part = part.into();
         self.matching(move |request| request.target().is_some_and(|target| target.contains(&part)))
     }
 
-    /// Only keys (for a LIST, prefixes) that end so.
+    /// Matches only keys, or prefixes of a LIST, that end in `suffix`.
     pub fn key_ends_with(self, suffix: impl Into<String>) -> Self {
         let suffix = suffix.into();
         self.matching(move |request| request.target().is_some_and(|target| target.ends_with(&suffix)))
     }
 
-    /// Only requests of which this is true.
+    /// Matches only requests for which `predicate` returns true.
     pub fn matching(mut self, predicate: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Self {
         self.0.predicates.push(Arc::new(predicate));
         self
     }
 
-    /// Lets the first `requests` that match pass. `Fault::any().skip(k)` is the request that `k` others come before.
+    /// Passes over the first `requests` matching requests: `Fault::any().skip(2)` strikes the third request.
     pub fn skip(mut self, requests: usize) -> Self {
         self.0.skip = requests;
         self
     }
 
-    /// Strikes so often, instead of once.
+    /// Strikes `requests` times instead of once.
     pub fn times(mut self, requests: usize) -> Self {
         self.0.times = Some(requests);
         self
     }
 
-    /// Strikes every time, instead of once, until [`clear_faults`](super::S3::clear_faults).
+    /// Strikes every matching request, until [`S3::clear_faults`](super::S3::clear_faults).
     pub fn always(mut self) -> Self {
         self.0.times = None;
         self
     }
 
-    /// Nothing is done; the answer has this status and error code.
+    /// Does not apply the request, and responds with this status and error code.
     #[must_use]
     pub fn fail(self, status: u16, code: impl Into<String>) -> Fault {
         self.fail_with(status, code, "an injected fault")
     }
 
-    /// Nothing is done; the answer has this status, error code and message.
+    /// Does not apply the request, and responds with this status, error code and message.
     #[must_use]
     pub fn fail_with(self, status: u16, code: impl Into<String>, message: impl Into<String>) -> Fault {
-        self.act(Action::Fail { status, code: code.into(), message: message.into() })
+        self.act(FaultAction::Fail { status, code: code.into(), message: message.into() })
     }
 
-    /// It is done; the answer has this status and error code all the same.
+    /// Applies the request, then responds with this status and error code.
     #[must_use]
     pub fn fail_applied(self, status: u16, code: impl Into<String>) -> Fault {
-        self.act(Action::FailApplied { status, code: code.into() })
+        self.act(FaultAction::FailApplied { status, code: code.into() })
     }
 
-    /// It is done, but only after this time.
+    /// Waits, then applies the request and responds.
     #[must_use]
     pub fn delay(self, by: Duration) -> Fault {
-        self.act(Action::Delay(by))
+        self.act(FaultAction::Delay(by))
     }
 
-    /// It is done at once, and answered after this time.
+    /// Applies the request at once, and responds after a wait.
     #[must_use]
     pub fn delay_answer(self, by: Duration) -> Fault {
-        self.act(Action::DelayAnswer(by))
+        self.act(FaultAction::DelayAnswer(by))
     }
 
-    /// Nothing is done, and the connection drops.
+    /// Does not apply the request, and drops the connection.
     #[must_use]
     pub fn drop_connection(self) -> Fault {
-        self.act(Action::Drop)
+        self.act(FaultAction::Drop)
     }
 
-    /// It is done, and the connection drops before the answer.
+    /// Applies the request, then drops the connection without a response.
     #[must_use]
     pub fn drop_connection_applied(self) -> Fault {
-        self.act(Action::DropApplied)
+        self.act(FaultAction::DropApplied)
     }
 
-    /// Nothing is done, and no answer ever comes.
+    /// Does not apply the request, and never responds.
     #[must_use]
     pub fn hang(self) -> Fault {
-        self.act(Action::Hang)
+        self.act(FaultAction::Hang)
     }
 
-    /// It is done, and no answer ever comes.
+    /// Applies the request, and never responds.
     #[must_use]
     pub fn hang_applied(self) -> Fault {
-        self.act(Action::HangApplied)
+        self.act(FaultAction::HangApplied)
     }
 
-    /// It is done; the body of the answer breaks off after so many bytes, with the `Content-Length` of the whole.
+    /// Applies the request, and cuts the response body off after `after` bytes. `Content-Length` still has the full
+    /// length.
     #[must_use]
     pub fn cut_body(self, after: usize) -> Fault {
-        self.act(Action::Cut(after))
+        self.act(FaultAction::Cut(after))
     }
 
-    /// It is done; the body of the answer stops after so many bytes, and neither goes on nor ends.
+    /// Applies the request, and stalls the response body after `after` bytes: it neither continues nor ends.
     #[must_use]
     pub fn stall_body(self, after: usize) -> Fault {
-        self.act(Action::Stall(after))
+        self.act(FaultAction::Stall(after))
     }
 
-    /// It is not done until [`land_late`](super::S3::land_late). Conditions are judged by what is in the bucket then.
+    /// Applies the request only at [`S3::land_late`](super::S3::land_late). Its conditions are evaluated then. Until
+    /// that time the client gets the `meanwhile` response.
     #[must_use]
     pub fn apply_late(self, meanwhile: Meanwhile) -> Fault {
-        self.act(Action::Late { after: None, meanwhile })
+        self.act(FaultAction::Late { after: None, meanwhile })
     }
 
-    /// It is done after this time, long after its client was told something else. Conditions are judged by what is in
-    /// the bucket then.
+    /// Applies the request after `delay`, when the client has long received the `meanwhile` response. Its conditions
+    /// are evaluated then.
     #[must_use]
     pub fn apply_after(self, delay: Duration, meanwhile: Meanwhile) -> Fault {
-        self.act(Action::Late { after: Some(delay), meanwhile })
+        self.act(FaultAction::Late { after: Some(delay), meanwhile })
     }
 
-    /// It is done and answered as usual, and then done once more at [`land_late`](super::S3::land_late).
+    /// Applies the request and responds as usual, then applies it again at [`S3::land_late`](super::S3::land_late).
     #[must_use]
     pub fn apply_twice(self) -> Fault {
-        self.act(Action::Twice)
+        self.act(FaultAction::Twice)
     }
 
-    /// The object is put, but stays out of the answers to the next `lists` LISTs that it belongs to. GET and HEAD
-    /// find it.
+    /// Stores the object, but the next `lists` LISTs that should contain it do not show it. GET and HEAD find it.
     #[must_use]
     pub fn hide_from_lists(self, lists: usize) -> Fault {
-        self.act(Action::Hide(Hide::Lists(lists)))
+        self.act(FaultAction::Hide(HideFromLists::Lists(lists)))
     }
 
-    /// The object is put, but stays out of the answers to LIST for this time, as tokio measures it. GET and HEAD find
-    /// it.
+    /// Stores the object, but LIST does not show it for `duration` of tokio's time. GET and HEAD find it.
     #[must_use]
     pub fn hide_from_lists_for(self, duration: Duration) -> Fault {
-        self.act(Action::Hide(Hide::For(duration)))
+        self.act(FaultAction::Hide(HideFromLists::For(duration)))
     }
 
-    /// Runs something when the request has arrived, before it is done or struck: another writer's turn, say.
+    /// Runs `hook` when the request has arrived, before it is applied. The hook can act as another client, for example.
     #[must_use]
     pub fn call_before<F>(self, hook: impl Fn(Request) -> F + Send + Sync + 'static) -> Fault
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.act(Action::Before(Arc::new(move |request| hook(request).boxed())))
+        self.act(FaultAction::Before(Arc::new(move |request| hook(request).boxed())))
     }
 
-    /// Runs something when the request is done, or struck, before it is answered.
+    /// Runs `hook` when the request has been applied or failed, before the response is sent. See
+    /// [`call_before`](Self::call_before).
     #[must_use]
     pub fn call_after<F>(self, hook: impl Fn(Request) -> F + Send + Sync + 'static) -> Fault
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.act(Action::After(Arc::new(move |request| hook(request).boxed())))
+        self.act(FaultAction::After(Arc::new(move |request| hook(request).boxed())))
     }
 
-    fn act(self, action: Action) -> Fault {
-        Fault { matches: self.0, action }
+    fn act(self, action: FaultAction) -> Fault {
+        Fault { filter: self.0, action }
     }
 }
 
-impl Matches {
-    fn accept(&self, request: &Request) -> bool {
+impl RequestFilter {
+    fn matches(&self, request: &Request) -> bool {
         self.operation.is_none_or(|operation| operation == request.operation)
             && self.predicates.iter().all(|predicate| predicate(request))
     }
@@ -283,7 +293,7 @@ impl Matches {
 
 impl fmt::Debug for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Matches { operation, predicates: _, skip, times } = &self.matches;
+        let RequestFilter { operation, predicates: _, skip, times } = &self.filter;
         f.debug_struct("Fault")
             .field("operation", operation)
             .field("skip", skip)
@@ -298,20 +308,23 @@ impl fmt::Debug for FaultBuilder {
     }
 }
 
-/// The faults of a server, with what they have seen.
+/// The injected faults, in order, each with its counters.
 #[derive(Debug, Default)]
-pub(super) struct Script(Vec<Armed>);
+pub(super) struct ActiveFaults(Vec<ActiveFault>);
 
+/// An injected fault.
 #[derive(Debug)]
-struct Armed {
+struct ActiveFault {
     fault: Fault,
+    /// Requests that matched.
     seen: usize,
+    /// Requests that it struck.
     struck: usize,
 }
 
-impl Script {
+impl ActiveFaults {
     pub(super) fn add(&mut self, fault: Fault) {
-        self.0.push(Armed { fault, seen: 0, struck: 0 });
+        self.0.push(ActiveFault { fault, seen: 0, struck: 0 });
     }
 
     pub(super) fn clear(&mut self) {
@@ -322,27 +335,27 @@ impl Script {
         self.0.len()
     }
 
-    /// Counts the request with every fault that it matches, and takes the first that strikes, and all hooks.
-    pub(super) fn strike(&mut self, request: &Request) -> Strike {
-        let mut strike = Strike::default();
-        for armed in self.0.iter_mut().filter(|armed| armed.fault.matches.accept(request)) {
-            let waiting = armed.seen < armed.fault.matches.skip;
-            armed.seen += 1;
-            if !waiting && !armed.is_spent() && strike.takes(&armed.fault.action) {
-                armed.struck += 1;
+    /// Counts the request at every fault that it matches. Returns the first action that strikes, and all hooks.
+    pub(super) fn plan_for(&mut self, request: &Request) -> FaultPlan {
+        let mut plan = FaultPlan::default();
+        for active in self.0.iter_mut().filter(|active| active.fault.filter.matches(request)) {
+            let waiting = active.seen < active.fault.filter.skip;
+            active.seen += 1;
+            if !waiting && !active.is_spent() && plan.add(&active.fault.action) {
+                active.struck += 1;
             }
         }
-        self.0.retain(|armed| !armed.is_spent());
-        strike
+        self.0.retain(|active| !active.is_spent());
+        plan
     }
 }
 
-impl Strike {
-    /// Whether there is room for it.
-    fn takes(&mut self, action: &Action) -> bool {
+impl FaultPlan {
+    /// Adds an action. Returns `false` if another one strikes the request already.
+    fn add(&mut self, action: &FaultAction) -> bool {
         match action {
-            Action::Before(hook) => self.before.push(Arc::clone(hook)),
-            Action::After(hook) => self.after.push(Arc::clone(hook)),
+            FaultAction::Before(hook) => self.before.push(Arc::clone(hook)),
+            FaultAction::After(hook) => self.after.push(Arc::clone(hook)),
             _ if self.action.is_some() => return false,
             action => self.action = Some(action.clone()),
         }
@@ -350,8 +363,8 @@ impl Strike {
     }
 }
 
-impl Armed {
+impl ActiveFault {
     fn is_spent(&self) -> bool {
-        self.fault.matches.times.is_some_and(|times| self.struck >= times)
+        self.fault.filter.times.is_some_and(|times| self.struck >= times)
     }
 }

@@ -1,4 +1,4 @@
-//! What the library measures, for tests of dashboards and alert rules; and what measuring costs.
+//! The library's metrics, for tests of dashboards and alert rules, and the cost of measuring.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use crate::clock::Clock;
 pub use crate::metrics::{Instrument, InstrumentKind};
 use crate::metrics::{Method, Metrics, Operation, Outcome, Subject};
 
-/// Every OpenTelemetry instrument of the library.
+/// Returns every OpenTelemetry instrument of the library.
 ///
-/// Measurements have the attributes `s3store.bucket`, `s3store.prefix` and `s3store.consistency_level` beside those that
-/// are told here.
+/// Each measurement has the attributes listed in [`Instrument::attributes`], and in addition `s3store.bucket`,
+/// `s3store.prefix` and `s3store.consistency_level`.
 ///
 /// # Example
 /// ```
@@ -23,19 +23,19 @@ pub fn instruments() -> &'static [Instrument] {
     crate::metrics::INSTRUMENTS
 }
 
-/// All that the library does to measure a request or a call, without the request or call: for measuring what that costs.
+/// Makes the measurements of a request or a call without the request or call, so that a benchmark can time them.
 #[derive(Debug)]
 pub struct Accounting(Metrics);
 
 impl Accounting {
-    /// With a meter provider, or the global one.
+    /// Creates the instruments with a meter provider. `None` uses the global one.
     #[must_use]
     pub fn new(provider: Option<Arc<dyn MeterProvider + Send + Sync>>) -> Self {
         let subject = Subject { bucket: "bucket", prefix: "prefix", consistency: Some("strong-global"), permits: 32 };
         Self(Metrics::new(provider.as_ref(), subject, &Clock::machine()))
     }
 
-    /// A GET that succeeds at once, with its permit and a body.
+    /// Records a GET that succeeds on the first try, with its permit and body.
     pub fn request(&self) {
         let held = self.0.wait(Operation::Get).granted();
         let mut request = self.0.request(Operation::Get, Some(&held), "prefix/data/a=1/b.parquet", || "data");
@@ -44,7 +44,7 @@ impl Accounting {
         request.end(Outcome::Success);
     }
 
-    /// A read that succeeds, of one file.
+    /// Records a successful read of one file.
     pub fn call(&self) {
         let call = self.0.call(Method::Read);
         call.tally().file();

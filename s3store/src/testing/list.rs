@@ -6,43 +6,44 @@ use std::ops::Bound;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What a LIST asks for.
+/// The parameters of a LIST.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Query<'a> {
+pub(super) struct ListQuery<'a> {
     pub(super) prefix: &'a str,
     pub(super) delimiter: &'a str,
-    pub(super) start: Start<'a>,
-    /// Keys and common prefixes together.
+    pub(super) start: ListStart<'a>,
+    /// The maximum number of keys and common prefixes together.
     pub(super) limit: usize,
 }
 
-/// Where a LIST starts.
+/// The position at which a page begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Start<'a> {
+pub(super) enum ListStart<'a> {
     #[default]
     Beginning,
     AfterKey(&'a str),
-    /// After all keys that begin so.
+    /// After all keys with this prefix.
     AfterPrefix(&'a str),
 }
 
+/// One page of results.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Page<'a, T> {
+pub(super) struct ListPage<'a, T> {
     pub(super) keys: Vec<(&'a str, &'a T)>,
     pub(super) common_prefixes: Vec<&'a str>,
-    /// Keys that were not visible, where this page would have had them.
+    /// Hidden keys that this page would contain if they were visible.
     pub(super) hidden: Vec<&'a str>,
-    /// What the next page starts after, if there is one.
-    pub(super) next: Option<Start<'a>>,
+    /// The position of the next page, or `None` if this is the last one.
+    pub(super) next: Option<ListStart<'a>>,
 }
 
-/// Lists what `visible` lets through.
+/// Returns one page of the objects for which `visible` returns true.
 pub(super) fn list<'a, T>(
     objects: &'a BTreeMap<String, T>,
-    query: &Query<'_>,
+    query: &ListQuery<'_>,
     visible: impl Fn(&T) -> bool,
-) -> Page<'a, T> {
-    let mut page = Page { keys: Vec::new(), common_prefixes: Vec::new(), hidden: Vec::new(), next: None };
+) -> ListPage<'a, T> {
+    let mut page = ListPage { keys: Vec::new(), common_prefixes: Vec::new(), hidden: Vec::new(), next: None };
     let mut last = None;
     let mut from = first_bound(query);
     while let Some(bound) = from.take() {
@@ -60,11 +61,11 @@ pub(super) fn list<'a, T>(
             match common_prefix(key, rest, query.delimiter) {
                 None => {
                     page.keys.push((key, object));
-                    last = Some(Start::AfterKey(key));
+                    last = Some(ListStart::AfterKey(key));
                 }
                 Some(prefix) => {
                     page.common_prefixes.push(prefix);
-                    last = Some(Start::AfterPrefix(prefix));
+                    last = Some(ListStart::AfterPrefix(prefix));
                     from = after_prefix(prefix).map(Bound::Included);
                     break;
                 }
@@ -74,11 +75,11 @@ pub(super) fn list<'a, T>(
     page
 }
 
-fn first_bound(query: &Query<'_>) -> Option<Bound<String>> {
+fn first_bound(query: &ListQuery<'_>) -> Option<Bound<String>> {
     let beginning = || Bound::Included(query.prefix.to_owned());
     match query.start {
-        Start::AfterKey(key) if key >= query.prefix => Some(Bound::Excluded(key.to_owned())),
-        Start::AfterPrefix(prefix) if prefix >= query.prefix => after_prefix(prefix).map(Bound::Included),
+        ListStart::AfterKey(key) if key >= query.prefix => Some(Bound::Excluded(key.to_owned())),
+        ListStart::AfterPrefix(prefix) if prefix >= query.prefix => after_prefix(prefix).map(Bound::Included),
         _ => Some(beginning()),
     }
 }
@@ -91,11 +92,11 @@ fn common_prefix<'a>(key: &'a str, rest: &str, delimiter: &str) -> Option<&'a st
     key.get(..end)
 }
 
-/// The first string after all that begin with `prefix`; `None` when there is none.
+/// Returns the first string after all that start with `prefix`, or `None` if there is none.
 fn after_prefix(prefix: &str) -> Option<String> {
     let mut chars: Vec<char> = prefix.chars().collect();
     while let Some(last) = chars.pop() {
-        // The order of UTF-8 bytes is the order of chars.
+        // UTF-8 bytes sort in the same order as chars.
         if let Some(next) = (last..=char::MAX).nth(1) {
             chars.push(next);
             return Some(chars.into_iter().collect());
@@ -104,29 +105,30 @@ fn after_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-impl Start<'_> {
+impl ListStart<'_> {
+    /// Renders the position as a continuation token.
     pub(super) fn render(self) -> String {
         match self {
-            Start::Beginning => String::new(),
-            Start::AfterKey(key) => URL_SAFE_NO_PAD.encode(format!("k{key}")),
-            Start::AfterPrefix(prefix) => URL_SAFE_NO_PAD.encode(format!("p{prefix}")),
+            ListStart::Beginning => String::new(),
+            ListStart::AfterKey(key) => URL_SAFE_NO_PAD.encode(format!("k{key}")),
+            ListStart::AfterPrefix(prefix) => URL_SAFE_NO_PAD.encode(format!("p{prefix}")),
         }
     }
 }
 
-/// A continuation token, decoded.
-pub(super) struct Token(String);
+/// A continuation token from a request.
+pub(super) struct ContinuationToken(String);
 
-impl Token {
+impl ContinuationToken {
     pub(super) fn parse(token: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
         text.starts_with(['k', 'p']).then_some(Self(text))
     }
 
-    pub(super) fn start(&self) -> Start<'_> {
+    pub(super) fn start(&self) -> ListStart<'_> {
         match self.0.split_at(1) {
-            ("k", key) => Start::AfterKey(key),
-            (_, prefix) => Start::AfterPrefix(prefix),
+            ("k", key) => ListStart::AfterKey(key),
+            (_, prefix) => ListStart::AfterPrefix(prefix),
         }
     }
 }
@@ -137,21 +139,21 @@ mod tests {
 
     use super::*;
 
-    fn pages(objects: &BTreeMap<String, ()>, query: Query<'_>) -> (Vec<String>, Vec<String>) {
+    fn pages(objects: &BTreeMap<String, ()>, query: ListQuery<'_>) -> (Vec<String>, Vec<String>) {
         let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
-        let mut token: Option<Token> = None;
+        let mut token: Option<ContinuationToken> = None;
         loop {
-            let start = token.as_ref().map_or(query.start, Token::start);
-            let page = list(objects, &Query { start, ..query }, |()| true);
+            let start = token.as_ref().map_or(query.start, ContinuationToken::start);
+            let page = list(objects, &ListQuery { start, ..query }, |()| true);
             assert!(page.keys.len() + page.common_prefixes.len() <= query.limit);
             keys.extend(page.keys.iter().map(|(key, ())| (*key).to_owned()));
             prefixes.extend(page.common_prefixes.iter().map(|prefix| (*prefix).to_owned()));
             let Some(next) = page.next else { return (keys, prefixes) };
-            token = Some(Token::parse(&next.render()).unwrap());
+            token = Some(ContinuationToken::parse(&next.render()).unwrap());
         }
     }
 
-    /// What LIST means, without its cleverness.
+    /// A simple reference implementation of LIST.
     fn naive(objects: &BTreeMap<String, ()>, prefix: &str, delimiter: &str, after: &str) -> (Vec<String>, Vec<String>) {
         let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
         for key in objects.keys().filter(|key| key.starts_with(prefix) && (after.is_empty() || key.as_str() > after)) {
@@ -170,7 +172,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pages_of_any_size_add_up(
+        fn pages_of_any_size_add_up_to_the_whole_listing(
             keys in prop::collection::btree_set("[ab/é\u{10FFFF}\u{D7FF}]{0,6}", 0..40),
             prefix in "[ab/]{0,2}",
             delimiter in prop::sample::select(vec!["", "/", "a/", "\u{10FFFF}", "\u{D7FF}"]),
@@ -178,24 +180,24 @@ mod tests {
             limit in 1_usize..7,
         ) {
             let objects: BTreeMap<String, ()> = keys.into_iter().map(|key| (key, ())).collect();
-            let start = if after.is_empty() { Start::Beginning } else { Start::AfterKey(&after) };
-            let query = Query { prefix: &prefix, delimiter, start, limit };
+            let start = if after.is_empty() { ListStart::Beginning } else { ListStart::AfterKey(&after) };
+            let query = ListQuery { prefix: &prefix, delimiter, start, limit };
             prop_assert_eq!(pages(&objects, query), naive(&objects, &prefix, delimiter, &after));
         }
 
         #[test]
-        fn tokens_come_back(key in ".*") {
-            for start in [Start::AfterKey(&key), Start::AfterPrefix(&key)] {
-                let token = Token::parse(&start.render()).unwrap();
+        fn continuation_tokens_round_trip(key in ".*") {
+            for start in [ListStart::AfterKey(&key), ListStart::AfterPrefix(&key)] {
+                let token = ContinuationToken::parse(&start.render()).unwrap();
                 prop_assert_eq!(token.start(), start);
             }
         }
     }
 
     #[test]
-    fn foreign_tokens_are_refused() {
+    fn malformed_continuation_tokens_are_rejected() {
         for token in ["", "k", "!", "eA"] {
-            assert!(Token::parse(token).is_none(), "{token}");
+            assert!(ContinuationToken::parse(token).is_none(), "{token}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The same server on a socket, for other programs.
+//! The server on a socket, for other programs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,10 +14,23 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::reply::ReplyBody;
-use super::server::{Outcome, Server};
+use super::server::{Delivery, Server};
 use super::time;
 
-/// An [`S3`](super::S3) on a socket. Dropping it closes the socket and all connections.
+/// A socket on which an [`S3`](super::S3) is served. Returned by [`S3::listen`](super::S3::listen). Dropping it closes
+/// the socket and all connections.
+///
+/// # Example
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let s3 = s3store::testing::S3::with_bucket("warehouse");
+/// let listener = s3.listen("127.0.0.1:0").await?;
+/// println!("{}/warehouse", listener.endpoint());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener {
     addr: SocketAddr,
@@ -32,13 +45,13 @@ impl Listener {
         Ok(Self { addr, task })
     }
 
-    /// Where it listens.
+    /// Returns the address of the socket.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// The endpoint that S3 clients want: `http://127.0.0.1:9000`. Buckets are part of the path.
+    /// Returns the endpoint for S3 clients, such as `http://127.0.0.1:9000`. Clients must put the bucket in the path.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
@@ -52,7 +65,7 @@ impl Drop for Listener {
 }
 
 async fn accept(socket: TcpListener, server: Arc<Server>) {
-    // Dropped with this task, and all connections with it.
+    // Dropped together with this task, which closes all connections.
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -60,7 +73,7 @@ async fn accept(socket: TcpListener, server: Arc<Server>) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&server)));
                 }
-                // Out of file descriptors, say.
+                // Probably out of file descriptors: retry later instead of spinning.
                 Err(_) => time::sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -70,7 +83,7 @@ async fn accept(socket: TcpListener, server: Arc<Server>) {
 
 async fn serve(stream: TcpStream, server: Arc<Server>) {
     let answer = service_fn(move |request| respond(Arc::clone(&server), request));
-    // A client that goes away, or that a fault cuts off, is nothing to report.
+    // Errors are expected here: clients disconnect, and faults drop connections.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 
@@ -78,8 +91,8 @@ async fn respond(server: Arc<Server>, request: http::Request<Incoming>) -> io::R
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
     match server.exchange(http::Request::from_parts(parts, body)).await {
-        Outcome::Reply(response) => Ok(response),
-        Outcome::Dropped => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was dropped")),
-        Outcome::Silence => std::future::pending().await,
+        Delivery::Reply(response) => Ok(response),
+        Delivery::Dropped => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was dropped")),
+        Delivery::Silence => std::future::pending().await,
     }
 }

@@ -1,4 +1,4 @@
-//! Multipart uploads: parts that wait to become one object.
+//! Multipart uploads: parts that will become one object.
 
 use std::collections::BTreeMap;
 
@@ -7,43 +7,46 @@ use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
-use super::bucket::{Object, hex};
+use super::object::{Object, hex};
 
-/// No part but the last is smaller.
+/// The minimum size of every part except the last.
 const SMALLEST_PART: usize = 5 * 1024 * 1024;
 
-/// An upload that is neither completed nor aborted.
+/// An upload that is neither completed nor aborted yet.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(super) struct MultipartUpload {
     pub(super) key: String,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) content_type: Option<String>,
     pub(super) content_encoding: Option<String>,
-    parts: BTreeMap<i32, Part>,
+    parts: BTreeMap<i32, UploadedPart>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct UploadedPart {
     body: Bytes,
     md5: [u8; 16],
 }
 
-impl Upload {
+impl MultipartUpload {
     pub(super) fn new(key: String) -> Self {
         Self { key, metadata: BTreeMap::new(), content_type: None, content_encoding: None, parts: BTreeMap::new() }
     }
 
-    /// Keeps a part, in place of an earlier one of that number, and tells its entity tag.
+    /// Stores a part, replacing an earlier one with the same number, and returns its entity tag.
     pub(super) fn put(&mut self, number: i32, body: Bytes) -> S3Result<String> {
         if !(1..=10_000).contains(&number) {
-            return Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and 10000, inclusive"));
+            return Err(s3_error!(
+                InvalidArgument,
+                "UploadedPart number must be an integer between 1 and 10000, inclusive"
+            ));
         }
         let md5 = Md5::digest(&body).into();
-        self.parts.insert(number, Part { body, md5 });
+        self.parts.insert(number, UploadedPart { body, md5 });
         Ok(hex(&md5))
     }
 
-    /// The object that these parts make: their numbers and entity tags, in ascending order.
+    /// Joins the named parts into an object. `named` has their numbers and entity tags, in ascending order.
     pub(super) fn assemble(&self, named: &[(i32, String)], now: DateTime<Utc>) -> S3Result<Object> {
         let Some((last, _)) = named.last() else {
             return Err(s3_error!(MalformedXML, "You must specify at least one part"));

@@ -1,4 +1,4 @@
-//! The body of an answer: whole, cut short, or stalled.
+//! Response bodies: complete, cut off, or stalled.
 
 use std::io;
 use std::pin::Pin;
@@ -9,33 +9,33 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 
-/// The body of an answer, as the client gets it.
+/// The body of a response, as the client receives it.
 #[derive(Debug)]
 pub(super) struct ReplyBody {
     bytes: Bytes,
-    end: End,
+    end: BodyEnd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Whole,
-    /// What was sent is still on its way.
+enum BodyEnd {
+    Complete,
+    /// About to be cut off, after the socket has sent the bytes so far.
     Flushing,
     Cut,
     Stalled,
 }
 
 impl ReplyBody {
-    pub(super) fn whole(bytes: Bytes) -> Self {
-        Self { bytes, end: End::Whole }
+    pub(super) fn complete(bytes: Bytes) -> Self {
+        Self { bytes, end: BodyEnd::Complete }
     }
 
     pub(super) fn cut(bytes: &Bytes, after: usize) -> Self {
-        Self { bytes: bytes.slice(..after.min(bytes.len())), end: End::Flushing }
+        Self { bytes: bytes.slice(..after.min(bytes.len())), end: BodyEnd::Flushing }
     }
 
     pub(super) fn stalled(bytes: &Bytes, after: usize) -> Self {
-        Self { bytes: bytes.slice(..after.min(bytes.len())), end: End::Stalled }
+        Self { bytes: bytes.slice(..after.min(bytes.len())), end: BodyEnd::Stalled }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -52,35 +52,35 @@ impl Body for ReplyBody {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
         match self.end {
-            End::Whole => Poll::Ready(None),
-            End::Flushing => {
-                // A socket sends what it has only when the body makes it wait.
-                self.end = End::Cut;
+            BodyEnd::Complete => Poll::Ready(None),
+            BodyEnd::Flushing => {
+                // Hyper flushes the socket only when the body returns `Pending`.
+                self.end = BodyEnd::Cut;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            End::Cut => {
+            BodyEnd::Cut => {
                 let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was lost within the body");
                 Poll::Ready(Some(Err(error)))
             }
-            // Nobody wakes it: whoever waits gives up, and drops it.
-            End::Stalled => Poll::Pending,
+            // Never woken: the client gives up and drops it.
+            BodyEnd::Stalled => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty() && self.end == End::Whole
+        self.bytes.is_empty() && self.end == BodyEnd::Complete
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.end {
-            End::Whole => SizeHint::with_exact(self.bytes.len() as u64),
-            End::Flushing | End::Cut | End::Stalled => SizeHint::default(),
+            BodyEnd::Complete => SizeHint::with_exact(self.bytes.len() as u64),
+            BodyEnd::Flushing | BodyEnd::Cut | BodyEnd::Stalled => SizeHint::default(),
         }
     }
 }
 
-/// An error as S3 words it. A status that HTTP does not know becomes 500.
+/// Builds an error response in S3's format. A status that HTTP does not know becomes 500.
 pub(super) fn error(status: u16, code: &str, message: &str) -> Response<Bytes> {
     let (code, message) = (escape(code), escape(message));
     let body = format!(
@@ -92,8 +92,8 @@ pub(super) fn error(status: u16, code: &str, message: &str) -> Response<Bytes> {
     response
 }
 
-/// Gives an answer its length, and takes away the body that a HEAD has not.
-pub(super) fn complete(mut response: Response<Bytes>, method: &http::Method) -> Response<Bytes> {
+/// Sets `Content-Length`, and removes the body if the method or status does not allow one.
+pub(super) fn finish(mut response: Response<Bytes>, method: &http::Method) -> Response<Bytes> {
     let bodyless = matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if *method == http::Method::HEAD || bodyless {
         if !response.status().is_success() || bodyless {

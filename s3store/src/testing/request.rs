@@ -1,10 +1,10 @@
-//! What arrived, as the log keeps it.
+//! The log of requests that arrived.
 
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
-/// What a request asks for.
+/// An S3 operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -34,35 +34,35 @@ pub enum Operation {
     CreateBucket,
     /// ListBuckets.
     ListBuckets,
-    /// Anything else.
+    /// Any other request.
     Other,
 }
 
-/// How a request ended, as its client saw it.
+/// The response that the client received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Answer {
-    /// There is no answer yet.
+    /// No response yet.
     Pending,
-    /// An answer with this status.
+    /// A response with this status.
     Status(u16),
-    /// An answer with this status, whose body broke off after so many bytes.
+    /// A response with this status whose body was cut off.
     Cut {
         /// The status.
         status: u16,
-        /// The bytes of the body that were sent.
+        /// The number of body bytes that were sent.
         sent: usize,
     },
-    /// An answer with this status, whose body stopped after so many bytes and never went on.
+    /// A response with this status whose body stalled.
     Stalled {
         /// The status.
         status: u16,
-        /// The bytes of the body that were sent.
+        /// The number of body bytes that were sent.
         sent: usize,
     },
-    /// The connection was dropped without an answer.
+    /// A dropped connection instead of a response.
     Dropped,
-    /// No answer ever came.
+    /// No response; the client waited until it gave up.
     Silence,
 }
 
@@ -70,25 +70,40 @@ pub enum Answer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Request {
-    /// How many requests had arrived before this one since the S3 was made.
+    /// The number of requests that arrived before this one since the server was created. Clearing the log does not
+    /// reset it.
     pub number: usize,
-    /// What it asks for.
+    /// The S3 operation.
     pub operation: Operation,
-    /// The bucket, decoded.
+    /// The bucket's name, URL-decoded.
     pub bucket: Option<String>,
-    /// The object's key, decoded. A LIST has none; see [`prefix`](Request::prefix).
+    /// The object's key, URL-decoded. A LIST has none; see [`prefix`](Request::prefix).
     pub key: Option<String>,
-    /// The parameters after the `?`, decoded, in the order sent.
+    /// The query parameters, URL-decoded, in the order sent.
     pub query: Vec<(String, String)>,
     /// The headers, with names in lower case, in the order sent.
     pub headers: Vec<(String, String)>,
-    /// Bytes in the body, as sent: with the framing of `aws-chunked`, where the client used that.
+    /// The size of the body in bytes, as sent: including `aws-chunked` framing if the client used it.
     pub body_len: usize,
-    /// The status with which the server did what was asked, whatever the client was told; `None` when it never did, or
-    /// hasn't yet.
+    /// The status with which the server applied the request, whatever response the client received. `None` if it was
+    /// not applied, or not yet.
     pub applied: Option<u16>,
-    /// What the client was told.
+    /// The response that the client received.
     pub answer: Answer,
+}
+
+/// A delayed request that was applied by [`S3::land_late`](super::S3::land_late).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Landed {
+    /// The request's [`number`](Request::number) in the log.
+    pub number: usize,
+    /// The S3 operation.
+    pub operation: Operation,
+    /// The object's key.
+    pub key: Option<String>,
+    /// The status with which the server applied it. The client no longer waits for it.
+    pub status: u16,
 }
 
 impl Request {
@@ -151,48 +166,49 @@ impl Request {
         self.query.iter().any(|(name, _)| names.contains(&name.as_str()))
     }
 
-    /// No parameter but those that say nothing about the operation: the SDK's `x-id`, and a signature.
+    /// Returns whether the request has no parameter that changes the operation. The SDK's `x-id` and signature
+    /// parameters do not.
     fn is_plain(&self) -> bool {
         self.query.iter().all(|(name, _)| name == "x-id" || name.to_ascii_lowercase().starts_with("x-amz-"))
     }
 
-    /// The value of a header, by its name in any case.
+    /// Returns the value of a header. Names are case-insensitive.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The value of a parameter after the `?`.
+    /// Returns the value of a query parameter.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The prefix of a LIST.
+    /// Returns the prefix of a LIST.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         self.parameter("prefix")
     }
 
-    /// Where a LIST starts.
+    /// Returns the key after which a LIST starts.
     #[must_use]
     pub fn start_after(&self) -> Option<&str> {
         self.parameter("start-after")
     }
 
-    /// The `Range` of a GET: `bytes=0-99`.
+    /// Returns the `Range` header of a GET, such as `bytes=0-99`.
     #[must_use]
     pub fn range(&self) -> Option<&str> {
         self.header("range")
     }
 
-    /// The `If-None-Match` of a PUT: `*`.
+    /// Returns the `If-None-Match` header of a PUT, such as `*`.
     #[must_use]
     pub fn if_none_match(&self) -> Option<&str> {
         self.header("if-none-match")
     }
 
-    /// The key, or the prefix of a LIST: what a fault looks at.
+    /// Returns the key, or the prefix of a LIST. Faults match against it.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.key.as_deref().or_else(|| self.prefix())

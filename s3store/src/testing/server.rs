@@ -1,4 +1,4 @@
-//! From a request to its answer, with the faults between.
+//! The path of a request: log, faults, S3 operation, response.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,10 +14,16 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use super::backend::{Backend, Service};
-use super::fault::{Action, Hide, Meanwhile, Script, Strike};
+use super::fault::{ActiveFaults, FaultAction, FaultPlan, HideFromLists, Meanwhile};
+use super::lock::lock;
 use super::reply::{self, ReplyBody};
-use super::request::{Answer, Request};
-use super::{ACCESS_KEY, Landed, SECRET_KEY, lock, time};
+use super::request::{Answer, Landed, Request};
+use super::time;
+
+/// The access key id that every in-process S3 accepts.
+pub const ACCESS_KEY: &str = "testing";
+/// The secret access key that every in-process S3 accepts.
+pub const SECRET_KEY: &str = "testing-secret";
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 
@@ -25,28 +31,28 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amz-request-id");
 pub(super) struct Server {
     pub(super) backend: Arc<Backend>,
     service: S3Service,
-    pub(super) script: Mutex<Script>,
-    pub(super) log: Mutex<Log>,
-    late: Mutex<VecDeque<Late>>,
+    pub(super) faults: Mutex<ActiveFaults>,
+    pub(super) log: Mutex<RequestLog>,
+    late: Mutex<VecDeque<LateRequest>>,
 }
 
 /// The requests since the log was last cleared.
 #[derive(Debug, Default)]
-pub(super) struct Log {
+pub(super) struct RequestLog {
     pub(super) requests: Vec<Request>,
-    /// Requests cleared away.
+    /// The number of requests that were cleared.
     cleared: usize,
 }
 
-/// A request that waits to land.
-struct Late {
+/// A request that [`Server::land_late`] will apply.
+struct LateRequest {
     number: usize,
     request: HttpRequest<Bytes>,
 }
 
-/// What a client gets.
+/// How a request ends for the client.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum Delivery {
     Reply(Response<ReplyBody>),
     Dropped,
     Silence,
@@ -56,7 +62,7 @@ impl Server {
     pub(super) fn new() -> Self {
         let backend = Arc::new(Backend::default());
         let mut config = S3Config::default();
-        // A test may shift the clocks as it likes.
+        // Tests shift the clocks by any amount.
         config.presigned_url_max_skew_time_secs = u32::MAX;
         let mut service = S3ServiceBuilder::new(Service(Arc::clone(&backend)));
         service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
@@ -64,81 +70,87 @@ impl Server {
         Self {
             backend,
             service: service.build(),
-            script: Mutex::default(),
+            faults: Mutex::default(),
             log: Mutex::default(),
             late: Mutex::default(),
         }
     }
 
-    /// Takes a request that has arrived whole, and answers it. Dropping the future stops the waiting, not the server.
-    pub(super) async fn exchange(self: &Arc<Self>, request: HttpRequest<Bytes>) -> Outcome {
+    /// Handles a request whose body has been received. Dropping the future stops only the waiting: the server goes on,
+    /// as S3 would.
+    pub(super) async fn exchange(self: &Arc<Self>, request: HttpRequest<Bytes>) -> Delivery {
         let arrived = lock(&self.log).add(&request);
-        let strike = lock(&self.script).strike(&arrived);
+        let plan = lock(&self.faults).plan_for(&arrived);
         let server = Arc::clone(self);
-        let work = tokio::spawn(async move { server.serve(arrived, request, strike).await });
+        let work = tokio::spawn(async move { server.serve(arrived, request, plan).await });
         match work.await {
-            Ok(outcome) => outcome,
-            // A hook that panics fails its test.
+            Ok(delivery) => delivery,
+            // A panic in a hook must fail the test.
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Outcome::Dropped,
+                Err(_) => Delivery::Dropped,
             },
         }
     }
 
-    async fn serve(self: &Arc<Self>, arrived: Request, request: HttpRequest<Bytes>, strike: Strike) -> Outcome {
+    async fn serve(self: &Arc<Self>, arrived: Request, request: HttpRequest<Bytes>, plan: FaultPlan) -> Delivery {
         let number = arrived.number;
-        for hook in strike.before {
+        for hook in plan.before {
             hook(arrived.clone()).await;
         }
-        let outcome = self.act(number, request, strike.action).await;
-        for hook in strike.after {
+        let delivery = self.act(number, request, plan.action).await;
+        for hook in plan.after {
             let done = lock(&self.log).find(number).cloned();
             hook(done.unwrap_or_else(|| arrived.clone())).await;
         }
-        outcome
+        delivery
     }
 
-    async fn act(self: &Arc<Self>, number: usize, mut request: HttpRequest<Bytes>, action: Option<Action>) -> Outcome {
+    async fn act(
+        self: &Arc<Self>,
+        number: usize,
+        mut request: HttpRequest<Bytes>,
+        action: Option<FaultAction>,
+    ) -> Delivery {
         let method = request.method().clone();
         let response = match action {
-            // Hooks run around it.
-            None | Some(Action::Before(_) | Action::After(_)) => self.apply(number, request).await,
-            Some(Action::Fail { status, code, message }) => self.refusal(number, &method, status, &code, &message),
-            Some(Action::FailApplied { status, code }) => {
+            // The hooks run around this call.
+            None | Some(FaultAction::Before(_) | FaultAction::After(_)) => self.apply(number, request).await,
+            Some(FaultAction::Fail { status, code, message }) => self.refusal(number, &method, status, &code, &message),
+            Some(FaultAction::FailApplied { status, code }) => {
                 self.apply(number, request).await;
                 self.refusal(number, &method, status, &code, "an injected fault, after the request was applied")
             }
-            Some(Action::Delay(by)) => {
+            Some(FaultAction::Delay(by)) => {
                 time::sleep(by).await;
                 self.apply(number, request).await
             }
-            Some(Action::DelayAnswer(by)) => {
+            Some(FaultAction::DelayAnswer(by)) => {
                 let response = self.apply(number, request).await;
                 time::sleep(by).await;
                 response
             }
-            Some(Action::Drop) => return self.end(number, Answer::Dropped),
-            Some(Action::DropApplied) => {
+            Some(FaultAction::Drop) => return self.end(number, Answer::Dropped),
+            Some(FaultAction::DropApplied) => {
                 self.apply(number, request).await;
                 return self.end(number, Answer::Dropped);
             }
-            Some(Action::Hang) => return self.end(number, Answer::Silence),
-            Some(Action::HangApplied) => {
+            Some(FaultAction::Hang) => return self.end(number, Answer::Silence),
+            Some(FaultAction::HangApplied) => {
                 self.apply(number, request).await;
                 return self.end(number, Answer::Silence);
             }
-            Some(Action::Cut(after)) => {
+            Some(FaultAction::Cut(after)) => {
                 let response = self.apply(number, request).await;
                 return self.cut(number, response, after);
             }
-            Some(Action::Stall(after)) => {
+            Some(FaultAction::Stall(after)) => {
                 let response = self.apply(number, request).await;
                 return self.stall(number, response, after);
             }
-            Some(Action::Late { after, meanwhile }) => {
+            Some(FaultAction::Late { after, meanwhile }) => {
                 match after {
-                    None => lock(&self.late).push_back(Late { number, request }),
+                    None => lock(&self.late).push_back(LateRequest { number, request }),
                     Some(delay) => {
                         let server = Arc::clone(self);
                         tokio::spawn(async move {
@@ -151,42 +163,42 @@ impl Server {
                     Meanwhile::Silence => return self.end(number, Answer::Silence),
                     Meanwhile::ConnectionLost => return self.end(number, Answer::Dropped),
                     Meanwhile::Error(status, code) => {
-                        self.refusal(number, &method, status, &code, "an injected fault, before the request landed")
+                        self.refusal(number, &method, status, &code, "an injected fault; the request is applied later")
                     }
                 }
             }
-            Some(Action::Twice) => {
-                lock(&self.late).push_back(Late { number, request: request.clone() });
+            Some(FaultAction::Twice) => {
+                lock(&self.late).push_back(LateRequest { number, request: request.clone() });
                 self.apply(number, request).await
             }
-            Some(Action::Hide(hide)) => {
-                request.extensions_mut().insert::<Hide>(hide);
+            Some(FaultAction::Hide(hide)) => {
+                request.extensions_mut().insert::<HideFromLists>(hide);
                 self.apply(number, request).await
             }
         };
         self.note(number, |request| request.answer = Answer::Status(response.status().as_u16()));
-        Outcome::Reply(response.map(ReplyBody::whole))
+        Delivery::Reply(response.map(ReplyBody::complete))
     }
 
-    /// Does what the request asks for.
+    /// Applies the request.
     async fn apply(&self, number: usize, mut request: HttpRequest<Bytes>) -> Response<Bytes> {
         join_encodings(request.headers_mut());
         let method = request.method().clone();
         let response = match self.service.call(request.map(Body::from)).await {
-            Ok(response) => whole(response).await,
+            Ok(response) => buffered(response).await,
             Err(error) => reply::error(500, "InternalError", &format!("{error:?}")),
         };
         self.note(number, |request| request.applied = Some(response.status().as_u16()));
-        self.finished(number, &method, response)
+        self.with_common_headers(number, &method, response)
     }
 
     fn refusal(&self, number: usize, method: &http::Method, status: u16, code: &str, message: &str) -> Response<Bytes> {
-        self.finished(number, method, reply::error(status, code, message))
+        self.with_common_headers(number, method, reply::error(status, code, message))
     }
 
-    /// Adds what every answer has.
-    fn finished(&self, number: usize, method: &http::Method, response: Response<Bytes>) -> Response<Bytes> {
-        let mut response = reply::complete(response, method);
+    /// Adds the headers of every response.
+    fn with_common_headers(&self, number: usize, method: &http::Method, response: Response<Bytes>) -> Response<Bytes> {
+        let mut response = reply::finish(response, method);
         let date = lock(&self.backend.clock).now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
         if let Ok(date) = HeaderValue::try_from(date) {
             response.headers_mut().insert(DATE, date);
@@ -197,23 +209,23 @@ impl Server {
         response
     }
 
-    fn end(&self, number: usize, answer: Answer) -> Outcome {
+    fn end(&self, number: usize, answer: Answer) -> Delivery {
         self.note(number, |request| request.answer = answer);
-        if answer == Answer::Silence { Outcome::Silence } else { Outcome::Dropped }
+        if answer == Answer::Silence { Delivery::Silence } else { Delivery::Dropped }
     }
 
-    fn cut(&self, number: usize, response: Response<Bytes>, after: usize) -> Outcome {
+    fn cut(&self, number: usize, response: Response<Bytes>, after: usize) -> Delivery {
         let response = response.map(|body| ReplyBody::cut(&body, after));
         let answer = Answer::Cut { status: response.status().as_u16(), sent: response.body().len() };
         self.note(number, |request| request.answer = answer);
-        Outcome::Reply(response)
+        Delivery::Reply(response)
     }
 
-    fn stall(&self, number: usize, response: Response<Bytes>, after: usize) -> Outcome {
+    fn stall(&self, number: usize, response: Response<Bytes>, after: usize) -> Delivery {
         let response = response.map(|body| ReplyBody::stalled(&body, after));
         let answer = Answer::Stalled { status: response.status().as_u16(), sent: response.body().len() };
         self.note(number, |request| request.answer = answer);
-        Outcome::Reply(response)
+        Delivery::Reply(response)
     }
 
     fn note(&self, number: usize, write: impl FnOnce(&mut Request)) {
@@ -229,7 +241,7 @@ impl Server {
     pub(super) async fn land_late(&self) -> Vec<Landed> {
         let mut landed = Vec::new();
         loop {
-            let Some(Late { number, request }) = lock(&self.late).pop_front() else { return landed };
+            let Some(LateRequest { number, request }) = lock(&self.late).pop_front() else { return landed };
             let arrived = Request::new(number, &request);
             let status = self.apply(number, request).await.status().as_u16();
             landed.push(Landed { number, operation: arrived.operation, key: arrived.key, status });
@@ -237,8 +249,8 @@ impl Server {
     }
 }
 
-/// The SDK sends `Content-Encoding` twice when a body that has one is framed as `aws-chunked`. `s3s` wants one; so joined,
-/// the signature is the same.
+/// Joins repeated `Content-Encoding` headers. The SDK sends two if it frames an encoded body as `aws-chunked`, but
+/// `s3s` accepts one. The signature is the same either way.
 fn join_encodings(headers: &mut HeaderMap) {
     let values: Vec<_> = headers.get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes).collect();
     if values.len() > 1
@@ -248,7 +260,8 @@ fn join_encodings(headers: &mut HeaderMap) {
     }
 }
 
-async fn whole(response: Response<Body>) -> Response<Bytes> {
+/// Reads a response body into memory.
+async fn buffered(response: Response<Body>) -> Response<Bytes> {
     let (parts, body) = response.into_parts();
     match body.collect().await {
         Ok(body) => Response::from_parts(parts, body.to_bytes()),
@@ -256,7 +269,7 @@ async fn whole(response: Response<Body>) -> Response<Bytes> {
     }
 }
 
-impl Log {
+impl RequestLog {
     fn add(&mut self, request: &HttpRequest<Bytes>) -> Request {
         let request = Request::new(self.cleared + self.requests.len(), request);
         self.requests.push(request.clone());

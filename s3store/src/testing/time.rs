@@ -1,32 +1,34 @@
-//! The server's time, and the only place of this module that waits.
+//! The server's clock. Nothing else in this module waits.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::Instant;
 
-/// Where an [`S3`](super::S3) takes its time from: the `Date` of its answers and the `Last-Modified` of its objects.
+/// The clock of an [`S3`](super::S3), which sets the `Date` of responses and the `Last-Modified` of objects. Set by
+/// [`S3::set_time`](super::S3::set_time).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ServerTime {
-    /// The system's clock, which goes on while tokio's is paused.
+    /// The system clock. It runs on while tokio's clock is paused.
     #[default]
     System,
-    /// A clock that stands still.
+    /// A clock that always shows this time.
     Fixed(DateTime<Utc>),
-    /// A clock that starts here and then goes as tokio's does, so that it follows `tokio::time::pause` and `advance`.
+    /// A clock that shows this time now and then advances with tokio's clock, so it follows `tokio::time::pause` and
+    /// `advance`.
     Tokio(DateTime<Utc>),
 }
 
-/// The server's clock: a base, and how far it is off.
+/// The server's clock: a source of time and an offset.
 #[derive(Debug, Default)]
-pub(super) struct Clock {
-    base: Base,
+pub(super) struct ServerClock {
+    base: TimeBase,
     offset: TimeDelta,
 }
 
 #[derive(Debug, Default)]
-enum Base {
+enum TimeBase {
     #[default]
     System,
     Fixed(DateTime<Utc>),
@@ -36,12 +38,12 @@ enum Base {
     },
 }
 
-impl Clock {
+impl ServerClock {
     pub(super) fn set_time(&mut self, time: ServerTime) {
         self.base = match time {
-            ServerTime::System => Base::System,
-            ServerTime::Fixed(at) => Base::Fixed(at),
-            ServerTime::Tokio(start) => Base::Tokio { start, since: instant() },
+            ServerTime::System => TimeBase::System,
+            ServerTime::Fixed(at) => TimeBase::Fixed(at),
+            ServerTime::Tokio(start) => TimeBase::Tokio { start, since: instant() },
         };
     }
 
@@ -51,9 +53,9 @@ impl Clock {
 
     pub(super) fn now(&self) -> DateTime<Utc> {
         let base = match &self.base {
-            Base::System => system_time(),
-            Base::Fixed(at) => *at,
-            Base::Tokio { start, since } => {
+            TimeBase::System => system_time(),
+            TimeBase::Fixed(at) => *at,
+            TimeBase::Tokio { start, since } => {
                 let elapsed = instant().saturating_duration_since(*since);
                 later(*start, TimeDelta::from_std(elapsed).unwrap_or(TimeDelta::MAX))
             }
@@ -72,7 +74,7 @@ fn system_time() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Tokio's time, which a test may pause.
+/// Returns tokio's time, which a test may pause.
 #[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
 pub(super) fn instant() -> Instant {
     Instant::now()
@@ -83,7 +85,7 @@ pub(super) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
-/// `None` when the limit came first.
+/// Returns the output, or `None` if `limit` passes first.
 #[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
 pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()

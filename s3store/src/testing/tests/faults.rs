@@ -1,4 +1,4 @@
-//! Every kind of fault, and how faults are chosen.
+//! Every kind of fault, and the selection of requests.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn is_dispatch_failure<E: Debug>(result: Result<PutObjectOutput, SdkError<E, Htt
     matches!(result, Err(SdkError::DispatchFailure(failure)) if failure.is_io())
 }
 
-/// A client that gives up after ten seconds.
+/// Returns a client that times out after ten seconds.
 fn impatient(s3: &S3) -> Client {
     let timeout = TimeoutConfig::builder().operation_attempt_timeout(10 * SECOND).build();
     Client::from_conf(s3.config().retry_config(RetryConfig::disabled()).timeout_config(timeout).build())
@@ -23,7 +23,7 @@ fn is_timeout<T: Debug, E: Debug>(result: Result<T, SdkError<E, HttpResponse>>) 
     matches!(result, Err(SdkError::TimeoutError(_)))
 }
 
-/// How long something took on tokio's clock.
+/// Returns the future's output, and how long it took on tokio's clock.
 async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let start = time::instant();
     let output = future.await;
@@ -90,7 +90,7 @@ async fn an_answer_is_delayed() {
 }
 
 #[tokio::test]
-async fn a_connection_drops() {
+async fn a_connection_is_dropped() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).drop_connection());
     s3.inject(Fault::on(Operation::Put).drop_connection_applied());
@@ -116,7 +116,7 @@ async fn a_request_is_never_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_timeout_is_kept() {
+async fn the_clients_read_timeout_works() {
     let (s3, _) = server();
     let timeout = TimeoutConfig::builder().read_timeout(3 * SECOND).build();
     let config = s3.config().retry_config(RetryConfig::disabled()).timeout_config(timeout);
@@ -128,7 +128,7 @@ async fn a_read_timeout_is_kept() {
 }
 
 #[tokio::test]
-async fn a_body_breaks_off() {
+async fn a_body_is_cut_off() {
     let (s3, client) = server();
     s3.put_object(BUCKET, "a", "0123456789");
     s3.inject(Fault::on(Operation::Get).cut_body(4));
@@ -141,7 +141,7 @@ async fn a_body_breaks_off() {
 }
 
 #[tokio::test]
-async fn a_broken_list_is_an_error() {
+async fn a_listing_that_is_cut_off_is_an_error() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::List).cut_body(50));
     assert!(client.list_objects_v2().bucket(BUCKET).send().await.is_err());
@@ -158,7 +158,7 @@ async fn a_body_stalls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_lands_when_the_test_says_so() {
+async fn a_late_put_is_applied_when_the_test_asks() {
     let (s3, _) = server();
     let client = impatient(&s3);
     s3.inject(Fault::on(Operation::Put).key("a").apply_late(Meanwhile::Silence));
@@ -180,7 +180,7 @@ async fn a_put_lands_when_the_test_says_so() {
 }
 
 #[tokio::test]
-async fn a_late_put_is_judged_when_it_lands() {
+async fn a_late_puts_conditions_are_evaluated_when_it_is_applied() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).apply_late(Meanwhile::ConnectionLost));
     assert!(is_dispatch_failure(put_if_absent(&client, "a", "late").await));
@@ -190,7 +190,7 @@ async fn a_late_put_is_judged_when_it_lands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_lands_by_itself() {
+async fn a_late_put_is_applied_after_a_delay() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).apply_after(60 * SECOND, Meanwhile::ConnectionLost));
     assert!(is_dispatch_failure(put(&client, "a", "").await));
@@ -202,7 +202,7 @@ async fn a_put_lands_by_itself() {
 }
 
 #[tokio::test]
-async fn a_put_lands_twice() {
+async fn a_put_is_applied_twice() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).apply_twice());
     put(&client, "a", "first").await.unwrap();
@@ -212,7 +212,7 @@ async fn a_put_lands_twice() {
 }
 
 #[tokio::test]
-async fn a_fresh_key_is_hidden_from_some_lists() {
+async fn a_new_key_is_hidden_from_some_lists() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).key("p/b").hide_from_lists(2));
     for key in ["p/a", "p/b", "q"] {
@@ -226,7 +226,7 @@ async fn a_fresh_key_is_hidden_from_some_lists() {
 }
 
 #[tokio::test]
-async fn a_hidden_key_counts_on_its_own_page_only() {
+async fn only_a_page_that_would_contain_a_hidden_key_counts() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).key("c").hide_from_lists(1));
     for key in ["a", "b", "c", "d"] {
@@ -241,7 +241,7 @@ async fn a_hidden_key_counts_on_its_own_page_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_key_is_hidden_for_a_while() {
+async fn a_new_key_is_hidden_for_a_while() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).hide_from_lists_for(5 * SECOND));
     put(&client, "a", "").await.unwrap();
@@ -277,15 +277,15 @@ async fn a_test_acts_between_two_requests() {
 }
 
 #[tokio::test]
-#[should_panic(expected = "the hook's own words")]
+#[should_panic(expected = "a panic of the hook")]
 async fn a_hook_that_panics_fails_the_test() {
     let (s3, client) = server();
-    s3.inject(Fault::any().call_before(|_| async { panic!("the hook's own words") }));
+    s3.inject(Fault::any().call_before(|_| async { panic!("a panic of the hook") }));
     let _ = put(&client, "a", "").await;
 }
 
 #[tokio::test]
-async fn faults_strike_by_operation_key_and_count() {
+async fn faults_match_by_operation_key_and_count() {
     let (s3, client) = server();
     s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").skip(1).times(2).fail(500, "A"));
     s3.inject(Fault::on(Operation::Put).key_contains("_ref/").always().fail(500, "B"));
@@ -315,12 +315,12 @@ async fn faults_strike_by_operation_key_and_count() {
 }
 
 #[tokio::test]
-async fn a_fault_is_addressed_by_the_number_of_the_request() {
+async fn skip_counts_requests_that_other_faults_strike() {
     let (s3, client) = server();
     put(&client, "before", "").await.unwrap();
     for k in 0..4 {
         let first = s3.requests().len();
-        // Another fault in the same sequence doesn't change the count.
+        // Another fault in the same sequence does not change the count.
         s3.inject(Fault::any().fail(500, "First"));
         s3.inject(Fault::any().skip(k).drop_connection());
         let _ = put(&client, "a", "").await;
@@ -329,7 +329,7 @@ async fn a_fault_is_addressed_by_the_number_of_the_request() {
         let _ = client.list_objects_v2().bucket(BUCKET).send().await;
         let _ = client.delete_object().bucket(BUCKET).key("a").send().await;
         let dropped: Vec<_> = (0..5).filter(|at| answers(&s3)[first + at] == Answer::Dropped).collect();
-        // The first request belongs to the first fault; the other is then left for the next.
+        // The first request is struck by the first fault, so the second fault then strikes the next one.
         assert_eq!(dropped, [k.max(1)]);
         assert_eq!(s3.faults_left(), 0);
     }

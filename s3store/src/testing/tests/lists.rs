@@ -56,7 +56,7 @@ async fn odd_keys_are_listed_in_byte_order() {
 }
 
 #[tokio::test]
-async fn pages_can_be_short() {
+async fn the_page_size_can_be_limited() {
     let (s3, client) = server();
     s3.set_page_size(4);
     for key in ODD_KEYS {
@@ -68,7 +68,7 @@ async fn pages_can_be_short() {
 }
 
 #[tokio::test]
-async fn a_page_has_a_thousand_keys_at_most() {
+async fn a_page_has_at_most_a_thousand_keys() {
     let (s3, client) = server();
     for key in 0..1001 {
         s3.put_object(BUCKET, &format!("{key:04}"), "");
@@ -111,7 +111,7 @@ async fn prefix_delimiter_and_start_after_work_together() {
 }
 
 #[tokio::test]
-async fn a_list_tells_size_time_and_tag() {
+async fn a_listing_contains_size_time_and_etag() {
     let (s3, client) = server();
     s3.set_time(ServerTime::Fixed("2026-03-17T10:20:30Z".parse().unwrap()));
     put(&client, "a", "hello").await.unwrap();

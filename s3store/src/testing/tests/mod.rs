@@ -1,4 +1,4 @@
-//! The server as the real SDK sees it.
+//! Tests of the server through the real SDK.
 
 mod faults;
 mod lists;
@@ -13,11 +13,14 @@ use aws_sdk_s3::operation::put_object::{PutObjectError, PutObjectOutput};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
 
+use bytes::Bytes;
+use chrono::TimeDelta;
+
 use super::*;
 
 const BUCKET: &str = "warehouse";
 
-/// A server with a bucket, and a client of one try.
+/// Returns a server with a bucket, and a client that does not retry.
 fn server() -> (S3, Client) {
     let s3 = S3::with_bucket(BUCKET);
     let client = single_try(&s3);
@@ -49,14 +52,14 @@ async fn list(client: &Client, prefix: &str) -> Vec<String> {
     answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect()
 }
 
-/// The status and the error code of an answer that is an error.
+/// Returns the status and the error code of an error response.
 fn refusal<T, E: ProvideErrorMetadata + Debug>(result: Result<T, SdkError<E, HttpResponse>>) -> (u16, String) {
-    match result.err().expect("an error") {
+    match result.err().expect("the request succeeded") {
         SdkError::ServiceError(error) => {
             let code = error.err().code().unwrap_or_default().to_owned();
             (error.raw().status().as_u16(), code)
         }
-        other => panic!("no answer of the service: {other:?}"),
+        other => panic!("not an error response: {other:?}"),
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 use super::*;
 
 #[tokio::test]
-async fn an_object_comes_back_as_it_was_put() {
+async fn an_object_is_returned_as_it_was_put() {
     let (s3, client) = server();
     s3.set_time(ServerTime::Fixed("2026-03-17T10:20:30.9Z".parse().unwrap()));
     let request = client.put_object().bucket(BUCKET).key("a/b=c d/ü+&.parquet").metadata("Attempt", "x-1");
@@ -38,14 +38,14 @@ async fn an_object_comes_back_as_it_was_put() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_told_as_s3_tells_it() {
+async fn missing_objects_and_buckets_give_the_errors_of_s3() {
     let (s3, client) = server();
     let gone = client.get_object().bucket(BUCKET).key("a").send().await;
     assert_eq!(refusal(gone), (404, "NoSuchKey".to_owned()));
 
     let gone = client.head_object().bucket(BUCKET).key("a").send().await.unwrap_err();
     assert!(gone.as_service_error().unwrap().is_not_found());
-    // S3 has no word for it: a HEAD has no body.
+    // S3 sends no error code here, because the response to a HEAD has no body.
     assert!(gone.raw_response().unwrap().body().bytes().unwrap().is_empty());
 
     let nowhere = client.get_object().bucket("elsewhere").key("a").send().await;
@@ -73,7 +73,7 @@ async fn keys_and_metadata_have_limits() {
 }
 
 #[tokio::test]
-async fn of_many_conditional_puts_one_wins() {
+async fn one_of_many_conditional_puts_wins() {
     let (s3, client) = server();
     let bodies: Vec<_> = (0..16).map(|writer| format!("writer {writer}")).collect();
     let results = join_all(bodies.iter().map(|body| put_if_absent(&client, "a.commit", body))).await;
@@ -86,7 +86,7 @@ async fn of_many_conditional_puts_one_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_many_conditional_puts_on_many_threads_one_wins() {
+async fn one_of_many_conditional_puts_on_many_threads_wins() {
     let (s3, client) = server();
     for round in 0..50 {
         let key = format!("{round}.commit");
@@ -101,7 +101,7 @@ async fn of_many_conditional_puts_on_many_threads_one_wins() {
 }
 
 #[tokio::test]
-async fn conditions_can_be_ignored_or_refused() {
+async fn conditions_can_be_ignored_or_rejected() {
     let (s3, client) = server();
     put(&client, "a", "first").await.unwrap();
     s3.set_conditional_put(ConditionalPut::Ignored);
@@ -115,7 +115,7 @@ async fn conditions_can_be_ignored_or_refused() {
 }
 
 #[tokio::test]
-async fn if_match_replaces_what_it_names() {
+async fn if_match_replaces_the_matching_object() {
     let (_s3, client) = server();
     let replace = |etag: &str| client.put_object().bucket(BUCKET).key("a").if_match(etag).send();
     assert_eq!(refusal(replace("\"1\"").await), (404, "NoSuchKey".to_owned()));
@@ -205,18 +205,18 @@ async fn checksums_are_verified() {
     assert!(s3.object(BUCKET, "bad").is_some());
 }
 
-/// A body that the SDK can't look at before it sends: it comes in chunks, with its checksum behind it.
+/// A body that the SDK can't read in advance, so it is sent in chunks with a trailing checksum.
 fn streamed(bytes: &'static [u8]) -> ByteStream {
     ByteStream::new(SdkBody::from_body_1_x(http_body_util::Full::new(Bytes::from_static(bytes))))
 }
 
-/// Sends another checksum behind the same body.
+/// Sends a wrong trailing checksum.
 #[derive(Debug)]
-struct OtherTrailer;
+struct WrongTrailer;
 
-impl Intercept for OtherTrailer {
+impl Intercept for WrongTrailer {
     fn name(&self) -> &'static str {
-        "OtherTrailer"
+        "WrongTrailer"
     }
 
     fn modify_before_transmit(
@@ -232,7 +232,7 @@ impl Intercept for OtherTrailer {
 }
 
 #[tokio::test]
-async fn checksums_behind_the_body_are_verified() {
+async fn trailing_checksums_are_verified() {
     let (s3, client) = server();
     let request = client.put_object().bucket(BUCKET).key("a").content_length(5);
     let put = request.content_encoding("gzip").body(streamed(b"hello")).send().await.unwrap();
@@ -244,10 +244,10 @@ async fn checksums_behind_the_body_are_verified() {
     assert_eq!(object.body, "hello");
     assert_eq!(object.content_encoding.as_deref(), Some("gzip"));
 
-    // Under https the SDK doesn't sign the chunks.
+    // With https the SDK does not sign the chunks.
     let client = Client::from_conf(s3.config().endpoint_url("https://s3.localhost").build());
     let request = client.put_object().bucket(BUCKET).key("b").content_length(5).body(streamed(b"hello"));
-    let request = request.customize().interceptor(OtherTrailer);
+    let request = request.customize().interceptor(WrongTrailer);
     assert_eq!(refusal(request.send().await), (400, "BadDigest".to_owned()));
     assert_eq!(s3.keys(BUCKET), ["a"]);
 }
@@ -279,7 +279,7 @@ async fn objects_are_deleted() {
 }
 
 #[tokio::test]
-async fn a_test_looks_at_the_bucket_directly() {
+async fn a_test_accesses_the_bucket_directly() {
     let (s3, client) = server();
     s3.put_object_with(BUCKET, "a", "hello", [("attempt", "1")]);
     s3.put_object("created", "b", Bytes::new());

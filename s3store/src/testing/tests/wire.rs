@@ -1,4 +1,4 @@
-//! The log, the time, and the socket.
+//! The request log, the clock, and the socket.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use aws_smithy_http_client::Builder as HttpClient;
 use super::*;
 
 fn date<T, E: Debug>(result: &Result<T, SdkError<E, HttpResponse>>) -> String {
-    let answer = result.as_ref().err().and_then(|error| error.raw_response()).expect("an answer");
+    let answer = result.as_ref().err().and_then(|error| error.raw_response()).expect("no error response");
     answer.headers().get("date").unwrap().to_owned()
 }
 
@@ -47,20 +47,20 @@ async fn every_request_is_logged_in_order() {
 }
 
 #[tokio::test]
-async fn answers_carry_the_server_s_date() {
+async fn responses_contain_the_servers_date() {
     let (s3, client) = server();
     s3.set_time(ServerTime::Fixed("2026-03-07T01:02:03.9Z".parse().unwrap()));
     let gone = || client.get_object().bucket(BUCKET).key("a").send();
     assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:02:03 GMT");
     s3.set_clock_offset(TimeDelta::seconds(-4));
     assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:01:59 GMT");
-    // Also those that a fault makes up.
+    // Injected errors have it too.
     s3.inject(Fault::any().fail(500, "InternalError"));
     assert_eq!(date(&gone().await), "Sat, 07 Mar 2026 01:01:59 GMT");
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_s_time_follows_tokio_s() {
+async fn the_servers_clock_follows_tokios() {
     let (s3, client) = server();
     let start = "2026-03-07T01:02:03Z".parse().unwrap();
     s3.set_time(ServerTime::Tokio(start));
@@ -75,7 +75,7 @@ async fn the_server_s_time_follows_tokio_s() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_far_off_still_serves() {
+async fn the_server_works_with_a_clock_that_is_far_off() {
     let (s3, client) = server();
     s3.set_clock_offset(TimeDelta::days(-400));
     for key in ["a", "b", "c"] {
@@ -84,8 +84,8 @@ async fn a_clock_that_is_far_off_still_serves() {
     assert_eq!(list(&client, "").await, ["a", "b", "c"]);
 }
 
-/// A client over a socket.
-fn over(s3: &S3, listener: &Listener) -> Client {
+/// Returns a client that connects to the socket.
+fn socket_client(s3: &S3, listener: &Listener) -> Client {
     let config = s3.config_without_http_client(listener.endpoint()).http_client(HttpClient::new().build_http());
     Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
 }
@@ -94,7 +94,7 @@ fn over(s3: &S3, listener: &Listener) -> Client {
 async fn a_socket_serves_the_same_bucket() {
     let (s3, inside) = server();
     let listener = s3.listen("127.0.0.1:0").await.unwrap();
-    let client = over(&s3, &listener);
+    let client = socket_client(&s3, &listener);
     put_if_absent(&client, "a b/ü", "hello").await.unwrap();
     assert_eq!(refusal(put_if_absent(&client, "a b/ü", "again").await), (412, "PreconditionFailed".to_owned()));
     assert_eq!(get(&client, "a b/ü").await, "hello");
@@ -112,7 +112,7 @@ async fn a_socket_serves_the_same_bucket() {
 async fn faults_strike_on_a_socket_too() {
     let (s3, _) = server();
     let listener = s3.listen("127.0.0.1:0").await.unwrap();
-    let client = over(&s3, &listener);
+    let client = socket_client(&s3, &listener);
     s3.inject(Fault::on(Operation::Put).drop_connection_applied());
     assert!(matches!(put(&client, "a", "0123456789").await, Err(SdkError::DispatchFailure(_))));
     assert_eq!(s3.keys(BUCKET), ["a"]);
@@ -127,14 +127,14 @@ async fn faults_strike_on_a_socket_too() {
 }
 
 #[tokio::test]
-async fn a_dropped_listener_is_closed() {
+async fn dropping_the_listener_closes_the_socket() {
     let (s3, _) = server();
     let listener = s3.listen("127.0.0.1:0").await.unwrap();
-    let client = over(&s3, &listener);
+    let client = socket_client(&s3, &listener);
     put(&client, "a", "").await.unwrap();
     let addr = listener.addr();
     drop(listener);
-    // The task that listened ends at its next turn.
+    // The aborted task ends only when the runtime polls it next.
     while tokio::net::TcpStream::connect(addr).await.is_ok() {
         tokio::task::yield_now().await;
     }
