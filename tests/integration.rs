@@ -17,7 +17,7 @@ mod integration {
     mod metrics;
     mod operating;
     mod optimistic;
-    mod partly;
+    mod partial_writes;
     mod poll_time;
     mod race;
     mod read;

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Writes pyarrow-files/: the columns of the reading tests, as other writers put them. Run once, with pyarrow 26."""
+"""Writes the files in pyarrow-files/, which the tests of reading use. Run once, with pyarrow 26.
+
+They contain column types and encodings that this library reads but never writes itself.
+"""
 
 import datetime as dt
 import decimal
@@ -22,7 +25,7 @@ def instants(values, unit, zone="UTC"):
     return pa.array(values, pa.timestamp(unit, zone))
 
 
-# Another order, columns that nobody asked for, text in all its forms.
+# Columns in another order than in the record, extra columns, and every encoding of text.
 write(
     "text",
     [
@@ -61,7 +64,7 @@ write(
 write("int96", [("at", instants([1, 2], "us"))], use_deprecated_int96_timestamps=True)
 write("far", [("at", instants([253402214400000, 0], "ms"))])
 
-# Numbers narrower than wanted.
+# Numbers narrower than in the record.
 INTEGERS = {
     "i8": (pa.int8(), [-128, 127]),
     "i16": (pa.int16(), [-32768, 32767]),
@@ -78,7 +81,7 @@ write(
     + [("f32", pa.array([0.1, -3.25], pa.float32())), ("f64", pa.array([0.1, -3.25], pa.float64()))],
 )
 
-# Decimals of other widths, in integers and in bytes.
+# Decimals with other precisions, stored as integers and as bytes.
 D = decimal.Decimal
 DECIMALS = [
     ("p5s2", pa.decimal128(5, 2), ["123.45", "-0.01", None]),
@@ -93,7 +96,7 @@ columns = [(name, pa.array([v and D(v) for v in values], type_)) for name, type_
 write("decimals", columns)
 write("decimals-integers", columns[:2], store_decimal_as_integer=True)
 
-# Nested columns: fields in another order, extra fields, other names, other kinds of lists.
+# Nested columns: fields in another order, extra fields, other names for list items, other kinds of lists.
 point = pa.struct([("z", pa.int8()), ("extra", pa.list_(pa.int8())), ("y", pa.int16()), ("x", pa.int16())])
 points = [{"x": 1, "y": 2, "z": 3, "extra": [9]}, {"x": 4, "y": 5, "z": 6, "extra": None}]
 write(
@@ -110,7 +113,7 @@ write(
     use_compliant_nested_type=False,
 )
 
-# Nulls, and a column of nothing else.
+# Nulls, including a column with nothing else.
 write(
     "nulls",
     [
@@ -120,7 +123,8 @@ write(
     ],
 )
 
-# Several row groups that say they are sorted, are, and chain; and some that only say so.
+# Several row groups whose metadata says that they are sorted. In the first file they are, also across groups. In the
+# second only within each group, and in the third not at all.
 SORTING = [pq.SortingColumn(1), pq.SortingColumn(0)]
 for name, names in [("sorted", "aabbccdd"), ("sorted-unchained", "aabbaabb"), ("sorted-liar", "badcfehg")]:
     columns = [("version", pa.array(range(len(names)), pa.int64())), ("name", pa.array(list(names)))]

@@ -1,5 +1,5 @@
-//! The dashboard and the alert rules, held against what the library emits: every metric is on the dashboard, and no
-//! query names a metric or a label that there is not.
+//! The dashboard and the alert rules, checked against the library's metrics: every metric is on the dashboard, and
+//! every query names existing metrics and labels only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 const DASHBOARD: &str = include_str!("../../s3store/dashboards/grafana.json");
 const ALERTS: &str = include_str!("../../s3store/dashboards/alerts.yaml");
 
-/// What every series has: by Prometheus, by its exporters, and by the library.
+/// The labels of every series: from Prometheus, from its exporters, and from the library.
 const EVERYWHERE: [&str; 7] = [
     "job",
     "instance",
@@ -26,13 +26,13 @@ const EVERYWHERE: [&str; 7] = [
 type Labels = BTreeSet<String>;
 type Result<T, E = String> = std::result::Result<T, E>;
 
-/// A series that Prometheus has, and the instrument that it is of.
+/// A time series in Prometheus, and its instrument.
 struct Series {
     instrument: &'static Instrument,
     labels: Labels,
 }
 
-/// All of them, by name.
+/// Returns all series by name.
 fn series() -> BTreeMap<String, Series> {
     let mut all = BTreeMap::new();
     for instrument in instruments() {
@@ -51,22 +51,22 @@ fn series() -> BTreeMap<String, Series> {
                     add("_count", None);
                 }
                 InstrumentKind::UpDownCounter | InstrumentKind::Gauge => add("", None),
-                kind => panic!("{kind:?} is not known here"),
+                kind => panic!("unexpected instrument kind {kind:?}"),
             }
         }
     }
     all
 }
 
-/// An instrument's name at Prometheus, without a suffix for its kind. Where the name ends in its unit already, some
-/// exporters say it again, and others don't.
+/// Returns the names of an instrument in Prometheus, without the suffix for its kind. If the name already ends in its
+/// unit, some exporters append it again and others do not.
 fn names(instrument: &Instrument) -> Vec<String> {
     let name = prometheus_name(instrument.name);
     let unit = match instrument.unit {
         "s" => "_seconds",
         "By" => "_bytes",
         unit => {
-            assert!(unit.starts_with('{'), "{unit} is not known here");
+            assert!(unit.starts_with('{'), "unexpected unit {unit}");
             return vec![name];
         }
     };
@@ -78,7 +78,7 @@ fn prometheus_name(name: &str) -> String {
     name.replace('.', "_")
 }
 
-/// What there is, and what of it was asked for.
+/// The existing series, and the instruments that queries have used.
 struct Checker {
     series: BTreeMap<String, Series>,
     used: BTreeSet<&'static str>,
@@ -89,18 +89,19 @@ impl Checker {
         Self { series: series(), used: BTreeSet::new() }
     }
 
-    /// The labels that the answer to a query has.
+    /// Returns the labels of a query's result.
     fn query(&mut self, query: &str) -> Result<Labels> {
         let query = query.replace("$__rate_interval", "5m").replace("$__range", "1h");
         self.labels(&parse(&query)?).map_err(|error| format!("{error}, in {query}"))
     }
 
-    /// That a text with places for labels, such as a legend, names those alone that the answer has.
+    /// Checks that a template, such as a legend, names only existing labels.
     fn template(&self, text: &str, labels: &Labels) -> Result<()> {
-        for place in text.split("{{").skip(1) {
-            let place = place.split_once("}}").ok_or_else(|| format!("{text} has no end"))?.0.trim();
-            let name = place.strip_prefix("$labels.").unwrap_or(place);
-            if !place.starts_with("$value") {
+        for placeholder in text.split("{{").skip(1) {
+            let placeholder =
+                placeholder.split_once("}}").ok_or_else(|| format!("unclosed placeholder in {text}"))?.0.trim();
+            let name = placeholder.strip_prefix("$labels.").unwrap_or(placeholder);
+            if !placeholder.starts_with("$value") {
                 known(labels, [name]).map_err(|error| format!("{error}, in {text}"))?;
             }
         }
@@ -126,7 +127,7 @@ impl Checker {
                     known(&left, matching.labels().labels.iter())?;
                     known(&right, matching.labels().labels.iter())?;
                 }
-                // `or` gives what either side has; else one side is a number, or both have the same.
+                // `or` returns the labels of either side. Otherwise one side is a number, or both have the same labels.
                 Ok(left.union(&right).cloned().collect())
             }
             Expr::Call(call) => {
@@ -135,11 +136,11 @@ impl Checker {
                     all.extend(self.labels(argument)?);
                 }
                 if call.func.name == "histogram_quantile" && !all.remove("le") {
-                    return Err("a quantile without le".to_owned());
+                    return Err("histogram_quantile without le".to_owned());
                 }
                 Ok(all)
             }
-            Expr::Extension(_) => Err("an extension".to_owned()),
+            Expr::Extension(_) => Err("unsupported expression".to_owned()),
         }
     }
 
@@ -154,7 +155,7 @@ impl Checker {
             found.extend(series.labels.iter().cloned());
         }
         if found.is_empty() {
-            return Err(format!("there is no metric {:?}", selector.name));
+            return Err(format!("unknown metric {:?}", selector.name));
         }
         let matchers = selector.matchers.matchers.iter().filter(|matcher| matcher.name != METRIC_NAME);
         for matcher in matchers {
@@ -164,7 +165,7 @@ impl Checker {
         Ok(found)
     }
 
-    /// That an outcome or an operation that is asked for is one.
+    /// Checks that the values of a matcher can occur.
     fn value(&self, selector: &VectorSelector, label: &str, op: &MatchOp, value: &str) -> Result<()> {
         let values: &[&str] = match label {
             "s3store_outcome" => &["success", "error", "canceled"],
@@ -177,7 +178,7 @@ impl Checker {
         let alternatives =
             if matches!(op, MatchOp::Equal | MatchOp::NotEqual) { vec![value] } else { value.split('|').collect() };
         match alternatives.iter().find(|value| !values.contains(*value)) {
-            Some(value) => Err(format!("{label} is never {value}")),
+            Some(value) => Err(format!("{label} can't be {value}")),
             None => Ok(()),
         }
     }
@@ -199,7 +200,7 @@ fn modified(labels: &Labels, modifier: Option<&LabelModifier>) -> Result<Labels>
 
 fn known(labels: &Labels, names: impl IntoIterator<Item = impl AsRef<str>>) -> Result<()> {
     match names.into_iter().find(|name| !labels.contains(name.as_ref())) {
-        Some(name) => Err(format!("there is no label {} among {labels:?}", name.as_ref())),
+        Some(name) => Err(format!("unknown label {} among {labels:?}", name.as_ref())),
         None => Ok(()),
     }
 }
@@ -223,7 +224,7 @@ struct Rule {
 }
 
 #[test]
-fn the_dashboard_has_every_metric_and_asks_for_nothing_else() {
+fn the_dashboard_shows_every_metric_and_queries_nothing_else() {
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
     let mut checker = Checker::new();
     let mut queries = 0;
@@ -249,7 +250,7 @@ fn the_dashboard_has_every_metric_and_asks_for_nothing_else() {
 }
 
 #[test]
-fn alerts_ask_for_what_there_is_and_say_what_to_do() {
+fn alerts_query_existing_metrics_and_have_annotations() {
     let rules: Rules = serde_saphyr::from_str(ALERTS).unwrap();
     let mut checker = Checker::new();
     let mut names = BTreeSet::new();
@@ -267,19 +268,19 @@ fn alerts_ask_for_what_there_is_and_say_what_to_do() {
 }
 
 #[test]
-fn what_there_is_not_is_found() {
+fn queries_of_unknown_metrics_and_labels_are_rejected() {
     let wrong = [
-        ("s3store_s3_request_count", "no metric"),
-        ("s3store_s3_request_duration_bucket", "no metric"),
-        ("s3store_write_restamps_total{s3store_method=\"write\"}", "no label s3store_method"),
-        ("sum by (operation) (s3store_s3_request_count_total)", "no label operation"),
-        ("sum without (method) (s3store_method_in_flight)", "no label method"),
-        ("sum by (le) (rate(s3store_target_semaphore_acquires_total[5m]))", "no label le"),
+        ("s3store_s3_request_count", "unknown metric"),
+        ("s3store_s3_request_duration_bucket", "unknown metric"),
+        ("s3store_write_restamps_total{s3store_method=\"write\"}", "unknown label s3store_method"),
+        ("sum by (operation) (s3store_s3_request_count_total)", "unknown label operation"),
+        ("sum without (method) (s3store_method_in_flight)", "unknown label method"),
+        ("sum by (le) (rate(s3store_target_semaphore_acquires_total[5m]))", "unknown label le"),
         ("histogram_quantile(0.9, sum(rate(s3store_method_duration_seconds_bucket[5m])))", "without le"),
-        ("s3store_target_inflight / on (s3store_method) s3store_target_limit", "no label s3store_method"),
-        ("sum by (job) (sum by (s3store_bucket) (s3store_write_tails))", "no label job"),
-        ("s3store_method_calls_total{s3store_outcome=\"failure\"}", "never failure"),
-        ("s3store_s3_request_count_total{error_type!~\"not_found|conflict\"}", "never conflict"),
+        ("s3store_target_inflight / on (s3store_method) s3store_target_limit", "unknown label s3store_method"),
+        ("sum by (job) (sum by (s3store_bucket) (s3store_write_tails))", "unknown label job"),
+        ("s3store_method_calls_total{s3store_outcome=\"failure\"}", "can't be failure"),
+        ("s3store_s3_request_count_total{error_type!~\"not_found|conflict\"}", "can't be conflict"),
         ("sum(rate(s3store_method_calls_total))", "expected type matrix"),
     ];
     for (query, expected) in wrong {

@@ -1,4 +1,4 @@
-//! Initialising, opening, the clock guard, draining.
+//! Initialising and opening a dataset, the clock guard, and draining.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{SubsecRound, TimeDelta};
 use s3store::dataset::{ClockGuard, Init, Initialized};
-use s3store::testing::{Fault, Operation, ServerTime};
+use s3store::testing::{Fault, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
 use tracing::field::{Field, Visit};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, until};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, until};
 use crate::integration::records::Event;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ async fn put_config(server: &Server, name: &str, body: &str) {
 }
 
 #[tokio::test]
-async fn init_creates_then_finds() {
+async fn init_creates_the_dataset_and_then_finds_it() {
     let server = Server::start().await;
     let created = init(&server).commit_timeout(90 * SECOND).max_clock_skew(SECOND / 2).await.unwrap();
     assert!(matches!(created, Initialized::Created(_)));
@@ -46,7 +46,7 @@ async fn init_creates_then_finds() {
 }
 
 #[tokio::test]
-async fn init_compares_durations_and_not_text() {
+async fn init_compares_durations_rather_than_text() {
     let server = Server::start().await;
     put_config(&server, "commit-timeout", " 15000ms\n").await;
     put_config(&server, "max-clock-skew", "0.5s500ms").await;
@@ -55,7 +55,7 @@ async fn init_compares_durations_and_not_text() {
 }
 
 #[tokio::test]
-async fn init_refuses_other_values_and_leaves_them() {
+async fn init_rejects_other_values_and_keeps_the_existing_ones() {
     let server = Server::start().await;
     let _ = init(&server).await.unwrap();
     let error = init(&server).commit_timeout(20 * SECOND).await.unwrap_err();
@@ -67,7 +67,7 @@ async fn init_refuses_other_values_and_leaves_them() {
 }
 
 #[tokio::test]
-async fn init_completes_what_was_begun() {
+async fn init_completes_an_interrupted_init() {
     let server = Server::start().await;
     put_config(&server, "commit-timeout", "15s").await;
     assert!(matches!(init(&server).await.unwrap(), Initialized::Created(_)));
@@ -75,7 +75,7 @@ async fn init_completes_what_was_begun() {
 }
 
 #[tokio::test]
-async fn of_two_inits_at_once_one_wins_whole() {
+async fn one_of_two_concurrent_inits_wins_completely() {
     for _ in 0..10 {
         let server = Server::start().await;
         let one = init(&server).commit_timeout(10 * SECOND).max_clock_skew(SECOND);
@@ -90,7 +90,7 @@ async fn of_two_inits_at_once_one_wins_whole() {
     }
 }
 
-/// Another init, with the same values or others, runs to its end before each request of ours in turn.
+/// A second init, with the same or other values, runs to completion before each request of the first in turn.
 #[tokio::test(start_paused = true)]
 async fn an_init_between_any_two_requests_of_another_leaves_no_mixture() {
     for (timeout, skew, same) in [(15, 1, true), (20, 1, false), (15, 2, false), (20, 2, false)] {
@@ -98,14 +98,14 @@ async fn an_init_between_any_two_requests_of_another_leaves_no_mixture() {
         for request in 0.. {
             let world = Virtual::new();
             let others = Arc::new(Mutex::new(None));
-            let (client, clock, told) = (world.s3.client(), world.clock.clone(), Arc::clone(&others));
+            let (client, clock, result_of) = (world.s3.client(), world.clock.clone(), Arc::clone(&others));
             world.s3.inject(Fault::any().skip(request).call_before(move |_| {
                 let init = Dataset::options().clock(clock.clone()).init(client.clone(), BUCKET, PREFIX);
                 let init = init.commit_timeout(timeout * SECOND).max_clock_skew(skew * SECOND);
-                let told = Arc::clone(&told);
+                let result_of = Arc::clone(&result_of);
                 async move {
                     let result = init.await;
-                    *told.lock().unwrap() = Some(result);
+                    *result_of.lock().unwrap() = Some(result);
                 }
             }));
             let ours = world.options().init(world.s3.client(), BUCKET, PREFIX).await;
@@ -132,7 +132,7 @@ async fn an_init_between_any_two_requests_of_another_leaves_no_mixture() {
 }
 
 #[tokio::test]
-async fn open_tells_how_to_initialise() {
+async fn the_error_of_open_says_how_to_initialise() {
     let server = Server::start().await;
     let open = || Dataset::open(server.client.clone(), &server.bucket, &server.prefix);
     let error = open().await.unwrap_err();
@@ -152,7 +152,7 @@ async fn open_tells_how_to_initialise() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_be_no_dataset_is_refused_unsent() {
+async fn invalid_buckets_prefixes_and_options_are_rejected_before_any_request() {
     let world = Virtual::new();
     for (bucket, prefix) in [("warehouse--usw2-az1--x-s3", "d"), (BUCKET, ""), (BUCKET, "/d"), ("", "d")] {
         let error = world.options().open(world.s3.client(), bucket, prefix).await.unwrap_err();
@@ -170,13 +170,13 @@ async fn what_can_be_no_dataset_is_refused_unsent() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_is_not_there_is_no_uninitialised_dataset() {
+async fn a_missing_bucket_is_not_reported_as_an_uninitialised_dataset() {
     let server = Server::start().await;
     let error = Dataset::open(server.client.clone(), "s3store-tests-no-such", "d").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
 }
 
-/// Keeps what is logged as a warning.
+/// Collects the library's warnings.
 #[derive(Clone, Default)]
 struct Warnings(Arc<Mutex<Vec<String>>>);
 
@@ -211,7 +211,7 @@ impl tracing::Subscriber for Warnings {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_risky_is_warned_of() {
+async fn risky_options_are_logged_as_warnings() {
     let warnings = Warnings::default();
     let _guard = listen(tracing::Dispatch::new(warnings.clone()));
     let take = || std::mem::take(&mut *warnings.0.lock().unwrap());
@@ -229,7 +229,7 @@ async fn what_is_risky_is_warned_of() {
     assert_eq!(take(), Vec::<String>::new());
 }
 
-/// A world whose local clock is ahead of S3's by `offset`, to the microsecond, at the beginning of a second.
+/// Returns a world whose local clock is ahead of S3's by exactly `offset`. S3 is at the beginning of a second.
 fn skewed(offset: TimeDelta) -> Virtual {
     let world = Virtual::new();
     let now = world.clock.now();
@@ -239,13 +239,10 @@ fn skewed(offset: TimeDelta) -> Virtual {
     world
 }
 
-fn micros(micros: i64) -> TimeDelta {
-    TimeDelta::microseconds(micros)
-}
-
 #[tokio::test(start_paused = true)]
-async fn the_clock_guard_refuses_beyond_skew_and_the_headers_second() {
-    // Ahead, the header's second adds to the 1 s allowed; behind, it does not, since S3 was at its beginning.
+async fn the_clock_guard_refuses_writes_beyond_the_skew_plus_the_header_second() {
+    // A clock ahead gets the second that the `Date` header hides in addition to the allowed 1 s. A clock behind does
+    // not, since S3 is at the beginning of its second.
     for (offset, refused) in [(2_000_000, false), (2_000_001, true), (-1_000_000, false), (-1_000_001, true)] {
         let world = skewed(micros(offset));
         let store = world.dataset().await.store::<Event>();
@@ -262,11 +259,11 @@ async fn the_clock_guard_refuses_beyond_skew_and_the_headers_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_guard_allows_for_the_requests_own_time() {
+async fn the_clock_guard_allows_for_the_duration_of_a_request() {
     for (offset, refused) in [(-1_500_000, false), (-1_500_001, true)] {
         let world = skewed(micros(offset));
         world.s3.inject(Fault::any().always().delay_answer(SECOND / 2));
-        // One answer only, at the beginning of S3's second: further ones would tell more.
+        // Only one response, at the beginning of S3's second: further ones would narrow the bound.
         world.s3.put_object(BUCKET, "d/_config/commit-timeout", "15s");
         world.s3.put_object(BUCKET, "d/_config/max-clock-skew", "1s");
         let store = world.process("late").await.store::<Event>();
@@ -277,11 +274,11 @@ async fn the_clock_guard_allows_for_the_requests_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_goes_wrong_on_the_way_is_seen_before_the_ref() {
+async fn a_clock_that_jumps_during_a_write_is_noticed_before_the_ref() {
     let world = skewed(micros(0));
     let store = world.dataset().await.store::<Event>();
     let clock = world.clock.clone();
-    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".parquet").call_before(move |_| {
+    world.s3.inject(put(".parquet").call_before(move |_| {
         clock.set_offset(TimeDelta::seconds(30));
         async {}
     }));
@@ -290,14 +287,14 @@ async fn a_clock_that_goes_wrong_on_the_way_is_seen_before_the_ref() {
     assert_eq!(world.keys_with(".parquet").len(), 1);
     assert_eq!(world.keys_with(".ref"), Vec::<String>::new());
     let commits = store.write(&Event::of(&["a"], 1)).await;
-    assert!(commits.is_err(), "the clock is wrong still");
+    assert!(commits.is_err(), "the clock is still wrong");
     world.clock.set_offset(TimeDelta::zero());
     drop(store.read_all().await.unwrap());
     store.write(&Event::of(&["a"], 1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_guard_can_warn_or_be_off() {
+async fn the_clock_guard_can_warn_or_be_turned_off() {
     for (guard, warns) in [(ClockGuard::Warn, true), (ClockGuard::Off, false)] {
         let warnings = Warnings::default();
         let _guard = listen(tracing::Dispatch::new(warnings.clone()));
@@ -315,7 +312,7 @@ async fn drain_waits_for_commits_whose_callers_are_gone() {
     for suffix in [".ref", ".commit"] {
         let world = Virtual::new();
         let dataset = world.dataset().await;
-        world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).hang());
+        world.s3.inject(put(suffix).hang());
         let writer = dataset.clone();
         let caller = tokio::spawn(async move { writer.store::<Event>().write(&Event::of(&["a"], 1)).await });
         until(|| world.s3.faults_left() == 0).await;
@@ -324,7 +321,7 @@ async fn drain_waits_for_commits_whose_callers_are_gone() {
         assert_eq!(world.keys_with(".commit"), Vec::<String>::new());
         dataset.drain().await;
         assert_eq!(world.keys_with(".commit").len(), 1);
-        // And once more, with nothing to wait for; writing goes on.
+        // Draining again returns at once, and writes still work.
         dataset.drain().await;
         dataset.store::<Event>().write(&Event::of(&["a"], 1)).await.unwrap();
     }

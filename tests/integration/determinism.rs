@@ -1,4 +1,4 @@
-//! The same write gives the same bytes, also in another process, where hash maps have another order.
+//! The same write gives the same bytes, also in another process, where hash maps iterate in another order.
 
 use std::collections::HashMap;
 use std::process::Command;
@@ -22,7 +22,7 @@ struct Tagged {
     weight: Option<f64>,
 }
 
-/// Names the child's part of the test, which prints its files' bytes.
+/// If set, the test binary runs as the child process and prints its files.
 const CHILD: &str = "S3STORE_TEST_CHILD";
 
 const CODECS: [Compression; 4] = [Compression::Snappy, Compression::Zstd, Compression::Gzip, Compression::Uncompressed];
@@ -32,10 +32,10 @@ async fn files() -> Vec<String> {
     let dataset = Dataset::init(s3.client(), BUCKET, "d").await.unwrap().into_dataset();
     let store = dataset.store::<Tagged>();
     let tags = |id: i64| (0..20).map(|tag| (format!("tag-{tag}"), id * tag)).collect();
-    // Out of order, so that they are sorted; with ties, which keep their order.
-    let record = |place: i64| {
-        let id = place * 7 % 50;
-        Tagged { part: "a".into(), id, version: 1, tags: tags(place), weight: (place % 3 > 0).then_some(0.5) }
+    // Out of order, so that the writer sorts them, and with ties, which must keep their order.
+    let record = |n: i64| {
+        let id = n * 7 % 50;
+        Tagged { part: "a".into(), id, version: 1, tags: tags(n), weight: (n % 3 > 0).then_some(0.5) }
     };
     let records: Vec<Tagged> = (0..100).map(record).collect();
     let mut files = Vec::new();
@@ -64,7 +64,7 @@ async fn same_bytes_in_two_processes() {
     assert_eq!(distinct.len(), CODECS.len());
 }
 
-/// However far a file was written before rows came out of order.
+/// The bytes do not depend on how much of the file was written before rows came out of order.
 #[tokio::test]
 async fn rows_in_any_order_give_the_same_bytes() {
     let s3 = S3::with_bucket(BUCKET);
@@ -85,14 +85,14 @@ async fn rows_in_any_order_give_the_same_bytes() {
         assert!(write(&records).await == expected, "{a} {b}");
     }
     assert!(write(&sorted.iter().rev().cloned().collect::<Vec<_>>()).await == expected);
-    // One partition alone, whose rows are all that is given.
+    // One partition per write, so that the writer gets no other rows.
     let (one, other): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|item| item.part == "a");
     assert!(write(&one).await == expected[..1]);
     assert!(write(&other.into_iter().rev().collect::<Vec<_>>()).await == expected[1..]);
     assert_eq!(store.read("part=a").await.unwrap(), one);
 }
 
-/// Does nothing but in the child process of the test above.
+/// The child process of the test above runs this. In the normal test run it does nothing.
 #[tokio::test]
 async fn child() {
     if std::env::var_os(CHILD).is_some() {

@@ -1,18 +1,14 @@
-//! The examination of a dataset.
+//! `doctor`: the findings about a dataset.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use s3store::doctor::{Finding, Report};
-use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass, put};
 use crate::integration::records::Event;
-
-fn put(suffix: &str) -> FaultBuilder {
-    Fault::on(Operation::Put).key_ends_with(suffix)
-}
 
 async fn examined(dataset: &Dataset) -> Report {
     pass(dataset.settle_window() + Duration::from_secs(2)).await;
@@ -34,7 +30,7 @@ async fn a_healthy_dataset_has_no_findings() {
     assert_eq!(texts(&report), [""; 0]);
     assert_eq!((report.refs, report.commits, report.files), (3, 3, 3));
 
-    // 2 LIST, and for each commit 1 HEAD and 1 GET.
+    // 2 LISTs, and 1 HEAD and 1 GET for each commit.
     world.s3.clear_requests();
     dataset.doctor(..).await.unwrap();
     assert_eq!([Operation::List, Operation::Head, Operation::Get].map(|op| world.count(op)), [2, 3, 3]);
@@ -66,7 +62,7 @@ async fn late_commits_are_found_until_they_are_restamped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_failed_writes_leave_behind_is_found() {
+async fn leftovers_of_failed_writes_are_found() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
@@ -114,7 +110,7 @@ async fn damage_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_the_window_is_examined_and_never_what_may_be_under_way() {
+async fn only_the_window_is_examined_and_never_writes_that_may_be_in_progress() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
@@ -125,7 +121,7 @@ async fn only_the_window_is_examined_and_never_what_may_be_under_way() {
         store.write(&Event::of(&["a"], 1)).await.unwrap_err();
         instants.push(world.clock.now());
     }
-    // The last one may still be under way, for all that its objects tell.
+    // Judging by its objects, the last write may still be in progress.
     assert_eq!(dataset.doctor(..).await.unwrap().findings.len(), 4);
     assert_eq!(examined(&dataset).await.findings.len(), 6);
     let of = async |report: s3store::doctor::Doctor| report.await.unwrap().findings.len();
@@ -145,11 +141,7 @@ async fn footers_are_read_by_range_on_any_server() {
     let options = Dataset::options().clock_guard(s3store::dataset::ClockGuard::Off);
     let dataset = server.dataset_with(options).await;
     dataset.store::<Event>().write(&Event::of(&["a", "b"], 20_000)).await.unwrap();
-    let ahead = s3store::Clock::machine();
-    ahead.set_offset(chrono::TimeDelta::seconds(60));
-    let options = Dataset::options().clock(ahead).clock_guard(s3store::dataset::ClockGuard::Off);
-    let reader = options.open(server.client.clone(), &server.bucket, &server.prefix).await.unwrap();
-    let report = reader.doctor(..).await.unwrap();
+    let report = server.settled().await.doctor(..).await.unwrap();
     assert_eq!(texts(&report), [""; 0]);
     assert_eq!((report.refs, report.commits, report.files), (2, 2, 2));
 }

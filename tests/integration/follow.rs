@@ -1,14 +1,15 @@
-//! Following the change stream: when pages come, what they cost, and what a follower survives.
+//! Following the change stream: when pages arrive, how many requests that takes, and which failures a follower
+//! survives.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join;
 use s3store::stream::{Page, Pages};
-use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::testing::{Fault, Operation};
 use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
+use crate::integration::harness::{BUCKET, MakeFault, PREFIX, Virtual, pass, put, within};
 use crate::integration::records::Event;
 
 const PACE: Duration = Duration::from_secs(1);
@@ -18,17 +19,17 @@ fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// The next page, which comes within an hour.
+/// Returns the next page. Fails if it takes more than an hour.
 async fn next(pages: &mut Pages<Page>) -> Result<Page> {
     within(HOUR, pages.next_page()).await.expect("no page in an hour")
 }
 
-/// The next page, or `None` where there is none in this time.
+/// Returns the next page, or `None` if there is none in this time.
 async fn next_within(time: Duration, pages: &mut Pages<Page>) -> Option<Page> {
     within(time, pages.next_page()).await.map(Result::unwrap)
 }
 
-/// Writes so many records, a millisecond apart.
+/// Writes this many records, a millisecond apart.
 async fn write(store: &Store<Event>, records: i64) -> Vec<Commit> {
     let mut commits = Vec::new();
     for id in 0..records {
@@ -42,7 +43,7 @@ fn offsets(entries: &[Entry]) -> Vec<&Offset> {
     entries.iter().map(|entry| &entry.offset).collect()
 }
 
-/// Asserts that these are the entries of these commits, in order, each once.
+/// Asserts that the entries belong to these commits, in order and without duplicates.
 fn assert_seen(entries: &[Entry], commits: &[Commit]) {
     assert_eq!(offsets(entries), commits.iter().map(|commit| &commit.offset).collect::<Vec<_>>());
 }
@@ -59,8 +60,9 @@ fn settle(dataset: &Dataset) -> TimeDelta {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_is_visible_when_its_settle_window_is_over() {
-    // Polls lie at whole seconds from the start, so these settle at any phase between two of them.
+async fn a_record_is_visible_after_its_settle_window() {
+    // The follower polls at whole seconds after its start. These idle times make the commit settle at different moments
+    // between two polls.
     for idle in [0, 1, 37, 99, 100, 101, 499, 901, 950, 999, 1_000, 60_007] {
         let (world, writer, reader) = world().await;
         let mut pages = reader.follow(&Offset::START).entries();
@@ -70,9 +72,12 @@ async fn a_record_is_visible_when_its_settle_window_is_over() {
         };
         let (page, commit) = join(next(&mut pages), write).await;
         assert_seen(&page.unwrap().entries, std::slice::from_ref(&commit));
-        // Settled is what is older than the window; the timer knows whole milliseconds.
+        // A ref settles when it is older than the window. The timer has a resolution of a millisecond.
         let after = world.clock.now() - commit.offset.instant().unwrap() - settle(reader.dataset());
-        assert!((1..=1_000).contains(&after.num_microseconds().unwrap()), "idle {idle} ms: {after} after");
+        assert!(
+            (1..=1_000).contains(&after.num_microseconds().unwrap()),
+            "idle {idle} ms: visible {after} after settling"
+        );
     }
 }
 
@@ -104,13 +109,13 @@ async fn an_idle_follower_keeps_its_pace() {
         let mut pages = reader.follow(&Offset::START).pace(pace).entries();
         assert!(next(&mut pages).await.unwrap().caught_up);
         world.s3.clear_requests();
-        // Nothing moves, so there is no page.
+        // The cursor does not move, so there is no page.
         assert_eq!(next_within(HOUR + ms(1), &mut pages).await, None);
         assert_eq!(world.counts(), [0, 0, 0, polls]);
     }
 }
 
-/// Puts a ref of no commit for every 20 ms of the next ten seconds.
+/// Puts a ref without a commit for every 20 ms of the next ten seconds.
 fn put_busy_refs(world: &Virtual) -> usize {
     let refs = 500;
     for n in 0..refs {
@@ -122,30 +127,30 @@ fn put_busy_refs(world: &Virtual) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_busy_stream_is_polled_ten_times_a_pace() {
+async fn a_busy_stream_is_polled_at_most_ten_times_per_pace() {
     let (world, _, reader) = world().await;
     let refs = put_busy_refs(&world);
     let mut pages = reader.follow(&Offset::START).pace(PACE).entries();
     let first = next(&mut pages).await.unwrap();
     world.s3.clear_requests();
-    let mut places = vec![first.next];
+    let mut cursors = vec![first.next];
     while let Some(page) = next_within(HOUR, &mut pages).await {
         assert!(page.entries.is_empty());
-        places.push(page.next);
-        if places.last().unwrap().as_str() == world.keys_with("/_ref/").last().unwrap() {
+        cursors.push(page.next);
+        if cursors.last().unwrap().as_str() == world.keys_with("/_ref/").last().unwrap() {
             break;
         }
     }
-    assert!(places.is_sorted_by(|one, next| one < next), "a page that did not move");
-    // Ten seconds, ten polls each; every one finds the next five refs.
+    assert!(cursors.is_sorted_by(|one, next| one < next), "a page did not move the cursor");
+    // Ten polls a second for ten seconds. Each one finds the next five refs.
     let [_, heads, _, lists] = world.counts();
     assert!((99..=101).contains(&lists) && (99..=101).contains(&heads), "{lists} LISTs, {heads} HEADs, {refs} refs");
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_without_entries_move_too() {
+async fn pages_without_entries_move_the_cursor() {
     let (world, writer, reader) = world().await;
-    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+    world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     writer.write(&[Event::new("a", 1)]).await.unwrap_err();
     let mut pages = reader.follow(&Offset::START).entries();
     let page = next_within(HOUR, &mut pages).await.unwrap();
@@ -154,9 +159,8 @@ async fn pages_without_entries_move_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_hours_is_a_delay() {
-    type Make = fn(FaultBuilder) -> Fault;
-    let outages: [(Operation, Make); 2] =
+async fn an_outage_of_hours_only_delays_pages() {
+    let outages: [(Operation, MakeFault); 2] =
         [(Operation::List, |fault| fault.fail(503, "SlowDown")), (Operation::Head, |fault| fault.drop_connection())];
     for (operation, make) in outages {
         let (world, writer, reader) = world().await;
@@ -169,7 +173,7 @@ async fn an_outage_of_hours_is_a_delay() {
         world.s3.clear_requests();
         world.s3.inject(make(Fault::on(operation).always()));
         assert_eq!(next_within(2 * HOUR, &mut pages).await, None, "{operation:?}");
-        // Five tries a minute at the end.
+        // At the end the follower makes five requests a minute.
         let failed = world.count(operation);
         assert!((600..=620).contains(&failed), "{operation:?}: {failed} requests in two hours");
 
@@ -186,7 +190,7 @@ async fn an_outage_of_hours_is_a_delay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_errors_are_returned_and_the_place_is_kept() {
+async fn other_errors_are_returned_and_the_cursor_stays() {
     let (world, writer, reader) = world().await;
     let commits = write(&writer, 4).await;
     pass(HOUR).await;
@@ -196,7 +200,7 @@ async fn other_errors_are_returned_and_the_place_is_kept() {
         world.s3.inject(Fault::on(operation).fail(403, "AccessDenied"));
         assert_eq!(next(&mut pages).await.unwrap_err().kind(), ErrorKind::Refused, "{operation:?}");
     }
-    // After two failures in a row it waits for twice the pace.
+    // After two consecutive failures it waits for twice the pace.
     let before = world.clock.now();
     entries.extend(next(&mut pages).await.unwrap().entries);
     assert_eq!(world.clock.now() - before, TimeDelta::seconds(2));
@@ -217,7 +221,7 @@ async fn a_dropped_call_loses_nothing() {
         }
         assert_seen(&entries, &commits);
         assert_eq!(next_within(ms(patience), &mut pages).await, None);
-        // Nobody asks: what is under way ends, and nothing further begins.
+        // While nobody polls the stream, requests in flight finish and no new ones start.
         pass(ms(40)).await;
         world.s3.clear_requests();
         pass(HOUR).await;
@@ -231,10 +235,10 @@ async fn dropping_the_stream_stops_its_requests() {
     write(&writer, 9).await;
     pass(HOUR).await;
     let in_flight = world.slow_down(ms(20));
-    for (patience, under_way) in [(10, 1), (30, 9)] {
+    for (patience, expected) in [(10, 1), (30, 9)] {
         let mut pages = reader.follow(&Offset::START).entries();
         assert_eq!(next_within(ms(patience), &mut pages).await, None);
-        assert_eq!(in_flight.now(), under_way);
+        assert_eq!(in_flight.now(), expected);
         drop(pages);
         world.s3.clear_requests();
         pass(HOUR).await;
@@ -252,34 +256,34 @@ async fn a_consumer_writes_with_the_same_single_permit() {
     let mut pages = store.follow(&Offset::START).limit(1).records();
     let mut seen = 0;
     while seen < 3 {
-        // Between two pages, and also in the middle of a request that the consumer has stopped waiting for.
+        // The consumer writes between two pages, and also while a request of the stream is in flight.
         if let Some(page) = within(ms(30), pages.next_page()).await {
             seen += page.unwrap().records.len();
         }
-        within(HOUR, write(&store, 1)).await.expect("the write does not come to an end");
+        within(HOUR, write(&store, 1)).await.expect("the write does not finish");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crashed_follower_goes_on_from_its_last_offset() {
+async fn a_crashed_follower_resumes_from_its_stored_offset() {
     let (_, writer, reader) = world().await;
     let commits = write(&writer, 20).await;
     pass(HOUR).await;
     for stored_pages in 1..=7 {
-        let (mut stored, mut dealt_with) = (Offset::START, Vec::new());
-        'lives: loop {
-            // The last page of each life is lost: taken, and not stored.
+        let (mut stored, mut processed) = (Offset::START, Vec::new());
+        'restarts: loop {
+            // The last page before each crash is lost: received, but its offset was not stored.
             let mut pages = reader.follow(&stored).limit(3).entries();
             for _ in 0..stored_pages {
                 let page = next(&mut pages).await.unwrap();
-                dealt_with.extend(page.entries);
+                processed.extend(page.entries);
                 stored = page.next;
                 if page.caught_up {
-                    break 'lives;
+                    break 'restarts;
                 }
             }
             next(&mut pages).await.unwrap();
         }
-        assert_seen(&dealt_with, &commits);
+        assert_seen(&processed, &commits);
     }
 }

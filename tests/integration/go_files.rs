@@ -1,4 +1,4 @@
-//! The files that parquet-go wrote, every column and every codec, by a record of 35 fields.
+//! Files written by parquet-go: every column type and every codec, read as a record with 35 fields.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -72,11 +72,11 @@ struct Row {
     json_col: String,
 }
 
-/// A row as the JSON beside the files tells it: 64-bit integers as text, bytes as hex.
+/// Parses a row from the JSON next to the files. It has 64-bit integers as text and bytes as hex.
 fn row(json: &Value) -> Row {
-    let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("{name} is no text")).to_owned();
-    let long = |name: &str| text(name).parse::<i64>().unwrap();
-    let whole = |name: &str| json[name].as_i64().unwrap_or_else(|| panic!("{name} is no integer"));
+    let text = |name: &str| json[name].as_str().unwrap_or_else(|| panic!("{name} is not text")).to_owned();
+    let integer_text = |name: &str| text(name).parse::<i64>().unwrap();
+    let integer = |name: &str| json[name].as_i64().unwrap_or_else(|| panic!("{name} is not an integer"));
     let texts = |name: &str| -> Vec<String> {
         json[name].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
     };
@@ -98,13 +98,13 @@ fn row(json: &Value) -> Row {
         period: text("period"),
         customer: text("customer"),
         b: json["b"].as_bool().unwrap(),
-        i8: whole("i8").try_into().unwrap(),
-        i16: whole("i16").try_into().unwrap(),
-        i32: whole("i32").try_into().unwrap(),
-        i64: long("i64"),
-        u8: whole("u8").try_into().unwrap(),
-        u16: whole("u16").try_into().unwrap(),
-        u32: whole("u32").try_into().unwrap(),
+        i8: integer("i8").try_into().unwrap(),
+        i16: integer("i16").try_into().unwrap(),
+        i32: integer("i32").try_into().unwrap(),
+        i64: integer_text("i64"),
+        u8: integer("u8").try_into().unwrap(),
+        u16: integer("u16").try_into().unwrap(),
+        u32: integer("u32").try_into().unwrap(),
         u64: text("u64").parse().unwrap(),
         f32: json["f32"].as_f64().unwrap() as f32,
         f64: json["f64"].as_f64().unwrap(),
@@ -114,12 +114,12 @@ fn row(json: &Value) -> Row {
         bytes: hex("bytes_hex"),
         fixed: hex("fixed_hex").try_into().unwrap(),
         id: text("id").parse().unwrap(),
-        amount_s: Decimal::new(whole("amount_s_unscaled"), 2),
-        amount: Decimal::new(long("amount_unscaled"), 6),
-        ts_ns: DateTime::from_timestamp_nanos(long("ts_ns_nanos")),
-        ts_us: DateTime::from_timestamp_micros(long("ts_us_micros")).unwrap(),
-        ts_ms: DateTime::from_timestamp_millis(long("ts_ms_millis")).unwrap(),
-        day: NaiveDate::default() + s3store::chrono::TimeDelta::days(whole("day")),
+        amount_s: Decimal::new(integer("amount_s_unscaled"), 2),
+        amount: Decimal::new(integer_text("amount_unscaled"), 6),
+        ts_ns: DateTime::from_timestamp_nanos(integer_text("ts_ns_nanos")),
+        ts_us: DateTime::from_timestamp_micros(integer_text("ts_us_micros")).unwrap(),
+        ts_ms: DateTime::from_timestamp_millis(integer_text("ts_ms_millis")).unwrap(),
+        day: NaiveDate::default() + s3store::chrono::TimeDelta::days(integer("day")),
         tags_bare: texts("tags_bare"),
         tags_list: texts("tags_list"),
         nums_bare: json["nums_bare"].as_array().unwrap().iter().map(|number| number.as_i64().unwrap()).collect(),
@@ -132,7 +132,7 @@ fn row(json: &Value) -> Row {
         addr: address(&json["addr"]),
         addr_ptr: Some(&json["addr_ptr"]).filter(|json| !json.is_null()).map(address),
         dict_col: text("dict_col"),
-        delta_col: whole("delta_col"),
+        delta_col: integer("delta_col"),
         enum_str: text("enum_str"),
         json_col: text("json_col"),
     }

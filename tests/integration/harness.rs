@@ -1,9 +1,9 @@
-//! The S3 that a test talks to.
+//! The S3 server that a test uses, and helpers that several tests share.
 //!
-//! By default that is [`S3`] in this process. With `S3STORE_TEST_ENDPOINT` set, and `AWS_ACCESS_KEY_ID`,
-//! `AWS_SECRET_ACCESS_KEY` and `AWS_REGION` with it, the tests that need nothing but S3 run on that server;
-//! `S3STORE_TEST_SERVER` names it where it does not name itself. Those that inject faults or move clocks stay in the
-//! process. Each test has a prefix of its own.
+//! By default a test uses [`S3`] in its own process. If `S3STORE_TEST_ENDPOINT` is set, the tests that need only S3
+//! itself run on that server. They then also need `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_REGION`.
+//! `S3STORE_TEST_SERVER` names the server if its `Server` header does not. Tests that inject faults or move clocks
+//! always use the in-process server. Each test has its own prefix.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +15,14 @@ use aws_sdk_s3::config::{AppName, BehaviorVersion, Credentials, Region};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, select};
 use s3store::dataset::{ClockGuard, DatasetOptions};
-use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
+use s3store::testing::{Fault, FaultBuilder, Operation, Request, S3, ServerTime};
 use s3store::{Clock, Dataset};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 
 pub const BUCKET: &str = "s3store-tests";
 
-/// A real server, as the environment names it.
+/// The real server that the environment names.
 struct Real {
     endpoint: String,
     access_key: String,
@@ -49,28 +49,28 @@ fn real() -> Option<&'static Real> {
     REAL.get_or_init(read).as_ref()
 }
 
-/// What an endpoint calls itself in the `Server` header of its answers.
+/// Returns the `Server` header of an endpoint.
 fn server_header(endpoint: &str) -> String {
     use std::io::{Read, Write};
     let address = endpoint.trim_start_matches("http://").trim_end_matches('/');
     let mut answer = String::new();
-    let mut socket = std::net::TcpStream::connect(address).expect("S3STORE_TEST_ENDPOINT does not answer");
+    let mut socket = std::net::TcpStream::connect(address).expect("S3STORE_TEST_ENDPOINT does not respond");
     write!(socket, "GET / HTTP/1.0\r\nHost: {address}\r\n\r\n").unwrap();
     socket.read_to_string(&mut answer).unwrap();
     let header = answer.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("server:").map(str::to_owned));
     header.unwrap_or_default()
 }
 
-/// What not every server can do.
+/// A feature that some servers lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capability {
-    /// Parts of a key between slashes of more than 255 bytes.
+    /// Key segments (the parts between slashes) of more than 255 bytes.
     LongKeyParts,
-    /// A backslash in a key.
+    /// Backslashes in keys.
     Backslash,
 }
 
-/// The S3 of one test.
+/// The S3 server of one test, with the test's bucket and prefix.
 pub struct Server {
     pub client: Client,
     pub bucket: String,
@@ -79,12 +79,17 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server with a bucket, and a prefix that nobody else uses.
+    /// Returns a server with a bucket, and a prefix that no other test uses.
     pub async fn start() -> Self {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let Some(real) = real() else {
             let client = S3::with_bucket(BUCKET).client();
-            return Self { client, bucket: BUCKET.into(), prefix: "tests/one".into(), name: "in the process".into() };
+            return Self {
+                client,
+                bucket: BUCKET.into(),
+                prefix: "tests/one".into(),
+                name: "the in-process S3".into(),
+            };
         };
         let config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -95,17 +100,17 @@ impl Server {
             .http_client(aws_smithy_http_client::Builder::new().build_http());
         let client = Client::from_conf(config.build());
         if client.head_bucket().bucket(BUCKET).send().await.is_err() {
-            // Another test may be creating it; who comes second is told so, in one way or another.
+            // Another test may create the bucket at the same time; then this request fails.
             let _ = client.create_bucket().bucket(BUCKET).send().await;
-            client.head_bucket().bucket(BUCKET).send().await.expect("no bucket on the test server");
+            client.head_bucket().bucket(BUCKET).send().await.expect("can't create the bucket on the test server");
         }
-        let place = STARTED.fetch_add(1, Ordering::Relaxed);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let started = Clock::machine().now().timestamp_micros();
-        let prefix = format!("tests/{started}-{}-{place}", std::process::id());
+        let prefix = format!("tests/{started}-{}-{number}", std::process::id());
         Self { client, bucket: BUCKET.into(), prefix, name: real.name.clone() }
     }
 
-    /// A dataset, initialised with the defaults.
+    /// Initialises and opens the dataset with default options.
     pub async fn dataset(&self) -> Dataset {
         self.dataset_with(Dataset::options()).await
     }
@@ -114,11 +119,20 @@ impl Server {
         options.init(self.client.clone(), &self.bucket, &self.prefix).await.unwrap().into_dataset()
     }
 
+    /// Opens the dataset for a reader whose clock is ahead by more than the settle window. For this reader every ref is
+    /// settled.
+    pub async fn settled(&self) -> Dataset {
+        let clock = Clock::machine();
+        clock.set_offset(TimeDelta::seconds(30));
+        let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+        options.open(self.client.clone(), &self.bucket, &self.prefix).await.unwrap()
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the server lacks something; says then that the calling test, or a part of it, is skipped.
+    /// Returns whether the server lacks a capability. If so, prints that the calling test, or part of it, is skipped.
     pub fn lacks(&self, capability: Capability, test: &str) -> bool {
         let lacking = match capability {
             Capability::LongKeyParts | Capability::Backslash => self.name.contains("seaweedfs"),
@@ -130,7 +144,7 @@ impl Server {
     }
 }
 
-/// An S3 in the process whose time is tokio's, with the clock that goes with it: for tests with paused time.
+/// An in-process S3 and a [`Clock`] that both follow tokio's clock, for tests with paused time.
 pub struct Virtual {
     pub s3: S3,
     pub clock: Clock,
@@ -146,12 +160,12 @@ impl Virtual {
         Self { s3, clock }
     }
 
-    /// Options with the clock.
+    /// Returns options with the virtual clock.
     pub fn options(&self) -> DatasetOptions {
         Dataset::options().clock(self.clock.clone())
     }
 
-    /// Initialises the dataset if need be, and opens it.
+    /// Initialises the dataset if necessary, and opens it.
     pub async fn dataset(&self) -> Dataset {
         self.dataset_with(self.options()).await
     }
@@ -160,25 +174,26 @@ impl Virtual {
         options.init(self.s3.client(), BUCKET, PREFIX).await.unwrap().into_dataset()
     }
 
-    /// Opens the dataset for a process of its own, whose requests can be told from others': see [`sent_by`].
+    /// Opens the dataset as another process, with its own client. [`sent_by`] identifies its requests.
     pub async fn process(&self, name: &'static str) -> Dataset {
         self.process_on(name, self.clock.clone()).await
     }
 
-    /// As [`process`](Self::process), on a machine with a clock of its own.
+    /// Opens the dataset as [`process`](Self::process) does, with another clock.
     pub async fn process_on(&self, name: &'static str, clock: Clock) -> Dataset {
         let client = Client::from_conf(self.s3.config().app_name(AppName::new(name).unwrap()).build());
         Dataset::options().clock(clock).open(client, BUCKET, PREFIX).await.unwrap()
     }
 
-    /// A clock that differs from the world's by exactly so much.
+    /// Returns a clock that is ahead of the virtual clock by exactly this much.
     pub fn clock_ahead(&self, by: TimeDelta) -> Clock {
         let clock = Clock::virtual_time();
         clock.set_offset(self.clock.now() - clock.now() + by);
         clock
     }
 
-    /// The dataset as a reader sees it whose clock is ahead by more than the settle window: everything is settled.
+    /// Opens the dataset for a reader whose clock is ahead by more than the settle window. For this reader every ref is
+    /// settled.
     pub async fn settled(&self) -> Dataset {
         let options = Dataset::options().clock(self.clock_ahead(TimeDelta::seconds(30))).clock_guard(ClockGuard::Off);
         options.open(self.s3.client(), BUCKET, PREFIX).await.unwrap()
@@ -188,7 +203,7 @@ impl Virtual {
         self.s3.keys(BUCKET).into_iter().filter(|key| key.contains(part)).collect()
     }
 
-    /// The requests since the log was cleared, as `PUT key`, `LIST prefix`.
+    /// Returns the requests since the log was cleared, as `Put key` or `List prefix`.
     pub fn log(&self) -> Vec<String> {
         self.s3.requests().iter().map(brief).collect()
     }
@@ -197,7 +212,8 @@ impl Virtual {
         self.s3.requests().iter().filter(|request| request.operation == operation).count()
     }
 
-    /// How many PUT, HEAD, GET and LIST there were since the log was cleared, and clears it. There was nothing else.
+    /// Returns the number of PUT, HEAD, GET and LIST requests since the log was cleared, and clears it. Fails if there
+    /// was any other request.
     pub fn counts(&self) -> [usize; 4] {
         let all = [Operation::Put, Operation::Head, Operation::Get, Operation::List].map(|kind| self.count(kind));
         assert_eq!(self.log().len(), all.iter().sum::<usize>());
@@ -205,22 +221,29 @@ impl Virtual {
         all
     }
 
-    /// Makes each request take so long, from now on, and watches how many are under way together.
+    /// Returns the future's output, and how long it took on the virtual clock.
+    pub async fn timed<F: IntoFuture>(&self, future: F) -> (F::Output, Duration) {
+        let before = self.clock.now();
+        let output = future.await;
+        (output, (self.clock.now() - before).to_std().unwrap())
+    }
+
+    /// Delays every request from now on. The returned counter shows how many are in flight.
     pub fn slow_down(&self, each: Duration) -> InFlight {
         let in_flight = InFlight::default();
         let watched = in_flight.clone();
         self.s3.inject(Fault::any().always().call_before(move |_| {
-            let one = watched.begin();
+            let request = watched.begin();
             async move {
                 pass(each).await;
-                drop(one);
+                drop(request);
             }
         }));
         in_flight
     }
 }
 
-/// How many requests are under way together.
+/// Counts the requests in flight.
 #[derive(Clone, Default)]
 pub struct InFlight {
     now: Arc<AtomicUsize>,
@@ -232,21 +255,21 @@ impl InFlight {
         self.now.load(Ordering::SeqCst)
     }
 
-    /// The most since this was last asked.
+    /// Returns the maximum since the last call.
     pub fn most(&self) -> usize {
         self.most.swap(0, Ordering::SeqCst)
     }
 
-    fn begin(&self) -> UnderWay {
+    fn begin(&self) -> RequestGuard {
         self.most.fetch_max(self.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        UnderWay(self.clone())
+        RequestGuard(self.clone())
     }
 }
 
-/// A request, until it is done or given up.
-struct UnderWay(InFlight);
+/// A request in flight, until it is answered or dropped.
+struct RequestGuard(InFlight);
 
-impl Drop for UnderWay {
+impl Drop for RequestGuard {
     fn drop(&mut self) {
         self.0.now.fetch_sub(1, Ordering::SeqCst);
     }
@@ -256,7 +279,7 @@ pub fn brief(request: &Request) -> String {
     format!("{:?} {}", request.operation, request.target().unwrap_or_default())
 }
 
-/// Whether a request is one of [`Virtual::process`]'s.
+/// Returns whether a request was sent by this process of [`Virtual::process`].
 pub fn sent_by(request: &Request, name: &str) -> bool {
     let app = format!("app/{name}");
     ["user-agent", "x-amz-user-agent"]
@@ -264,34 +287,48 @@ pub fn sent_by(request: &Request, name: &str) -> bool {
         .any(|header| request.header(header).is_some_and(|text| text.contains(&app)))
 }
 
-/// Lets a subscriber see what this thread does, until the guard is dropped.
+/// Installs a subscriber for this thread, until the guard is dropped.
 ///
-/// With only one subscriber in the process, `tracing` would ask that of the thread which comes to a span or event first,
-/// whichever test that belongs to, and remember that there is none: hence another one, which wants nothing.
+/// `tracing` caches whether a callsite is enabled. With a single subscriber in the process it asks the thread that
+/// reaches the callsite first, which may belong to another test without a subscriber. A second, silent subscriber turns
+/// that cache off.
 pub fn listen(subscriber: impl Into<tracing::Dispatch>) -> tracing::subscriber::DefaultGuard {
     static OTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
     OTHER.get_or_init(|| tracing::Dispatch::new(tracing_subscriber::registry().with(LevelFilter::OFF)));
     tracing::dispatcher::set_default(&subscriber.into())
 }
 
-/// An instant, in whole microseconds.
+/// Completes a fault.
+pub type MakeFault = fn(FaultBuilder) -> Fault;
+
+/// Starts a fault of the PUTs of keys with this suffix.
+pub fn put(suffix: &str) -> FaultBuilder {
+    Fault::on(Operation::Put).key_ends_with(suffix)
+}
+
+pub fn micros(micros: i64) -> TimeDelta {
+    TimeDelta::microseconds(micros)
+}
+
+/// Returns the instant at this many microseconds since 1970.
 pub fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap()
 }
 
-/// Lets others run until `done` says so. Sleeps for nothing, and lets paused time stand.
+/// Yields to other tasks until `done` returns true. It does not sleep, so paused time stays where it is.
 pub async fn until(mut done: impl FnMut() -> bool) {
     while !done() {
         tokio::task::yield_now().await;
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "with paused time it costs none")]
+/// Sleeps.
+#[expect(clippy::disallowed_methods, reason = "with paused time this takes no real time")]
 pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
-/// The future's output, or `None` when it takes longer; it is dropped then.
+/// Returns the future's output, or `None` if it takes longer than `time`; the future is then dropped.
 pub async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
     match select(pin!(future), pin!(pass(time))).await {
         Either::Left((output, _)) => Some(output),

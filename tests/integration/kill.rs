@@ -1,8 +1,8 @@
-//! Writers and followers in processes of their own, killed at random with SIGKILL.
+//! Writers and followers in separate processes, killed at random with SIGKILL.
 //!
-//! What a writer was told is committed must be in the snapshot and seen by every follower, exactly once after
-//! deduplication. Every process keeps its state in a file: a writer the batches that it was told are committed, a
-//! follower its offset. `S3STORE_KILL_SECONDS` says how long it goes on.
+//! Every batch that a writer saw committed must be in the snapshot, and every follower must receive it, exactly once
+//! after deduplication. Each process keeps its state in a file: a writer the batches that it saw committed, a follower
+//! its offset. `S3STORE_KILL_SECONDS` sets how long the test runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -23,26 +23,26 @@ const WRITERS: u64 = 4;
 const FOLLOWERS: u64 = 2;
 const RECORDS: i64 = 10;
 
-/// What a process is: `writer 0`.
+/// The role of a child process, such as `writer 0`.
 const ROLE: &str = "S3STORE_KILL_ROLE";
 const FOLDER: &str = "S3STORE_KILL_FOLDER";
 const PREFIX: &str = "S3STORE_KILL_PREFIX";
 
-/// A record as it is told from others: entity and version.
+/// Identifies a record: its partition, id and version.
 type Key = (String, i64, i64);
 
 fn key(item: &Item) -> Key {
     (item.part.clone(), item.id, item.version)
 }
 
-/// A writer's batch: versions of entities that are its own, in partitions that it shares.
+/// Returns a batch of a writer: versions of its own entities, in partitions that all writers share.
 fn batch(writer: u64, number: i64) -> Vec<Item> {
     let id = |place: i64| i64::try_from(writer).unwrap() * 1_000 + (number * RECORDS + place) % 50;
     let part = |id: i64| if id % 2 == 0 { "even" } else { "odd" };
     (0..RECORDS).map(|place| Item::new(part(id(place)), id(place), number, "x")).collect()
 }
 
-/// Does nothing but in the processes of the test below.
+/// The child processes of the test below run this. In the normal test run it does nothing.
 #[tokio::test]
 async fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -63,13 +63,14 @@ async fn write(store: &Store<Item>, writer: u64, folder: &Path) {
     let mut log = OpenOptions::new().create(true).append(true).open(log).unwrap();
     loop {
         let token = format!("writer-{writer}-batch-{next}");
-        // Whatever went wrong: the same again, until it is committed in time.
+        // After any error, retry the same batch until it is committed in time.
         match store.write(&batch(writer, next)).token(token).restamp_late(5).await {
             Ok(_) => {
-                // At once: a kill between two writes would leave half a line.
+                // One `write` call, so that a kill can't leave half a line.
                 log.write_all(format!("{next}\n").as_bytes()).unwrap();
                 next += 1;
-                // Not before: the batch at which it was killed may be committed.
+                // Checked only after a commit: the batch during which this process was last killed may be committed
+                // already.
                 if folder.join("stop").exists() {
                     return;
                 }
@@ -79,12 +80,12 @@ async fn write(store: &Store<Item>, writer: u64, folder: &Path) {
     }
 }
 
-/// The last batch that a writer was told is committed. A line that was cut off does not count.
+/// Returns the last batch that a writer saw committed. A line that was cut off does not count.
 fn acknowledged(log: &Path) -> i64 {
     lines(log).last().map_or(0, |line| line.parse().unwrap())
 }
 
-/// The whole lines of a file that may not exist.
+/// Returns the complete lines of a file, which may not exist.
 fn lines(path: &Path) -> Vec<String> {
     let text = fs::read_to_string(path).unwrap_or_default();
     text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')).map(str::to_owned).collect()
@@ -110,10 +111,10 @@ async fn follow(store: &Store<Item>, number: &str, folder: &Path) {
     }
 }
 
-/// What a follower has seen, and how often.
+/// Returns the records that a follower received, and how often.
 fn seen(folder: &Path, number: u64) -> BTreeMap<Key, usize> {
     let mut seen = BTreeMap::new();
-    // A line that a kill cut off is followed by an empty one; its page comes again.
+    // A kill can cut a line off. The next page starts with a newline, and the follower receives the lost page again.
     for line in lines(&folder.join(format!("seen-{number}"))) {
         let parts: Vec<&str> = line.split(' ').collect();
         if let [part, id, version] = parts[..] {
@@ -124,7 +125,7 @@ fn seen(folder: &Path, number: u64) -> BTreeMap<Key, usize> {
     seen
 }
 
-/// The processes, and what they have in common.
+/// The child processes and their shared folder.
 struct Fleet {
     folder: tempfile::TempDir,
     variables: Vec<(&'static str, String)>,
@@ -158,17 +159,17 @@ impl Fleet {
             .unwrap()
     }
 
-    /// Kills the process at a place, and starts it anew.
-    fn kill(&mut self, place: usize) {
-        let (role, child) = &mut self.running[place];
+    /// Kills a process and restarts it.
+    fn kill(&mut self, index: usize) {
+        let (role, child) = &mut self.running[index];
         child.kill().unwrap();
         child.wait().unwrap();
         *self.kills.entry(role.clone()).or_default() += 1;
         let role = role.clone();
-        self.running[place].1 = self.spawn(&role);
+        self.running[index].1 = self.spawn(&role);
     }
 
-    /// Waits for the writers to end by themselves, so that what they know and what is committed agree.
+    /// Waits for the writers to exit, so that their logs contain everything that is committed.
     async fn stop_writers(&mut self) {
         File::create(self.folder.path().join("stop")).unwrap();
         for (role, child) in &mut self.running {
@@ -184,14 +185,14 @@ impl Fleet {
         }
     }
 
-    /// What the writers were told is committed.
+    /// Returns the records that the writers saw committed.
     fn acknowledged(&self) -> BTreeSet<Key> {
         let batches = |writer| 1..=acknowledged(&self.folder.path().join(format!("writer-{writer}")));
         let of = |writer| batches(writer).flat_map(move |number| batch(writer, number));
         (0..WRITERS).flat_map(of).map(|item| key(&item)).collect()
     }
 
-    /// The ends of the logs of what went wrong in the processes.
+    /// Returns the last error messages of each process.
     fn logs(&self) -> String {
         let log = |(role, _): &(String, Child)| {
             let text = fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default();
@@ -210,7 +211,7 @@ impl Drop for Fleet {
     }
 }
 
-/// A server that other processes reach: the one of the environment, or this process's on a socket.
+/// Returns a server that child processes can reach: the one in the environment, or the in-process one on a socket.
 async fn server() -> (Client, String, String, Vec<(&'static str, String)>, Option<(S3, Listener)>) {
     if std::env::var_os("S3STORE_TEST_ENDPOINT").is_some() {
         let server = Server::start().await;
@@ -220,7 +221,7 @@ async fn server() -> (Client, String, String, Vec<(&'static str, String)>, Optio
     let listener = s3.listen("127.0.0.1:0").await.unwrap();
     let variables = [
         ("S3STORE_TEST_ENDPOINT", listener.endpoint()),
-        ("S3STORE_TEST_SERVER", "a socket of the test".to_owned()),
+        ("S3STORE_TEST_SERVER", "a socket of the test process".to_owned()),
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
         ("AWS_REGION", REGION.to_owned()),

@@ -1,20 +1,17 @@
-//! Commits that take longer than the commit timeout, and their second ref.
+//! Commits that take longer than the commit timeout, and restamps.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use s3store::dataset::ClockGuard;
-use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation};
+use s3store::testing::{Fault, Meanwhile, Operation};
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, until};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put, until};
 use crate::integration::records::Event;
 
-fn put(suffix: &str) -> FaultBuilder {
-    Fault::on(Operation::Put).key_ends_with(suffix)
-}
-
-fn late(result: Result<Option<Commit>, CommitError>) -> Commit {
+/// Returns the commit that was reported as late.
+fn late<T: std::fmt::Debug>(result: Result<T, CommitError>) -> Commit {
     match result {
         Err(CommitError::Late(commit)) => *commit,
         other => panic!("{other:?} is not late"),
@@ -22,8 +19,8 @@ fn late(result: Result<Option<Commit>, CommitError>) -> Commit {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_commit_is_told_and_durable() {
-    // Four tries run into their deadlines, a quarter of the commit timeout each; the pauses make it late.
+async fn a_late_commit_is_reported_and_durable() {
+    // Four tries time out after a quarter of the commit timeout each. With the pauses between them, the commit is late.
     for suffix in [".ref", ".commit"] {
         let world = Virtual::new();
         let store = world.dataset().await.store::<Event>();
@@ -33,7 +30,7 @@ async fn a_late_commit_is_told_and_durable() {
         assert_eq!((commit.token.as_str(), commit.record_count), ("t", 3));
         assert_eq!(store.read_all().await.unwrap().len(), 3);
         assert_eq!(store.lookup_commit("part=a", "t").await.unwrap(), Some(commit.clone()));
-        // Its token finds it, as late as it was.
+        // A retry with the token finds the commit, and also reports it as late.
         assert_eq!(late(store.write_partition("part=a", &records).token("t").await), commit);
 
         let error = store.write(&records).token("t").await.unwrap_err();
@@ -51,10 +48,11 @@ async fn three_slow_tries_are_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_a_permit_makes_nothing_late() {
+async fn waiting_for_a_permit_does_not_make_a_commit_late() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(1)).await;
-    // While the data file is put, a look-up queues for the one permit, and then takes longer than the commit timeout.
+    // While the data file is put, a look-up queues for the only permit. It then holds the permit for longer than the
+    // commit timeout.
     world.s3.inject(Fault::on(Operation::Head).delay(Duration::from_secs(20)));
     let other = dataset.store::<Event>();
     world.s3.inject(put(".parquet").call_before(move |_| {
@@ -67,12 +65,12 @@ async fn waiting_for_a_permit_makes_nothing_late() {
     let begun = world.clock.now();
     let commits = dataset.store::<Event>().write(&Event::of(&["a"], 1)).await.unwrap();
     assert_eq!(commits.len(), 1);
-    assert!((world.clock.now() - begun).num_seconds() >= 20, "it did not wait");
+    assert!((world.clock.now() - begun).num_seconds() >= 20, "the write did not wait for the permit");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wall_clock_that_leaps_makes_late() {
-    // What the monotonic clock does not see: the machine slept.
+async fn a_jump_of_the_wall_clock_makes_a_commit_late() {
+    // The monotonic clock does not see the jump, as if the machine had slept.
     let world = Virtual::new();
     let store = world.dataset_with(world.options().clock_guard(ClockGuard::Off)).await.store::<Event>();
     let clock = world.clock.clone();
@@ -84,7 +82,7 @@ async fn a_wall_clock_that_leaps_makes_late() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn restamp_brings_a_commit_back() {
+async fn restamp_adds_a_later_ref() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
@@ -94,22 +92,19 @@ async fn restamp_brings_a_commit_back() {
     assert_eq!(again.ref_path, again.offset.as_str());
     assert_eq!((&again.data_path, &again.token, again.record_count), (&commit.data_path, &commit.token, 2));
     assert_eq!(world.keys_with(".ref"), [commit.ref_path.clone(), again.ref_path.clone()]);
-    // The commit itself stays as it was.
+    // The commit itself is unchanged.
     assert_eq!(store.lookup_commit("part=a", &commit.token).await.unwrap(), Some(commit.clone()));
 
     pass(Duration::from_secs(1)).await;
     world.s3.inject(put(".ref").times(4).hang());
-    let late = match store.dataset().restamp(&again).await {
-        Err(CommitError::Late(commit)) => *commit,
-        other => panic!("{other:?} is not late"),
-    };
-    assert!(late.offset > again.offset);
-    assert!(store.dataset().restamp(&late).await.unwrap().offset > late.offset);
+    let second = late(store.dataset().restamp(&again).await);
+    assert!(second.offset > again.offset);
+    assert!(store.dataset().restamp(&second).await.unwrap().offset > second.offset);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn restamp_refuses_what_is_not_of_the_dataset() {
+async fn restamp_rejects_commits_of_other_datasets() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     let mut commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
@@ -127,7 +122,7 @@ async fn restamp_refuses_what_is_not_of_the_dataset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_outcome_says_what_to_look_up() {
+async fn an_unknown_outcome_names_the_commit_to_look_up() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(5).fail(503, "SlowDown"));
@@ -139,7 +134,7 @@ async fn an_unknown_outcome_says_what_to_look_up() {
     assert_eq!(world.keys_with(".parquet"), std::slice::from_ref(&unknown.data_path));
     assert_eq!(store.read_all().await.unwrap(), []);
 
-    // Where S3 won't say what lies there, the outcome stays open too.
+    // If S3 also refuses the HEAD, the outcome stays unknown.
     world.s3.inject(put(".commit").times(5).fail_applied(500, "InternalError"));
     world.s3.inject(Fault::on(Operation::Head).always().fail(403, "AccessDenied"));
     let error = store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap_err();
@@ -150,14 +145,14 @@ async fn an_unknown_outcome_says_what_to_look_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn restamp_late_tries_until_a_ref_is_in_time() {
+async fn restamp_late_retries_until_a_ref_is_in_time() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a", "b"], 2);
-    // Partition a is late, and so is its first second ref.
+    // The commit of partition a is late, and so is its first additional ref.
     let of_a = |suffix: &'static str| put(suffix).key_contains("part=a");
     world.s3.inject(of_a(".commit").times(4).hang());
-    world.s3.inject(Fault::on(Operation::Put).key_contains("part=a").key_ends_with(".ref").skip(1).times(4).hang());
+    world.s3.inject(of_a(".ref").skip(1).times(4).hang());
     let stamped = store.write(&records).token("t").restamp_late(3).await.unwrap();
     assert_eq!(stamped.iter().map(|s| s.commit.partition.as_str()).collect::<Vec<_>>(), ["part=a", "part=b"]);
     assert!(stamped[0].stream_offset > stamped[0].commit.offset);
@@ -170,7 +165,7 @@ async fn restamp_late_tries_until_a_ref_is_in_time() {
         assert_eq!(found.as_ref(), Some(&stamped.commit));
     }
 
-    // A retry finds the commit as late as it was, and restamps it again.
+    // A retry finds the late commit and restamps it again.
     pass(Duration::from_secs(1)).await;
     let again = store.write(&records).token("t").restamp_late(3).await.unwrap();
     assert_eq!(again[0].commit, stamped[0].commit);
@@ -182,35 +177,33 @@ async fn restamp_late_tries_until_a_ref_is_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_no_restamp_brings_in_time_is_told_as_late() {
+async fn a_commit_is_reported_as_late_if_no_restamp_succeeds() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a", "b"], 2);
     world.s3.inject(put(".commit").key_contains("part=a").times(4).hang());
-    let second = || Fault::on(Operation::Put).key_contains("part=a").key_ends_with(".ref").skip(1);
+    let second = || put(".ref").key_contains("part=a").skip(1);
     world.s3.inject(second().always().fail(403, "AccessDenied"));
     let error = store.write(&records).token("t").restamp_late(2).await.unwrap_err();
     assert!(error.is_late_only(), "{error:?}");
     assert_eq!(error.late.iter().map(|c| c.partition.as_str()).collect::<Vec<_>>(), ["part=a"]);
     assert_eq!(error.committed.iter().map(|c| c.partition.as_str()).collect::<Vec<_>>(), ["part=b"]);
     let puts = world.s3.requests().iter().filter(|r| r.target().is_some_and(|key| key.contains("part=a.ref"))).count();
-    assert_eq!(puts, 2, "the write's, and one try: what is refused is not tried again");
-    let late = match store.write_partition("part=a", &records[..2]).token("t").restamp_late(0).await {
-        Err(CommitError::Late(commit)) => *commit,
-        other => panic!("{other:?} is not late"),
-    };
-    assert_eq!(late, error.late[0]);
+    assert_eq!(puts, 2, "the write's ref and one restamp; a refusal is not retried");
+    let found = late(store.write_partition("part=a", &records[..2]).token("t").restamp_late(0).await);
+    assert_eq!(found, error.late[0]);
 }
 
-/// Writes with a commit that lands so long after its ref, unseen by its writer, and a retry that finds it. Returns what
-/// the retry is told, and whether a reader that polled just before had passed the ref.
+/// Writes with a commit that lands `elapsed` after its ref, without the writer seeing the response. `begun` is the
+/// position within one of S3's seconds at which the ref's time is taken. Returns the result of a retry that finds the
+/// commit, and whether a reader that polled just before had passed the ref.
 async fn found_after(
     elapsed: Duration,
     begun: TimeDelta,
     skew: &'static str,
 ) -> (Result<Option<Commit>, CommitError>, bool) {
     let world = Virtual::new();
-    // The budget ends so long into one of S3's seconds.
+    // The time budget starts, and therefore ends, this far into one of S3's seconds.
     let now = world.clock.now().timestamp_subsec_nanos();
     world.clock.set_offset(begun - TimeDelta::nanoseconds(now.into()));
     world.s3.set_clock_offset(begun - TimeDelta::nanoseconds(now.into()));
@@ -230,31 +223,31 @@ async fn found_after(
         async move { store.write_partition("part=a", &records).token("t").await.map(drop).map_err(drop) }
     });
     until(|| world.s3.waiting_to_land() == 1).await;
-    // To the microsecond, which a sleep is not.
+    // Exact to the microsecond; a sleep is rounded to milliseconds.
     tokio::time::advance(elapsed).await;
     let passed = store.poll(&Offset::START).await.unwrap().next != Offset::START;
     world.s3.land_late().await;
-    let told = store.write_partition("part=a", &records).token("t").await;
+    let retried = store.write_partition("part=a", &records).token("t").await;
     drop(first);
-    (told, passed)
+    (retried, passed)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_found_commit_hides_less_than_a_second_of_lateness() {
-    // S3 tells when a commit landed in whole seconds: a lateness that ends within the second in which the budget ended
-    // is not told. A settle window with a second for clocks keeps readers behind it.
+async fn a_commit_that_a_retry_finds_hides_less_than_a_second_of_lateness() {
+    // S3 reports the landing time in whole seconds, so lateness within the second in which the budget ended is not
+    // visible. Readers stay behind it if the settle window includes a skew of a second.
     let (budget, micro) = (Duration::from_secs(15), Duration::from_micros(1));
     for begun in [0, 1, 400_000, 999_999] {
         let hidden = Duration::from_micros(999_999 - begun);
         let begun = TimeDelta::microseconds(i64::try_from(begun).unwrap());
         for skew in ["0s", "1s"] {
-            let (told, passed) = found_after(budget, begun, skew).await;
-            assert!(told.is_ok() && !passed, "{begun} {skew}: in time");
-            let (told, passed) = found_after(budget + hidden, begun, skew).await;
-            assert!(told.is_ok(), "{begun} {skew}: hidden");
+            let (retried, passed) = found_after(budget, begun, skew).await;
+            assert!(retried.is_ok() && !passed, "{begun} {skew}: in time");
+            let (retried, passed) = found_after(budget + hidden, begun, skew).await;
+            assert!(retried.is_ok(), "{begun} {skew}: hidden");
             assert_eq!(passed, skew == "0s" && !hidden.is_zero(), "{begun} {skew}: hidden");
-            let (told, _) = found_after(budget + hidden + micro, begun, skew).await;
-            late(told);
+            let (retried, _) = found_after(budget + hidden + micro, begun, skew).await;
+            late(retried);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The tables and policies of the guide's chapter on operating, checked against the requests that are sent.
+//! The tables and policies in the guide's chapter on operating, checked against the requests that are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,8 +8,8 @@ use s3store::testing::{Answer, Fault, Operation, Request};
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset, Record, RootRecord, Store, View};
 use serde_json::Value;
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
-use crate::integration::records::{Event, Item, Parts};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put};
+use crate::integration::records::{Event, Item, Parts, Small, Wide};
 
 const GUIDE: &str = include_str!("../../s3store/src/guide/operating.md");
 
@@ -20,68 +20,68 @@ struct Ids {
     id: i64,
 }
 
-/// Of [`Item`].
+/// A projection of [`Item`].
 #[derive(Debug, Record)]
 #[record(projection_of = Item)]
 struct Note {
     note: String,
 }
 
-/// The lines between a heading of the chapter and the next heading.
+/// Returns the lines between a heading of the chapter and the next heading.
 fn section(heading: &str) -> impl Iterator<Item = &'static str> {
     let from = GUIDE.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     GUIDE[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
 }
 
-/// The rows of a section's only table, without its head.
+/// Returns the rows of the only table in a section, without its header.
 fn rows(heading: &str) -> BTreeMap<&'static str, Vec<&'static str>> {
     let lines = section(heading).filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     let mut rows = BTreeMap::new();
     for mut cells in lines.skip(1).map(|line| line.split(" | ")) {
-        assert!(rows.insert(cells.next().unwrap(), cells.collect()).is_none(), "a row stands twice");
+        assert!(rows.insert(cells.next().unwrap(), cells.collect()).is_none(), "duplicate row");
     }
     rows
 }
 
-/// A figure of the table of requests: a sum such as `3n + m + 1`, or with `≤` the most that it can be.
+/// A cell of the table of requests: a sum such as `3n + m + 1`, or an upper bound such as `≤ n`.
 struct Figure {
-    most: bool,
+    is_bound: bool,
     value: usize,
 }
 
 impl Figure {
     fn of(text: &str, parameters: &[(char, usize)]) -> Self {
-        let (most, sum) = text.strip_prefix("≤ ").map_or((false, text), |sum| (true, sum));
+        let (is_bound, sum) = text.strip_prefix("≤ ").map_or((false, text), |sum| (true, sum));
         let value = |letter: char| {
             let known = parameters.iter().find(|(name, _)| *name == letter);
-            known.unwrap_or_else(|| panic!("{text} needs {letter}, which was not given")).1
+            known.unwrap_or_else(|| panic!("{text} contains the unknown parameter {letter}")).1
         };
         let term = |term: &str| {
             let number = term.trim_end_matches(|letter: char| letter.is_ascii_lowercase());
             let factor = if number.is_empty() { 1 } else { number.parse::<usize>().unwrap() };
             term[number.len()..].chars().map(value).fold(factor, |product, value| product * value)
         };
-        Self { most, value: sum.split(" + ").map(term).sum() }
+        Self { is_bound, value: sum.split(" + ").map(term).sum() }
     }
 
     fn holds(&self, measured: usize) -> bool {
-        if self.most { measured <= self.value } else { measured == self.value }
+        if self.is_bound { measured <= self.value } else { measured == self.value }
     }
 }
 
-/// The table of requests, and which of its rows were held against something.
-struct Requests {
+/// The table of requests, and the rows that were checked.
+struct RequestTable {
     rows: BTreeMap<&'static str, Vec<&'static str>>,
-    met: BTreeSet<String>,
+    checked: BTreeSet<String>,
 }
 
-impl Requests {
+impl RequestTable {
     fn new() -> Self {
-        Self { rows: rows("## Requests"), met: BTreeSet::new() }
+        Self { rows: rows("## Requests"), checked: BTreeSet::new() }
     }
 
-    /// Holds a row against what was sent since the log was cleared, and clears it.
-    fn hold(&mut self, world: &Virtual, row: &str, parameters: &[(char, usize)]) {
+    /// Compares a row with the requests since the log was cleared, and clears it.
+    fn check(&mut self, world: &Virtual, row: &str, parameters: &[(char, usize)]) {
         let [put, head, get, list] = world.counts();
         let figures = self.rows.get(row).unwrap_or_else(|| panic!("the guide has no row {row}"));
         assert_eq!(figures.len(), 4, "{row}");
@@ -90,17 +90,17 @@ impl Requests {
             let figure = Figure::of(text, parameters);
             assert!(figure.holds(*measured), "{row}: {measured} {kind}, not {text}, with {parameters:?}");
         }
-        self.met.insert(row.to_owned());
+        self.checked.insert(row.to_owned());
     }
 
-    fn all_met(self) {
-        let open: Vec<_> = self.rows.keys().filter(|row| !self.met.contains(**row)).collect();
-        assert!(open.is_empty(), "rows without a case: {open:?}");
+    fn assert_all_checked(self) {
+        let unchecked: Vec<_> = self.rows.keys().filter(|row| !self.checked.contains(**row)).collect();
+        assert!(unchecked.is_empty(), "rows without a case: {unchecked:?}");
     }
 }
 
 #[test]
-fn figures_are_sums() {
+fn figures_are_parsed_as_sums() {
     let value = |text| Figure::of(text, &[('n', 7), ('m', 20)]).value;
     assert_eq!(["0", "12", "n", "3n", "3n + m", "4n + m + 1"].map(value), [0, 12, 7, 21, 41, 49]);
     assert!(Figure::of("n", &[('n', 7)]).holds(7) && !Figure::of("n", &[('n', 7)]).holds(6));
@@ -108,8 +108,8 @@ fn figures_are_sums() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn methods_send_what_the_table_says() {
-    let mut table = Requests::new();
+async fn methods_send_the_requests_in_the_table() {
+    let mut table = RequestTable::new();
     open(&mut table).await;
     write(&mut table).await;
     late(&mut table).await;
@@ -117,47 +117,47 @@ async fn methods_send_what_the_table_says() {
     follow(&mut table).await;
     views(&mut table).await;
     nothing(&mut table).await;
-    table.all_met();
+    table.assert_all_checked();
 }
 
-async fn open(table: &mut Requests) {
+async fn open(table: &mut RequestTable) {
     let world = Virtual::new();
     world.dataset().await;
-    table.hold(&world, "`Dataset::init`, the first time", &[]);
+    table.check(&world, "`Dataset::init`, the first time", &[]);
     for again in [true, false] {
         if again {
             drop(world.dataset().await)
         } else {
             drop(world.process("other").await)
         }
-        table.hold(&world, "`Dataset::open`, and `init` again", &[]);
+        table.check(&world, "`Dataset::open`, and `init` again", &[]);
     }
 }
 
-async fn write(table: &mut Requests) {
+async fn write(table: &mut RequestTable) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let plain = dataset.store::<Event>();
     let viewed = plain.clone().add_view::<Ids>().unwrap();
     let (one, three) = (Event::of(&["a"], 2), Event::of(&["a", "b", "c"], 2));
     world.counts();
-    // Two ids, which the partitions share.
+    // Two markers, which the partitions share.
     for (store, m) in [(&plain, 0), (&viewed, 2)] {
         let [one_partition, partitions] = [[('n', 1), ('m', m)], [('n', 3), ('m', m)]];
         store.write(&three).await.unwrap();
-        table.hold(&world, "`write`, `write_partition`", &partitions);
+        table.check(&world, "`write`, `write_partition`", &partitions);
         store.write_partition("part=x", &one).await.unwrap();
-        table.hold(&world, "`write`, `write_partition`", &one_partition);
+        table.check(&world, "`write`, `write_partition`", &one_partition);
         store.write(&three).optimistic_commit().await.unwrap();
-        table.hold(&world, "`write`, `write_partition`", &partitions);
+        table.check(&world, "`write`, `write_partition`", &partitions);
 
         let token = |name: &str| format!("{name}-{m}");
         let commits = store.write(&three).token(token("t")).await.unwrap();
-        table.hold(&world, "with a token", &partitions);
+        table.check(&world, "with a token", &partitions);
         store.write_partition("part=x", &one).token(token("t")).await.unwrap();
-        table.hold(&world, "with a token", &one_partition);
+        table.check(&world, "with a token", &one_partition);
         store.write(&three).token(token("t")).await.unwrap();
-        table.hold(&world, "with a token that has committed", &partitions);
+        table.check(&world, "with a token that has committed", &partitions);
 
         for (n, records) in [(1, &one), (3, &three)] {
             let dataset = world.process("optimist").await;
@@ -170,34 +170,33 @@ async fn write(table: &mut Requests) {
                 ("q", "these with a token that has committed"),
             ] {
                 optimist.write(records).token(token(&format!("{name}-{n}"))).optimistic_commit().await.unwrap();
-                table.hold(&world, row, &[('n', n), ('m', m)]);
+                table.check(&world, row, &[('n', n), ('m', m)]);
             }
         }
 
         store.dataset().restamp(&commits[0]).await.unwrap();
-        table.hold(&world, "`restamp`", &[]);
+        table.check(&world, "`restamp`", &[]);
         dataset.restamp(&commits[1]).await.unwrap();
-        table.hold(&world, "`restamp`", &[]);
-        for known in ["t-0", "no-such"] {
-            store.lookup_commit("part=a", known).await.unwrap();
-            table.hold(&world, "`lookup_commit`", &[]);
+        table.check(&world, "`restamp`", &[]);
+        for token in ["t-0", "no-such"] {
+            store.lookup_commit("part=a", token).await.unwrap();
+            table.check(&world, "`lookup_commit`", &[]);
         }
     }
 }
 
-async fn late(table: &mut Requests) {
+async fn late(table: &mut RequestTable) {
     let world = Virtual::new();
     let timeout = Duration::from_millis(100);
     let init = world.options().init(world.s3.client(), BUCKET, PREFIX).commit_timeout(timeout);
     let store = init.await.unwrap().into_dataset().store::<Event>().add_view::<Ids>().unwrap();
-    let slow = |suffix| Fault::on(Operation::Put).key_ends_with(suffix);
     world.counts();
     for k in [1, 3] {
-        world.s3.inject(slow(".commit").delay(2 * timeout));
-        // The first ref is the write's; of those that follow, the last is in time.
-        world.s3.inject(slow(".ref").skip(1).times(k - 1).delay(2 * timeout));
+        world.s3.inject(put(".commit").delay(2 * timeout));
+        // The first ref is the write's own. Of the additional refs, only the last is in time.
+        world.s3.inject(put(".ref").skip(1).times(k - 1).delay(2 * timeout));
         store.write(&Event::of(&["a"], 2)).restamp_late(5).await.unwrap();
-        table.hold(&world, "a write with `restamp_late` that is late, k tries", &[('n', 1), ('m', 2), ('k', k)]);
+        table.check(&world, "a write with `restamp_late` that is late, k tries", &[('n', 1), ('m', 2), ('k', k)]);
         world.s3.clear_faults();
     }
 }
@@ -206,7 +205,7 @@ fn items(parts: &[&str], count: i64) -> Vec<Item> {
     parts.iter().flat_map(|part| (0..count).map(|id| Item::new(part, id, 1, "note"))).collect()
 }
 
-async fn read(table: &mut Requests) {
+async fn read(table: &mut RequestTable) {
     const ROW: &str = "`read`, `read_all`, projections too, into any sink";
     let world = Virtual::new();
     let dataset = world.dataset().await;
@@ -215,40 +214,40 @@ async fn read(table: &mut Requests) {
     store.write(&items(&["a1", "a2"], 2)).await.unwrap();
     store.write(&items(&["a1", "b"], 2)).token("t").await.unwrap();
     world.counts();
-    // Two tokens are fresh; then none is.
+    // At first two tokens are fresh; later none is.
     for q in [2, 0] {
-        // Eight keys, four of them of a1: one page, or as many as it takes.
+        // Eight keys, four of them in a1: one page, or several short ones.
         for (page, all, a1, a) in [(1_000, 1, 1, 1), (3, 3, 2, 2)] {
             world.s3.set_page_size(page);
-            let hold = |table: &mut Requests, f, q, p| table.hold(&world, ROW, &[('f', f), ('q', q), ('p', p)]);
+            let check = |table: &mut RequestTable, f, q, p| table.check(&world, ROW, &[('f', f), ('q', q), ('p', p)]);
             assert_eq!(store.read_all().await.unwrap().len(), 6);
-            hold(table, 4, q, all);
+            check(table, 4, q, all);
             assert_eq!(store.read_all().history().stream().try_collect::<Vec<_>>().await.unwrap().len(), 6);
-            hold(table, 4, q, all);
+            check(table, 4, q, all);
             assert_eq!(store.read_all().partitions().try_collect::<Vec<_>>().await.unwrap().len(), 3);
-            hold(table, 4, q, all);
+            check(table, 4, q, all);
             assert!(!store.read_all().batches().try_collect::<Vec<_>>().await.unwrap().is_empty());
-            hold(table, 4, q, all);
+            check(table, 4, q, all);
             assert!(notes.read_all().await.unwrap().iter().all(|note| note.note == "note"));
-            hold(table, 4, q, all);
+            check(table, 4, q, all);
             store.read(["part=a1", "part=b"]).await.unwrap();
-            hold(table, 3, q, a1 + 1);
+            check(table, 3, q, a1 + 1);
             store.read(["part=a*", "part=a1"]).await.unwrap();
-            hold(table, 3, q / 2, a);
+            check(table, 3, q / 2, a);
         }
         pass(Duration::from_secs(10)).await;
     }
-    // Of a token with two attempts the commit is asked, however old it is.
+    // A token with two attempts always needs a HEAD, however old its commit is.
     store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
     store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
     pass(Duration::from_secs(10)).await;
     world.s3.set_page_size(1_000);
     world.counts();
     store.read_all().await.unwrap();
-    table.hold(&world, ROW, &[('f', 5), ('q', 1), ('p', 1)]);
+    table.check(&world, ROW, &[('f', 5), ('q', 1), ('p', 1)]);
 }
 
-async fn follow(table: &mut Requests) {
+async fn follow(table: &mut RequestTable) {
     const ENTRIES: &str = "`poll`, `poll_range`, a page of `follow().entries()`";
     const RECORDS: &str = "`poll_records`, `read_range`, a page of `follow().records()`";
     let world = Virtual::new();
@@ -258,34 +257,34 @@ async fn follow(table: &mut Requests) {
     for _ in 0..5 {
         commits.extend(store.write(&Event::of(&["a", "b"], 1)).await.unwrap());
     }
-    // In the same microsecond, its ref would be the first one.
+    // Within the same microsecond, the restamp's ref could sort before the others.
     pass(Duration::from_millis(1)).await;
     store.dataset().restamp(&commits[0]).await.unwrap();
-    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+    world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     store.write(&Event::of(&["a"], 1)).await.unwrap_err();
     pass(Duration::from_secs(60)).await;
     world.counts();
 
-    // Twelve refs, of which two are of one commit and one of none.
+    // Twelve refs: two belong to one commit, and one has no commit.
     for (page, p) in [(1_000, 1), (7, 2)] {
         world.s3.set_page_size(page);
         let [entries, records] = [[('f', 0), ('c', 11), ('p', p)], [('f', 10), ('c', 11), ('p', p)]];
         let polled = store.poll(&Offset::START).await.unwrap().entries;
         assert_eq!(polled.len(), 11);
-        table.hold(&world, ENTRIES, &entries);
+        table.check(&world, ENTRIES, &entries);
         store.poll_range(..).await.unwrap();
-        table.hold(&world, ENTRIES, &entries);
+        table.check(&world, ENTRIES, &entries);
         let mut pages = store.follow(&Offset::START).entries();
         pages.next_page().await.unwrap();
-        table.hold(&world, ENTRIES, &entries);
+        table.check(&world, ENTRIES, &entries);
         store.poll_records(&Offset::START).await.unwrap();
-        table.hold(&world, RECORDS, &records);
+        table.check(&world, RECORDS, &records);
         store.read_range(..).await.unwrap();
-        table.hold(&world, RECORDS, &records);
+        table.check(&world, RECORDS, &records);
         store.follow(&Offset::START).records().next_page().await.unwrap();
-        table.hold(&world, RECORDS, &records);
+        table.check(&world, RECORDS, &records);
         store.read_entries(&polled).await.unwrap();
-        table.hold(&world, "`read_entries`", &records);
+        table.check(&world, "`read_entries`", &records);
 
         let pace = Duration::from_secs(20);
         let mut pages = store.follow(&Offset::START).pace(pace).entries();
@@ -293,74 +292,52 @@ async fn follow(table: &mut Requests) {
         world.counts();
         let waiting = async { pages.next_page().await.map(drop) };
         tokio::select! {
-            _ = waiting => panic!("there is no further page"),
+            _ = waiting => panic!("unexpected page"),
             () = pass(pace * 9 + pace / 2) => {}
         }
-        table.hold(&world, "`follow` where nothing is new, k times its pace", &[('k', 9)]);
+        table.check(&world, "`follow` where nothing is new, k times its pace", &[('k', 9)]);
         drop(pages);
 
-        // 12 refs, and 11 files with 10 commits.
+        // 12 refs, 11 files, 10 commits.
         let pages = if page == 7 { 2 + 3 } else { 2 };
         dataset.doctor(..).await.unwrap();
-        table.hold(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
+        table.check(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
         dataset.doctor(..).without_record_counts().await.unwrap();
-        table.hold(&world, "`doctor` with `without_record_counts`", &[('c', 10), ('p', pages)]);
+        table.check(&world, "`doctor` with `without_record_counts`", &[('c', 10), ('p', pages)]);
     }
 }
 
-#[derive(Debug, Clone, Record)]
-#[record(partition_by(part))]
-struct Wide {
-    part: String,
-    small: i64,
-    blob: Vec<u8>,
-}
-
-#[derive(Debug, PartialEq, View)]
-#[view(of = Wide, name = "small")]
-struct Small {
-    small: i64,
-}
-
-fn wide(part: &str, rows: i64, bytes: u32) -> Vec<Wide> {
-    let blob = |row: i64| {
-        let seed = u32::try_from(row).unwrap() + 1;
-        (0..bytes).map(|n| (n.wrapping_mul(seed.wrapping_mul(2_654_435_761)) >> 13).to_le_bytes()[0]).collect()
-    };
-    (0..rows).map(|row| Wide { part: part.to_owned(), small: row % 3, blob: blob(row) }).collect()
-}
-
-async fn views(table: &mut Requests) {
+async fn views(table: &mut RequestTable) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Wide>();
-    store.write(&wide("a", 4, 10)).await.unwrap();
-    store.write(&wide("b", 5, 10)).await.unwrap();
+    store.write(&Wide::of("a", 4, 10)).await.unwrap();
+    store.write(&Wide::of("b", 5, 10)).await.unwrap();
     let view = dataset.view::<Small>();
     world.counts();
     view.backfill("part=a").await.unwrap();
-    table.hold(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 0), ('p', 1)]);
+    table.check(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 0), ('p', 1)]);
     world.s3.set_page_size(3);
     view.backfill("*").await.unwrap();
-    table.hold(&world, "`backfill`", &[('m', 3), ('f', 2), ('g', 0), ('p', 2)]);
-    // Of a large file, the view's column is one range more.
-    store.write(&wide("c", 200, 5_000)).await.unwrap();
+    table.check(&world, "`backfill`", &[('m', 3), ('f', 2), ('g', 0), ('p', 2)]);
+    // In a large file, the view's column takes one more range request.
+    store.write(&Wide::of("c", 200, 5_000)).await.unwrap();
     world.counts();
     view.backfill("part=c").await.unwrap();
-    table.hold(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 1), ('p', 1)]);
+    table.check(&world, "`backfill`", &[('m', 3), ('f', 1), ('g', 1), ('p', 1)]);
 
     for (page, p) in [(1_000, 1), (2, 2)] {
         world.s3.set_page_size(page);
         assert_eq!(view.lookup("*").await.unwrap().len(), 3);
-        table.hold(&world, "`lookup` and its `stream`", &[('p', p)]);
+        table.check(&world, "`lookup` and its `stream`", &[('p', p)]);
         assert_eq!(view.lookup("*").stream().try_collect::<Vec<_>>().await.unwrap().len(), 3);
-        table.hold(&world, "`lookup` and its `stream`", &[('p', p)]);
+        table.check(&world, "`lookup` and its `stream`", &[('p', p)]);
         assert_eq!(view.lookup(["small=1", "small=2"]).await.unwrap().len(), 2);
-        table.hold(&world, "`lookup` and its `stream`", &[('p', 2)]);
+        table.check(&world, "`lookup` and its `stream`", &[('p', 2)]);
     }
 }
 
-async fn nothing(table: &mut Requests) {
+async fn nothing(table: &mut RequestTable) {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
@@ -376,20 +353,20 @@ async fn nothing(table: &mut Requests) {
     let _ = dataset.offset_at(world.clock.now());
     dataset.drain().await;
     let row = "`drain`, `partition_of`, `group_by_partition`, `offset_at`, `view`; a write or read of nothing";
-    table.hold(&world, row, &[]);
+    table.check(&world, row, &[]);
 }
 
-/// The role of whoever initialises a dataset.
+/// The role that initialises a dataset.
 const INIT: &str = "`init`, once";
 
-/// The folder of a request's key or listing, as `data/`; everything lies below the dataset's prefix.
+/// Returns the folder of a request's key or prefix below the dataset's prefix, such as `data/`.
 fn folder(request: &Request) -> &str {
     let below = request.target().unwrap().strip_prefix(PREFIX).unwrap().strip_prefix('/').unwrap();
     &below[..=below.find('/').unwrap()]
 }
 
-/// The folders that the requests since the log was cleared put into, got from, and listed. To be told that something is
-/// missing takes the permission to list, too.
+/// Returns the folders of the PUTs, GETs and LISTs since the log was cleared. A 404 counts as a LIST too, because S3
+/// answers 403 instead if listing is not permitted.
 fn touched(world: &Virtual) -> [BTreeSet<String>; 3] {
     let [mut put, mut get, mut list] = [const { BTreeSet::new() }; 3];
     for request in world.s3.requests() {
@@ -407,7 +384,7 @@ fn touched(world: &Virtual) -> [BTreeSet<String>; 3] {
     [put, get, list]
 }
 
-/// A role's process, from opening the dataset on.
+/// Runs the operations of a role in its own process, starting with opening the dataset.
 async fn play(world: &Virtual, late: &Commit, role: &str) {
     let dataset = world.process("role").await;
     let store = dataset.store::<Event>();
@@ -432,32 +409,32 @@ async fn play(world: &Virtual, late: &Commit, role: &str) {
     }
 }
 
-/// Commits in time, one of them fresh and with a token; one that is late, which is returned; and an attempt without.
-async fn lived_in() -> (Virtual, Commit) {
+/// Returns a dataset with commits in time, one of them fresh and with a token; a late commit, which is returned; and an
+/// attempt without a commit.
+async fn dataset_in_use() -> (Virtual, Commit) {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>().add_view::<Ids>().unwrap();
-    let commit = || Fault::on(Operation::Put).key_ends_with(".commit");
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
-    world.s3.inject(commit().times(4).hang());
+    world.s3.inject(put(".commit").times(4).hang());
     let error = store.write_partition("part=c", &Event::of(&["c"], 1)).await.unwrap_err();
     let CommitError::Late(late) = error else { panic!("{error:?}") };
-    world.s3.inject(commit().fail(403, "AccessDenied"));
+    world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     store.write(&Event::of(&["c"], 1)).await.unwrap_err();
     pass(Duration::from_secs(60)).await;
     store.write(&Event::of(&["d"], 1)).token("d").await.unwrap();
     (world, *late)
 }
 
-/// Lets all refs settle, and clears the log.
+/// Waits until all refs are settled, and clears the log.
 async fn settle(world: &Virtual) {
     pass(Duration::from_secs(60)).await;
     world.s3.clear_requests();
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_role_needs_what_the_table_says() {
+async fn each_role_needs_the_permissions_in_the_table() {
     for (role, cells) in rows("## Permissions") {
-        let (mut world, late) = lived_in().await;
+        let (mut world, late) = dataset_in_use().await;
         if role == INIT {
             world = Virtual::new();
             drop(world.dataset().await);
@@ -473,12 +450,12 @@ async fn each_role_needs_what_the_table_says() {
     }
 }
 
-/// The policies of a section.
+/// Returns the policies in a section.
 fn policies(heading: &str) -> Vec<Value> {
     let text: Vec<&str> = section(heading).collect();
     let blocks = text.split(|line| line.starts_with("```")).skip(1).step_by(2);
     let policies: Vec<Value> = blocks.filter_map(|lines| serde_json::from_str(&lines.join("\n")).ok()).collect();
-    assert_eq!(policies.len(), text.iter().filter(|line| **line == "```json").count(), "no json");
+    assert_eq!(policies.len(), text.iter().filter(|line| **line == "```json").count(), "invalid JSON");
     policies
 }
 
@@ -488,7 +465,7 @@ fn texts(value: &Value) -> Vec<&str> {
         .map_or_else(|| vec![value.as_str().unwrap()], |all| all.iter().map(|v| v.as_str().unwrap()).collect())
 }
 
-/// Whether a pattern matches, in which each `*` stands for any text.
+/// Returns whether a pattern matches a text. Each `*` stands for any text.
 fn matches(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -498,7 +475,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Whether a policy of Allow statements lets a request pass, if the dataset were the guide's.
+/// Returns whether a policy of Allow statements permits a request, translated to the dataset of the guide.
 fn allows(policy: &Value, request: &Request) -> bool {
     let key = request.target().unwrap().replacen(PREFIX, "billing", 1);
     let action = match request.operation {
@@ -520,9 +497,9 @@ fn allows(policy: &Value, request: &Request) -> bool {
 #[tokio::test(start_paused = true)]
 async fn the_policy_lets_a_service_write_read_and_follow_but_not_initialise() {
     let [policy] = policies("## Permissions").try_into().unwrap();
-    let (world, late) = lived_in().await;
+    let (world, late) = dataset_in_use().await;
     settle(&world).await;
-    // The writer comes last: it adds to what the others expect.
+    // The writer comes last, because it adds records that the other roles do not expect.
     for role in ["reader of snapshots", "reader of the change stream", "look-ups in a view", "writer"] {
         play(&world, &late, role).await;
     }
@@ -536,7 +513,7 @@ async fn the_policy_lets_a_service_write_read_and_follow_but_not_initialise() {
 }
 
 #[test]
-fn the_policy_that_denies_overwriting_is_about_commits_alone() {
+fn the_policy_that_denies_overwriting_covers_only_commits() {
     let [policy] = policies("## Servers").try_into().unwrap();
     let pattern = policy["Statement"][0]["Resource"].as_str().unwrap();
     let denied = |key: &str| matches(pattern, &format!("arn:aws:s3:::warehouse/billing/{key}"));
@@ -546,28 +523,28 @@ fn the_policy_that_denies_overwriting_is_about_commits_alone() {
     assert!(!denied("_ref/1773705600000000-t-0190a0b0c0d07000800000000000abcd;part=a.ref"));
 }
 
-/// What S3 answers for a missing object to one who may not list.
-fn hide_what_is_missing(world: &Virtual, operation: Operation) {
+/// Makes S3 answer 403 instead of 404 for missing objects, as it does without the permission to list.
+fn refuse_missing_objects(world: &Virtual, operation: Operation) {
     let keys = world.s3.keys(BUCKET);
     let missing = move |request: &Request| !keys.iter().any(|key| Some(key) == request.key.as_ref());
     world.s3.inject(Fault::on(operation).matching(missing).always().fail(403, "AccessDenied"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_permission_to_list_what_is_missing_is_refused() {
-    let (world, _) = lived_in().await;
+async fn requests_for_missing_objects_fail_without_the_permission_to_list() {
+    let (world, _) = dataset_in_use().await;
     settle(&world).await;
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
-    hide_what_is_missing(&world, Operation::Head);
-    hide_what_is_missing(&world, Operation::Get);
+    refuse_missing_objects(&world, Operation::Head);
+    refuse_missing_objects(&world, Operation::Get);
     let before = world.s3.keys(BUCKET);
     let error = store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
     assert!(matches!(error, CommitError::NotCommitted(_)) && error.kind() == Some(ErrorKind::Refused), "{error:?}");
     assert_eq!(store.lookup_commit("part=a", "t").await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(store.poll(&Offset::START).await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(world.s3.keys(BUCKET), before);
-    // What asks for nothing that is missing goes on.
+    // Operations that need no missing object still work.
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     assert_eq!(store.lookup_commit("part=d", "d").await.unwrap().unwrap().record_count, 1);
 
@@ -578,12 +555,12 @@ async fn without_the_permission_to_list_what_is_missing_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_tries_that_hang_are_in_time_and_four_are_not() {
+async fn three_hanging_tries_are_in_time_and_four_are_late() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     for suffix in [".ref", ".commit"] {
         for (times, in_time) in [(3, true), (4, false)] {
-            world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).times(times).hang());
+            world.s3.inject(put(suffix).times(times).hang());
             let result = store.write(&Event::of(&["a"], 1)).await;
             assert_eq!(result.is_ok(), in_time, "{times} {suffix}");
             assert!(in_time || result.unwrap_err().is_late_only());
@@ -626,7 +603,7 @@ async fn expired_objects_have_the_documented_effects() {
             }
         }
     }
-    // A file alone that is gone, as one that expired a little before its commit.
+    // A missing data file alone, such as one that expired just before its commit.
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 2)).await.unwrap();

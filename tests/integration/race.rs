@@ -1,4 +1,4 @@
-//! Two writers with one token at once.
+//! Two concurrent writers with the same token.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::integration::records::Event;
 const ROUNDS: usize = 1_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_are_told_the_one_commit() {
+async fn both_writers_get_the_same_commit() {
     let server = Server::start().await;
     let open = || Dataset::options().init(server.client.clone(), &server.bucket, &server.prefix);
     let writers = [open().await.unwrap().into_dataset(), open().await.unwrap().into_dataset()];
@@ -38,6 +38,6 @@ async fn both_are_told_the_one_commit() {
         contested += usize::from(keys.len() > 2);
     }
     assert_eq!(stores[0].read_all().await.unwrap().len(), ROUNDS);
-    println!("{ROUNDS} rounds on {}; in {contested} both had uploaded", server.name());
+    println!("{ROUNDS} rounds on {}; in {contested} both writers uploaded a file", server.name());
     assert!(contested > 0, "no round was contested");
 }

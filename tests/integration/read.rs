@@ -1,4 +1,4 @@
-//! Snapshot reads, on any server where nothing else is needed.
+//! Snapshot reads. Tests that need no faults run on any server.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use futures_util::TryStreamExt;
 use s3store::pattern::prefix;
-use s3store::testing::Operation;
+use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind, Record, Store};
 
 use crate::integration::harness::{BUCKET, Capability, Server, Virtual, pass, until};
@@ -45,29 +45,29 @@ async fn sales() -> (Server, Store<Sale>) {
     (server, store)
 }
 
-fn places(sales: &[Sale]) -> Vec<String> {
-    let places: BTreeSet<_> = sales.iter().map(|sale| format!("{} {}", &sale.day[5..], sale.region)).collect();
-    places.into_iter().collect()
+fn day_regions(sales: &[Sale]) -> Vec<String> {
+    let pairs: BTreeSet<_> = sales.iter().map(|sale| format!("{} {}", &sale.day[5..], sale.region)).collect();
+    pairs.into_iter().collect()
 }
 
 #[tokio::test]
-async fn patterns_select_partitions_once() {
+async fn overlapping_patterns_read_each_partition_once() {
     let (_server, store) = sales().await;
     assert_eq!(store.read_all().await.unwrap().len(), 18);
     assert_eq!(store.read("*").await.unwrap().len(), 18);
-    assert_eq!(places(&store.read("day=2026-02-01/region=de").await.unwrap()), ["02-01 de"]);
-    assert_eq!(places(&store.read("day=2026-02-01/region=d*").await.unwrap()), ["02-01 de", "02-01 dk"]);
-    assert_eq!(places(&store.read("*/region=de").await.unwrap()), ["01-31 de", "02-01 de", "02-02 de"]);
+    assert_eq!(day_regions(&store.read("day=2026-02-01/region=de").await.unwrap()), ["02-01 de"]);
+    assert_eq!(day_regions(&store.read("day=2026-02-01/region=d*").await.unwrap()), ["02-01 de", "02-01 dk"]);
+    assert_eq!(day_regions(&store.read("*/region=de").await.unwrap()), ["01-31 de", "02-01 de", "02-02 de"]);
     let range = store.read("day=2026-02-01..2026-03-01/region=dk").await.unwrap();
-    assert_eq!(places(&range), ["02-01 dk", "02-02 dk"]);
+    assert_eq!(day_regions(&range), ["02-01 dk", "02-02 dk"]);
     assert_eq!(store.read("day=2027*/*").await.unwrap(), []);
     assert_eq!(store.read(Vec::<String>::new()).await.unwrap(), []);
 
-    // Patterns that overlap: each record once, in order.
+    // Overlapping patterns return each record once, in order.
     let many = ["*/region=de", "day=2026-02-01/*", "day=2026-02-01/region=de", "*/region=de"];
     let read = store.read(many).await.unwrap();
     assert_eq!(read.len(), 10);
-    assert_eq!(places(&read).len(), 5);
+    assert_eq!(day_regions(&read).len(), 5);
     assert!(read.is_sorted_by_key(|sale| (sale.day.clone(), sale.region.clone(), sale.sku)));
 
     for bad in ["day=1", "day=1/*/*", "month=1/*", "day=9..10/*", "day=a?/*"] {
@@ -76,12 +76,15 @@ async fn patterns_select_partitions_once() {
 }
 
 #[tokio::test]
-async fn typed_patterns_reach_every_value() {
+async fn typed_patterns_can_match_every_value() {
     let (_server, store) = sales().await;
     let read = store.read(Sale::partitions().day("2026-02-01".."2026-03-01").region(prefix("d"))).await.unwrap();
-    assert_eq!(places(&read), ["02-01 de", "02-01 dk", "02-02 de", "02-02 dk"]);
-    // No text can say this one: the value ends in a star.
-    assert_eq!(places(&store.read(Sale::partitions().region("us*").day("2026-01-31")).await.unwrap()), ["01-31 us*"]);
+    assert_eq!(day_regions(&read), ["02-01 de", "02-01 dk", "02-02 de", "02-02 dk"]);
+    // A textual pattern can't match this value, because it ends in a star.
+    assert_eq!(
+        day_regions(&store.read(Sale::partitions().region("us*").day("2026-01-31")).await.unwrap()),
+        ["01-31 us*"]
+    );
     let many = vec![Sale::partitions().region("de"), Sale::partitions().day("2026-01-31")];
     assert_eq!(store.read(many).await.unwrap().len(), 10);
     assert_eq!(store.read(Sale::partitions()).await.unwrap().len(), 18);
@@ -89,19 +92,19 @@ async fn typed_patterns_reach_every_value() {
 }
 
 #[tokio::test]
-async fn the_latest_version_wins_and_history_has_all() {
+async fn a_read_returns_the_latest_version_and_history_returns_all() {
     let server = Server::start().await;
     let store = server.dataset().await.store::<Item>();
     store.write(&[Item::new("a", 1, 2, "new"), Item::new("a", 2, 1, "only")]).await.unwrap();
     store.write(&[Item::new("a", 1, 1, "old"), Item::new("b", 1, 1, "elsewhere")]).await.unwrap();
-    // The same version once more, in a later file.
+    // The same version again, in a later file.
     store.write(&[Item::new("a", 1, 2, "newer")]).await.unwrap();
     let notes = |items: Vec<Item>| items.into_iter().map(|item| item.note).collect::<Vec<_>>();
     assert_eq!(notes(store.read_all().await.unwrap()), ["newer", "only", "elsewhere"]);
     assert_eq!(notes(store.read_all().history().await.unwrap()), ["old", "newer", "only", "elsewhere"]);
     assert_eq!(store.read_all().await.unwrap(), store.read_all().await.unwrap());
 
-    // Without an entity every record stays, in the order of files and rows.
+    // Without an entity every record is kept, in the order of files and rows.
     let store = Server::start().await.dataset().await.store::<Event>();
     for round in 0..3 {
         store.write(&[Event::new("a", round), Event::new("a", round), Event::new("a", -round)]).await.unwrap();
@@ -112,10 +115,10 @@ async fn the_latest_version_wins_and_history_has_all() {
 }
 
 #[tokio::test]
-async fn partitions_come_in_the_order_of_their_keys() {
+async fn partitions_are_in_key_order() {
     let server = Server::start().await;
     let store = server.dataset().await.store::<Event>();
-    // LIST has `a-2/` before `a/`, and SeaweedFS the other way round.
+    // S3 lists `a-2/` before `a/`; SeaweedFS lists them the other way round.
     let names = ["a", "a-2", "a!", "a.b", "b", "a=1", "A"];
     store.write(&Event::of(&names, 2)).await.unwrap();
     let mut sorted = names.map(|name| format!("part={name}"));
@@ -149,7 +152,7 @@ async fn a_projection_deduplicates_by_columns_that_it_leaves_out() {
 }
 
 #[tokio::test]
-async fn batches_are_what_records_are() {
+async fn batches_contain_the_same_rows_as_records() {
     let (_server, store) = sales().await;
     store.write(&[sale("2026-02-01", "de", 1, 2, 99)]).await.unwrap();
     let records = store.read_all().await.unwrap();
@@ -158,8 +161,8 @@ async fn batches_are_what_records_are() {
     while let Some(batch) = batches.try_next().await.unwrap() {
         assert_eq!(batch.num_columns(), 6);
         let (regions, skus) = (batch.column(1).as_string_view(), batch.column(2).as_primitive::<Int64Type>());
-        for place in 0..batch.num_rows() {
-            assert_eq!((regions.value(place), skus.value(place)), (records[row].region.as_str(), records[row].sku));
+        for index in 0..batch.num_rows() {
+            assert_eq!((regions.value(index), skus.value(index)), (records[row].region.as_str(), records[row].sku));
             row += 1;
         }
     }
@@ -222,7 +225,7 @@ async fn record_types_evolve() {
     let mut expected =
         second::Reading { added: 7, added_too: None, name: "one".into(), weight: 0.5, count: -3, part: "a".into() };
     assert_eq!(store.read_all().await.unwrap(), [expected.clone()]);
-    // Old files and new ones side by side.
+    // Old and new files in one partition.
     store.write(&[expected.clone()]).await.unwrap();
     let both = store.read_all().await.unwrap();
     expected.added = 7;
@@ -235,7 +238,7 @@ async fn record_types_evolve() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_of_ours_is_passed_over() {
+async fn unknown_objects_are_skipped() {
     let server = Server::start().await;
     let store = server.dataset().await.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
@@ -249,7 +252,7 @@ async fn what_is_no_file_of_ours_is_passed_over() {
         put(name).await.unwrap();
     }
     assert_eq!(store.read_all().await.unwrap().len(), 1);
-    // A commit without its metadata is no absent commit.
+    // A commit without its metadata is an error. Treating it as missing would hide committed records.
     put("t.commit").await.unwrap();
     let error = store.read_all().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidData);
@@ -258,7 +261,7 @@ async fn what_is_no_file_of_ours_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_listed_is_not_missed() {
+async fn a_snapshot_ignores_files_that_are_gone_before_the_listing() {
     let server = Server::start().await;
     let store = server.dataset().await.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
@@ -273,7 +276,7 @@ async fn a_file_that_vanishes_between_list_and_get_is_an_error() {
     let commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let (s3, key) = (world.s3.clone(), commits[1].data_path.clone());
     let gone = key.clone();
-    world.s3.inject(s3store::testing::Fault::on(Operation::List).call_after(move |_| {
+    world.s3.inject(Fault::on(Operation::List).call_after(move |_| {
         s3.remove_object(BUCKET, &gone);
         async {}
     }));
@@ -282,7 +285,7 @@ async fn a_file_that_vanishes_between_list_and_get_is_an_error() {
     let error = stream.try_next().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Vanished);
     assert!(error.to_string().contains(&key), "{error}");
-    assert!(stream.try_next().await.unwrap().is_none(), "it ends after an error");
+    assert!(stream.try_next().await.unwrap().is_none(), "the stream ends after an error");
 }
 
 #[tokio::test(start_paused = true)]
@@ -290,9 +293,8 @@ async fn a_dropped_stream_stops_its_requests() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(2)).await;
     let store = dataset.store::<Event>();
-    let parts: Vec<String> = (0..40).map(|part| format!("p{part:02}")).collect();
-    store.write(&Event::of(&parts.iter().map(String::as_str).collect::<Vec<_>>(), 1)).await.unwrap();
-    world.s3.inject(s3store::testing::Fault::on(Operation::Get).always().delay(Duration::from_secs(1)));
+    store.write(&Event::in_partitions(40, 1)).await.unwrap();
+    world.s3.inject(Fault::on(Operation::Get).always().delay(Duration::from_secs(1)));
     world.s3.clear_requests();
     let mut stream = store.read_all().stream();
     assert_eq!(stream.try_next().await.unwrap().unwrap().part, "p00");
@@ -301,7 +303,7 @@ async fn a_dropped_stream_stops_its_requests() {
     assert!(sent < 10, "{sent}");
     pass(Duration::from_secs(100)).await;
     assert!(world.count(Operation::Get) <= sent + 2, "{} after {sent}", world.count(Operation::Get));
-    // The same of a future.
+    // A dropped future stops its requests as well.
     let reader = tokio::spawn({
         let store = store.clone();
         async move { store.read_all().await }
@@ -311,7 +313,7 @@ async fn a_dropped_stream_stops_its_requests() {
     reader.abort();
     pass(Duration::from_secs(100)).await;
     assert!(world.count(Operation::Get) <= before + 4);
-    // And its permits are free.
+    // It has released its permits.
     world.s3.clear_faults();
     assert_eq!(store.read_all().await.unwrap().len(), 40);
 }
@@ -321,9 +323,7 @@ async fn with_one_permit_a_consumer_may_write_while_it_reads() {
     let server = Server::start().await;
     let dataset = server.dataset_with(Dataset::options().max_inflight_requests(1)).await;
     let store = dataset.store::<Event>();
-    let parts: Vec<String> = (0..12).map(|part| format!("p{part:02}")).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    store.write(&Event::of(&parts, 3)).await.unwrap();
+    store.write(&Event::in_partitions(12, 3)).await.unwrap();
     for (partitions, bytes) in [(1, 256 << 20), (0, 256 << 20), (5, 1), (0, 0)] {
         let mut stream = store.read_all().read_ahead_partitions(partitions).read_ahead_bytes(bytes).stream();
         let mut written = 0;
@@ -344,7 +344,7 @@ async fn with_one_permit_a_consumer_may_write_while_it_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_may_be_as_short_as_they_like() {
+async fn reads_work_with_listing_pages_of_any_size() {
     for keys in [1, 2, 3, 7] {
         let world = Virtual::new();
         world.s3.set_page_size(keys);
@@ -357,7 +357,7 @@ async fn pages_may_be_as_short_as_they_like() {
 }
 
 #[tokio::test]
-async fn odd_values_come_back_from_every_server() {
+async fn unusual_partition_values_round_trip_on_every_server() {
     let server = Server::start().await;
     let store = server.dataset().await.store::<Event>();
     let mut odd = vec![
@@ -390,11 +390,11 @@ async fn odd_values_come_back_from_every_server() {
         "é",
         "e\u{301}",
     ];
-    if !server.lacks(Capability::Backslash, "odd_values_come_back_from_every_server: a\\b") {
+    if !server.lacks(Capability::Backslash, "unusual_partition_values_round_trip_on_every_server: a\\b") {
         odd.push("a\\b");
     }
     let long = "x".repeat(500);
-    if !server.lacks(Capability::LongKeyParts, "odd_values_come_back_from_every_server: 500 bytes") {
+    if !server.lacks(Capability::LongKeyParts, "unusual_partition_values_round_trip_on_every_server: 500 bytes") {
         odd.push(&long);
     }
     for value in &odd {

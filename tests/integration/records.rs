@@ -1,9 +1,9 @@
-//! The record types that the tests write and read.
+//! Record types that several tests use.
 
 use chrono::{DateTime, Utc};
 use s3store::{Record, View};
 
-/// A record without an entity key, so that a duplicate shows.
+/// A record without an entity key: duplicates are not removed on read.
 #[derive(Debug, Clone, PartialEq, Eq, Record)]
 #[record(partition_by(part))]
 pub struct Event {
@@ -13,7 +13,7 @@ pub struct Event {
     pub inserted_at: Option<DateTime<Utc>>,
 }
 
-/// The partitions of [`Event`], as a view.
+/// A view of the partitions of [`Event`].
 #[derive(Debug, Clone, PartialEq, Eq, View)]
 #[view(of = Event, name = "parts")]
 pub struct Parts {
@@ -25,7 +25,13 @@ impl Event {
         Self { part: part.to_owned(), id, inserted_at: None }
     }
 
-    /// Records 1 to `count` in each of some partitions.
+    /// Returns the records 1 to `count` of each of the partitions `p00`, `p01`, ….
+    pub fn in_partitions(partitions: usize, count: i64) -> Vec<Self> {
+        let of = |part: usize| (1..=count).map(move |id| Self::new(&format!("p{part:02}"), id));
+        (0..partitions).flat_map(of).collect()
+    }
+
+    /// Returns the records 1 to `count` of each partition.
     pub fn of(parts: &[&str], count: i64) -> Vec<Self> {
         parts.iter().flat_map(|part| (1..=count).map(|id| Self::new(part, id))).collect()
     }
@@ -47,5 +53,32 @@ pub struct Item {
 impl Item {
     pub fn new(part: &str, id: i64, version: i64, note: &str) -> Self {
         Self { part: part.to_owned(), id, version, note: note.to_owned() }
+    }
+}
+
+/// A record whose files are large, because `blob` does not compress.
+#[derive(Debug, Clone, Record)]
+#[record(partition_by(part))]
+pub struct Wide {
+    pub part: String,
+    pub small: i64,
+    pub blob: Vec<u8>,
+}
+
+/// A view of one small column of [`Wide`].
+#[derive(Debug, PartialEq, View)]
+#[view(of = Wide, name = "small")]
+pub struct Small {
+    pub small: i64,
+}
+
+impl Wide {
+    /// Returns `count` records with blobs of this many bytes. `small` is 0, 1 and 2 in turn.
+    pub fn of(part: &str, count: i64, bytes: u32) -> Vec<Self> {
+        let blob = |n: i64| {
+            let seed = u32::try_from(n).unwrap() + 1;
+            (0..bytes).map(|n| (n.wrapping_mul(seed.wrapping_mul(2_654_435_761)) >> 13).to_le_bytes()[0]).collect()
+        };
+        (0..count).map(|n| Self { part: part.to_owned(), small: n % 3, blob: blob(n) }).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! A history of writes with failures, retries and restamps: every reader, with pages of any size and at any time, sees
-//! what a plain model predicts from the bucket and from what the test itself did.
+//! Readers of a random history of writes with failures, retries and restamps. With any page size and at any time, each
+//! reader must see what a plain model predicts from the bucket and from what the test itself did.
 
 mod history;
 mod model;
@@ -14,18 +14,18 @@ use crate::integration::records::Item;
 use history::History;
 use model::{Expected, Model};
 
-/// The largest page that is tried.
+/// The largest page size in these tests.
 const LARGEST: usize = 50;
 
 struct World {
     world: Virtual,
     history: History,
     model: Model,
-    /// A reader for whom everything is settled.
+    /// A reader for which every ref is settled.
     reader: Store<Item>,
 }
 
-/// A history of so many operations, long over.
+/// Returns a history of this many operations, all of them settled.
 async fn played(seed: u64, operations: usize) -> World {
     let world = Virtual::new();
     let mut history = History::new(&world, seed).await;
@@ -42,7 +42,7 @@ fn assert_entries(entries: &[Entry], expected: &[Expected], context: &str) {
     assert_eq!(found, expected, "{context}");
 }
 
-/// The pages of so many refs from an offset up to the tip.
+/// Returns the pages of this many refs each, from an offset to the tip.
 async fn pages(store: &Store<Item>, after: &Offset, limit: usize) -> Vec<Page> {
     let mut pages = vec![store.poll(after).limit(limit).await.unwrap()];
     while !pages.last().unwrap().caught_up {
@@ -53,7 +53,7 @@ async fn pages(store: &Store<Item>, after: &Offset, limit: usize) -> Vec<Page> {
 }
 
 impl World {
-    /// Pages of one size from an offset: each is what the model says of the refs that it stands for.
+    /// Checks the pages of one size from an offset against the model's refs.
     async fn check_pages(&self, after: &str, limit: usize) {
         let mut refs = self.model.refs_after(after);
         for page in pages(&self.reader, &after.parse().unwrap(), limit).await {
@@ -71,7 +71,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn pages_of_every_size_from_the_start() {
     let world = played(1, 70).await;
-    world.history.assert_colourful();
+    world.history.assert_varied();
     for limit in 1..=LARGEST {
         world.check_pages("", limit).await;
     }
@@ -82,9 +82,9 @@ async fn pages_of_every_size_from_every_offset() {
     let world = played(2, 24).await;
     let refs = world.model.refs();
     assert!(refs.len() >= 24);
-    for (place, found) in refs.iter().enumerate() {
-        // A page that is larger than what is left is like one that is larger by one.
-        let left = refs.len() - place - 1;
+    for (index, found) in refs.iter().enumerate() {
+        // All larger pages give the same result as one that is larger by one.
+        let left = refs.len() - index - 1;
         for limit in 1..=LARGEST.min(left + 1) {
             world.check_pages(&found.key, limit).await;
         }
@@ -92,17 +92,17 @@ async fn pages_of_every_size_from_every_offset() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_until_every_offset() {
+async fn polls_until_every_offset() {
     let world = played(3, 40).await;
-    for (place, until) in world.model.refs().iter().enumerate() {
+    for (index, until) in world.model.refs().iter().enumerate() {
         let page = world.reader.poll(&Offset::START).until(&until.key.parse().unwrap()).await.unwrap();
-        assert_entries(&page.entries, &Model::entries_of(&world.model.refs()[..place]), &until.key);
+        assert_entries(&page.entries, &Model::entries_of(&world.model.refs()[..index]), &until.key);
         assert!(page.caught_up);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn pages_of_the_servers_make_no_difference() {
+async fn the_page_size_of_listings_makes_no_difference() {
     let world = played(4, 60).await;
     for keys in [1, 3, 10] {
         world.world.s3.set_page_size(keys);
@@ -113,7 +113,7 @@ async fn pages_of_the_servers_make_no_difference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn records_of_pages() {
+async fn pages_of_records_match_the_model() {
     let world = played(5, 60).await;
     for limit in [1, 3, 10, 50] {
         let (mut after, mut refs) = (Offset::START, world.model.refs());
@@ -133,11 +133,11 @@ async fn records_of_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn windows_between_any_two_refs() {
+async fn windows_between_two_refs_match_the_model() {
     let world = played(6, 50).await;
     let times: Vec<i64> = world.model.refs().iter().filter_map(|found| found.micros).collect();
-    for (place, since) in times.iter().enumerate().step_by(7) {
-        for until in times[place..].iter().step_by(9) {
+    for (index, since) in times.iter().enumerate().step_by(7) {
+        for until in times[index..].iter().step_by(9) {
             let found = world.reader.poll_range(at(*since)..at(*until)).await.unwrap();
             assert_entries(&found, &world.model.entries_between(*since, *until), "a window");
         }
@@ -160,7 +160,7 @@ async fn readers_beside_the_writers_miss_nothing_and_see_nothing_change() {
             let page = reader.poll(&after).limit(1 + step % 7).await.unwrap();
             after = page.next;
             seen.extend(page.entries);
-            // What was seen from the start is what was seen on the way.
+            // A poll from the start must return what was received on the way.
             if step % 10 == 0 {
                 let again = reader.poll(&Offset::START).until(&after).await.unwrap().entries;
                 assert_eq!(again, seen.iter().filter(|entry| entry.offset < after).cloned().collect::<Vec<_>>());
@@ -170,11 +170,15 @@ async fn readers_beside_the_writers_miss_nothing_and_see_nothing_change() {
         seen.extend(pages(&reader, &after, 7).await.into_iter().flat_map(|page| page.entries));
         let seen: Vec<Expected> = seen.iter().map(Expected::of).collect();
         assert!(seen.is_sorted_by(|one, next| one.key < next.key), "not in order, or twice");
-        // All that is in the bucket in the end, but for what was committed behind the reader's back, and told so.
-        let whole = Model::of(&world, history.written());
-        let missed: Vec<_> = whole.entries().into_iter().filter(|entry| !seen.contains(entry)).collect();
+        // A reader may miss only those commits that landed behind its cursor, and that their writers reported as late.
+        let model = Model::of(&world, history.written());
+        let missed: Vec<_> = model.entries().into_iter().filter(|entry| !seen.contains(entry)).collect();
         assert!(missed.iter().all(|entry| history.was_in_time(&entry.key) == Some(false)), "missed: {missed:#?}");
-        assert_eq!(seen.len() + missed.len(), whole.entries().len(), "an entry that is not the bucket's");
-        history.assert_colourful();
+        assert_eq!(
+            seen.len() + missed.len(),
+            model.entries().len(),
+            "the reader received an entry that is not in the bucket"
+        );
+        history.assert_varied();
     }
 }

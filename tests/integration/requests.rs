@@ -1,4 +1,4 @@
-//! How requests are made: tries, deadlines, permits, headers, and how many of each an operation takes.
+//! How requests are sent: retries, deadlines, permits, headers, and the number of requests of each operation.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,11 +12,11 @@ use s3store::dataset::{ClientRetries, Consistency};
 use s3store::testing::{Answer, Fault, FaultBuilder, Operation, Policy};
 use s3store::{CommitError, ErrorKind, WriteError};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::harness::{BUCKET, MakeFault, PREFIX, Virtual, pass, put};
 use crate::integration::records::Event;
 
 fn data() -> FaultBuilder {
-    Fault::on(Operation::Put).key_ends_with(".parquet")
+    put(".parquet")
 }
 
 fn cause(error: WriteError) -> ErrorKind {
@@ -25,17 +25,16 @@ fn cause(error: WriteError) -> ErrorKind {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_is_tried_five_times() {
-    type Make = fn(FaultBuilder) -> Fault;
-    let classes: [(&str, Make); 8] = [
+async fn transient_errors_are_retried_up_to_five_tries() {
+    let classes: [(&str, MakeFault); 8] = [
         ("503", |fault| fault.fail(503, "ServiceUnavailable")),
         ("500", |fault| fault.fail(500, "InternalError")),
         ("429", |fault| fault.fail(429, "TooManyRequests")),
-        ("slow down, as a client's fault", |fault| fault.fail(400, "SlowDown")),
-        ("request timeout", |fault| fault.fail(400, "RequestTimeout")),
-        ("dropped", |fault| fault.drop_connection()),
-        ("dropped when done", |fault| fault.drop_connection_applied()),
-        ("silence", |fault| fault.hang()),
+        ("400 SlowDown", |fault| fault.fail(400, "SlowDown")),
+        ("400 RequestTimeout", |fault| fault.fail(400, "RequestTimeout")),
+        ("connection dropped", |fault| fault.drop_connection()),
+        ("connection dropped after the PUT was applied", |fault| fault.drop_connection_applied()),
+        ("no response", |fault| fault.hang()),
     ];
     for (class, make) in classes {
         for retries in [ClientRetries::Off, ClientRetries::Keep] {
@@ -49,7 +48,7 @@ async fn what_may_pass_is_tried_five_times() {
             let requests = world.s3.requests();
             let tries: Vec<_> = requests.iter().filter(|r| r.key.as_ref() == Some(&commits[0].data_path)).collect();
             assert_eq!(tries.len(), 5, "{class}");
-            // A body that was consumed by the try before would be shorter.
+            // If a try consumed the body, the next one would send a shorter one.
             let file = world.s3.object(BUCKET, &commits[0].data_path).unwrap();
             assert!(tries.iter().all(|request| request.body_len == tries[0].body_len), "{class}");
             assert!(tries[0].body_len >= file.body.len(), "{class}");
@@ -67,7 +66,7 @@ async fn what_may_pass_is_tried_five_times() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_will_not_pass_is_tried_once() {
+async fn permanent_errors_are_not_retried() {
     for (status, code) in
         [(403, "AccessDenied"), (404, "NoSuchBucket"), (400, "InvalidArgument"), (405, "MethodNotAllowed")]
     {
@@ -83,17 +82,16 @@ async fn what_will_not_pass_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_conflict_of_conditional_puts_is_tried_again() {
+async fn a_conflict_of_conditional_puts_is_retried() {
     for code in ["ConditionalRequestConflict", "OperationAborted"] {
         let world = Virtual::new();
         let store = world.dataset().await.store::<Event>();
-        let commit = || Fault::on(Operation::Put).key_ends_with(".commit");
-        world.s3.inject(commit().times(4).fail(409, code));
+        world.s3.inject(put(".commit").times(4).fail(409, code));
         world.s3.clear_requests();
         store.write(&Event::of(&["a"], 1)).await.unwrap();
         assert_eq!(world.count(Operation::Put), 2 + 5);
 
-        world.s3.inject(commit().always().fail(409, code));
+        world.s3.inject(put(".commit").always().fail(409, code));
         world.s3.clear_requests();
         let error = store.write_partition("part=a", &Event::of(&["a"], 1)).await.unwrap_err();
         assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
@@ -102,7 +100,7 @@ async fn a_conflict_of_conditional_puts_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_breaks_off_or_stops_is_fetched_again() {
+async fn a_body_that_is_cut_off_or_stalls_is_fetched_again() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a"], 5)).await.unwrap();
@@ -125,7 +123,7 @@ async fn a_body_that_breaks_off_or_stops_is_fetched_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_try_has_its_deadline_whatever_the_client_says() {
+async fn a_try_has_a_deadline_whatever_the_clients_timeouts() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().try_deadline(Duration::from_secs(7))).await;
     let store = dataset.store::<Event>();
@@ -133,25 +131,25 @@ async fn a_try_has_its_deadline_whatever_the_client_says() {
     world.s3.inject(data().hang());
     store.write(&Event::of(&["a"], 1)).await.unwrap();
     let took = (world.clock.now() - before).num_milliseconds();
-    assert!((7_100..7_300).contains(&took), "{took} ms: the deadline, and the first pause");
+    assert!((7_100..7_300).contains(&took), "{took} ms: expected the deadline plus the first pause");
 
-    // A ref's and a commit's is a quarter of the commit timeout.
+    // The deadline of a ref or commit PUT is a quarter of the commit timeout.
     for suffix in [".ref", ".commit"] {
         let before = world.clock.now();
-        world.s3.inject(Fault::on(Operation::Put).key_ends_with(suffix).hang());
+        world.s3.inject(put(suffix).hang());
         store.write(&Event::of(&["a"], 1)).await.unwrap();
         let took = (world.clock.now() - before).num_milliseconds();
         assert!((3_850..4_050).contains(&took), "{took} ms");
     }
 }
 
-/// Says of so many answers that something else was stored.
+/// Replaces the ETag in this many responses, as if S3 had stored other bytes.
 #[derive(Debug)]
-struct AlteredOnItsWay(Arc<AtomicUsize>);
+struct WrongETag(Arc<AtomicUsize>);
 
-impl Intercept for AlteredOnItsWay {
+impl Intercept for WrongETag {
     fn name(&self) -> &'static str {
-        "altered on its way"
+        "wrong ETag"
     }
 
     fn modify_before_deserialization(
@@ -168,12 +166,12 @@ impl Intercept for AlteredOnItsWay {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_put_whose_etag_is_not_the_bodys_is_made_again() {
+async fn a_put_with_a_wrong_etag_in_the_response_is_retried() {
     for (altered, kind) in [(4, None), (5, Some(ErrorKind::Unavailable))] {
         let world = Virtual::new();
         world.dataset().await;
         let left = Arc::new(AtomicUsize::new(0));
-        let config = world.s3.config().interceptor(AlteredOnItsWay(Arc::clone(&left))).build();
+        let config = world.s3.config().interceptor(WrongETag(Arc::clone(&left))).build();
         let dataset = world.options().open(Client::from_conf(config), BUCKET, PREFIX).await.unwrap();
         left.store(altered, Ordering::Relaxed);
         world.s3.clear_requests();
@@ -186,15 +184,13 @@ async fn a_put_whose_etag_is_not_the_bodys_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_more_requests_at_once_than_allowed() {
+async fn requests_in_flight_never_exceed_the_permits() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(3)).await;
-    // Each request takes a second: as many as may are under way together.
+    // Each request takes a second, so as many as allowed are in flight at once.
     let in_flight = world.slow_down(Duration::from_secs(1));
-    let parts: Vec<String> = (0..10).map(|part| format!("p{part}")).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     let stores = [dataset.store::<Event>(), dataset.store::<Event>()];
-    let records = Event::of(&parts, 1);
+    let records = Event::in_partitions(10, 1);
     let (one, two) = (stores[0].write(&records), stores[1].write(&records).token("t"));
     let (one, two) = futures_util::join!(one.into_future(), two.into_future());
     assert_eq!((one.unwrap().len(), two.unwrap().len()), (10, 10));
@@ -230,10 +226,10 @@ async fn every_request_carries_the_consistency_level() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn operations_take_the_requests_that_their_documentation_says() {
+async fn operations_send_the_documented_number_of_requests() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    // Neither is there: both are looked for, put, and looked at again after each.
+    // Neither configuration object exists. `init` reads both, puts both, and reads both again after each PUT.
     assert_eq!(world.counts(), [2, 0, 6, 0], "init");
     drop(world.dataset().await);
     assert_eq!(world.counts(), [0, 0, 2, 0], "init again");
@@ -255,7 +251,7 @@ async fn operations_take_the_requests_that_their_documentation_says() {
     store.write(&[]).token("t").await.unwrap();
     store.write_partition("part=a", &[]).await.unwrap();
     store.group_by_partition(&three).unwrap();
-    assert_eq!(world.counts(), [0, 0, 0, 0], "write nothing");
+    assert_eq!(world.counts(), [0, 0, 0, 0], "write no records");
     store.lookup_commit("part=a", "t").await.unwrap();
     assert_eq!(world.counts(), [0, 1, 0, 0], "look up");
     store.dataset().restamp(&commits[0]).await.unwrap();
@@ -263,25 +259,25 @@ async fn operations_take_the_requests_that_their_documentation_says() {
     store.write(&one).token("o1").optimistic_commit().await.unwrap();
     assert_eq!(world.counts(), [4, 1, 0, 0], "the first optimistic write");
     store.write(&one).token("o2").optimistic_commit().await.unwrap();
-    assert_eq!(world.counts(), [3, 0, 0, 0], "a further one");
+    assert_eq!(world.counts(), [3, 0, 0, 0], "a further optimistic write");
 
-    // Five tokens of the caller's are fresh; the other five files are their own tokens.
+    // Five files have fresh caller tokens and need a HEAD. The other five are their own tokens.
     assert_eq!(store.read_all().await.unwrap().len(), 20);
-    assert_eq!(world.counts(), [0, 5, 10, 1], "read what is fresh");
+    assert_eq!(world.counts(), [0, 5, 10, 1], "read fresh commits");
     pass(Duration::from_secs(10)).await;
     store.read_all().await.unwrap();
-    assert_eq!(world.counts(), [0, 0, 10, 1], "read what is settled");
+    assert_eq!(world.counts(), [0, 0, 10, 1], "read old commits");
     store.read(["part=a", "part=b", "part=*"]).await.unwrap();
-    assert_eq!(world.counts(), [0, 0, 10, 1], "patterns that others cover");
+    assert_eq!(world.counts(), [0, 0, 10, 1], "patterns covered by others");
     store.read(Vec::<String>::new()).await.unwrap();
-    assert_eq!(world.counts(), [0, 0, 0, 0], "no pattern");
+    assert_eq!(world.counts(), [0, 0, 0, 0], "no patterns");
     world.s3.set_page_size(7);
     store.read_all().await.unwrap();
-    assert_eq!(world.counts(), [0, 0, 10, 3], "pages");
+    assert_eq!(world.counts(), [0, 0, 10, 3], "short listing pages");
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_too_long_are_refused_before_anything_is_sent() {
+async fn keys_that_are_too_long_are_rejected_before_any_request() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     world.s3.clear_requests();
@@ -289,14 +285,14 @@ async fn keys_too_long_are_refused_before_anything_is_sent() {
     let error = store.write(&records).token("t").await.unwrap_err();
     assert!(error.cause.as_ref().unwrap().to_string().contains("bytes"), "{error:?}");
     assert_eq!(cause(error), ErrorKind::InvalidInput);
-    // Escaped in the ref, this value takes three times its length.
+    // Escaping triples the length of this value in the ref's key.
     let error = store.write(&Event::of(&[&" ".repeat(320)], 1)).await.unwrap_err();
     assert_eq!(cause(error), ErrorKind::InvalidInput);
     assert_eq!(world.log(), Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_policy_that_denies_overwriting_changes_nothing() {
+async fn writes_work_under_a_policy_that_denies_overwriting() {
     let world = Virtual::new();
     world.s3.set_policy(Policy::DenyOverwrite { suffix: ".commit".to_owned() });
     let store = world.dataset().await.store::<Event>();

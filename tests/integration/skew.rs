@@ -1,37 +1,33 @@
-//! Clocks that differ: what the change stream promises within the dataset's skew, and what happens beyond.
+//! Clocks that differ: the guarantees of the change stream within the dataset's skew, and what happens beyond it.
 //!
-//! A commit that is as slow as it may be is the one that a reader ahead of its writer could pass. Time is paused, and
-//! offsets are exact to the microsecond.
+//! The critical case is a commit that lands at the last moment in time: a reader whose clock is ahead of the writer's
+//! could pass its ref first. Time is paused, and offsets are exact to the microsecond.
 
 use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike};
 use s3store::dataset::ClockGuard;
 use s3store::stream::{Page, Pages};
-use s3store::testing::{Fault, Operation, ServerTime};
+use s3store::testing::ServerTime;
 use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, micros, pass, put, within};
 use crate::integration::records::Event;
 
-/// The slowest commit in time; a try of it may take a second.
+/// The commit timeout. A slow commit takes exactly this long, and a single try may take a second.
 const COMMIT_TIMEOUT: Duration = Duration::from_millis(900);
 const SKEW: Duration = Duration::from_secs(3);
 
-fn micros(micros: i64) -> TimeDelta {
-    TimeDelta::microseconds(micros)
-}
-
-/// The dataset's skew and so many microseconds more.
+/// Returns the dataset's skew plus this many microseconds.
 fn skew_and(more: i64) -> TimeDelta {
     TimeDelta::from_std(SKEW).unwrap() + micros(more)
 }
 
-/// A world whose S3 is at `fraction` of a second, with the dataset in it.
+/// Returns a world whose S3 is at `fraction` of a second, with an initialised dataset.
 async fn world_at(fraction: TimeDelta) -> Virtual {
     let world = Virtual::new();
-    let whole = world.clock.now().with_nanosecond(0).unwrap();
-    world.clock.set_offset(whole + fraction - world.clock.now());
+    let second = world.clock.now().with_nanosecond(0).unwrap();
+    world.clock.set_offset(second + fraction - world.clock.now());
     world.s3.set_time(ServerTime::Tokio(world.clock.now()));
     let init = world.options().init(world.s3.client(), BUCKET, PREFIX);
     let _ = init.commit_timeout(COMMIT_TIMEOUT).max_clock_skew(SKEW).await.unwrap();
@@ -42,7 +38,7 @@ async fn world() -> Virtual {
     world_at(TimeDelta::zero()).await
 }
 
-/// A process whose clock is ahead by so much, or behind.
+/// Opens the dataset as a process whose clock is ahead by this much, or behind if negative.
 async fn process(world: &Virtual, ahead: TimeDelta, guard: ClockGuard) -> Dataset {
     let options = Dataset::options().clock(world.clock_ahead(ahead)).clock_guard(guard);
     options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
@@ -52,42 +48,42 @@ async fn store(world: &Virtual, ahead: TimeDelta, guard: ClockGuard) -> Store<Ev
     process(world, ahead, guard).await.store()
 }
 
-/// What a reader came to know of a commit that is as slow as may be, while one that was quick lies before it.
+/// The entries that readers saw in a race between a slow commit and a poll. A quick commit precedes the slow one.
 struct Race {
-    /// What a reader sees who polls from the start when all is over.
-    whole: Vec<Entry>,
-    /// What one saw who polled immediately before the slow commit landed, and went on from there.
+    /// Entries of a poll from the start after both commits.
+    replayed: Vec<Entry>,
+    /// Entries of a reader that polled immediately before the slow commit landed, and then continued from there.
     followed: Vec<Entry>,
     slow: Commit,
 }
 
 impl Race {
     fn is_missed(&self) -> bool {
-        assert!(self.whole.iter().any(|entry| entry.offset == self.slow.offset));
-        self.whole != self.followed
+        assert!(self.replayed.iter().any(|entry| entry.offset == self.slow.offset));
+        self.replayed != self.followed
     }
 }
 
-/// A write by `writer` that is committed at the last moment in time, and a poll by `reader` before it lands.
+/// Runs a write by `writer` that commits at the last moment in time, and a poll by `reader` just before it lands.
 async fn race(world: &Virtual, writer: &Store<Event>, reader: &Store<Event>) -> Race {
     let (polled, mut before) = tokio::sync::mpsc::unbounded_channel();
     let early = reader.clone();
-    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").call_before(move |_| {
+    world.s3.inject(put(".commit").call_before(move |_| {
         let (early, polled) = (early.clone(), polled.clone());
         async move {
             pass(COMMIT_TIMEOUT).await;
             polled.send(early.poll(&Offset::START).await.unwrap()).unwrap();
         }
     }));
-    let slow = writer.write(&[Event::new("slow", 1)]).await.expect("it is in time").remove(0);
+    let slow = writer.write(&[Event::new("slow", 1)]).await.expect("the commit is late").remove(0);
     let page = before.recv().await.unwrap();
     pass(Duration::from_secs(7_200)).await;
-    let whole = reader.poll(&Offset::START).await.unwrap().entries;
+    let replayed = reader.poll(&Offset::START).await.unwrap().entries;
     let rest = reader.poll(&page.next).await.unwrap().entries;
-    Race { whole, followed: [page.entries, rest].concat(), slow }
+    Race { replayed, followed: [page.entries, rest].concat(), slow }
 }
 
-/// Whether a reader misses a slow commit, where both clocks are off by so much.
+/// Returns whether a reader misses a slow commit, given the offsets of both clocks.
 async fn misses(writer: TimeDelta, reader: TimeDelta) -> bool {
     let world = world().await;
     let writer = store(&world, writer, ClockGuard::Off).await;
@@ -97,7 +93,7 @@ async fn misses(writer: TimeDelta, reader: TimeDelta) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_counts_is_how_far_a_reader_is_ahead_of_a_writer() {
+async fn a_reader_misses_a_commit_only_if_it_is_ahead_of_the_writer_by_more_than_the_skew() {
     let hour = TimeDelta::hours(1);
     for writer in [TimeDelta::zero(), skew_and(0), -skew_and(0), hour, -hour] {
         assert!(!misses(writer, writer + skew_and(0)).await, "a reader ahead of {writer} by the skew");
@@ -107,8 +103,8 @@ async fn what_counts_is_how_far_a_reader_is_ahead_of_a_writer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_clocks_within_the_skew_keep_the_promises() {
-    // Each differs from each other by the skew at most.
+async fn no_reader_misses_a_commit_if_all_clocks_are_within_the_skew() {
+    // Any two differ by at most the skew.
     let offsets = [-1_500_000, -700_001, 0, 3, 999_999, 1_500_000].map(micros);
     for reader in offsets {
         let world = world().await;
@@ -117,17 +113,17 @@ async fn many_clocks_within_the_skew_keep_the_promises() {
             let writer = store(&world, writer, ClockGuard::Refuse).await;
             let race = race(&world, &writer, &reader).await;
             assert!(!race.is_missed());
-            assert!(race.whole.is_sorted_by_key(|entry| entry.offset.clone()));
+            assert!(race.replayed.is_sorted_by_key(|entry| entry.offset.clone()));
         }
     }
 }
 
-/// The next page, which comes within a minute.
+/// Returns the next page. Fails if it takes more than a minute.
 async fn next(pages: &mut Pages<Page>) -> Result<Page> {
     within(Duration::from_secs(60), pages.next_page()).await.expect("no page in a minute")
 }
 
-/// The reader's operations, each as a result.
+/// Runs each reading operation of the stream. Returns its number of entries or its error.
 async fn all_ways_to_read(store: &Store<Event>) -> [Result<usize>; 5] {
     let start = Offset::START;
     let mut pages = store.follow(&start).entries();
@@ -141,7 +137,7 @@ async fn all_ways_to_read(store: &Store<Event>) -> [Result<usize>; 5] {
     ]
 }
 
-/// A world at a fraction of a second in which one commit was settled long ago.
+/// Returns a world at a fraction of a second, with one commit that settled long ago.
 async fn settled_world(fraction: TimeDelta) -> Virtual {
     let world = world_at(fraction).await;
     store(&world, TimeDelta::zero(), ClockGuard::Off).await.write(&Event::of(&["a"], 1)).await.unwrap();
@@ -156,13 +152,21 @@ async fn outcomes(fraction: i64, ahead: TimeDelta, guard: ClockGuard) -> Vec<Res
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_ahead_is_refused_from_the_skew_and_the_headers_second_upwards() {
+async fn a_reader_ahead_is_refused_beyond_the_skew_plus_the_header_second() {
     let (passed, refused) = (vec![Ok(1); 5], vec![Err(ErrorKind::ClockSkew); 5]);
-    // The header says the second that has begun: what of it has passed sharpens the bound.
+    // The `Date` header contains only the second that has begun. The time since its beginning narrows the bound.
     for fraction in [0, 1, 500_000, 999_999] {
         let bound = skew_and(1_000_000 - fraction);
-        assert_eq!(outcomes(fraction, bound, ClockGuard::Refuse).await, passed, "{fraction} µs into a second");
-        assert_eq!(outcomes(fraction, bound + micros(1), ClockGuard::Refuse).await, refused, "{fraction} µs");
+        assert_eq!(
+            outcomes(fraction, bound, ClockGuard::Refuse).await,
+            passed,
+            "{fraction} µs into a second: must pass"
+        );
+        assert_eq!(
+            outcomes(fraction, bound + micros(1), ClockGuard::Refuse).await,
+            refused,
+            "{fraction} µs into a second: must be refused"
+        );
     }
     let beyond = skew_and(1_000_001);
     for guard in [ClockGuard::Warn, ClockGuard::Off] {
@@ -189,7 +193,7 @@ async fn a_reader_behind_is_delayed_and_not_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_is_noticed_and_so_is_its_repair() {
+async fn a_clock_that_jumps_is_noticed_and_so_is_its_repair() {
     let world = settled_world(TimeDelta::zero()).await;
     let clock = Clock::virtual_time();
     let right = world.clock.now() - clock.now();
@@ -213,8 +217,9 @@ async fn a_clock_that_is_set_is_noticed_and_so_is_its_repair() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_servers_clock_is_the_measure() {
-    // A server that is behind makes both look ahead: refused, though they agree with each other.
+async fn skew_is_measured_against_the_servers_clock() {
+    // A server that is behind makes the writer and the reader look ahead. They are refused even though they agree with
+    // each other.
     let world = settled_world(TimeDelta::zero()).await;
     for (offset, refused) in [(-skew_and(1_000_000), false), (-skew_and(1_000_001), true), (skew_and(9_000_000), false)]
     {

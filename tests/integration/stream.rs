@@ -1,26 +1,17 @@
-//! The change stream, on any server where nothing else is needed.
+//! The change stream. Tests that need no faults run on any server.
 //!
-//! Readers have a clock that is ahead by more than the settle window, so that nothing has to be waited for.
+//! Readers have a clock that is ahead by more than the settle window, so every ref is settled at once.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::TryStreamExt;
-use s3store::dataset::ClockGuard;
 use s3store::stream::partitions_of;
 use s3store::testing::{Fault, Operation, ServerTime};
-use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Record, Store};
+use s3store::{Commit, Entry, ErrorKind, Offset, Record, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass, put};
 use crate::integration::records::{Event, Item};
-
-/// The dataset as a reader sees it for whom everything is settled.
-async fn settled(server: &Server) -> Dataset {
-    let clock = Clock::machine();
-    clock.set_offset(TimeDelta::seconds(30));
-    let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
-    options.open(server.client.clone(), &server.bucket, &server.prefix).await.unwrap()
-}
 
 fn agrees(entry: &Entry, commit: &Commit) -> bool {
     entry.offset == commit.offset
@@ -32,7 +23,7 @@ fn agrees(entry: &Entry, commit: &Commit) -> bool {
         && commit.offset.instant() == Some(entry.stamped_at)
 }
 
-/// Writes so many items of one partition each, one after the other.
+/// Writes two items to each partition, one write after the other.
 async fn write(store: &Store<Item>, parts: &[&str]) -> Vec<Commit> {
     let mut commits = Vec::new();
     for (version, part) in (1..).zip(parts) {
@@ -46,7 +37,7 @@ async fn write(store: &Store<Item>, parts: &[&str]) -> Vec<Commit> {
 async fn pages_follow_each_other() {
     let server = Server::start().await;
     let commits = write(&server.dataset().await.store(), &["b", "a", "b", "b", "ü 1"]).await;
-    let store = settled(&server).await.store::<Item>();
+    let store = server.settled().await.store::<Item>();
     let all = store.poll(&Offset::START).await.unwrap();
     assert!(all.caught_up && all.malformed == 0);
     assert!(all.entries.len() == 5 && all.entries.iter().zip(&commits).all(|(e, c)| agrees(e, c)), "{all:?}");
@@ -78,14 +69,14 @@ async fn pages_follow_each_other() {
 }
 
 #[tokio::test]
-async fn records_of_a_page_are_all_versions_once() {
+async fn a_page_of_records_contains_each_version_once() {
     let server = Server::start().await;
     let writer = server.dataset().await.store::<Item>();
     let item = |part, id, version, note| Item::new(part, id, version, note);
     writer.write(&[item("b", 2, 1, "x"), item("b", 1, 2, "y")]).await.unwrap();
     writer.write(&[item("a", 1, 1, "x")]).await.unwrap();
     writer.write(&[item("b", 1, 1, "z"), item("b", 1, 2, "replica")]).await.unwrap();
-    let store = settled(&server).await.store::<Item>();
+    let store = server.settled().await.store::<Item>();
     let page = store.poll_records(&Offset::START).await.unwrap();
     assert_eq!(
         page.records,
@@ -104,7 +95,7 @@ async fn records_of_a_page_are_all_versions_once() {
 async fn windows_are_half_open() {
     let server = Server::start().await;
     let commits = write(&server.dataset().await.store(), &["a", "b", "a"]).await;
-    let store = settled(&server).await.store::<Item>();
+    let store = server.settled().await.store::<Item>();
     let at: Vec<DateTime<Utc>> = commits.iter().map(|commit| commit.offset.instant().unwrap()).collect();
     let count = async |entries: s3store::stream::PollRange| entries.await.unwrap().len();
     assert_eq!(count(store.poll_range(..)).await, 3);
@@ -121,7 +112,7 @@ async fn windows_are_half_open() {
     let page = store.poll(&store.dataset().offset_at(at[1])).until(&store.dataset().offset_at(at[2])).await.unwrap();
     assert_eq!(page.entries, store.poll_range(at[1]..at[2]).await.unwrap());
 
-    // Latest per entity of the window, or all versions; every sink.
+    // All kinds of results: the latest versions within the window, all versions, partitions, and batches.
     let latest = store.read_range(..).await.unwrap();
     assert_eq!(
         latest.iter().map(|i| (i.part.as_str(), i.id, i.version)).collect::<Vec<_>>(),
@@ -140,10 +131,10 @@ async fn windows_are_half_open() {
 }
 
 #[tokio::test]
-async fn entries_are_read_wherever_they_were_kept() {
+async fn entries_can_be_stored_and_read_later() {
     let server = Server::start().await;
     write(&server.dataset().await.store(), &["a", "b", "a"]).await;
-    let store = settled(&server).await.store::<Item>();
+    let store = server.settled().await.store::<Item>();
     let entries = store.poll(&Offset::START).await.unwrap().entries;
     let json = serde_json::to_string(&entries).unwrap();
     let kept: Vec<Entry> = serde_json::from_str(&json).unwrap();
@@ -165,7 +156,7 @@ struct Elsewhere {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
+async fn entries_and_offsets_of_other_datasets_are_rejected_before_any_request() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
@@ -196,31 +187,31 @@ async fn what_is_not_of_the_dataset_is_refused_before_any_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_did_not_commit_is_passed_for_good() {
+async fn refs_without_a_commit_are_skipped_for_good() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     let store = world.settled().await.store::<Event>();
-    // An attempt that never commits, then another of the same token that does.
-    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+    // The first attempt never commits. A second attempt with the same token does.
+    world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
     let page = store.poll(&Offset::START).await.unwrap();
     pass(Duration::from_millis(1)).await;
-    let orphan = world.keys_with(".ref").remove(0);
-    assert_eq!((page.entries.len(), page.next.as_str()), (0, orphan.as_str()));
+    let uncommitted = world.keys_with(".ref").remove(0);
+    assert_eq!((page.entries.len(), page.next.as_str()), (0, uncommitted.as_str()));
     let records = store.poll_records(&Offset::START).await.unwrap();
-    assert_eq!((records.records.len(), records.next.as_str()), (0, orphan.as_str()));
+    assert_eq!((records.records.len(), records.next.as_str()), (0, uncommitted.as_str()));
 
     let commit = writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap().unwrap();
     world.s3.clear_requests();
     let page = store.poll(&Offset::START).await.unwrap();
     assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
-    // Two refs of one token in one partition: one HEAD.
+    // Two refs with one token in one partition take one HEAD.
     let commit_key = format!("{PREFIX}/data/part=a/t.commit");
     assert_eq!(world.log(), [format!("List {PREFIX}/_ref/"), format!("Head {commit_key}")]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn refs_of_no_shape_are_passed_and_counted() {
+async fn malformed_refs_are_skipped_and_counted() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     for name in ["", "0", "0000000000000001-x;part=a.ref", "1000000000000000;part=a.ref"] {
@@ -253,7 +244,7 @@ async fn a_failed_head_fails_the_poll() {
             world.s3.clear_faults();
         }
     }
-    // A commit that says nothing is an error, not "no commit".
+    // A commit without metadata is an error, not a missing commit.
     let commit = world.keys_with(".commit").remove(0);
     world.s3.put_object(BUCKET, &commit, "");
     let error = store.poll(&Offset::START).await.unwrap_err();
@@ -261,7 +252,7 @@ async fn a_failed_head_fails_the_poll() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pruned_file_is_skipped_by_the_stream_alone() {
+async fn the_stream_skips_files_that_were_deleted() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
@@ -279,7 +270,7 @@ async fn a_pruned_file_is_skipped_by_the_stream_alone() {
     assert_eq!(store.read_entries(&entries).await.unwrap(), page.records);
     let partitions: Vec<_> = store.read_range(..).partitions().try_collect().await.unwrap();
     assert_eq!(partitions.len(), 1);
-    // A snapshot lists what is there; one that vanishes between LIST and GET is another matter.
+    // A snapshot reads the files that are listed. A file that vanishes between LIST and GET is an error.
     assert_eq!(store.read_all().await.unwrap(), page.records);
     let left = world.keys_with(".parquet").remove(0);
     let s3 = world.s3.clone();
@@ -291,25 +282,25 @@ async fn a_pruned_file_is_skipped_by_the_stream_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn short_pages_of_a_listing_make_no_difference() {
+async fn the_page_size_of_listings_makes_no_difference() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     for id in 0..12 {
         if id % 3 == 0 {
-            world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").fail(403, "AccessDenied"));
+            world.s3.inject(put(".commit").fail(403, "AccessDenied"));
         }
         let _ = writer.write(&Event::of(&["a", "b"], id + 1)).await;
     }
     world.s3.clear_faults();
     let store = world.settled().await.store::<Event>();
-    let whole = store.poll(&Offset::START).await.unwrap();
+    let expected = store.poll(&Offset::START).await.unwrap();
     for keys in [1, 2, 5, 7] {
         world.s3.set_page_size(keys);
-        assert_eq!(store.poll(&Offset::START).await.unwrap(), whole);
+        assert_eq!(store.poll(&Offset::START).await.unwrap(), expected);
         let limited = store.poll(&Offset::START).limit(9).await.unwrap();
-        assert_eq!(limited.entries[..], whole.entries[..limited.entries.len()]);
+        assert_eq!(limited.entries[..], expected.entries[..limited.entries.len()]);
         assert!(!limited.caught_up);
-        assert_eq!(store.poll_range(..).await.unwrap(), whole.entries);
+        assert_eq!(store.poll_range(..).await.unwrap(), expected.entries);
     }
 }
 

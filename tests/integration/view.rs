@@ -1,4 +1,4 @@
-//! Materialized views: markers beside the data, look-ups, and filling in what was written before.
+//! Materialized views: markers, look-ups, and backfills.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind, Record, View};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
+use crate::integration::records::{Small, Wide};
 
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(period), views(SkuPeriod, Buckets))]
@@ -35,7 +36,7 @@ struct SkuPeriod {
     month: String,
 }
 
-/// Only of what is worth something.
+/// Records with an amount of 0 or less have no marker.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, View)]
 #[view(of = Usage, name = "buckets")]
 struct Buckets {
@@ -49,7 +50,7 @@ fn bucket(amount: &i64) -> Option<u32> {
     (*amount > 0).then(|| u32::try_from(amount / 100).unwrap())
 }
 
-/// The same records, as a service writes them that knows of no view.
+/// The same record as [`Usage`], but without views: the type of a service that knows none.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(period))]
 struct Plain {
@@ -97,7 +98,7 @@ fn sku_period(sku: &str, customer: &str, month: &str) -> SkuPeriod {
 }
 
 #[tokio::test]
-async fn what_is_written_is_found_at_once() {
+async fn look_ups_find_what_was_just_written() {
     let server = Server::start().await;
     let dataset = server.dataset().await;
     dataset.store::<Usage>().write(&usages()).await.unwrap();
@@ -132,7 +133,7 @@ async fn what_is_written_is_found_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn markers_land_once_a_write_and_before_the_ref() {
+async fn a_write_puts_each_marker_once_and_before_the_ref() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Usage>();
@@ -151,22 +152,22 @@ async fn markers_land_once_a_write_and_before_the_ref() {
     );
     let puts: Vec<_> =
         world.log().into_iter().filter(|entry| entry.starts_with("Put") && entry.contains("_matview")).collect();
-    assert_eq!(puts.len(), markers.len(), "each once, though two partitions share some: {puts:?}");
+    assert_eq!(puts.len(), markers.len(), "a marker was put twice, for two partitions that share it: {puts:?}");
     assert!(world.s3.object(BUCKET, &markers[0]).unwrap().body.is_empty());
 
-    // A found token puts nothing.
+    // A write whose token has committed puts nothing.
     world.s3.clear_requests();
     store.write(&usages()).token("t").await.unwrap();
     assert_eq!(world.count(Operation::Put), 0);
 
-    // A marker that does not land keeps the write from committing.
+    // If a marker can't be put, the write does not commit.
     world.s3.inject(Fault::on(Operation::Put).key_contains("SKU-9").always().fail(403, "AccessDenied"));
     let error = store.write(&[usage("2026-05-01", 9, "abc", 1, "2026-05-01T00:00:00Z")]).await.unwrap_err();
     assert_eq!(error.cause.as_ref().unwrap().kind(), ErrorKind::Refused);
     assert_eq!(world.keys_with("period=2026-05-01.ref"), [""; 0]);
     assert_eq!(store.read("period=2026-05-01").await.unwrap(), []);
 
-    // Look-ups list and do nothing else.
+    // Look-ups send LISTs only.
     world.s3.clear_requests();
     dataset.view::<SkuPeriod>().lookup(["sku=SKU-1/*/*", "sku=SKU-2/customer=abc/*"]).await.unwrap();
     let mut log = world.log();
@@ -176,7 +177,7 @@ async fn markers_land_once_a_write_and_before_the_ref() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_value_that_no_key_can_hold_refuses_the_write_before_anything_is_sent() {
+async fn values_that_no_key_can_contain_fail_the_write_before_any_request() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Usage>();
     world.s3.clear_requests();
@@ -194,7 +195,7 @@ async fn a_value_that_no_key_can_hold_refuses_the_write_before_anything_is_sent(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_view_of_another_crate_is_added_to_the_store() {
+async fn a_view_can_be_added_to_a_store() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Plain>().add_view::<Days>().unwrap();
@@ -209,7 +210,7 @@ async fn a_view_of_another_crate_is_added_to_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn markers_that_are_none_of_the_view() {
+async fn malformed_markers_are_errors_and_other_objects_are_skipped() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let put = |name: &str| world.s3.put_object(BUCKET, &format!("{PREFIX}/_matview/days/{name}"), "");
@@ -227,7 +228,7 @@ async fn markers_that_are_none_of_the_view() {
     assert_eq!(view.lookup("day=2026*/*").stream().try_next().await.unwrap_err().kind(), ErrorKind::InvalidData);
 }
 
-/// Records written without the view, in several files, one of them uncommitted.
+/// Writes records without the view, in several files. Returns them with the tuples of the view.
 async fn written_before(dataset: &Dataset) -> (Vec<Plain>, BTreeSet<SkuPeriod>) {
     let store = dataset.store::<Plain>();
     let records: Vec<Plain> = (0..40_000_i64)
@@ -247,7 +248,7 @@ async fn written_before(dataset: &Dataset) -> (Vec<Plain>, BTreeSet<SkuPeriod>) 
 }
 
 #[tokio::test]
-async fn a_backfill_finds_what_a_writer_would_have_put() {
+async fn a_backfill_puts_the_markers_that_a_writer_would_have_put() {
     let server = Server::start().await;
     let dataset = server.dataset().await;
     let (records, expected) = written_before(&dataset).await;
@@ -270,7 +271,7 @@ async fn a_backfill_finds_what_a_writer_would_have_put() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backfill_goes_on_where_it_was_stopped() {
+async fn a_backfill_resumes_where_it_was_stopped() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let (_, expected) = written_before(&dataset).await;
@@ -282,7 +283,8 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
     let found: BTreeSet<SkuPeriod> = view.lookup("*").await.unwrap().into_iter().collect();
     assert_eq!(found, expected);
 
-    // Only what landed before, only what the patterns select, and not what is gone.
+    // A backfill covers only files that landed before the given time and that the patterns select. Files that are gone
+    // are counted.
     let until = world.s3.now();
     pass(Duration::from_secs(2)).await;
     dataset.store::<Plain>().write(&usages().iter().map(plain).collect::<Vec<_>>()).await.unwrap();
@@ -301,25 +303,10 @@ async fn a_backfill_goes_on_where_it_was_stopped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backfill_fetches_the_columns_of_the_view_alone() {
-    #[derive(Debug, Clone, Record)]
-    #[record(partition_by(part))]
-    struct Wide {
-        part: String,
-        small: u8,
-        blob: Vec<u8>,
-    }
-    #[derive(Debug, PartialEq, View)]
-    #[view(of = Wide, name = "small")]
-    struct Small {
-        small: u8,
-    }
+async fn a_backfill_fetches_only_the_columns_of_the_view() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
-    let blob =
-        |n: u32| (0..5_000_u32).map(|byte| (byte.wrapping_mul(n.wrapping_mul(2_654_435_761)) >> 13) as u8).collect();
-    let records: Vec<Wide> =
-        (0..2_000).map(|n| Wide { part: "a".into(), small: (n % 3) as u8, blob: blob(n) }).collect();
+    let records = Wide::of("a", 2_000, 5_000);
     let commit = dataset.store::<Wide>().write(&records).await.unwrap().remove(0);
     let size = world.s3.object(BUCKET, &commit.data_path).unwrap().body.len();
     world.s3.clear_requests();
@@ -341,7 +328,7 @@ async fn a_backfill_fetches_the_columns_of_the_view_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_marker_has_the_time_as_it_is_stored() {
+async fn a_marker_contains_the_time_in_the_precision_of_the_column() {
     #[derive(Debug, Clone, PartialEq, Record)]
     #[record(partition_by(part), views(Times))]
     struct Timed {
@@ -370,15 +357,8 @@ async fn a_marker_has_the_time_as_it_is_stored() {
     assert!(markers[0].contains("at=2026-03-21T00:00:00.123Z/fine=2026-03-21T00:00:00.123456Z/"), "{markers:?}");
 }
 
-/// How long a look-up takes where each request takes 20 ms.
-async fn timed(world: &Virtual, lookup: s3store::view::Lookup<SkuPeriod>) -> (usize, Duration) {
-    let before = world.clock.now();
-    let found = lookup.await.unwrap().len();
-    (found, (world.clock.now() - before).to_std().unwrap())
-}
-
 #[tokio::test(start_paused = true)]
-async fn many_markers_are_listed_side_by_side_where_patterns_allow_it() {
+async fn look_ups_run_one_listing_per_pattern_in_parallel() {
     let world = Virtual::new();
     let dataset = world.dataset().await;
     for sku in 0..100 {
@@ -390,12 +370,12 @@ async fn many_markers_are_listed_side_by_side_where_patterns_allow_it() {
     }
     world.s3.inject(Fault::any().always().delay(Duration::from_millis(20)));
     let view = dataset.view::<SkuPeriod>();
-    let (all, one_by_one) = timed(&world, view.lookup("*")).await;
+    let (all, one_by_one) = world.timed(view.lookup("*")).await;
     let each: Vec<String> = (0..100).map(|sku| format!("sku={sku:03}/*/*")).collect();
-    let (same, side_by_side) = timed(&world, view.lookup(each)).await;
-    println!("100,000 markers: one LIST after the other {one_by_one:?}, side by side {side_by_side:?}");
-    assert_eq!((all, same), (100_000, 100_000));
+    let (same, in_parallel) = world.timed(view.lookup(each)).await;
+    println!("100,000 markers: one listing {one_by_one:?}, parallel listings {in_parallel:?}");
+    assert_eq!((all.unwrap().len(), same.unwrap().len()), (100_000, 100_000));
     assert_eq!(one_by_one, Duration::from_millis(100 * 20));
-    // 100 listings of one page, 32 at once.
-    assert_eq!(side_by_side, Duration::from_millis(4 * 20));
+    // 100 listings of one page each, 32 at a time.
+    assert_eq!(in_parallel, Duration::from_millis(4 * 20));
 }

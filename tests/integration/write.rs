@@ -1,4 +1,4 @@
-//! Writing, on any server.
+//! Writes, on any server.
 
 use chrono::DateTime;
 use s3store::{Clock, CommitError, Compression, ErrorKind, Store};
@@ -18,8 +18,8 @@ async fn records_go_to_their_partitions_in_key_order() {
     let records = [Event::new("b", 1), Event::new("a-2", 2), Event::new("b", 3), Event::new("a", 4)];
     let before = records.clone();
     let commits = store.write(&records).await.unwrap();
-    let told: Vec<_> = commits.iter().map(|commit| (commit.partition.as_str(), commit.record_count)).collect();
-    assert_eq!(told, [("part=a", 1), ("part=a-2", 1), ("part=b", 2)]);
+    let counts: Vec<_> = commits.iter().map(|commit| (commit.partition.as_str(), commit.record_count)).collect();
+    assert_eq!(counts, [("part=a", 1), ("part=a-2", 1), ("part=b", 2)]);
     assert_eq!(records, before);
     let grouped = store.group_by_partition(&records).unwrap();
     assert_eq!(
@@ -39,11 +39,11 @@ async fn records_go_to_their_partitions_in_key_order() {
 }
 
 #[tokio::test]
-async fn a_token_makes_a_write_happen_once() {
+async fn a_token_makes_a_write_idempotent() {
     let (_server, store) = start().await;
     let records = Event::of(&["a", "b"], 2);
     let commits = store.write(&records).token("job-1").await.unwrap();
-    // Other records, another time: the first commit is what counts.
+    // The records and the insertion time differ, but the first commit counts.
     let again = store.write(&Event::of(&["a", "b"], 5)).token("job-1").inserted_at(at(1)).await.unwrap();
     assert_eq!(again, commits);
     assert_eq!(store.read_all().await.unwrap().len(), 4);
@@ -51,7 +51,7 @@ async fn a_token_makes_a_write_happen_once() {
     assert_eq!(store.lookup_commit("part=a", "job-2").await.unwrap(), None);
     assert_eq!(store.lookup_commit("part=c", "job-1").await.unwrap(), None);
 
-    // Another token, or none, is another write; and a partition that was not there comes in.
+    // Another token, or no token, is another write. A partition that is new to the token is written.
     store.write(&records).token_opt(Some("job-2")).await.unwrap();
     store.write(&records).token_opt(None::<String>).await.unwrap();
     assert_eq!(store.read_all().await.unwrap().len(), 12);
@@ -61,7 +61,7 @@ async fn a_token_makes_a_write_happen_once() {
 }
 
 #[tokio::test]
-async fn a_token_of_each_partitions_records() {
+async fn token_of_computes_a_token_for_each_partition() {
     let (_server, store) = start().await;
     let records = Event::of(&["a", "b"], 3);
     let commits =
@@ -93,7 +93,7 @@ async fn illegal_tokens_are_refused() {
         assert_eq!(error.kind(), Some(ErrorKind::InvalidInput), "{token:?}");
         assert_eq!(store.lookup_commit("part=a", token).await.unwrap_err().kind(), ErrorKind::InvalidInput);
     }
-    // What looks like part of the format is no trouble.
+    // Tokens may look like other parts of a key.
     for token in ["a-0190a0b0c0d07000800000000000abcd", "-", "a.commit", "a.parquet", "%2F", "a=b", "~!@#$%^&*()"] {
         let commits = store.write(&records).token(token).await.unwrap();
         assert_eq!(store.write(&records).token(token).await.unwrap(), commits, "{token}");
@@ -114,7 +114,7 @@ async fn insertion_times_are_whole_microseconds_everywhere() {
     assert_eq!(records[0].inserted_at, Some(at(42)));
     assert_eq!(store.lookup_commit("part=a", "t").await.unwrap().as_ref(), Some(&commits[0]));
 
-    // Before 1970, too; and the time of the write where none is given.
+    // Times before 1970 work too. By default the insertion time is the time of the write.
     let commits = store.write(&records).inserted_at(at(-1)).token("old").await.unwrap();
     assert_eq!(store.lookup_commit("part=a", "old").await.unwrap().as_ref(), Some(&commits[0]));
     let before = Clock::machine().now();
@@ -136,7 +136,7 @@ async fn every_compression_is_read_back() {
 }
 
 #[tokio::test]
-async fn nothing_to_write_is_no_commit() {
+async fn writing_no_records_makes_no_commit() {
     let (_server, store) = start().await;
     assert_eq!(store.write(&[]).token("t").await.unwrap(), []);
     assert_eq!(store.write_partition("part=a", &[]).await.unwrap(), None);
@@ -145,7 +145,7 @@ async fn nothing_to_write_is_no_commit() {
 }
 
 #[tokio::test]
-async fn a_partition_may_be_named() {
+async fn write_partition_uses_the_given_partition() {
     let (_server, store) = start().await;
     let records = Event::of(&["a", "b"], 1);
     let commit = store.write_partition("part=elsewhere", &records).token("t").await.unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! What a reader of the stream must be handed, told from the bucket alone.
+//! The refs and commits in the bucket, which determine what a reader of the stream must receive.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use s3store::{Commit, Entry};
 
 use crate::integration::harness::{BUCKET, PREFIX};
 
-/// A ref, and what the commit says that names it.
+/// The commit that names a ref.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Named {
+pub(super) struct NamedRef {
     pub(super) partition: String,
     pub(super) data_path: String,
-    /// Tells the writers apart.
+    /// Identifies the writer.
     pub(super) inserted_at: i64,
     pub(super) rows: u64,
 }
 
-/// The refs in the bucket, by key; those that count with what their commits say.
-pub(super) type Refs = BTreeMap<String, Option<Named>>;
+/// The refs in the bucket, by key. `None` for a ref that no commit names.
+pub(super) type Refs = BTreeMap<String, Option<NamedRef>>;
 
 pub(super) fn refs(s3: &S3) -> Refs {
     let start = format!("{PREFIX}/_ref/");
@@ -26,12 +26,12 @@ pub(super) fn refs(s3: &S3) -> Refs {
     keys.map(|key| (key.clone(), named(s3, &key[start.len()..]))).collect()
 }
 
-fn named(s3: &S3, reference: &str) -> Option<Named> {
+fn named(s3: &S3, reference: &str) -> Option<NamedRef> {
     let (header, partition) = reference.strip_suffix(".ref").unwrap().split_once(';').unwrap();
     let (name, attempt) = header.rsplit_once('-').unwrap();
     let (_, token) = name.split_once('-').unwrap();
     let commit = s3.object(BUCKET, &format!("{PREFIX}/data/{partition}/{token}.commit"))?;
-    (commit.metadata["attemptid"] == attempt).then(|| Named {
+    (commit.metadata["attemptid"] == attempt).then(|| NamedRef {
         partition: partition.to_owned(),
         data_path: format!("{PREFIX}/data/{partition}/{token}-{attempt}.parquet"),
         inserted_at: commit.metadata["insertedat"].parse().unwrap(),
@@ -39,12 +39,12 @@ fn named(s3: &S3, reference: &str) -> Option<Named> {
     })
 }
 
-/// How many commits there are.
+/// Returns the number of commits.
 pub(super) fn commits(s3: &S3) -> usize {
     s3.keys(BUCKET).iter().filter(|key| key.ends_with(".commit")).count()
 }
 
-impl Named {
+impl NamedRef {
     pub(super) fn is(&self, entry: &Entry) -> bool {
         let Self { partition, data_path, inserted_at, rows } = self;
         entry.ref_path == entry.offset.as_str()
@@ -55,7 +55,7 @@ impl Named {
     }
 }
 
-/// Whether an entry is a commit's, at any of its refs.
+/// Returns whether an entry belongs to a commit, at any of its refs.
 pub(super) fn is_of(entry: &Entry, commit: &Commit) -> bool {
     entry.data_path == commit.data_path
         && entry.partition == commit.partition

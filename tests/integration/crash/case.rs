@@ -1,24 +1,24 @@
-//! The cases: which request, what happens to it, what is done then.
+//! The cases: which request is struck, how, and what follows.
 
 use std::collections::BTreeSet;
 
 use s3store::testing::Fault;
 
 use super::shape::Shape;
-use super::strike::{Hit, Lost, MEANINGS, Strike, Times, everything};
+use super::strike::{Hit, Lost, ONE_OF_EACH_KIND, Strike, Times, everything};
 use super::target::Target;
 
-/// When a request that is late lands.
+/// When a late request is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Landing {
     BeforeRetry,
-    /// When the retry's commit has arrived and is not applied yet.
+    /// When the retry's commit PUT has arrived and is not applied yet.
     DuringRetry,
     AfterRetry,
     Never,
 }
 
-/// What is done about it.
+/// What happens after the first write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FollowUp {
     Nothing,
@@ -26,30 +26,31 @@ pub(super) enum FollowUp {
     NoToken,
 }
 
+/// One write, the faults that strike it, and the follow-up.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
     pub(super) shape: Shape,
-    /// In the order of the requests.
+    /// The faults, in the order of the requests that they strike.
     pub(super) hits: Vec<Hit>,
     pub(super) landing: Landing,
     pub(super) follow_up: FollowUp,
-    /// Whether detached work of the first writer ends before the follow-up begins.
+    /// Whether the first writer's detached work ends before the follow-up begins.
     pub(super) drained: bool,
 }
 
 impl Case {
-    /// All cases of a shape in which something happens once.
+    /// Returns all cases of a shape with one fault.
     pub(super) fn single(shape: Shape, targets: &[Target]) -> Vec<Self> {
         let hits = targets.iter().flat_map(|target| Hit::all(target, everything()));
         hits.flat_map(|hit| Self::of(shape, &hit, follow_ups(shape))).collect()
     }
 
-    /// The cases for a reader of the stream: one strike of each meaning, none, and an outcome that is unknown until it
-    /// lands.
+    /// Returns the cases for a reader of the stream: one fault of each kind, no fault, and an outcome that stays
+    /// unknown until the commit lands.
     ///
-    /// What is left out here: a write without the token beside one that has it is another write, and nothing in the
-    /// stream has to do with both. A case in which nothing follows, or nothing lands, is the beginning of one in which
-    /// something does, unless that is what lands late.
+    /// Two kinds of cases add nothing here and are left out. A follow-up write without the token is an independent
+    /// write. A case without a follow-up, or without a landing, is the beginning of another case, unless its fault is a
+    /// late landing.
     pub(super) fn streamed(shape: Shape, targets: &[Target]) -> Vec<Self> {
         let again = if shape.token { FollowUp::SameToken } else { FollowUp::NoToken };
         let follow_ups = |hit: &Hit| match hit.strike.lands_late() {
@@ -57,15 +58,15 @@ impl Case {
             false => vec![again],
         };
         let unknown = (Strike::Late(Lost::Error), Times::Always);
-        let strikes = || MEANINGS.into_iter().chain([unknown]);
+        let strikes = || ONE_OF_EACH_KIND.into_iter().chain([unknown]);
         let hits = targets.iter().flat_map(|target| Hit::all(target, strikes()));
         let struck = hits.flat_map(|hit| Self::of(shape, &hit, &follow_ups(&hit)));
-        let whole = struck.filter(|case| case.landing != Landing::Never || !case.hits[0].strike.lands_late());
+        let complete = struck.filter(|case| case.landing != Landing::Never || !case.hits[0].strike.lands_late());
         let quiet = Self { shape, hits: Vec::new(), landing: Landing::Never, follow_up: again, drained: true };
-        std::iter::once(quiet).chain(whole).collect()
+        std::iter::once(quiet).chain(complete).collect()
     }
 
-    /// All cases in which this happens.
+    /// Returns all cases with this fault.
     fn of(shape: Shape, hit: &Hit, follow_ups: &[FollowUp]) -> Vec<Self> {
         let mut cases = Vec::new();
         for &follow_up in follow_ups {
@@ -79,7 +80,7 @@ impl Case {
         cases
     }
 
-    /// All cases in which both happen, and a retry follows. It meets what lands late half way, or is over by then.
+    /// Returns all cases with both faults and a retry. A late request lands during the retry or after it.
     pub(super) fn pair(shape: Shape, first: &Hit, second: Hit) -> impl Iterator<Item = Self> + use<> {
         let hits = vec![first.clone(), second];
         let follow_up = if shape.token { FollowUp::SameToken } else { FollowUp::NoToken };
@@ -90,23 +91,24 @@ impl Case {
         landings.iter().map(move |&landing| Self { shape, hits: hits.clone(), landing, follow_up, drained: true })
     }
 
-    /// The case in which this happens, and nothing else.
-    pub(super) fn alone(shape: Shape, hit: &Hit) -> Self {
+    /// Returns the case with this fault and no follow-up.
+    pub(super) fn without_follow_up(shape: Shape, hit: &Hit) -> Self {
         let (landing, follow_up) = (Landing::Never, FollowUp::Nothing);
         Self { shape, hits: vec![hit.clone()], landing, follow_up, drained: true }
     }
 
-    /// The faults, in the order in which they are to be injected: after its death nothing else of a process happens.
+    /// Returns the faults in the order in which to inject them. The last hit comes first, so that nothing strikes a
+    /// process after its death.
     pub(super) fn faults(&self) -> Vec<Fault> {
         self.hits.iter().rev().flat_map(Hit::faults).collect()
     }
 
-    /// The hit with which the caller is gone.
-    pub(super) fn end_of_the_caller(&self) -> Option<&Hit> {
-        self.hits.iter().find(|hit| hit.strike.ends_the_caller())
+    /// Returns the hit that stops the caller.
+    pub(super) fn hit_that_stops_the_caller(&self) -> Option<&Hit> {
+        self.hits.iter().find(|hit| hit.strike.stops_the_caller())
     }
 
-    /// Whether it depends on the order in which two partitions come along that all is struck.
+    /// Returns whether some request may not occur, depending on the order in which two partitions proceed.
     pub(super) fn may_miss(&self) -> bool {
         let partitions = self.hits.iter().map(|hit| hit.target.partition);
         self.shape.may_spare_a_request() || partitions.collect::<BTreeSet<_>>().len() > 1

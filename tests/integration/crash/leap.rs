@@ -1,4 +1,4 @@
-//! Clocks, and the moment at which time leaps.
+//! Clocks, and the moments at which they leap.
 
 use std::time::Duration;
 
@@ -8,40 +8,42 @@ use s3store::testing::S3;
 
 use crate::integration::harness::Virtual;
 
-/// As configured by [`world`](super::run::world).
+/// The timing that [`world`](super::run::world) configures.
 pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) const SKEW: Duration = Duration::from_secs(1);
 
-/// Beyond the settle window.
+/// A leap beyond the settle window.
 const BEYOND: Duration = Duration::from_secs(18);
 
-/// A leap of time.
+/// A leap of the clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leap {
-    /// Beyond the settle window, by every clock: what was under way has run into its deadline.
+    /// All clocks leap beyond the settle window. Requests in flight run into their deadlines.
     All,
-    /// Beyond the settle window, but for monotonic clocks, which stand still while the machines sleep.
+    /// Wall clocks leap beyond the settle window. Monotonic clocks stand still, as while machines sleep.
     Wall,
-    /// As `Wall`, by the whole commit timeout and no more: what was under way is in time.
+    /// Like `Wall`, but by exactly the commit timeout, so commits in flight are in time.
     WallInTime,
 }
 
-/// When a reader has its turn.
+/// The moment at which the reader polls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {
-    /// A request has arrived, and is not done.
+    /// A request has arrived and is not applied yet.
     Before,
-    /// It is done, and not answered.
+    /// A request is applied and not answered yet.
     After,
-    /// Nobody writes.
+    /// No write is in progress.
     Between,
 }
 
 impl Moment {
-    /// The leaps that make a difference here. Between the end of a request and the next one nobody reads a clock but for
-    /// a ref's time, and that is read alike if the wall clock leaps before the request. What this leaves out is a leap
-    /// while a commit is there and its answer is not: told late, or in time, as with the leap before, but nothing can
-    /// be missed.
+    /// Returns the leaps that can make a difference at this moment.
+    ///
+    /// Between the end of a request and the next request, writers read a clock only for the time of a ref. That time is
+    /// the same if the wall clock leaps just before the next request. This omits leaps between a commit and its
+    /// response: the commit is then reported as late or in time, as after a leap before the request, and no reader can
+    /// miss it.
     pub(super) fn leaps(self) -> &'static [Leap] {
         match self {
             Self::After => &[Leap::All],
@@ -50,9 +52,9 @@ impl Moment {
     }
 }
 
-/// All clocks of a world.
+/// The clocks of all processes.
 pub(super) struct Clocks {
-    /// The writers', behind by all that is allowed.
+    /// The writers' clock, which is behind by the maximum skew.
     pub(super) writers: Clock,
     behind: TimeDelta,
     others: Clock,

@@ -1,4 +1,4 @@
-//! A reader whose listing is cut into pages, with a retry that runs to its end between two of them.
+//! A reader whose listing has several pages, and a retry that completes between two of them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,22 +9,23 @@ use s3store::testing::{Fault, Operation};
 
 use super::case::{Case, FollowUp, Landing};
 use super::in_paused_time;
-use super::run::{FIRST_TIME, RETRY, RETRY_TIME, clean, first_write, world, write};
+use super::run::{RETRY, clean, first_write, world};
 use super::shape::Shape;
 use super::strike::{Hit, Lost, Strike, Times};
 use super::target::{FIRST, Target};
 use super::watch::{Row, Watch, row};
+use super::writer::{FIRST_TIME, RETRY_TIME, write};
 use crate::integration::harness::{BUCKET, PREFIX, pass};
 use crate::integration::records::Event;
 
-/// Where the retry runs.
+/// The point at which the retry runs.
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     /// Keys in a page.
     keys: usize,
-    /// Pages before the one after which the retry runs; after the last it meets the HEADs.
+    /// The retry runs after this many further pages. After the last page it runs beside the HEADs.
     pages: usize,
-    /// Whether what was committed before is old enough to be taken without a HEAD.
+    /// Whether earlier commits are old enough to be read without a HEAD.
     settled: bool,
     /// Whether the retry's clock is behind, so that its file is listed before the first attempt's.
     behind: bool,
@@ -54,7 +55,7 @@ fn a_retry_between_two_pages() {
     assert!(cases >= 300, "only {cases} cases");
 }
 
-/// All places where the retry can meet the listing. Returns how many there are.
+/// Runs the case with the retry at every point of the listing. Returns how many there are.
 fn all_cuts(case: &Case) -> usize {
     let mut cuts = 0;
     for (keys, settled, behind) in
@@ -62,7 +63,7 @@ fn all_cuts(case: &Case) -> usize {
     {
         for pages in 0.. {
             cuts += 1;
-            if !in_paused_time(meet(case, Cut { keys, pages, settled, behind })) {
+            if !in_paused_time(run_with_cut(case, Cut { keys, pages, settled, behind })) {
                 break;
             }
         }
@@ -70,8 +71,8 @@ fn all_cuts(case: &Case) -> usize {
     cuts
 }
 
-/// Whether the listing has a further page.
-async fn meet(case: &Case, cut: Cut) -> bool {
+/// Runs one case. Returns whether the listing has a further page.
+async fn run_with_cut(case: &Case, cut: Cut) -> bool {
     let name = format!("{case:?}, {cut:?}");
     let world = world(case.shape);
     let s3 = &world.s3;
@@ -80,14 +81,14 @@ async fn meet(case: &Case, cut: Cut) -> bool {
     let first = world.process(FIRST).await;
     let clock = if cut.behind { Clock::virtual_time() } else { world.clock.clone() };
     if cut.behind {
-        // By more than the first writer's tries take.
+        // By more than all tries of the first writer take.
         clock.set_offset(TimeDelta::seconds(-50));
     }
     let other = world.process_on(RETRY, clock).await;
     let mut watch = Watch::new(s3, &other);
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
-    let told = first_write(&world, &first, case).await;
-    watch.told(&told, FIRST_TIME);
+    let outcomes = first_write(&world, &first, case).await;
+    watch.note(&outcomes, FIRST_TIME);
     watch.look(&format!("{name}, after the first write")).await;
     if cut.settled {
         pass(Duration::from_secs(30)).await;
@@ -101,9 +102,9 @@ async fn meet(case: &Case, cut: Cut) -> bool {
         move |_| {
             let (retried, s3, other) = (Arc::clone(&retried), s3.clone(), other.clone());
             async move {
-                let told = write(other, shape, token, RETRY_TIME).await;
+                let outcomes = write(other, shape, token, RETRY_TIME).await;
                 s3.land_late().await;
-                *retried.lock().unwrap() = Some(told);
+                *retried.lock().unwrap() = Some(outcomes);
             }
         }
     };
@@ -112,8 +113,8 @@ async fn meet(case: &Case, cut: Cut) -> bool {
     let records = other.store::<Event>().read_all().await.unwrap();
     let pages = world.count(Operation::List);
     let again = retried.lock().unwrap().take().unwrap();
-    assert!(again.iter().all(|(_, told)| told.commit().is_some()), "{name}: {again:?}");
-    watch.told(&again, RETRY_TIME);
+    assert!(again.iter().all(|(_, outcome)| outcome.commit().is_some()), "{name}: {again:?}");
+    watch.note(&again, RETRY_TIME);
     watch.look(&format!("{name}, after the retry")).await;
 
     let mut during: Vec<Row> = records.iter().map(row).collect();

@@ -1,25 +1,25 @@
-//! Two things that go wrong in one write: every request that is made, and what happens to it, times every request that
-//! is made then, also those that are made only because of the first, and what happens to that.
+//! Two faults in one write: every request and fault, times every later request and fault. The later requests include
+//! those that the write sends only because of the first fault.
 //!
-//! Of what can happen, one of each meaning stands for all; a retry follows.
+//! Each kind of fault is represented by one. A retry follows.
 
 use super::case::Case;
 use super::in_paused_time;
 use super::run::{clean, first_write, stage};
 use super::shape::{PARTITIONS, Shape};
-use super::strike::{Hit, MEANINGS, Times};
+use super::strike::{Hit, ONE_OF_EACH_KIND, Times};
 use super::tally::Tally;
 use super::target::Target;
 
-/// Runs all pairs of a shape with one partition.
+/// Runs all pairs of faults of a shape with one partition.
 fn enumerate(shape: Shape, least: usize) {
     let targets = in_paused_time(clean(shape));
-    let firsts = targets.iter().flat_map(|target| Hit::all(target, MEANINGS));
+    let firsts = targets.iter().flat_map(|target| Hit::all(target, ONE_OF_EACH_KIND));
     let tally = Tally::of(firsts.flat_map(|first| {
         let then = in_paused_time(requests_with(shape, &first));
-        let place = then.iter().position(|target| *target == first.target).unwrap();
+        let index = then.iter().position(|target| *target == first.target).unwrap();
         let is_free = |target: &&Target| first.times == Times::Once || !target.is_like(&first.target);
-        let seconds: Vec<Target> = then[place + 1..].iter().filter(is_free).cloned().collect();
+        let seconds: Vec<Target> = then[index + 1..].iter().filter(is_free).cloned().collect();
         pairs(shape, first, seconds)
     }));
     tally.check(
@@ -29,11 +29,11 @@ fn enumerate(shape: Shape, least: usize) {
     );
 }
 
-/// Runs all pairs of a shape with two partitions of which each is struck once.
+/// Runs all pairs of faults of a shape with two partitions, one fault in each.
 fn enumerate_across(shape: Shape, least: usize) {
     let targets = in_paused_time(clean(shape));
     let here = targets.iter().filter(|target| target.partition == PARTITIONS[0]);
-    let firsts = here.flat_map(|target| Hit::all(target, MEANINGS));
+    let firsts = here.flat_map(|target| Hit::all(target, ONE_OF_EACH_KIND));
     let tally = Tally::of(firsts.flat_map(|first| {
         let then = in_paused_time(requests_with(shape, &first));
         let there = then.into_iter().filter(|target| target.partition == PARTITIONS[1]).collect();
@@ -42,10 +42,10 @@ fn enumerate_across(shape: Shape, least: usize) {
     tally.check(&format!("{shape:?}, two faults"), least, &["committed", "dropped", "not committed", "unknown"]);
 }
 
-/// The requests of a write to which this happens.
+/// Returns the requests of a write with this fault.
 async fn requests_with(shape: Shape, hit: &Hit) -> Vec<Target> {
     let stage = stage(shape).await;
-    let case = Case::alone(shape, hit);
+    let case = Case::without_follow_up(shape, hit);
     case.faults().into_iter().for_each(|fault| stage.world.s3.inject(fault));
     first_write(&stage.world, &stage.first, &case).await;
     if !case.ends_the_process() {
@@ -54,9 +54,9 @@ async fn requests_with(shape: Shape, hit: &Hit) -> Vec<Target> {
     Target::all(&stage.world.s3.requests())
 }
 
-/// All that can happen to the second, after the first.
+/// Returns the cases in which the second fault strikes one of `seconds`.
 fn pairs(shape: Shape, first: Hit, seconds: Vec<Target>) -> Vec<Case> {
-    let seconds = seconds.iter().flat_map(|target| Hit::all(target, MEANINGS));
+    let seconds = seconds.iter().flat_map(|target| Hit::all(target, ONE_OF_EACH_KIND));
     seconds.flat_map(|second| Case::pair(shape, &first, second)).collect()
 }
 

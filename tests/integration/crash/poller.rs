@@ -1,4 +1,4 @@
-//! A consumer of the stream that has its turn between any two requests of the writers.
+//! A consumer of the stream that polls between any two requests of the writers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,36 +15,36 @@ use crate::integration::records::Event;
 
 const POLLER: &str = "poller";
 
-/// Goes on from its cursor at each turn, and remembers all that it was handed.
+/// Polls from its cursor at each turn, and keeps the entries that it receives.
 pub(super) struct Poller {
     pub(super) dataset: Dataset,
     store: Store<Event>,
     s3: S3,
     clock: Clock,
     clocks: Clocks,
-    /// What leaps, and in which turn.
+    /// The leap of the clocks, and the turn at which it happens.
     leap: Option<(Leap, usize)>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The turns so far.
+    /// The moments of the turns so far.
     moments: Vec<Moment>,
     cursor: Option<Offset>,
-    handed: Vec<Entry>,
+    received: Vec<Entry>,
     polls: usize,
-    /// The bucket and the time of the last poll: it would return nothing else now.
+    /// The refs and the time at the last poll. While both are the same, another poll returns nothing else.
     last: Option<(Refs, i64)>,
-    /// What must not be. Said at the end: what panics amid a request may be taken for the request's failure.
-    broken: Vec<String>,
+    /// Violations. Reported at the end, because a panic within a request could be taken for a failure of the request.
+    violations: Vec<String>,
 }
 
-/// What a poller has come past.
+/// The state of a poller.
 pub(super) struct Seen {
     pub(super) moments: Vec<Moment>,
     pub(super) cursor: Offset,
-    pub(super) handed: Vec<Entry>,
+    pub(super) received: Vec<Entry>,
     pub(super) polls: usize,
 }
 
@@ -57,7 +57,7 @@ impl Poller {
         Arc::new(Self { dataset, store, s3, clock, clocks, leap, state: Mutex::default() })
     }
 
-    /// From now on it has a turn before and after each request of anyone else.
+    /// From now on the poller polls before and after each request of other processes.
     pub(super) fn begin(self: &Arc<Self>) {
         let turn = |moment| {
             let poller = Arc::clone(self);
@@ -90,15 +90,15 @@ impl Poller {
         state.polls += 1;
         let page = match self.store.poll(&after).await {
             Ok(page) => page,
-            Err(error) => return state.broken.push(format!("a poll failed: {error}")),
+            Err(error) => return state.violations.push(format!("a poll failed: {error}")),
         };
         let poll = Polled { after: &after, page: &page, cutoff: cutoff(*now), before, then: &refs(&self.s3) };
-        state.broken.extend(poll.broken().into_iter().map(|what| format!("{what}: {page:?} after {after:?}")));
-        state.handed.extend(page.entries);
+        state.violations.extend(poll.violations().into_iter().map(|what| format!("{what}: {page:?} after {after:?}")));
+        state.received.extend(page.entries);
         state.cursor = Some(page.next);
     }
 
-    /// Polls once more from the start: what lies up to the cursor now, as any other consumer sees it.
+    /// Polls from the start, and returns the entries up to the cursor, as any other consumer receives them.
     pub(super) async fn replay(&self) -> Vec<Entry> {
         let cursor = self.state.lock().await.cursor.clone().unwrap_or(Offset::START);
         let mut entries = self.store.poll(&Offset::START).await.unwrap().entries;
@@ -106,22 +106,22 @@ impl Poller {
         entries
     }
 
-    /// What it has come past so far; nothing was broken.
+    /// Returns the state so far. Fails if there was a violation.
     pub(super) async fn seen(&self, name: &str) -> Seen {
-        let State { moments, cursor, handed, polls, broken, .. } = &*self.state.lock().await;
-        assert!(broken.is_empty(), "{name}: {broken:#?}");
+        let State { moments, cursor, received, polls, violations, .. } = &*self.state.lock().await;
+        assert!(violations.is_empty(), "{name}: {violations:#?}");
         let cursor = cursor.clone().unwrap_or(Offset::START);
-        Seen { moments: moments.clone(), cursor, handed: handed.clone(), polls: *polls }
+        Seen { moments: moments.clone(), cursor, received: received.clone(), polls: *polls }
     }
 }
 
-/// The last key that a reader may take at an instant, in microseconds, is before this.
+/// Returns the key before which all refs are settled at this time, in microseconds.
 fn cutoff(now: i64) -> String {
     let window: Duration = COMMIT_TIMEOUT + SKEW;
     format!("{PREFIX}/_ref/{:016}", now - i64::try_from(window.as_micros()).unwrap())
 }
 
-/// A poll, and the bucket before and after it: others may write meanwhile.
+/// A poll, and the refs before and after it. Writers may be active in between.
 struct Polled<'a> {
     after: &'a Offset,
     page: &'a Page,
@@ -131,8 +131,8 @@ struct Polled<'a> {
 }
 
 impl Polled<'_> {
-    /// What is not as it must be.
-    fn broken(&self) -> Vec<&'static str> {
+    /// Returns the violations.
+    fn violations(&self) -> Vec<&'static str> {
         let Self { after, page: Page { entries, next, .. }, .. } = self;
         let ascending = entries.windows(2).all(|pair| pair[0].offset < pair[1].offset);
         let within = entries.iter().all(|entry| entry.offset > **after && entry.offset <= *next);
@@ -142,15 +142,15 @@ impl Polled<'_> {
         };
         let claims = [
             (ascending, "offsets don't ascend"),
-            (within, "an offset was handed out before, or is behind the cursor"),
-            (entries.iter().all(committed), "an entry is none of a commit"),
+            (within, "an offset is not between the old cursor and the new one"),
+            (entries.iter().all(committed), "an entry does not belong to a commit"),
             (self.is_complete(), "a commit is missing"),
             (self.next_is_right(), "the cursor is not at the last settled ref"),
         ];
         claims.into_iter().filter(|(holds, _)| !holds).map(|(_, claim)| claim).collect()
     }
 
-    /// All that was committed before the poll, and is not behind its cursor, was handed out.
+    /// Returns whether the page has every commit that existed before the poll, between the old cursor and the new one.
     fn is_complete(&self) -> bool {
         let Page { entries, next, .. } = self.page;
         let passed = self.before.iter().filter(|(key, _)| self.after.as_str() < key.as_str());
@@ -158,7 +158,7 @@ impl Polled<'_> {
         passed.all(|(key, _)| entries.iter().any(|entry| entry.offset.as_str() == key))
     }
 
-    /// The cursor moves to the last ref that is settled, and stands still where there is none.
+    /// Returns whether the cursor is at the last settled ref, or unchanged if there is none.
     fn next_is_right(&self) -> bool {
         let expected = |refs: &Refs| {
             let settled = refs.keys().rfind(|key| key.as_str() <= self.cutoff.as_str()).map_or("", String::as_str);

@@ -1,73 +1,22 @@
-//! Performs one case.
+//! Runs one case.
 
 use std::time::Duration;
 
-use s3store::testing::{Answer, Fault, Operation, Request};
-use s3store::write::{StampedCommit, Unknown};
-use s3store::{Clock, Commit, Dataset, WriteError};
+use s3store::testing::{Answer, Request};
+use s3store::{Clock, Dataset};
 
 use super::case::{Case, FollowUp, Landing};
 use super::shape::{Shape, Way};
 use super::strike::Hit;
 use super::target::{FIRST, Target};
 use super::watch::Watch;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, at, pass, sent_by};
-use crate::integration::records::{Event, Parts};
+use super::writer::{FIRST_TIME, LAST_TIME, Outcome, RETRY_TIME, TOKEN, write};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put, sent_by};
+use crate::integration::records::Event;
 
-const TOKEN: &str = "job-1";
 pub(super) const RETRY: &str = "second-writer";
 
-/// The insertion times of the writers, which tell their attempts apart.
-pub(super) const FIRST_TIME: i64 = 1_000_001;
-pub(super) const RETRY_TIME: i64 = 2_000_002;
-const LAST_TIME: i64 = 3_000_003;
-
-/// What a writer was told about one partition.
-#[derive(Debug)]
-pub(super) enum Told {
-    Committed(Commit),
-    Late(Commit),
-    /// Committed late, with a second ref that is in time.
-    Restamped(StampedCommit),
-    NotCommitted,
-    Unknown(Unknown),
-    /// Nothing: it had gone.
-    Dropped,
-}
-
-impl Told {
-    pub(super) fn name(&self) -> &'static str {
-        match self {
-            Self::Committed(_) => "committed",
-            Self::Late(_) => "late",
-            Self::Restamped(_) => "restamped",
-            Self::NotCommitted => "not committed",
-            Self::Unknown(_) => "unknown",
-            Self::Dropped => "dropped",
-        }
-    }
-
-    pub(super) fn commit(&self) -> Option<&Commit> {
-        match self {
-            Self::Committed(commit) | Self::Late(commit) => Some(commit),
-            Self::Restamped(stamped) => Some(&stamped.commit),
-            Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
-        }
-    }
-
-    /// The partition that it names.
-    fn partition(&self) -> Option<&str> {
-        match self {
-            Self::Unknown(unknown) => Some(&unknown.partition),
-            told => told.commit().map(|commit| commit.partition.as_str()),
-        }
-    }
-}
-
-/// The records of a partition: `1..=RECORDS`.
-pub(super) const RECORDS: i64 = 2;
-
-/// An initialised dataset in a fresh S3.
+/// Returns a new S3 with an initialised dataset.
 pub(super) fn world(shape: Shape) -> Virtual {
     let world = Virtual::new();
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
@@ -76,8 +25,8 @@ pub(super) fn world(shape: Shape) -> Virtual {
     world
 }
 
-/// A dataset in a fresh S3, with the process whose write is struck, and the one that does everything else: opening one
-/// takes longer than a write.
+/// A new S3 with an initialised dataset that two processes have opened: the one whose write is struck, and one that
+/// does everything else. Opening a dataset takes longer than a write, so it is done in advance.
 pub(super) struct Stage {
     pub(super) world: Virtual,
     pub(super) first: Dataset,
@@ -90,7 +39,7 @@ pub(super) async fn stage(shape: Shape) -> Stage {
     stage_on(shape, world, clock).await
 }
 
-/// Where the writers' machines have a clock of their own.
+/// Opens the dataset for writers whose machines have their own clock.
 pub(super) async fn stage_on(shape: Shape, world: Virtual, clock: Clock) -> Stage {
     let first = world.process_on(FIRST, clock.clone()).await;
     let other = world.process_on(RETRY, clock).await;
@@ -102,7 +51,7 @@ pub(super) async fn stage_on(shape: Shape, world: Virtual, clock: Clock) -> Stag
     Stage { world, first, other }
 }
 
-/// A first optimistic write, of which nothing stays but what the process has learnt.
+/// Makes a first optimistic write, so that the process has proven the backend, and removes its objects.
 async fn prove(world: &Virtual, dataset: &Dataset) {
     let records = Event::of(&["proof"], 1);
     dataset.store::<Event>().write(&records).token("proof").optimistic_commit().await.unwrap();
@@ -111,20 +60,20 @@ async fn prove(world: &Virtual, dataset: &Dataset) {
     }
 }
 
-/// The requests of a write to which nothing happens.
+/// Returns the requests of a write without faults.
 pub(super) async fn clean(shape: Shape) -> Vec<Target> {
     let Stage { world, first, .. } = stage(shape).await;
-    let told = write(first, shape, shape.token, FIRST_TIME).await;
-    assert!(told.iter().all(|(_, told)| matches!(told, Told::Committed(_))), "{told:?}");
+    let outcomes = write(first, shape, shape.token, FIRST_TIME).await;
+    assert!(outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Committed(_))), "{outcomes:?}");
     Target::all(&world.s3.requests())
 }
 
-/// What came of a case.
+/// The result of a case.
 pub(super) struct Ended {
-    /// What the first writer was told about each partition, and whether it was committed at the end.
-    pub(super) told: Vec<(Told, bool)>,
-    /// Whether all that was to be struck was struck.
-    pub(super) met: bool,
+    /// The outcome of the first write for each partition, and whether the partition was committed in the end.
+    pub(super) outcomes: Vec<(Outcome, bool)>,
+    /// Whether every fault struck its request.
+    pub(super) all_struck: bool,
 }
 
 pub(super) async fn run(case: Case) -> Ended {
@@ -134,8 +83,8 @@ pub(super) async fn run(case: Case) -> Ended {
     let mut watch = Watch::new(s3, &other).with_views(case.shape.views);
 
     case.faults().into_iter().for_each(|fault| s3.inject(fault));
-    let told = first_write(&world, &first, &case).await;
-    watch.told(&told, FIRST_TIME);
+    let outcomes = first_write(&world, &first, &case).await;
+    watch.note(&outcomes, FIRST_TIME);
     watch.look(&format!("{name}, after the first write")).await;
     if case.drained && !case.ends_the_process() {
         first.drain().await;
@@ -147,7 +96,7 @@ pub(super) async fn run(case: Case) -> Ended {
     }
     if case.landing == Landing::DuringRetry {
         let late = s3.clone();
-        let commit = Fault::on(Operation::Put).key_ends_with(".commit").matching(|request| sent_by(request, RETRY));
+        let commit = put(".commit").matching(|request| sent_by(request, RETRY));
         s3.inject(commit.call_before(move |_| {
             let late = late.clone();
             async move { drop(late.land_late().await) }
@@ -173,59 +122,62 @@ pub(super) async fn run(case: Case) -> Ended {
         last_write(&other, &case, &mut watch, &name).await;
     }
     if !case.shape.token || case.follow_up == FollowUp::NoToken {
-        // Where the last write found them, they were looked up.
+        // If the last write found them, it has looked them up.
         watch.look_up().await;
     }
-    for (partition, told) in &told {
-        if let Told::Unknown(unknown) = told {
+    for (partition, outcome) in &outcomes {
+        if let Outcome::Unknown(unknown) = outcome {
             let found = other.store::<Event>().lookup_commit(partition, &unknown.token).await.unwrap();
             let ours = found.is_some_and(|commit| commit.data_path == unknown.data_path);
             assert_eq!(ours, watch.is_committed(partition, FIRST_TIME), "{name}");
         }
     }
     let requests = s3.requests();
-    let met = case.hits.iter().all(|hit| hit.target.find(&requests).is_some());
-    assert!(met || case.may_miss(), "{name}: something was not struck");
-    let told = told.into_iter().map(|(partition, told)| (told, watch.is_committed(&partition, FIRST_TIME))).collect();
-    Ended { told, met }
+    let all_struck = case.hits.iter().all(|hit| hit.target.find(&requests).is_some());
+    assert!(all_struck || case.may_miss(), "{name}: a fault did not strike");
+    let outcomes = outcomes
+        .into_iter()
+        .map(|(partition, outcome)| (outcome, watch.is_committed(&partition, FIRST_TIME)))
+        .collect();
+    Ended { outcomes, all_struck }
 }
 
-/// The write once more, by another process.
+/// Repeats the write from another process.
 async fn retry(other: &Dataset, case: &Case, watch: &mut Watch, name: &str) {
-    let told = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
-    for (partition, told) in &told {
-        let commit = told.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {told:?}"));
+    let outcomes = write(other.clone(), case.shape, case.follow_up == FollowUp::SameToken, RETRY_TIME).await;
+    for (partition, outcome) in &outcomes {
+        let commit = outcome.commit().unwrap_or_else(|| panic!("{name}: the retry of {partition} got {outcome:?}"));
         if let Some(before) = watch.reported(partition, &commit.token) {
             assert_eq!(before, commit, "{name}");
         }
     }
-    watch.told(&told, RETRY_TIME);
+    watch.note(&outcomes, RETRY_TIME);
     watch.look(&format!("{name}, after the retry")).await;
 }
 
-/// The write that is struck.
-pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Told)> {
+/// Runs the write that is struck.
+pub(super) async fn first_write(world: &Virtual, first: &Dataset, case: &Case) -> Vec<(String, Outcome)> {
     let shape = case.shape;
     let mut task = tokio::spawn(write(first.clone(), shape, shape.token, FIRST_TIME));
-    let Some(end) = case.end_of_the_caller() else { return task.await.unwrap() };
+    let Some(end) = case.hit_that_stops_the_caller() else { return task.await.unwrap() };
     tokio::select! {
-        told = &mut task => return told.unwrap(),
+        outcomes = &mut task => return outcomes.unwrap(),
         () = struck(world, end) => task.abort(),
     }
     match task.await {
-        // It had ended already, for what befell another partition.
-        Ok(told) => return told,
+        // It had ended already, because of the other partition.
+        Ok(outcomes) => return outcomes,
         Err(stopped) => assert!(stopped.is_cancelled(), "{stopped}"),
     }
     if let Some(death) = case.hits.iter().find(|hit| hit.strike.ends_the_process()) {
-        // Of what goes on without the caller.
+        // The detached work continues without the caller until the process dies.
         struck(world, death).await;
     }
-    shape.partition_keys().map(|partition| (partition, Told::Dropped)).collect()
+    shape.partition_keys().map(|partition| (partition, Outcome::Dropped)).collect()
 }
 
-/// Waits until a hit has silenced its target, or can't any more. Time passes meanwhile: an earlier try may have to run
-/// into its deadline first.
+/// Waits until a hit has struck its target, or can't any more. Time passes meanwhile, since an earlier try may have to
+/// run into its deadline first.
 async fn struck(world: &Virtual, hit: &Hit) {
     let is_silent = |request: &Request| request.answer == Answer::Silence;
     for _ in 0..1_000 {
@@ -236,50 +188,16 @@ async fn struck(world: &Virtual, hit: &Hit) {
     }
 }
 
-/// Once more with the token, when all is over: what was reported comes back, and each record exists once.
+/// Writes again with the token at the end: reported commits are returned unchanged, and each record exists once.
 async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str) {
-    let told = write(other.clone(), case.shape, true, LAST_TIME).await;
-    for (partition, told) in &told {
-        let commit = told.commit().unwrap_or_else(|| panic!("{name}: the last write of {partition} got {told:?}"));
+    let outcomes = write(other.clone(), case.shape, true, LAST_TIME).await;
+    for (partition, outcome) in &outcomes {
+        let commit =
+            outcome.commit().unwrap_or_else(|| panic!("{name}: the last write of {partition} got {outcome:?}"));
         if let Some(before) = watch.reported(partition, TOKEN) {
             assert_eq!(before, commit, "{name}");
         }
     }
-    watch.told(&told, LAST_TIME);
+    watch.note(&outcomes, LAST_TIME);
     watch.look(&format!("{name}, after the last write")).await;
-}
-
-/// A write of all records, and what it tells about each partition.
-pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Told)> {
-    let records = Event::of(shape.names(), RECORDS);
-    let mut store = dataset.store::<Event>();
-    if shape.views {
-        store = store.add_view::<Parts>().unwrap();
-    }
-    let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
-    let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
-    let result = match shape.restamps {
-        false => write.await.map(|commits| commits.into_iter().map(Told::Committed).collect()),
-        true => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
-    };
-    let mut told: Vec<Told> = result.unwrap_or_else(failed);
-    let of = |partition: String| {
-        let found = told.extract_if(.., |told| told.partition() == Some(&partition)).next();
-        (partition, found.unwrap_or(Told::NotCommitted))
-    };
-    shape.partition_keys().map(of).collect()
-}
-
-fn stamped(stamped: StampedCommit) -> Told {
-    if stamped.stream_offset == stamped.commit.offset {
-        Told::Committed(stamped.commit)
-    } else {
-        Told::Restamped(stamped)
-    }
-}
-
-fn failed(error: WriteError) -> Vec<Told> {
-    let WriteError { committed, late, unknown, .. } = error;
-    let told = committed.into_iter().map(Told::Committed).chain(late.into_iter().map(Told::Late));
-    told.chain(unknown.into_iter().map(Told::Unknown)).collect()
 }

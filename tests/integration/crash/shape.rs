@@ -1,39 +1,40 @@
-//! The kinds of write, and the backends that they meet.
+//! The kinds of writes, and the backends on which they run.
 
 use s3store::testing::{ConditionalPut, Policy, S3};
 
-/// The names of the partitions that a write goes to.
+/// The values of the partition column.
 pub(super) const PARTITIONS: [&str; 2] = ["a", "b"];
 
-/// A kind of write.
+/// A kind of write, and its backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) token: bool,
     pub(super) way: Way,
     pub(super) partitions: usize,
-    /// Whether it restamps by itself what is late.
+    /// Whether the write uses `restamp_late`.
     pub(super) restamps: bool,
     /// Whether the record has a view, with one marker for each partition.
     pub(super) views: bool,
     backend: Backend,
 }
 
-/// How the commit is made.
+/// The way in which the commit is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Usual,
-    /// Optimistically, as a process's first such write: with the HEAD, and with a second PUT that proves the backend.
+    /// Optimistically, as the first such write of a process: with a HEAD, and with a second PUT that proves the
+    /// backend.
     Proving,
-    /// Optimistically, on a backend that is proven: neither HEAD nor second PUT.
+    /// Optimistically, on a backend that is proven: without HEAD and second PUT.
     Proven,
 }
 
-/// What keeps a commit from being overwritten.
+/// The mechanism that prevents overwriting a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Backend {
-    /// The PUT's condition: 412.
+    /// The condition of the PUT (412).
     Conditional,
-    /// A bucket policy, where conditions are worth nothing: 403.
+    /// A bucket policy (403). The backend ignores conditions.
     Denying,
 }
 
@@ -50,7 +51,7 @@ impl Shape {
     pub(super) const PROVING: Self = Self { way: Way::Proving, ..Self::WITH_TOKEN };
     pub(super) const PROVEN: Self = Self { way: Way::Proven, ..Self::WITH_TOKEN };
 
-    /// Of a record with a view.
+    /// The same write, of a record with a view.
     pub(super) const fn with_views(self) -> Self {
         Self { views: true, ..self }
     }
@@ -59,29 +60,30 @@ impl Shape {
         Self { partitions: 2, ..self }
     }
 
-    /// With `restamp_late`. To one partition: of several, a failed write does not tell which refs count.
+    /// The same write with `restamp_late`. One partition only: after a failed write to several, it is not known which
+    /// refs count.
     pub(super) const fn restamping(self) -> Self {
         assert!(self.partitions == 1);
         Self { restamps: true, ..self }
     }
 
-    /// On a backend that denies overwriting.
+    /// The same write on a backend whose policy denies overwriting.
     pub(super) const fn denied(self) -> Self {
         Self { backend: Backend::Denying, ..self }
     }
 
-    /// The names of the partitions that it goes to.
+    /// Returns the values of the partition column that it writes.
     pub(super) fn names(self) -> &'static [&'static str] {
         &PARTITIONS[..self.partitions]
     }
 
-    /// Their keys.
+    /// Returns its partitions.
     pub(super) fn partition_keys(self) -> impl Iterator<Item = String> {
         self.names().iter().map(|name| format!("part={name}"))
     }
 
-    /// Whether the same write makes a request at one time and not at another: of two partitions that commit side by
-    /// side, the second proves the backend only if the first has not done so yet.
+    /// Returns whether the same write sometimes makes one request less. If two partitions commit concurrently, the
+    /// second proves the backend only if the first has not done so yet.
     pub(super) fn may_spare_a_request(self) -> bool {
         self.way == Way::Proving && self.partitions > 1
     }

@@ -1,4 +1,4 @@
-//! One thing that goes wrong in a write: every request of a clean run, times everything that can happen to it.
+//! One fault in a write: every request of a clean run, times everything that can happen to it.
 
 use super::case::Case;
 use super::in_paused_time;
@@ -6,15 +6,15 @@ use super::run::clean;
 use super::shape::Shape;
 use super::tally::Tally;
 
-const TOLD: &[&str] = &["committed", "dropped", "late", "not committed", "unknown"];
+const OUTCOMES: &[&str] = &["committed", "dropped", "late", "not committed", "unknown"];
 
-/// Runs all cases of a shape that makes so many requests.
+/// Runs all cases of a shape whose clean run makes this many requests.
 fn enumerate(shape: Shape, requests: usize, least: usize) {
     let targets = in_paused_time(clean(shape));
     let spared = usize::from(shape.may_spare_a_request());
     assert!((requests - spared..=requests).contains(&targets.len()), "{shape:?} makes {targets:?}");
     let tally = Tally::of(Case::single(shape, &targets));
-    tally.check(&format!("{shape:?}, one fault"), least, TOLD);
+    tally.check(&format!("{shape:?}, one fault"), least, OUTCOMES);
     assert!(tally.unknown_then_committed > 0, "{tally:?}");
 }
 

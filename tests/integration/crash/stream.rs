@@ -1,8 +1,8 @@
-//! What a consumer of the stream sees of a write that goes wrong: it polls between any two requests, and at each of these
-//! moments in turn time leaps, or never.
+//! What a consumer of the stream receives if a write fails. It polls between any two requests. In each run the clocks
+//! leap at one of these moments, or never.
 //!
-//! Writers' clocks are behind by all that is allowed, which leaves the poller the least time. Of what can happen to a
-//! request, one of each meaning stands for all.
+//! The writers' clocks are behind by the maximum skew, which leaves the poller the least time. Each kind of fault is
+//! represented by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,23 +16,23 @@ use super::shape::Shape;
 use super::tally::spread;
 use super::target::Target;
 
-/// What an enumeration came past, so that it can't silently become an empty one.
+/// The counts of an enumeration. Checking them ensures that it does not silently become empty.
 #[derive(Debug, Default)]
-struct Streamed {
+struct StreamTally {
     runs: usize,
     polls: usize,
-    /// How often writers were told what, in runs with each leap, and with none.
-    told: BTreeMap<&'static str, usize>,
-    /// Commits that the poller had passed, by what was told of them.
+    /// How often each outcome was reported, over all runs.
+    outcomes: BTreeMap<&'static str, usize>,
+    /// Commits that the poller missed, by reported outcome.
     missed: BTreeMap<&'static str, usize>,
-    /// Commits that `doctor` listed.
+    /// Commits that `doctor` found.
     listed: usize,
-    /// The leaps after which something was missed.
+    /// The leaps after which a commit was missed.
     missed_after: BTreeSet<&'static str>,
 }
 
-impl Streamed {
-    /// A case with every leap at every moment.
+impl StreamTally {
+    /// Runs a case with every leap at every moment.
     fn case(&mut self, case: &Case) {
         let quiet = self.run(case, None);
         for (turn, moment) in quiet.moments.iter().enumerate() {
@@ -46,8 +46,8 @@ impl Streamed {
         let followed = in_paused_time(follow(case, leap));
         self.runs += 1;
         self.polls += followed.polls;
-        followed.told.iter().for_each(|told| *self.told.entry(told).or_default() += 1);
-        followed.missed.iter().for_each(|told| *self.missed.entry(told).or_default() += 1);
+        followed.outcomes.iter().for_each(|outcome| *self.outcomes.entry(outcome).or_default() += 1);
+        followed.missed.iter().for_each(|outcome| *self.missed.entry(outcome).or_default() += 1);
         self.listed += followed.listed;
         if !followed.missed.is_empty() {
             self.missed_after.insert(leap.map_or("none", |(leap, _)| leap.name()));
@@ -58,8 +58,8 @@ impl Streamed {
     fn add(&mut self, other: Self) {
         self.runs += other.runs;
         self.polls += other.polls;
-        other.told.into_iter().for_each(|(told, times)| *self.told.entry(told).or_default() += times);
-        other.missed.into_iter().for_each(|(told, times)| *self.missed.entry(told).or_default() += times);
+        other.outcomes.into_iter().for_each(|(outcome, times)| *self.outcomes.entry(outcome).or_default() += times);
+        other.missed.into_iter().for_each(|(outcome, times)| *self.missed.entry(outcome).or_default() += times);
         self.listed += other.listed;
         self.missed_after.extend(other.missed_after);
     }
@@ -71,21 +71,21 @@ impl Streamed {
         (all, took)
     }
 
-    /// Prints it, and holds it against what must have come up.
-    fn check(&self, name: &str, took: Duration, least: usize, must_be_told: &[&str]) {
-        let Self { runs, polls, told, missed, listed, missed_after } = self;
+    /// Prints the counts, and checks that everything expected occurred.
+    fn check(&self, name: &str, took: Duration, least: usize, must_occur: &[&str]) {
+        let Self { runs, polls, outcomes, missed, listed, missed_after } = self;
         println!(
-            "{name}: {runs} runs, {polls} polls, in {:.1} s; told {told:?}; \
-             missed {missed:?}, after leaps {missed_after:?}; listed {listed}",
+            "{name}: {runs} runs, {polls} polls, in {:.1} s; outcomes {outcomes:?}; \
+             missed {missed:?}, after leaps {missed_after:?}; found by doctor {listed}",
             took.as_secs_f64()
         );
         assert!(*runs >= least, "only {runs} runs");
         assert!(*polls > 6 * runs, "{self:?}");
-        for kind in must_be_told {
-            assert!(told.contains_key(kind), "none was told {kind}: {self:?}");
+        for kind in must_occur {
+            assert!(outcomes.contains_key(kind), "no write ended as {kind}: {self:?}");
         }
-        for kind in ["dropped", "unknown"].iter().chain(must_be_told.iter().filter(|kind| **kind == "late")) {
-            assert!(missed.contains_key(kind), "none that was told {kind} was missed: {self:?}");
+        for kind in ["dropped", "unknown"].iter().chain(must_occur.iter().filter(|kind| **kind == "late")) {
+            assert!(missed.contains_key(kind), "no commit that ended as {kind} was missed: {self:?}");
         }
         assert!(*listed > 0, "{self:?}");
         assert!([Leap::All, Leap::Wall].iter().all(|leap| missed_after.contains(leap.name())), "{self:?}");
@@ -102,46 +102,46 @@ impl Leap {
     }
 }
 
-const TOLD: &[&str] = &["committed", "dropped", "late", "not committed", "unknown"];
+const OUTCOMES: &[&str] = &["committed", "dropped", "late", "not committed", "unknown"];
 
-/// Runs all cases of a shape in which these of its requests are struck.
-fn enumerate(shape: Shape, is_struck: impl Fn(&Target) -> bool, least: usize, must_be_told: &[&str]) {
+/// Runs all cases of a shape in which the selected requests are struck.
+fn enumerate(shape: Shape, is_struck: impl Fn(&Target) -> bool, least: usize, must_occur: &[&str]) {
     let mut targets = in_paused_time(clean(shape));
     targets.retain(is_struck);
-    let (streamed, took) = Streamed::of(Case::streamed(shape, &targets));
-    streamed.check(&format!("{shape:?}"), took, least, must_be_told);
+    let (streamed, took) = StreamTally::of(Case::streamed(shape, &targets));
+    streamed.check(&format!("{shape:?}"), took, least, must_occur);
 }
 
 #[test]
 fn without_token() {
-    enumerate(Shape::WITHOUT_TOKEN, Target::is_of_the_stream, 1_100, TOLD);
+    enumerate(Shape::WITHOUT_TOKEN, Target::is_of_the_stream, 1_100, OUTCOMES);
 }
 
 #[test]
 fn with_token() {
-    enumerate(Shape::WITH_TOKEN, Target::is_of_the_stream, 1_100, TOLD);
+    enumerate(Shape::WITH_TOKEN, Target::is_of_the_stream, 1_100, OUTCOMES);
 }
 
-// Up to the commit, what follows does nothing else than what stands above.
+// Before the commit, the following shapes send the same requests as those above.
 
 #[test]
 fn optimistic() {
-    enumerate(Shape::PROVING, Target::is_of_a_commit, 1_200, TOLD);
+    enumerate(Shape::PROVING, Target::is_of_a_commit, 1_200, OUTCOMES);
 }
 
 #[test]
 fn optimistic_and_proven() {
-    enumerate(Shape::PROVEN, Target::is_of_a_commit, 600, TOLD);
+    enumerate(Shape::PROVEN, Target::is_of_a_commit, 600, OUTCOMES);
 }
 
 #[test]
 fn denied_with_token() {
-    enumerate(Shape::WITH_TOKEN.denied(), Target::is_of_a_commit, 600, TOLD);
+    enumerate(Shape::WITH_TOKEN.denied(), Target::is_of_a_commit, 600, OUTCOMES);
 }
 
 #[test]
 fn two_partitions_with_token() {
-    enumerate(Shape::WITH_TOKEN.to_two_partitions(), Target::is_of_a_commit, 2_000, TOLD);
+    enumerate(Shape::WITH_TOKEN.to_two_partitions(), Target::is_of_a_commit, 2_000, OUTCOMES);
 }
 
 #[test]

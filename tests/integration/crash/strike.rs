@@ -1,4 +1,4 @@
-//! What can happen to a request.
+//! The faults that can strike a request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use s3store::testing::{Fault, FaultBuilder, Meanwhile, Request};
 use super::target::{FIRST, Target};
 use crate::integration::harness::sent_by;
 
-/// A request, and what happens to it.
+/// A request, the fault that strikes it, and how often.
 #[derive(Debug, Clone)]
 pub(super) struct Hit {
     pub(super) target: Target,
@@ -16,29 +16,29 @@ pub(super) struct Hit {
     pub(super) times: Times,
 }
 
-/// What happens to a request.
+/// A fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strike {
-    /// It never reaches S3.
+    /// The request does not reach S3.
     ConnectionLost,
-    /// S3 refuses it with a status.
+    /// S3 rejects the request with this status.
     Refused(u16),
-    /// No answer; it was not applied.
+    /// Not applied, without a response.
     Silence,
-    /// Applied, and answered with an error.
+    /// Applied, with an error as the response.
     AppliedThenError,
-    /// Applied, and the connection drops.
+    /// Applied, then the connection drops.
     AppliedThenLost,
-    /// Applied, without an answer.
+    /// Applied, without a response.
     AppliedThenSilence,
-    /// Not yet applied: an error or silence, and it lands some time later.
+    /// Applied some time later, after an error or no response.
     Late(Lost),
-    /// The answer's body breaks off, or stops.
+    /// The response body is cut off, or stalls.
     BodyCut,
     BodyStalled,
-    /// The caller's future is dropped while the request is under way.
+    /// The caller's future is dropped while the request is in flight.
     CallerGone(Fate),
-    /// The process ends: no further request of it arrives.
+    /// The process dies: none of its later requests arrives.
     Death(Fate),
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Lost {
     Silence,
 }
 
-/// What becomes of the request that was under way when its caller went.
+/// What happens to the request in flight when its caller is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Lost,
@@ -56,14 +56,14 @@ pub(super) enum Fate {
     Late,
 }
 
-/// Whether a strike is over with one try of the request, or meets all of them.
+/// Whether a fault strikes one try of a request or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
     Once,
     Always,
 }
 
-/// Everything that can happen to a request.
+/// Returns every fault with every number of times.
 pub(super) fn everything() -> Vec<(Strike, Times)> {
     let for_tries = [
         Strike::ConnectionLost,
@@ -88,15 +88,15 @@ pub(super) fn everything() -> Vec<(Strike, Times)> {
     tries.chain(gone).collect()
 }
 
-/// What can happen to a request, one strike of each meaning.
-pub(super) const MEANINGS: [(Strike, Times); 6] = [
-    // Not applied: to be tried again, or nobody knows after a while.
+/// One fault of each kind.
+pub(super) const ONE_OF_EACH_KIND: [(Strike, Times); 6] = [
+    // Not applied: retried with success, or unknown after the deadline.
     (Strike::Refused(503), Times::Once),
     (Strike::Silence, Times::Always),
-    // Applied, at once or later, and told otherwise.
+    // Applied, at once or later, with an error as the response.
     (Strike::AppliedThenError, Times::Once),
     (Strike::Late(Lost::Error), Times::Once),
-    // Nobody is there to be told.
+    // The caller is gone.
     (Strike::CallerGone(Fate::Applied), Times::Once),
     (Strike::Death(Fate::Late), Times::Once),
 ];
@@ -109,22 +109,22 @@ impl Strike {
         }
     }
 
-    /// Whether the caller hears nothing, because it is gone.
-    pub(super) fn ends_the_caller(self) -> bool {
+    /// Returns whether the caller gets no result, because it is gone.
+    pub(super) fn stops_the_caller(self) -> bool {
         self.fate().is_some()
     }
 
-    /// Whether nothing is left of the process.
+    /// Returns whether the whole process dies.
     pub(super) fn ends_the_process(self) -> bool {
         matches!(self, Self::Death(_))
     }
 
-    /// Whether the request is applied some time later.
+    /// Returns whether the request is applied some time later.
     pub(super) fn lands_late(self) -> bool {
         matches!(self, Self::Late(_)) || self.fate() == Some(Fate::Late)
     }
 
-    fn on(self, builder: FaultBuilder) -> Fault {
+    fn fault(self, builder: FaultBuilder) -> Fault {
         match self {
             Self::ConnectionLost => builder.drop_connection(),
             Self::Refused(503) => builder.fail(503, "ServiceUnavailable"),
@@ -147,7 +147,7 @@ impl Strike {
 }
 
 impl Hit {
-    /// All strikes on a target.
+    /// Returns one hit for each of the faults.
     pub(super) fn all<'a>(
         target: &'a Target,
         strikes: impl IntoIterator<Item = (Strike, Times)> + 'a,
@@ -155,7 +155,7 @@ impl Hit {
         strikes.into_iter().map(|(strike, times)| Self { target: target.clone(), strike, times })
     }
 
-    /// The faults, in the order in which they are to be injected.
+    /// Returns the faults in the order in which to inject them.
     pub(super) fn faults(&self) -> Vec<Fault> {
         let target = self.target.clone();
         let aim = move |request: &Request| target.is(request);
@@ -163,13 +163,13 @@ impl Hit {
             return self.death(aim);
         }
         let builder = Fault::any().matching(aim).skip(self.target.before);
-        vec![self.strike.on(match self.times {
+        vec![self.strike.fault(match self.times {
             Times::Once => builder,
             Times::Always => builder.always(),
         })]
     }
 
-    /// From the target on nothing of the process arrives any more.
+    /// Returns the faults with which no request of the process arrives after the target.
     fn death(&self, aim: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Vec<Fault> {
         let dead = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&dead);
@@ -185,6 +185,6 @@ impl Hit {
             dead.fetch_or(now, Ordering::Relaxed);
             now
         };
-        vec![Fault::any().matching(later).always().hang(), self.strike.on(Fault::any().matching(last))]
+        vec![Fault::any().matching(later).always().hang(), self.strike.fault(Fault::any().matching(last))]
     }
 }

@@ -1,4 +1,4 @@
-//! Runs cases on all processors, and counts.
+//! Runs cases on all processors, and counts their outcomes.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -7,27 +7,28 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::in_paused_time;
-use super::run::{Ended, Told, run};
+use super::run::{Ended, run};
+use super::writer::Outcome;
 
-/// What an enumeration came past, so that it can't silently become an empty one.
+/// The counts of an enumeration. Checking them ensures that it does not silently become empty.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     cases: usize,
-    /// Cases in which a request was not made that was to be struck.
-    unmet: usize,
-    /// The kinds of outcome that the first write was told.
-    told: BTreeSet<&'static str>,
-    /// Outcomes told as unknown that turned into commits later.
+    /// Cases in which a request that a fault should strike did not occur.
+    not_struck: usize,
+    /// The outcomes of the first write.
+    outcomes: BTreeSet<&'static str>,
+    /// Unknown outcomes that became commits.
     pub(super) unknown_then_committed: usize,
-    /// Outcomes told as unknown that never did.
+    /// Unknown outcomes that never became commits.
     unknown_for_good: usize,
     took: Duration,
 }
 
 impl Tally {
-    /// Runs all of them.
+    /// Runs all cases.
     pub(super) fn of(cases: impl IntoIterator<Item = Case, IntoIter: Send>) -> Self {
-        // A runtime each: whatever a case leaves running ends with it.
+        // Each case has its own runtime, which stops everything that the case left running.
         let (tallies, took) = spread(cases, |tally: &mut Self, case| tally.count(&in_paused_time(run(case))));
         let mut all = Self { took, ..Self::default() };
         tallies.into_iter().for_each(|tally| all.add(tally));
@@ -36,10 +37,10 @@ impl Tally {
 
     fn count(&mut self, ended: &Ended) {
         self.cases += 1;
-        self.unmet += usize::from(!ended.met);
-        for (told, committed) in &ended.told {
-            self.told.insert(told.name());
-            if let Told::Unknown(_) = told {
+        self.not_struck += usize::from(!ended.all_struck);
+        for (outcome, committed) in &ended.outcomes {
+            self.outcomes.insert(outcome.name());
+            if let Outcome::Unknown(_) = outcome {
                 let counter = if *committed { &mut self.unknown_then_committed } else { &mut self.unknown_for_good };
                 *counter += 1;
             }
@@ -48,31 +49,31 @@ impl Tally {
 
     fn add(&mut self, other: Self) {
         self.cases += other.cases;
-        self.unmet += other.unmet;
-        self.told.extend(other.told);
+        self.not_struck += other.not_struck;
+        self.outcomes.extend(other.outcomes);
         self.unknown_then_committed += other.unknown_then_committed;
         self.unknown_for_good += other.unknown_for_good;
     }
 
-    /// Prints it, and holds it against what must have come up.
-    pub(super) fn check(&self, name: &str, least: usize, must_be_told: &[&str]) {
-        let Self { cases, unmet, told, unknown_then_committed, unknown_for_good, took } = self;
+    /// Prints the counts, and checks that everything expected occurred.
+    pub(super) fn check(&self, name: &str, least: usize, must_occur: &[&str]) {
+        let Self { cases, not_struck, outcomes, unknown_then_committed, unknown_for_good, took } = self;
         println!(
-            "{name}: {cases} cases, {unmet} unmet, in {:.1} s; told {told:?}; \
+            "{name}: {cases} cases, {not_struck} with a fault that did not strike, in {:.1} s; outcomes {outcomes:?}; \
              of the unknown {unknown_then_committed} were committed, and {unknown_for_good} never",
             took.as_secs_f64()
         );
         assert!(*cases >= least, "only {cases} cases");
-        assert!(unmet * 10 <= *cases, "{self:?}");
-        for kind in must_be_told {
-            assert!(told.contains(kind), "none was told {kind}: {self:?}");
+        assert!(not_struck * 10 <= *cases, "{self:?}");
+        for kind in must_occur {
+            assert!(outcomes.contains(kind), "no write ended as {kind}: {self:?}");
         }
         assert!(*unknown_for_good > 0, "{self:?}");
     }
 }
 
-/// Does a piece of work for each item, on all processors. Returns what came of it, by processor, and how long it took.
-#[expect(clippy::disallowed_methods, reason = "how long it takes is printed")]
+/// Processes the items on all processors. Returns the result of each processor, and how long it took.
+#[expect(clippy::disallowed_methods, reason = "the test prints how long it took")]
 pub(super) fn spread<I: IntoIterator<IntoIter: Send>, T: Default + Send>(
     items: I,
     work: impl Fn(&mut T, I::Item) + Sync,

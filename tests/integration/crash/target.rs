@@ -5,29 +5,29 @@ use s3store::testing::{Operation, Request};
 use super::shape::PARTITIONS;
 use crate::integration::harness::sent_by;
 
-/// The process whose requests the faults strike.
+/// The process whose requests are struck.
 pub(super) const FIRST: &str = "first-writer";
 
 /// A request of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     operation: Operation,
-    /// The end of its key.
+    /// The suffix of its key.
     suffix: &'static str,
     pub(super) partition: &'static str,
-    /// How many like it come before.
+    /// The number of earlier requests like this one.
     pub(super) before: usize,
 }
 
 impl Target {
-    /// All requests of the first writer, in order.
+    /// Returns all requests of the first writer, in order.
     pub(super) fn all(requests: &[Request]) -> Vec<Self> {
         let mut targets: Vec<Self> = Vec::new();
         for request in requests.iter().filter(|request| sent_by(request, FIRST)) {
             let key = request.key.as_deref().unwrap_or_default();
             let suffix = [".parquet", ".matview", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
             let partition = PARTITIONS.into_iter().find(|name| key.contains(&format!("part={name}")));
-            let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("what is {request:?}?") };
+            let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("unexpected request {request:?}") };
             let mut target = Self { operation: request.operation, suffix, partition, before: 0 };
             target.before = targets.iter().filter(|other| other.is_like(&target)).count();
             targets.push(target);
@@ -39,22 +39,23 @@ impl Target {
         self.operation == Operation::Put && self.suffix == ".commit"
     }
 
-    /// Whether it is a ref's or a commit's PUT: before the ref, nothing of a write is in the stream, and no time counts.
+    /// Returns whether this is the PUT of a ref or a commit. Before the ref is put, a write is not in the stream and no
+    /// time counts.
     pub(super) fn is_of_the_stream(&self) -> bool {
         self.operation == Operation::Put && [".ref", ".commit"].contains(&self.suffix)
     }
 
-    /// Whether both are tries of one request, or put the same object.
+    /// Returns whether both are tries of one request, or put the same object.
     pub(super) fn is_like(&self, other: &Self) -> bool {
         Self { before: 0, ..self.clone() } == Self { before: 0, ..other.clone() }
     }
 
-    /// Finds it among these.
+    /// Returns this request from the log, if it occurred.
     pub(super) fn find<'a>(&self, requests: &'a [Request]) -> Option<&'a Request> {
         requests.iter().filter(|request| self.is(request)).nth(self.before)
     }
 
-    /// Whether it is this request, or one before it or after it that is like it.
+    /// Returns whether a request is like this one, regardless of how many came before.
     pub(super) fn is(&self, request: &Request) -> bool {
         let key = request.key.as_deref().unwrap_or_default();
         request.operation == self.operation

@@ -1,4 +1,4 @@
-//! What must hold at any time, and is looked at after each stage of a case.
+//! Invariants that are checked after each stage of a case.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -7,29 +7,29 @@ use std::sync::Mutex;
 use s3store::testing::{Object, S3};
 use s3store::{Commit, Dataset, Store};
 
-use super::run::{RECORDS, Told};
 use super::shape::Shape;
+use super::writer::{Outcome, RECORDS};
 use crate::integration::harness::{BUCKET, PREFIX};
 use crate::integration::records::Event;
 
-/// A record as a reader saw it: partition, id, and the insertion time, which tells the attempts apart.
+/// A record that a reader saw: partition, id, and the insertion time, which identifies the attempt.
 pub(super) type Row = (String, i64, i64);
 
-/// The age in seconds beyond which a reader does not care how old a commit is.
+/// The age in seconds above which a commit's age makes no difference to a reader.
 const SETTLED: i64 = 10;
 
-/// A dataset under watch.
+/// A dataset whose invariants are checked.
 pub(super) struct Watch {
     s3: S3,
     reader: Store<Event>,
-    /// The commits of the last look.
+    /// The commits at the last check.
     commits: BTreeMap<String, Object>,
-    /// What the reader saw then.
+    /// The rows that the reader saw at the last check.
     seen: Vec<Row>,
     reported: Vec<Commit>,
-    /// Partition and insertion time of attempts that were reported as not committed.
+    /// Partition and insertion time of the attempts that were reported as not committed.
     dead: Vec<(String, i64)>,
-    /// Whether what is visible must have its markers.
+    /// Whether visible rows must have markers.
     views: bool,
 }
 
@@ -40,22 +40,22 @@ impl Watch {
         Self { s3: s3.clone(), reader, commits, seen, reported: Vec::new(), dead: Vec::new(), views: false }
     }
 
-    /// Of a record with a view, or without.
+    /// Sets whether the record has a view.
     pub(super) fn with_views(self, views: bool) -> Self {
         Self { views, ..self }
     }
 
-    /// Takes note of what a writer was told about each partition.
-    pub(super) fn told(&mut self, told: &[(String, Told)], inserted_at: i64) {
-        for (partition, told) in told {
-            self.reported.extend(told.commit().cloned());
-            if let Told::NotCommitted = told {
+    /// Records the outcomes of a write.
+    pub(super) fn note(&mut self, outcomes: &[(String, Outcome)], inserted_at: i64) {
+        for (partition, outcome) in outcomes {
+            self.reported.extend(outcome.commit().cloned());
+            if let Outcome::NotCommitted = outcome {
                 self.dead.push((partition.clone(), inserted_at));
             }
         }
     }
 
-    /// Looks at the bucket and through a reader's eyes.
+    /// Checks the bucket and what a reader sees.
     pub(super) async fn look(&mut self, stage: &str) {
         let commits = commits(&self.s3);
         for (key, before) in &self.commits {
@@ -67,41 +67,42 @@ impl Watch {
         }
         expected.sort();
         self.seen = self.read().await;
-        assert_eq!(self.seen, expected, "{stage}: a reader sees something else than what the commits name");
+        assert_eq!(self.seen, expected, "{stage}: the reader's rows differ from the commits'");
         for commit in &self.reported {
             let key = format!("{PREFIX}/data/{}/{}.commit", commit.partition, commit.token);
             let object =
-                commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported and is not there"));
+                commits.get(&key).unwrap_or_else(|| panic!("{stage}: {commit:?} was reported, but does not exist"));
             assert_eq!(data_key(&key, object), commit.data_path, "{stage}");
             assert_eq!(object.metadata["insertedat"], commit.inserted_at.timestamp_micros().to_string(), "{stage}");
             assert!(commit.ref_path.contains(&object.metadata["refmicrots"]), "{stage}: {commit:?}");
         }
         for (partition, inserted_at) in &self.dead {
             let seen = self.seen.iter().any(|row| row.0 == *partition && row.2 == *inserted_at);
-            assert!(!seen, "{stage}: {partition} was reported as not committed, and is visible");
+            assert!(!seen, "{stage}: {partition} was reported as not committed, but is visible");
         }
         self.commits = commits;
     }
 
-    /// What a reader sees. That follows from what lies there: where another case has left the same, it was read then.
+    /// Returns the rows that a reader sees. They depend only on the objects, so the result for the same objects is
+    /// reused across cases.
     async fn read(&self) -> Vec<Row> {
         static SEEN: Mutex<BTreeMap<String, Vec<Row>>> = Mutex::new(BTreeMap::new());
-        let picture = picture(&self.s3);
-        if let Some(seen) = SEEN.lock().unwrap().get(&picture) {
+        let state = bucket_state(&self.s3);
+        if let Some(seen) = SEEN.lock().unwrap().get(&state) {
             return seen.clone();
         }
         let mut seen: Vec<Row> = self.reader.read_all().await.unwrap().iter().map(row).collect();
         seen.sort();
-        SEEN.lock().unwrap().insert(picture, seen.clone());
+        SEEN.lock().unwrap().insert(state, seen.clone());
         seen
     }
 
-    /// What a commit makes visible. All that it names must be there.
+    /// Returns the rows that a commit makes visible. Every object that it names must exist.
     fn rows_of(&self, key: &str, commit: &Object, stage: &str) -> Vec<Row> {
         let number = |name: &str| commit.metadata[name].parse::<i64>().unwrap();
         let data = data_key(key, commit);
-        assert!(self.s3.object(BUCKET, &data).is_some(), "{stage}: {key} names {data}, which is not there");
-        let (partition, token) = place(key);
+        assert!(self.s3.object(BUCKET, &data).is_some(), "{stage}: {key} names {data}, which does not exist");
+        let (partition, token) = partition_and_token(key);
         let reference = format!(
             "{PREFIX}/_ref/{:016}-{token}-{};{partition}.ref",
             number("refmicrots"),
@@ -116,32 +117,32 @@ impl Watch {
         (1..=RECORDS).map(|id| (partition.to_owned(), id, number("insertedat"))).collect()
     }
 
-    /// How often each record is visible, at least and at most.
+    /// Returns how often each record is visible, at least and at most.
     pub(super) fn copies(&self, shape: Shape) -> (usize, usize) {
-        let of = |partition: String| self.commits.keys().filter(|key| place(key).0 == partition).count();
+        let of = |partition: String| self.commits.keys().filter(|key| partition_and_token(key).0 == partition).count();
         let counts = || shape.partition_keys().map(of);
         (counts().min().unwrap(), counts().max().unwrap())
     }
 
-    /// Whether an attempt became visible.
+    /// Returns whether an attempt was committed.
     pub(super) fn is_committed(&self, partition: &str, inserted_at: i64) -> bool {
         let inserted_at = inserted_at.to_string();
-        self.commits
-            .iter()
-            .any(|(key, commit)| place(key).0 == partition && commit.metadata["insertedat"] == inserted_at)
+        self.commits.iter().any(|(key, commit)| {
+            partition_and_token(key).0 == partition && commit.metadata["insertedat"] == inserted_at
+        })
     }
 
-    /// What the reader saw at the last look.
+    /// Returns the rows that the reader saw at the last check.
     pub(super) fn seen(&self) -> &[Row] {
         &self.seen
     }
 
-    /// The commit that was reported for a partition and a token.
+    /// Returns the commit that was reported for a partition and a token.
     pub(super) fn reported(&self, partition: &str, token: &str) -> Option<&Commit> {
         self.reported.iter().find(|commit| commit.partition == partition && commit.token == token)
     }
 
-    /// Everything that was reported is what a look-up finds, equal in every field.
+    /// Checks that a look-up returns each reported commit, equal in every field.
     pub(super) async fn look_up(&self) {
         for commit in &self.reported {
             let found = self.reader.lookup_commit(&commit.partition, &commit.token).await.unwrap();
@@ -154,25 +155,25 @@ pub(super) fn row(event: &Event) -> Row {
     (format!("part={}", event.part), event.id, event.inserted_at.unwrap().timestamp_micros())
 }
 
-/// All that a reader of snapshots can tell about the bucket: names, bodies, metadata, and ages as far as they count.
-/// Attempts are named by their order, so that cases that differ in nothing else are alike.
-fn picture(s3: &S3) -> String {
+/// Describes everything in the bucket that a snapshot reader can distinguish: keys, bodies, metadata, and ages as far
+/// as they count. Attempts are numbered in order, so that equivalent cases have equal descriptions.
+fn bucket_state(s3: &S3) -> String {
     let keys = s3.keys(BUCKET).into_iter().filter(|key| key.contains("/data/"));
     let objects: Vec<(String, Object)> = keys.map(|key| (key.clone(), s3.object(BUCKET, &key).unwrap())).collect();
     let attempts: BTreeSet<&str> = objects.iter().filter_map(|(key, _)| attempt(key)).collect();
-    let mut picture = String::new();
+    let mut state = String::new();
     for (key, object) in &objects {
         let age = (s3.now() - object.last_modified).num_seconds().min(SETTLED);
         let metadata = object.metadata.iter().filter(|(name, _)| *name != "refmicrots");
-        writeln!(picture, "{key} {} {age} {:?}", object.etag, metadata.collect::<Vec<_>>()).unwrap();
+        writeln!(state, "{key} {} {age} {:?}", object.etag, metadata.collect::<Vec<_>>()).unwrap();
     }
-    for (place, attempt) in attempts.into_iter().enumerate() {
-        picture = picture.replace(attempt, &format!("#{place}"));
+    for (number, attempt) in attempts.into_iter().enumerate() {
+        state = state.replace(attempt, &format!("#{number}"));
     }
-    picture
+    state
 }
 
-/// The attempt that a data file's key names.
+/// Returns the attempt in the key of a data file.
 fn attempt(key: &str) -> Option<&str> {
     Some(key.strip_suffix(".parquet")?.rsplit_once('-')?.1)
 }
@@ -182,12 +183,12 @@ fn commits(s3: &S3) -> BTreeMap<String, Object> {
     keys.map(|key| (key.clone(), s3.object(BUCKET, &key).unwrap())).collect()
 }
 
-/// Partition and token of a commit's key.
-fn place(key: &str) -> (&str, &str) {
+/// Returns partition and token from the key of a commit.
+fn partition_and_token(key: &str) -> (&str, &str) {
     key.strip_suffix(".commit").unwrap().strip_prefix(&format!("{PREFIX}/data/")).unwrap().split_once('/').unwrap()
 }
 
-/// The data file that a commit names.
+/// Returns the key of the data file that a commit names.
 fn data_key(key: &str, commit: &Object) -> String {
     format!("{}-{}.parquet", key.strip_suffix(".commit").unwrap(), commit.metadata["attemptid"])
 }

@@ -1,4 +1,4 @@
-//! Public methods: under their names, as success, error or canceled, and under way.
+//! Calls of public methods: their names, outcomes, and calls in flight.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ const CALLS: &str = "s3store.method.calls";
 const DURATION: &str = "s3store.method.duration";
 const IN_FLIGHT: &str = "s3store.method.in_flight";
 
-/// Each method by the name that it counts under, and how to call it. What it fails or hangs with is up to S3.
+/// Calls a method by the name under which it is counted. S3 determines whether it fails or hangs.
 async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::error::Error>> {
     let dataset = store.dataset();
-    let entry = || store.poll(&Offset::START);
+    let poll = || store.poll(&Offset::START);
     match method {
         "write" => drop(store.write(&Event::of(&["a"], 1)).await?),
         "write_with_key" => drop(store.write_partition("part=a", &Event::of(&["a"], 1)).await?),
@@ -30,13 +30,13 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
         "read_range_iter" => drop(store.read_range(..).stream().try_collect::<Vec<_>>().await?),
         "read_partition_range_iter" => drop(store.read_range(..).partitions().try_collect::<Vec<_>>().await?),
         "read_range_batches" => drop(store.read_range(..).batches().try_collect::<Vec<_>>().await?),
-        "poll" => drop(entry().await?),
+        "poll" => drop(poll().await?),
         "poll_records" => drop(store.poll_records(&Offset::START).await?),
         "poll_range" => drop(store.poll_range(..).await?),
         "lookup" => drop(dataset.view::<Parts>().lookup("*").await?),
         "backfill" => drop(dataset.view::<Parts>().backfill("*").await?),
         "doctor" => drop(dataset.doctor(..).await?),
-        other => panic!("{other} is not here"),
+        other => panic!("unknown method {other}"),
     }
     Ok(())
 }
@@ -61,7 +61,7 @@ const METHODS: [&str; 16] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn each_method_counts_under_its_name_alone() {
+async fn each_method_is_counted_under_its_own_name_only() {
     for method in METHODS {
         let (world, meter) = (Virtual::new(), Meter::new());
         let store = measured(&world, &meter).await.store::<Event>();
@@ -78,7 +78,7 @@ async fn each_method_counts_under_its_name_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_and_cancels_are_told_apart() {
+async fn errors_and_cancellations_are_counted_separately() {
     for method in METHODS {
         let (world, meter) = (Virtual::new(), Meter::new());
         let store = measured(&world, &meter).await.store::<Event>();
@@ -107,7 +107,7 @@ async fn a_call_is_in_flight_until_it_ends() {
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let mut records = store.read_all().stream();
-    assert_eq!(meter.collect().moved(IN_FLIGHT), Vec::<String>::new(), "nothing is asked for yet");
+    assert_eq!(meter.collect().moved(IN_FLIGHT), Vec::<String>::new(), "the stream has not been polled yet");
     records.try_next().await.unwrap().unwrap();
     assert_eq!(meter.collect().moved(IN_FLIGHT), ["method=read_iter → 1"]);
     let mut others = store.read_all().stream();
@@ -122,7 +122,7 @@ async fn a_call_is_in_flight_until_it_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn entries_are_read_under_names_of_their_own() {
+async fn read_entries_has_its_own_method_names() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 1)).await.unwrap();
@@ -138,7 +138,7 @@ async fn entries_are_read_under_names_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn initialising_and_opening_count() {
+async fn init_and_open_are_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let open = || meter.on(world.options()).open(world.s3.client(), BUCKET, PREFIX);
     open().await.unwrap_err();
@@ -155,7 +155,7 @@ async fn initialising_and_opening_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_is_one_call_and_its_polls_are_others() {
+async fn a_follower_and_its_polls_are_separate_calls() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset: Dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
@@ -167,7 +167,7 @@ async fn a_follower_is_one_call_and_its_polls_are_others() {
     let polls = collected.sum(CALLS, &[("s3store.method", "poll_records"), ("s3store.outcome", "success")]);
     assert!(polls >= 2.0, "{polls}");
 
-    // What passes by itself is an error of polls alone.
+    // A transient error fails polls, but not the follower's call.
     world.s3.inject(Fault::on(Operation::List).times(5).fail(503, "SlowDown"));
     assert!(within(Duration::from_secs(20), pages.next_page()).await.is_none());
     let collected = meter.collect();
@@ -175,7 +175,7 @@ async fn a_follower_is_one_call_and_its_polls_are_others() {
     assert_eq!(collected.sum(CALLS, &[&failed[..], &[("s3store.method", "poll_records")]].concat()), 1.0);
     assert_eq!(collected.sum(CALLS, &[("s3store.method", "follow")]), 0.0);
 
-    // What the consumer is told ends the call, and asking again begins another.
+    // An error that the consumer receives ends the call. The next poll of the stream starts another.
     world.s3.inject(Fault::on(Operation::List).times(1).fail(403, "AccessDenied"));
     pages.next_page().await.unwrap_err();
     assert_eq!(meter.collect().moved(IN_FLIGHT), Vec::<String>::new());

@@ -1,4 +1,4 @@
-//! What is asked for when it is collected: the clock's skew, a follower's lag.
+//! Gauges that are computed when they are collected: the clock skew, and a follower's lag.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const SKEW: &str = "s3store.clock.skew";
 const LAG: &str = "s3store.follow.lag";
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_s_skew_is_what_is_certain_of_it() {
+async fn the_clock_skew_gauge_is_the_part_that_is_certain() {
     for (ahead, least, most) in [(0, 0.0, 0.0), (5, 3.9, 5.0), (-5, -5.0, -3.9)] {
         let (world, meter) = (Virtual::new(), Meter::new());
         world.dataset().await;
@@ -26,19 +26,19 @@ async fn the_clock_s_skew_is_what_is_certain_of_it() {
         let skew = meter.collect().points(SKEW, &[]);
         assert_eq!(skew.len(), 1);
         assert!((least..=most).contains(&skew[0].value), "{ahead}: {}", skew[0].value);
-        // Gone with the dataset.
+        // The gauge disappears with the dataset.
         drop(dataset);
         assert_eq!(meter.collect().points(SKEW, &[]).len(), 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_lags_by_what_it_was_not_given() {
+async fn the_lag_is_the_age_of_what_the_consumer_has_not_received() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
     let lag = || meter.collect().points(LAG, &[]).iter().map(|point| point.value).collect::<Vec<_>>();
-    assert_eq!(lag(), [0.0; 0], "without a follower there is none");
+    assert_eq!(lag(), [0.0; 0], "there must be no lag without a follower");
 
     // Three commits, a minute apart.
     let begun = world.clock.now();
@@ -47,24 +47,24 @@ async fn a_follower_lags_by_what_it_was_not_given() {
         pass(Duration::from_secs(60)).await;
     }
     let window = dataset.settle_window().as_secs_f64();
-    // From an offset as from the beginning, of which it is not known before the first page how long ago it was.
+    // Both starts give the same lag, although for the beginning of the stream it is known only after the first page.
     for after in [dataset.offset_at(begun), Offset::START] {
         let mut pages = store.follow(&after).limit(1).entries();
-        assert_eq!(lag(), [0.0; 0], "it has not begun");
+        assert_eq!(lag(), [0.0; 0], "the follower has not started");
         pages.next_page().await.unwrap();
         assert!((lag()[0] - 180.0).abs() < 1.0, "{after:?}: {:?}", lag());
     }
     let mut pages = store.follow(&dataset.offset_at(begun)).limit(1).entries();
-    for given in 0..3 {
+    for received in 0..3 {
         pages.next_page().await.unwrap();
-        // The last page comes to the tip, so that all that is settled was given.
-        let since = if given == 2 { window } else { 180.0 - 60.0 * f64::from(given) };
-        assert!((lag()[0] - since).abs() < 1.0, "{given}: {:?}", lag());
+        // The last page reaches the tip, so everything that is settled was received.
+        let since = if received == 2 { window } else { 180.0 - 60.0 * f64::from(received) };
+        assert!((lag()[0] - since).abs() < 1.0, "{received}: {:?}", lag());
     }
-    // With all of it, it stays behind by the settle window, and by up to a pace between two polls.
+    // With everything received, it stays behind by the settle window, plus up to a pace between two polls.
     assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
     assert!((window..window + 1.1).contains(&lag()[0]), "{:?}", lag());
-    // A consumer that does not come back makes it lag; so does an S3 that does not answer.
+    // The lag grows if the consumer stops polling, or if S3 does not respond.
     pass(Duration::from_secs(100)).await;
     assert!(lag()[0] > window + 99.0, "{:?}", lag());
     assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
@@ -73,7 +73,7 @@ async fn a_follower_lags_by_what_it_was_not_given() {
     assert!(within(Duration::from_secs(50), pages.next_page()).await.is_none());
     assert!(lag()[0] > window + 49.0, "{:?}", lag());
 
-    // Of several the one that is furthest behind counts.
+    // With several followers, the one that is furthest behind counts.
     world.s3.clear_faults();
     let mut other = store.follow(&dataset.offset_at(world.clock.now())).entries();
     assert!(within(Duration::from_secs(5), other.next_page()).await.is_none());
@@ -85,7 +85,7 @@ async fn a_follower_lags_by_what_it_was_not_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_that_never_gets_an_answer_lags_from_the_start() {
+async fn a_follower_without_any_response_lags_from_its_start() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
@@ -97,7 +97,7 @@ async fn a_follower_that_never_gets_an_answer_lags_from_the_start() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn datasets_are_told_apart() {
+async fn each_dataset_has_its_own_series() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let init = |prefix| meter.on(world.options()).init(world.s3.client(), BUCKET, prefix);
     let (one, two) = (init("one").await.unwrap().into_dataset(), init("two").await.unwrap().into_dataset());

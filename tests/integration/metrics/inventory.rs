@@ -1,4 +1,5 @@
-//! The instruments themselves: names, kinds, units, boundaries, attributes, and what is there from the start.
+//! The instruments themselves: names, kinds, units, boundaries and attributes, and the time series that exist from the
+//! start.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +18,9 @@ const RECORDS: &str = "1 10 25 50 100 250 500 1000 2500 10000 50000 250000 10000
 const PARTITIONS: &str = "1 2 5 10 25 50 100 500";
 const FILES: &str = "1 5 10 25 50 100 500 1000 5000";
 
-/// The inventory: name, kind, unit, boundaries, attributes. The first part is the Go library's, which its dashboards query;
-/// it must never change. `s3store.write.encode_buf_dropped` is left out: there is no pool of buffers here.
+/// The expected instruments: name, kind, unit, boundaries, attributes. Those in the first part also exist in the Go
+/// library, whose dashboards query them, so they must never change. `s3store.write.encode_buf_dropped` is left out:
+/// this library has no buffer pool.
 #[rustfmt::skip]
 const INVENTORY: [(&str, &str, &str, &str, &str); 40] = [
     ("s3store.target.waiting", "up-down", "{goroutine}", "", ""),
@@ -54,7 +56,7 @@ const INVENTORY: [(&str, &str, &str, &str, &str); 40] = [
     ("s3store.read.iter.byte_budget.exhausted", "counter", "{event}", "", ""),
     ("s3store.read.iter.partition.decode.duration", "histogram", "s", DURATIONS, ""),
     ("s3store.read.iter.stall.count", "counter", "{event}", "", "s3store.method"),
-    // Ours.
+    // Only in this library.
     ("s3store.write.unknown_outcomes", "counter", "{event}", "", ""),
     ("s3store.write.late_outcomes", "counter", "{event}", "", ""),
     ("s3store.write.restamps", "counter", "{event}", "", ""),
@@ -83,7 +85,7 @@ fn find(name: &str) -> &'static Instrument {
 }
 
 #[test]
-fn the_instruments_are_those_of_the_inventory() {
+fn the_instruments_match_the_inventory() {
     assert_eq!(instruments().len(), INVENTORY.len());
     for (name, kind_of, unit, boundaries, attributes) in INVENTORY {
         let instrument = find(name);
@@ -94,9 +96,9 @@ fn the_instruments_are_those_of_the_inventory() {
     }
 }
 
-/// The boundaries and units as a backend sees them, and no attribute that the table does not know.
+/// Checks boundaries and units as a backend sees them, and that every attribute is in the table.
 #[tokio::test(start_paused = true)]
-async fn what_is_collected_is_what_the_table_says() {
+async fn collected_metrics_match_the_inventory() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 10)).token("a-token").await.unwrap();
@@ -114,7 +116,7 @@ async fn what_is_collected_is_what_the_table_says() {
             assert_eq!(attributes.remove("s3store.consistency_level").as_deref(), Some("strong-global"), "{name}");
             for (attribute, value) in attributes {
                 assert!(instrument.attributes.contains(&attribute.as_str()), "{name}: {attribute}");
-                // Words of the library's own: no key, partition or token.
+                // Only fixed words of the library: no key, partition or token.
                 assert!(value.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{value}");
             }
         }
@@ -122,7 +124,7 @@ async fn what_is_collected_is_what_the_table_says() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_level_is_left_out_where_none_is_asked_for() {
+async fn the_consistency_attribute_is_missing_if_no_level_is_set() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let options = world.options().consistency(s3store::dataset::Consistency::BucketDefault);
     measured_with(&world, &meter, options).await;
@@ -132,7 +134,7 @@ async fn the_level_is_left_out_where_none_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_rare_is_there_from_the_start() {
+async fn rare_events_have_a_series_from_the_start() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let _dataset = measured(&world, &meter).await;
     let collected = meter.collect();

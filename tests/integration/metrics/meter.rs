@@ -1,4 +1,4 @@
-//! A meter provider in memory, and what it has collected.
+//! A meter provider in memory, and the metrics that it collected.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -11,16 +11,17 @@ use opentelemetry_sdk::metrics::{InstrumentKind as Kind, ManualReader, Pipeline,
 use s3store::dataset::DatasetOptions;
 use s3store::testing::InstrumentKind;
 
-/// Attributes by their names.
+/// Attributes by name.
 pub type Attributes = BTreeMap<String, String>;
 
-/// Collects what datasets measure.
+/// Collects the metrics of datasets.
 pub struct Meter {
     pub provider: Arc<SdkMeterProvider>,
     reader: Reader,
 }
 
-/// Collects on the thread that asks, so that a clock which follows the test's paused time is asked in its runtime.
+/// A reader that collects on the calling thread. Observable instruments read the dataset's clock, which with paused
+/// time works only within the test's runtime.
 #[derive(Debug, Clone, Default)]
 struct Reader(Arc<ManualReader>);
 
@@ -46,7 +47,7 @@ impl MetricReader for Reader {
     }
 }
 
-/// What was measured up to a moment.
+/// The metrics at one moment.
 #[derive(Debug)]
 pub struct Collected(BTreeMap<String, Instrument>);
 
@@ -61,9 +62,9 @@ pub struct Instrument {
 #[derive(Debug, Clone)]
 pub struct Point {
     pub attributes: Attributes,
-    /// The sum of a counter or histogram; the value of a gauge.
+    /// The sum of a counter or histogram, or the value of a gauge.
     pub value: f64,
-    /// How many measurements a histogram has.
+    /// The number of measurements of a histogram.
     pub count: u64,
     pub boundaries: Vec<f64>,
 }
@@ -74,7 +75,7 @@ impl Meter {
         Self { provider: Arc::new(SdkMeterProvider::builder().with_reader(reader.clone()).build()), reader }
     }
 
-    /// Options whose metrics come here.
+    /// Sets this meter in the options of a dataset.
     pub fn on(&self, options: DatasetOptions) -> DatasetOptions {
         options.meter_provider(Arc::clone(&self.provider) as Arc<_>)
     }
@@ -94,7 +95,7 @@ impl Collected {
         self.0.iter().map(|(name, instrument)| (name.as_str(), instrument))
     }
 
-    /// The points of an instrument that have these attributes, and perhaps others.
+    /// Returns the points of an instrument that have these attributes, and possibly others.
     pub fn points(&self, name: &str, attributes: &[(&str, &str)]) -> Vec<Point> {
         let points = self.0.get(name).map(|instrument| instrument.points.as_slice()).unwrap_or_default();
         let has = |point: &&Point| {
@@ -103,26 +104,27 @@ impl Collected {
         points.iter().filter(has).cloned().collect()
     }
 
-    /// The sum over those points.
+    /// Returns the sum of the values of these points.
     pub fn sum(&self, name: &str, attributes: &[(&str, &str)]) -> f64 {
         self.points(name, attributes).iter().map(|point| point.value).sum()
     }
 
-    /// How many measurements a histogram has at those points.
+    /// Returns the number of measurements of a histogram at these points.
     pub fn count(&self, name: &str, attributes: &[(&str, &str)]) -> u64 {
         self.points(name, attributes).iter().map(|point| point.count).sum()
     }
 
-    /// What moved away from zero, without what tells the dataset: `attribute=value,… → value`, in order.
+    /// Returns the points that are not zero, as `attribute=value,… → value`, sorted. Omits the attributes of the
+    /// dataset.
     pub fn moved(&self, name: &str) -> Vec<String> {
         let mut moved: Vec<String> = self
             .points(name, &[])
             .iter()
             .filter(|point| point.value != 0.0)
             .map(|point| {
-                let told =
+                let is_common =
                     |name: &str| ["s3store.bucket", "s3store.prefix", "s3store.consistency_level"].contains(&name);
-                let own = point.attributes.iter().filter(|(name, _)| !told(name));
+                let own = point.attributes.iter().filter(|(name, _)| !is_common(name));
                 let own: Vec<String> =
                     own.map(|(name, value)| format!("{}={value}", name.trim_start_matches("s3store."))).collect();
                 format!("{} → {}", own.join(","), point.value)
@@ -136,9 +138,9 @@ impl Collected {
 fn instrument(metric: &Metric) -> Instrument {
     let (kind, points) = match metric.data() {
         AggregatedMetrics::F64(data) => points(data, |value| value),
-        #[expect(clippy::cast_precision_loss, reason = "tests measure little")]
+        #[expect(clippy::cast_precision_loss, reason = "the values in tests are small")]
         AggregatedMetrics::U64(data) => points(data, |value| value as f64),
-        #[expect(clippy::cast_precision_loss, reason = "tests measure little")]
+        #[expect(clippy::cast_precision_loss, reason = "the values in tests are small")]
         AggregatedMetrics::I64(data) => points(data, |value| value as f64),
     };
     Instrument { kind, unit: metric.unit().to_owned(), points }
@@ -148,12 +150,12 @@ fn points<T: Copy>(data: &MetricData<T>, number: fn(T) -> f64) -> (InstrumentKin
     let plain = |attributes, value| Point { attributes, value: number(value), count: 0, boundaries: Vec::new() };
     match data {
         MetricData::Gauge(gauge) => {
-            let points = gauge.data_points().map(|point| plain(named!(point), point.value()));
+            let points = gauge.data_points().map(|point| plain(attributes_of!(point), point.value()));
             (InstrumentKind::Gauge, points.collect())
         }
         MetricData::Sum(sum) => {
             let kind = if sum.is_monotonic() { InstrumentKind::Counter } else { InstrumentKind::UpDownCounter };
-            (kind, sum.data_points().map(|point| plain(named!(point), point.value())).collect())
+            (kind, sum.data_points().map(|point| plain(attributes_of!(point), point.value())).collect())
         }
         MetricData::Histogram(histogram) => (InstrumentKind::Histogram, buckets(histogram, number)),
         MetricData::ExponentialHistogram(_) => panic!("no instrument is an exponential histogram"),
@@ -162,7 +164,7 @@ fn points<T: Copy>(data: &MetricData<T>, number: fn(T) -> f64) -> (InstrumentKin
 
 fn buckets<T: Copy>(histogram: &Histogram<T>, number: fn(T) -> f64) -> Vec<Point> {
     let point = histogram.data_points().map(|point| Point {
-        attributes: named!(point),
+        attributes: attributes_of!(point),
         value: number(point.sum()),
         count: point.count(),
         boundaries: point.bounds().collect(),
@@ -170,11 +172,12 @@ fn buckets<T: Copy>(histogram: &Histogram<T>, number: fn(T) -> f64) -> Vec<Point
     point.collect()
 }
 
-/// The attributes of a point, whose type is not named here: the crate that has it has a public `String`, and with that
-/// among the direct dependencies the compiler writes `std::string::String` in all messages that `tests/ui` expects.
-macro_rules! named {
+/// Returns the attributes of a point. A macro, because the attribute type can't be attributes_of: the crate that defines it has
+/// a public `String`. As a direct dependency it would make the compiler write `std::string::String` in all messages
+/// that `tests/ui` expects.
+macro_rules! attributes_of {
     ($point:ident) => {
         $point.attributes().map(|attribute| (attribute.key.to_string(), attribute.value.to_string())).collect()
     };
 }
-use named;
+use attributes_of;

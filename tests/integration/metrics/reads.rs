@@ -1,4 +1,4 @@
-//! What reads count: files, bytes, records, partitions, HEADs of commits, waits, stalls.
+//! Metrics of reads: files, bytes, records, partitions, HEADs of commits, waits, stalls.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{bytes, measured, tallied};
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
 use crate::integration::records::{Event, Item, Parts};
 
-/// Count and sum of files, bytes, records and partitions of a method.
+/// Returns count and sum of files, bytes, records and partitions for a method.
 fn read(collected: &Collected, method: &str) -> [(u64, f64); 4] {
     tallied(
         collected,
@@ -20,10 +20,10 @@ fn read(collected: &Collected, method: &str) -> [(u64, f64); 4] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_counts_files_and_what_came_out() {
+async fn a_read_counts_files_and_returned_records() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Item>();
-    // Two versions of one entity: two records in files, one that comes out.
+    // Two versions of one entity: two records in files, one of which is returned.
     let item = |part, version| Item::new(part, 1, version, "");
     store.write(&[item("a", 1), item("b", 1)]).await.unwrap();
     store.write(&[item("a", 2)]).await.unwrap();
@@ -31,13 +31,13 @@ async fn a_read_counts_files_and_what_came_out() {
     assert_eq!(read(&meter.collect(), "read"), [(1, 3.0), (1, bytes(&world)), (1, 2.0), (1, 2.0)]);
     assert_eq!(store.read_all().history().await.unwrap().len(), 3);
     assert_eq!(read(&meter.collect(), "read"), [(2, 6.0), (2, 2.0 * bytes(&world)), (2, 5.0), (2, 4.0)]);
-    // One that finds nothing is recorded as that.
+    // A read that finds nothing records zeros.
     assert_eq!(store.read("part=z").await.unwrap(), []);
     assert_eq!(read(&meter.collect(), "read")[0], (3, 6.0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_is_dropped_counts_what_it_got() {
+async fn a_dropped_read_counts_what_it_returned() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
@@ -48,14 +48,14 @@ async fn a_read_that_is_dropped_counts_what_it_got() {
     }
     assert!(within(Duration::from_secs(1), records.try_next()).await.is_none());
     drop(records);
-    // The task ends when it is next polled.
+    // The aborted task ends only when the runtime polls it next.
     pass(Duration::from_millis(1)).await;
     let [files, _, records, partitions] = read(&meter.collect(), "read_iter");
     assert_eq!((files, records, partitions), ((1, 1.0), (1, 3.0), (1, 1.0)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn missing_files_and_malformed_refs_are_counted_by_the_method_that_met_them() {
+async fn missing_files_and_malformed_refs_are_counted_by_method() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
@@ -80,7 +80,7 @@ async fn missing_files_and_malformed_refs_are_counted_by_the_method_that_met_the
         collected.moved("s3store.read.malformed_refs"),
         ["method=poll → 1", "method=poll_records → 1", "method=read_range_iter → 1"]
     );
-    assert_eq!(read(&collected, "poll_records")[0], (1, 1.0), "the file that was there");
+    assert_eq!(read(&collected, "poll_records")[0], (1, 1.0), "only the existing file counts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,13 +104,13 @@ async fn a_backfill_counts_files_and_skips_missing_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn heads_of_commits_by_who_asks() {
+async fn heads_of_commits_are_counted_by_method() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
     let records = Event::of(&["a"], 1);
     let commit = store.write_partition("part=a", &records).token("t").await.unwrap().unwrap();
-    // One more ref of the same commit, and a commit of another token.
+    // Two more refs of the same commit, and a commit with another token.
     store.dataset().restamp(&commit).await.unwrap();
     pass(Duration::from_millis(1)).await;
     store.dataset().restamp(&commit).await.unwrap();
@@ -126,13 +126,13 @@ async fn heads_of_commits_by_who_asks() {
     assert_eq!(
         collected.moved("s3store.read.commit_head"),
         ["method=doctor → 2", "method=lookup_commit → 1", "method=poll → 2", "method=poll_range → 2",],
-        "a snapshot asks only where the listing leaves something open"
+        "a snapshot needs HEADs only for commits that the listing leaves open"
     );
     assert_eq!(
         collected.moved("s3store.read.commit_head_cache_hit"),
         [format!("method=poll → {}", refs - 2.0), format!("method=poll_range → {}", refs - 2.0)]
     );
-    // A commit that is seconds old is asked for.
+    // A fresh commit needs a HEAD.
     store.write(&records).token("u").await.unwrap();
     store.read_all().await.unwrap();
     assert_eq!(meter.collect().sum("s3store.read.commit_head", &[("s3store.method", "read")]), 1.0);
@@ -144,8 +144,8 @@ const BYTES_WAIT: &str = "s3store.read.iter.byte_budget.wait.duration";
 const BYTES_EXHAUSTED: &str = "s3store.read.iter.byte_budget.exhausted";
 
 #[tokio::test(start_paused = true)]
-async fn waits_for_a_slow_consumer() {
-    // With no room ahead, each waits for the one before it to be consumed; with room for more, none.
+async fn a_read_waits_for_a_slow_consumer() {
+    // Without read-ahead, each partition waits until the previous one is consumed. With enough read-ahead, none waits.
     for (ahead, waits) in [(0, true), (10, false)] {
         let (world, meter) = (Virtual::new(), Meter::new());
         let store = measured(&world, &meter).await.store::<Event>();
@@ -167,11 +167,11 @@ async fn waits_for_a_slow_consumer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waits_for_memory() {
+async fn a_read_waits_for_memory() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b", "c"], 1)).await.unwrap();
-    // Each partition takes all of it.
+    // Each partition takes the whole memory budget.
     let mut records = store.read_all().read_ahead_bytes(1).read_ahead_partitions(10).stream();
     while records.try_next().await.unwrap().is_some() {
         pass(Duration::from_secs(1)).await;
@@ -184,7 +184,7 @@ async fn waits_for_memory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_decoding_of_a_partition_is_without_the_waits() {
+async fn the_decode_duration_excludes_waits() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 100_000)).await.unwrap();
@@ -201,12 +201,12 @@ async fn the_decoding_of_a_partition_is_without_the_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_read_that_stands_still_is_counted_at_each_look() {
+async fn a_stalled_read_is_counted_at_each_check() {
     const STALLS: &str = "s3store.read.iter.stall.count";
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
-    // No answer for three tries of 30 s.
+    // Three tries of 30 s each get no response.
     world.s3.inject(Fault::on(Operation::Get).key_contains("part=b").times(3).hang());
     let mut records = store.read_all().stream();
     records.try_next().await.unwrap().unwrap();
@@ -214,17 +214,15 @@ async fn a_read_that_stands_still_is_counted_at_each_look() {
     assert_eq!(meter.collect().sum(STALLS, &[]), 0.0);
     assert!(within(Duration::from_secs(30), records.try_next()).await.is_none());
     assert_eq!(meter.collect().moved(STALLS), ["method=read_iter → 1"]);
-    // It stops nothing.
+    // A stall does not stop the read.
     records.try_next().await.unwrap().unwrap();
     assert!(records.try_next().await.unwrap().is_none());
     assert!(meter.collect().sum(STALLS, &[]) <= 2.0);
 
-    // A consumer that doesn't come stalls a read, too; a read that moves is none.
+    // A consumer that stops polling also stalls a read. A read that makes progress is not stalled.
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
-    let parts: Vec<String> = (0..20).map(|part| format!("p{part}")).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    store.write(&Event::of(&parts, 1)).await.unwrap();
+    store.write(&Event::in_partitions(20, 1)).await.unwrap();
     let mut records = store.read_all().stream();
     for _ in 0..10 {
         records.try_next().await.unwrap().unwrap();

@@ -1,20 +1,20 @@
-//! Requests: outcomes, tries, sizes, permits.
+//! Metrics of requests: outcomes, tries, sizes, permits.
 
 use std::time::Duration;
 
 use s3store::Offset;
-use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::testing::{Fault, Operation};
 
 use super::meter::Meter;
 use super::{measured, measured_with};
-use crate::integration::harness::{Virtual, pass, within};
+use crate::integration::harness::{MakeFault, Virtual, pass, within};
 use crate::integration::records::Event;
 
 const COUNT: &str = "s3store.s3.request.count";
 const DURATION: &str = "s3store.s3.request.duration";
 
 #[tokio::test(start_paused = true)]
-async fn each_operation_counts_as_itself() {
+async fn each_operation_is_counted_separately() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 3)).token("t").await.unwrap();
@@ -22,7 +22,7 @@ async fn each_operation_counts_as_itself() {
     assert_eq!(store.read_all().await.unwrap().len(), 3);
     store.poll(&Offset::START).await.unwrap();
     let collected = meter.collect();
-    // HEAD of a token that has not committed: 404. GET: 2 of the configuration, 1 of the file.
+    // The HEAD finds no commit of the token: 404. Two GETs read the configuration, one the file.
     assert_eq!(
         collected.moved(COUNT),
         [
@@ -40,7 +40,7 @@ async fn each_operation_counts_as_itself() {
     );
     assert_eq!(collected.count(DURATION, &[("s3store.operation", "put"), ("s3store.outcome", "success")]), 3);
     assert_eq!(collected.count(DURATION, &[("error.type", "not_found")]), 1);
-    // Of three PUTs only the data file has a body.
+    // Only one of the three PUTs, the data file, has a body.
     let put = [("s3store.operation", "put")];
     let file = world.s3.object("s3store-tests", &world.keys_with(".parquet")[0]).unwrap().body.len();
     assert_eq!(collected.count("s3store.s3.request.body.size", &put), 1);
@@ -52,9 +52,8 @@ async fn each_operation_counts_as_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_are_told_apart() {
-    type Make = fn(FaultBuilder) -> Fault;
-    let cases: [(&str, u32, Make); 11] = [
+async fn failures_are_counted_by_error_type() {
+    let cases: [(&str, u32, MakeFault); 11] = [
         ("slowdown", 5, |fault| fault.fail(503, "SlowDown")),
         ("slowdown", 5, |fault| fault.fail(429, "TooManyRequests")),
         ("slowdown", 5, |fault| fault.fail(400, "SlowDown")),
@@ -78,21 +77,21 @@ async fn failures_are_told_apart() {
         let counted = [&of[..], &[("s3store.attempts", attempts.as_str())]].concat();
         assert_eq!(collected.sum(COUNT, &counted), 1.0, "{error}: {:?}", collected.moved(COUNT));
         assert_eq!(collected.count(DURATION, &of), 1, "{error}");
-        // Each try that may pass, also the last.
+        // Every try with a transient error counts, including the last.
         let transient = "s3store.s3.transient_error.count";
         let expected: Vec<String> = match tries {
             1 => Vec::new(),
             _ => (1..=5).map(|attempt| format!("error.type={error},attempt={attempt},operation=list → 1")).collect(),
         };
         assert_eq!(collected.moved(transient), expected, "{error}");
-        // The call tells what the request did.
+        // The call has the error type of its request.
         let call = [("s3store.method", "read"), ("s3store.outcome", "error"), ("error.type", error)];
         assert_eq!(collected.sum("s3store.method.calls", &call), 1.0, "{error}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_tells_how_many_tries_it_took() {
+async fn a_success_is_counted_by_its_number_of_tries() {
     for failures in 0..5 {
         let (world, meter) = (Virtual::new(), Meter::new());
         let store = measured(&world, &meter).await.store::<Event>();
@@ -104,14 +103,14 @@ async fn a_success_tells_how_many_tries_it_took() {
         let collected = meter.collect();
         assert_eq!(collected.sum(COUNT, &of), 1.0);
         assert_eq!(collected.moved("s3store.s3.transient_error.count").len(), failures);
-        // The pauses are in the duration.
+        // The duration includes the pauses between tries.
         let took = collected.sum(DURATION, &[("s3store.operation", "list")]);
         assert!(took >= [0.0, 0.1, 0.4, 0.9, 1.4][failures], "{failures}: {took}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_dropped_is_canceled() {
+async fn a_dropped_request_counts_as_canceled() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(Fault::on(Operation::List).hang());
@@ -124,13 +123,13 @@ async fn a_request_that_is_dropped_is_canceled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permits_are_counted_awaited_and_given_up() {
+async fn permits_are_counted_when_acquired_and_when_canceled() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured_with(&world, &meter, world.options().max_inflight_requests(1)).await;
     let store = dataset.store::<Event>();
     let collected = meter.collect();
     assert_eq!(collected.sum("s3store.target.limit", &[]), 1.0);
-    // `open` asks for two objects at once: one of them waited, for no time.
+    // `open` reads two objects concurrently. One of them waited for the permit, for no time.
     let before = collected.count("s3store.target.semaphore.wait.duration", &[]);
     assert_eq!(before, 1);
 
@@ -162,29 +161,27 @@ async fn permits_are_counted_awaited_and_given_up() {
     assert_eq!(collected.sum("s3store.target.waiting", &[]), 0.0);
     let acquires = "s3store.target.semaphore.acquires";
     assert_eq!(collected.moved(acquires), ["outcome=canceled → 1", "outcome=success → 4"]);
-    // The one that got through waited 2 s; the one that gave up is not among the waits.
+    // The second request waited 2 s. The third, which was canceled, is not in the histogram of waits.
     let waits = &collected.points("s3store.target.semaphore.wait.duration", &[])[0];
     assert_eq!((waits.count, waits.value), (2, 2.0));
-    // It never got a permit, so it made no try.
+    // It never got a permit, so it has 0 attempts.
     let of = [("s3store.operation", "list"), ("s3store.outcome", "canceled"), ("s3store.attempts", "0")];
     assert_eq!(collected.sum(COUNT, &of), 1.0);
-    // The wait is in the duration: 3 s of the first, 2 s of the second, 1 s of the third.
+    // The duration includes the wait: 3 s of the first, 2 s of the second, 1 s of the third.
     assert_eq!(collected.sum(DURATION, &[("s3store.operation", "list")]), 6.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn fan_outs_tell_their_items_and_workers() {
+async fn fan_outs_record_items_and_workers() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured_with(&world, &meter, world.options().max_inflight_requests(4)).await;
     let store = dataset.store::<Event>();
-    let parts: Vec<String> = (0..10).map(|part| format!("p{part}")).collect();
-    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
-    store.write(&Event::of(&parts, 1)).await.unwrap();
+    store.write(&Event::in_partitions(10, 1)).await.unwrap();
     let collected = meter.collect();
     let point = |name: &str| collected.points(name, &[]).into_iter().map(|p| (p.count, p.value)).collect::<Vec<_>>();
     assert_eq!(point("s3store.fanout.items"), [(1, 10.0)]);
     assert_eq!(point("s3store.fanout.workers"), [(1, 4.0)]);
-    // A read: one listing, ten files.
+    // A read makes two fan-outs: one listing and ten files.
     store.read_all().await.unwrap();
     let collected = meter.collect();
     let point = |name: &str| collected.points(name, &[]).into_iter().map(|p| (p.count, p.value)).collect::<Vec<_>>();

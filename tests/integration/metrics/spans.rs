@@ -1,4 +1,4 @@
-//! Spans and events: one span for each call and request, keys for debugging alone, never what is secret.
+//! Spans and events: one span for each call and request, keys only at debug level, and never a secret.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -16,15 +16,15 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use crate::integration::harness::{Virtual, listen, pass, within};
 use crate::integration::records::{Event, Parts};
 
-/// Keeps the library's spans and events, from a level on.
+/// A subscriber layer that records the library's spans and events up to a level.
 #[derive(Clone)]
-struct Kept {
+struct Recorder {
     level: Level,
-    inner: Arc<Mutex<Inner>>,
+    inner: Arc<Mutex<Recorded>>,
 }
 
 #[derive(Default)]
-struct Inner {
+struct Recorded {
     spans: Vec<Span>,
     events: Vec<Fields>,
 }
@@ -56,12 +56,12 @@ impl Fields {
     }
 }
 
-impl Kept {
-    /// Begins to keep what this thread does, until the guard is dropped.
-    fn begin(level: Level) -> (Self, tracing::subscriber::DefaultGuard) {
-        let kept = Self { level, inner: Arc::default() };
-        let guard = listen(Registry::default().with(kept.clone()));
-        (kept, guard)
+impl Recorder {
+    /// Starts to record this thread, until the guard is dropped.
+    fn start(level: Level) -> (Self, tracing::subscriber::DefaultGuard) {
+        let recorder = Self { level, inner: Arc::default() };
+        let guard = listen(Registry::default().with(recorder.clone()));
+        (recorder, guard)
     }
 
     fn spans(&self, name: &str) -> Vec<Span> {
@@ -72,7 +72,7 @@ impl Kept {
         self.inner.lock().unwrap().spans.get(span.parent?).cloned()
     }
 
-    /// Everything that was kept, as text.
+    /// Returns everything that was recorded, as text.
     fn text(&self) -> String {
         let inner = self.inner.lock().unwrap();
         format!("{:?} {:?}", inner.spans, inner.events)
@@ -86,10 +86,10 @@ impl Kept {
     }
 }
 
-/// Where a span is kept.
-struct Place(usize);
+/// The index of a recorded span.
+struct SpanIndex(usize);
 
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         metadata.target().starts_with("s3store") && *metadata.level() <= self.level
     }
@@ -98,15 +98,15 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
         let span = context.span(id).unwrap();
-        let parent = span.parent().map(|parent| parent.extensions().get::<Place>().unwrap().0);
+        let parent = span.parent().map(|parent| parent.extensions().get::<SpanIndex>().unwrap().0);
         let mut inner = self.inner.lock().unwrap();
-        span.extensions_mut().insert(Place(inner.spans.len()));
+        span.extensions_mut().insert(SpanIndex(inner.spans.len()));
         inner.spans.push(Span { name: attributes.metadata().name(), parent, fields, closed: false });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        let place = context.span(id).unwrap().extensions().get::<Place>().unwrap().0;
-        values.record(&mut self.inner.lock().unwrap().spans[place].fields);
+        let index = context.span(id).unwrap().extensions().get::<SpanIndex>().unwrap().0;
+        values.record(&mut self.inner.lock().unwrap().spans[index].fields);
     }
 
     fn on_event(&self, event: &Logged<'_>, _: Context<'_, S>) {
@@ -116,40 +116,40 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Kept {
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let place = context.span(&id).unwrap().extensions().get::<Place>().unwrap().0;
-        if let Some(span) = self.inner.lock().unwrap().spans.get_mut(place) {
+        let index = context.span(&id).unwrap().extensions().get::<SpanIndex>().unwrap().0;
+        if let Some(span) = self.inner.lock().unwrap().spans.get_mut(index) {
             span.closed = true;
         }
     }
 }
 
-/// Operation, object, attempts and outcome of each request, in order of their beginning.
-fn requests(kept: &Kept) -> Vec<String> {
+/// Returns operation, object, attempts and outcome of each request, in the order in which they started.
+fn requests(recorder: &Recorder) -> Vec<String> {
     let brief = |span: &Span| {
         ["operation", "object", "attempts", "outcome"].map(|name| span.fields.get(name).to_owned()).join(" ")
     };
-    kept.spans("s3store.request").iter().map(brief).collect()
+    recorder.spans("s3store.request").iter().map(brief).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_span_for_each_call_and_each_request_within_it() {
-    let (kept, _guard) = Kept::begin(Level::INFO);
+    let (recorder, _guard) = Recorder::start(Level::INFO);
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
-    kept.clear();
+    recorder.clear();
 
     store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").await.unwrap();
     assert_eq!(
-        requests(&kept),
+        requests(&recorder),
         ["head commit 1 error", "put data 1 success", "put ref 1 success", "put commit 1 success"]
     );
-    let call = &kept.spans("s3store.call")[0];
+    let call = &recorder.spans("s3store.call")[0];
     assert_eq!(
         ["method", "bucket", "prefix", "outcome"].map(|name| call.fields.get(name)),
         ["write_with_key", "s3store-tests", "d", "success"]
     );
 
-    // Through tasks of its own: a read's downloads, a follower's polls, what a view puts and looks up.
+    // Spans must also be linked across tasks: a read's downloads, a follower's polls, a view's markers and look-ups.
     pass(Duration::from_secs(60)).await;
     let mut records = store.read_all().stream();
     while records.try_next().await.unwrap().is_some() {}
@@ -158,7 +158,7 @@ async fn a_span_for_each_call_and_each_request_within_it() {
     drop(pages);
     store.dataset().view::<Parts>().backfill("*").await.unwrap();
     store.dataset().view::<Parts>().lookup("*").await.unwrap();
-    let seen: BTreeSet<String> = requests(&kept).into_iter().collect();
+    let seen: BTreeSet<String> = requests(&recorder).into_iter().collect();
     for expected in [
         "list data 1 success",
         "get data 1 success",
@@ -168,11 +168,11 @@ async fn a_span_for_each_call_and_each_request_within_it() {
     ] {
         assert!(seen.contains(expected), "{expected}: {seen:?}");
     }
-    for request in kept.spans("s3store.request") {
-        assert_eq!(kept.parent(&request).map(|span| span.name), Some("s3store.call"), "{request:?}");
+    for request in recorder.spans("s3store.request") {
+        assert_eq!(recorder.parent(&request).map(|span| span.name), Some("s3store.call"), "{request:?}");
         assert!(request.closed, "{request:?}");
     }
-    let calls = kept.spans("s3store.call");
+    let calls = recorder.spans("s3store.call");
     let methods: Vec<_> = calls.iter().map(|call| (call.fields.get("method"), call.fields.get("outcome"))).collect();
     assert_eq!(
         methods,
@@ -186,15 +186,15 @@ async fn a_span_for_each_call_and_each_request_within_it() {
         ]
     );
     let poll = calls.iter().find(|call| call.fields.get("method") == "poll_records").unwrap();
-    assert_eq!(kept.parent(poll).unwrap().fields.get("method"), "follow");
+    assert_eq!(recorder.parent(poll).unwrap().fields.get("method"), "follow");
 }
 
 #[tokio::test(start_paused = true)]
-async fn tries_and_how_it_ended() {
-    let (kept, _guard) = Kept::begin(Level::DEBUG);
+async fn a_request_span_has_attempts_and_outcome() {
+    let (recorder, _guard) = Recorder::start(Level::DEBUG);
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
-    kept.clear();
+    recorder.clear();
     world.s3.inject(Fault::on(Operation::List).times(2).fail(503, "SlowDown"));
     store.read_all().await.unwrap();
     world.s3.inject(Fault::on(Operation::List).times(1).fail(403, "AccessDenied"));
@@ -202,34 +202,34 @@ async fn tries_and_how_it_ended() {
     world.s3.inject(Fault::on(Operation::List).hang());
     assert!(within(Duration::from_secs(1), store.read_all().into_future()).await.is_none());
     pass(Duration::from_millis(1)).await;
-    assert_eq!(requests(&kept), ["list data 3 success", "list data 1 error", "list data 1 canceled"]);
-    let requests = kept.spans("s3store.request");
+    assert_eq!(requests(&recorder), ["list data 3 success", "list data 1 error", "list data 1 canceled"]);
+    let requests = recorder.spans("s3store.request");
     let errors: Vec<_> = requests.iter().map(|request| request.fields.get("error.type")).collect();
     assert_eq!(errors, ["", "client", "canceled"]);
-    // Each failed try that may pass, with its number.
-    let inner = kept.inner.lock().unwrap();
+    // One event for each failed try that is retried, with its number.
+    let inner = recorder.inner.lock().unwrap();
     let tries: Vec<_> = inner.events.iter().filter(|event| !event.get("attempt").is_empty()).collect();
     let tries: Vec<_> = tries.iter().map(|event| (event.get("attempt"), event.get("error.type"))).collect();
     assert_eq!(tries, [("1", "slowdown"), ("2", "slowdown")]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_for_debugging_and_secrets_for_nobody() {
+async fn keys_appear_only_at_debug_level_and_secrets_never() {
     for level in [Level::INFO, Level::DEBUG, Level::TRACE] {
-        let (kept, _guard) = Kept::begin(level);
+        let (recorder, _guard) = Recorder::start(level);
         let world = Virtual::new();
         let store = world.dataset().await.store::<Event>();
-        kept.clear();
+        recorder.clear();
         let record = Event::new("the-partition", 4_711_471_147);
         store.write(&[record]).token("the-token").await.unwrap();
         pass(Duration::from_secs(60)).await;
         store.read_all().await.unwrap();
         store.poll_records(&Offset::START).await.unwrap();
-        let text = kept.text();
+        let text = recorder.text();
         assert_eq!(text.contains("the-partition"), level > Level::INFO, "{level}");
         assert_eq!(text.contains("the-token"), level > Level::INFO, "{level}");
-        assert_eq!(kept.spans("s3store.request")[0].fields.get("key").is_empty(), level == Level::INFO);
-        // A value of the record, and the credentials that the in-process S3 is reached with.
+        assert_eq!(recorder.spans("s3store.request")[0].fields.get("key").is_empty(), level == Level::INFO);
+        // A value of the record, and traces of the credentials.
         for secret in ["4711471147", "secret", "Signature", "Authorization"] {
             assert!(!text.contains(secret), "{level}: {secret}");
         }

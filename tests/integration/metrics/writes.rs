@@ -1,14 +1,13 @@
-//! What writes count: as it landed, not as it was tried.
+//! Metrics of writes: they count what landed, not what was tried.
 
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use s3store::CommitError;
-use s3store::testing::{Fault, FaultBuilder, Operation};
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
-use crate::integration::harness::{Virtual, pass, until, within};
+use crate::integration::harness::{Virtual, pass, put, until, within};
 use crate::integration::records::Event;
 
 const LATE: &str = "s3store.write.commit_after_timeout";
@@ -18,11 +17,7 @@ const RESTAMPS: &str = "s3store.write.restamps";
 const RETURNED_LATE: &str = "s3store.write.late_outcomes";
 const TAILS: &str = "s3store.write.tails";
 
-fn put(suffix: &str) -> FaultBuilder {
-    Fault::on(Operation::Put).key_ends_with(suffix)
-}
-
-/// Count and sum of records, partitions and bytes of a method.
+/// Returns count and sum of records, partitions and bytes for a method.
 fn written(collected: &Collected, method: &str) -> [(u64, f64); 3] {
     tallied(collected, method, ["s3store.write.records", "s3store.write.partitions", "s3store.write.bytes"])
 }
@@ -39,7 +34,7 @@ async fn a_write_counts_once_with_all_its_partitions() {
     let collected = meter.collect();
     assert_eq!(written(&collected, "write_with_key"), [(1, 2.0), (1, 1.0), (1, one)]);
     assert_eq!(written(&collected, "write"), [(1, 15.0), (1, 3.0), (1, all)]);
-    // Nothing was written, nothing is recorded; the call counts.
+    // A write of no records counts as a call only.
     store.write(&[]).await.unwrap();
     let collected = meter.collect();
     assert_eq!(written(&collected, "write")[0].0, 1);
@@ -47,7 +42,7 @@ async fn a_write_counts_once_with_all_its_partitions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_was_there_counts_its_rows_and_no_bytes() {
+async fn a_commit_that_existed_counts_records_but_no_bytes() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     let records = Event::of(&["a", "b"], 4);
@@ -58,7 +53,7 @@ async fn a_commit_that_was_there_counts_its_rows_and_no_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_a_write_that_failed_what_landed_counts() {
+async fn a_failed_write_counts_the_partitions_that_landed() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     // `b` fails once `a` has landed.
@@ -80,7 +75,7 @@ async fn of_a_write_that_failed_what_landed_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_outlives_its_caller_counts() {
+async fn a_commit_that_outlives_its_caller_is_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
@@ -99,7 +94,7 @@ async fn a_commit_that_outlives_its_caller_counts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_is_dropped_before_it_landed_counts_nothing() {
+async fn a_write_that_is_dropped_before_it_lands_is_not_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".parquet").hang());
@@ -111,7 +106,7 @@ async fn a_write_that_is_dropped_before_it_landed_counts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_commits_and_restamps() {
+async fn late_commits_and_restamps_are_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
@@ -120,7 +115,7 @@ async fn late_commits_and_restamps() {
     let collected = meter.collect();
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 0.0));
     assert_eq!(collected.sum(RETURNED_LATE, &[]), 1.0);
-    // Late is durable: it counts as written, and its call as an error.
+    // A late commit is durable, so it counts as written. Its call counts as an error.
     assert_eq!(written(&collected, "write_with_key")[0], (1, 3.0));
     let call = [("s3store.method", "write_with_key"), ("s3store.outcome", "error"), ("error.type", "other")];
     assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
@@ -131,14 +126,14 @@ async fn late_commits_and_restamps() {
     let call = [("s3store.method", "restamp_ref"), ("s3store.outcome", "success")];
     assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
 
-    // A ref that did not land is none.
+    // A failed restamp does not count.
     world.s3.inject(put(".ref").always().fail(403, "AccessDenied"));
     store.dataset().restamp(error.commit().unwrap()).await.unwrap_err();
     assert_eq!(meter.collect().sum(RESTAMPS, &[]), 1.0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
+async fn a_write_with_restamp_late_is_one_call() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
@@ -158,12 +153,12 @@ async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
     assert_eq!(collected.sum(RETURNED_LATE, &[]), 0.0);
     assert_eq!(written(&collected, "write")[0], (1, 3.0));
 
-    // Refs that land late themselves are no restamps, and the commit is returned as late: once.
+    // Additional refs that are late themselves do not count as restamps. The commit is then returned as late, once.
     world.s3.inject(put(".commit").times(4).hang());
     world.s3.inject(put(".ref").skip(1).always().delay_answer(Duration::from_secs(3)));
     let (clock, begun) = (world.clock.clone(), world.clock.now());
     world.s3.inject(put(".ref").skip(1).always().call_after(move |_| {
-        // The wall clock leaps while the ref is under way.
+        // The wall clock leaps while the ref's PUT is in flight.
         clock.set_offset(clock.now() - begun + TimeDelta::seconds(60));
         async {}
     }));
@@ -175,7 +170,7 @@ async fn a_write_that_restamps_what_is_late_succeeds_as_one_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unknown_outcomes() {
+async fn unknown_outcomes_are_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").always().drop_connection());
@@ -186,7 +181,7 @@ async fn unknown_outcomes() {
     assert_eq!(written(&collected, "write_with_key"), [(0, 0.0); 3]);
     let call = [("s3store.outcome", "error"), ("error.type", "transport")];
     assert_eq!(collected.sum("s3store.method.calls", &call), 1.0);
-    // A definite no is none.
+    // A definite failure is not an unknown outcome.
     world.s3.clear_faults();
     world.s3.inject(put(".commit").fail(400, "InvalidArgument"));
     store.write_partition("part=a", &Event::of(&["a"], 3)).await.unwrap_err();
@@ -194,11 +189,11 @@ async fn unknown_outcomes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn optimistic_commits_that_collide() {
+async fn collisions_of_optimistic_commits_are_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     let records = Event::of(&["a"], 3);
-    // The first proves what the backend enforces: its second PUT is refused, which is no collision.
+    // The first write proves the backend: S3 refuses its second PUT, which is not a collision.
     store.write(&records).token("first").optimistic_commit().await.unwrap();
     assert_eq!(meter.collect().sum(COLLISIONS, &[]), 0.0);
     store.write(&records).token("second").optimistic_commit().await.unwrap();
@@ -207,12 +202,12 @@ async fn optimistic_commits_that_collide() {
     store.write(&records).token("second").optimistic_commit().await.unwrap();
     let collected = meter.collect();
     assert_eq!(collected.sum(COLLISIONS, &[]), 1.0);
-    // The third's file is committed by nobody.
+    // The third write's file is not committed, so its bytes do not count.
     assert_eq!(written(&collected, "write"), [(3, 9.0), (3, 3.0), (3, once)]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn tails_are_counted_while_they_are_under_way() {
+async fn detached_commits_are_counted_while_in_progress() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".ref").times(2).delay(Duration::from_secs(1)));

@@ -1,4 +1,4 @@
-//! A history of writes, drawn from a seed: what writers do, and what S3 does to them.
+//! A random history of writes, determined by a seed: what the writers do, and how S3 fails.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::integration::records::Item;
 const PARTS: [&str; 6] = ["a", "a-b", "ü 1", "x=y;z", "100%", "q+w&\"<"];
 const TOKENS: [&str; 4] = ["t", "job-7", "0190a8d9b7c47f7e8a9b0c1d2e3f4a5b", "~!$"];
 
-/// Names under `_ref/` that are none of a ref, `{}` being the time.
+/// Malformed names under `_ref/`. `{}` stands for the time.
 const MALFORMED: [&str; 4] = ["{}", "{}-t;part=a.ref", "{}-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b;part=a.ref", "0{};x"];
 
-/// What happens to a write's commit.
+/// The fault that strikes a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Luck {
+enum WriteFault {
     Clean,
     Refused,
     Failing,
@@ -29,27 +29,27 @@ enum Luck {
     Lost,
 }
 
-const LUCKS: [Luck; 10] = [
-    Luck::Clean,
-    Luck::Clean,
-    Luck::Clean,
-    Luck::Clean,
-    Luck::Refused,
-    Luck::Failing,
-    Luck::FailingApplied,
-    Luck::Slow,
-    Luck::SlowRef,
-    Luck::Lost,
+const WRITE_FAULTS: [WriteFault; 10] = [
+    WriteFault::Clean,
+    WriteFault::Clean,
+    WriteFault::Clean,
+    WriteFault::Clean,
+    WriteFault::Refused,
+    WriteFault::Failing,
+    WriteFault::FailingApplied,
+    WriteFault::Slow,
+    WriteFault::SlowRef,
+    WriteFault::Lost,
 ];
 
-/// The writers, and what they were told.
+/// The writers, and the outcomes that they reported.
 pub struct History {
     world: Virtual,
     writers: [Store<Item>; 2],
     random: u64,
     written: Written,
-    /// Whether the commit of a ref was told to be in time.
-    told: BTreeMap<String, bool>,
+    /// Whether the writer reported the commit of a ref as in time, by ref.
+    in_time_by_ref: BTreeMap<String, bool>,
     commits: Vec<Commit>,
     counts: BTreeMap<&'static str, usize>,
 }
@@ -59,9 +59,9 @@ impl History {
         world.dataset().await;
         let writers = [world.process("one").await.store(), world.process("two").await.store()];
         let world = Virtual { s3: world.s3.clone(), clock: world.clock.clone() };
-        let (written, told) = (Written::new(), BTreeMap::new());
+        let (written, in_time_by_ref) = (Written::new(), BTreeMap::new());
         let random = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        Self { world, writers, random, written, told, commits: Vec::new(), counts: BTreeMap::new() }
+        Self { world, writers, random, written, in_time_by_ref, commits: Vec::new(), counts: BTreeMap::new() }
     }
 
     /// The records of every write, whether or not it committed.
@@ -69,19 +69,20 @@ impl History {
         &self.written
     }
 
-    /// What the writer of a ref was told: `None` where it never heard of a commit with it.
+    /// Returns whether the writer reported the commit of this ref as in time. `None` if no writer reported a commit
+    /// with it.
     pub fn was_in_time(&self, key: &str) -> Option<bool> {
-        self.told.get(key).copied()
+        self.in_time_by_ref.get(key).copied()
     }
 
-    /// Asserts that everything came up that a history is made of.
-    pub fn assert_colourful(&self) {
+    /// Asserts that every kind of operation and outcome occurred.
+    pub fn assert_varied(&self) {
         for kind in ["in time", "late", "not committed", "unknown", "found again", "restamped twice", "malformed"] {
-            assert!(self.counts.contains_key(kind), "no {kind} in {:?}", self.counts);
+            assert!(self.counts.contains_key(kind), "{kind:?} never occurred: {:?}", self.counts);
         }
     }
 
-    /// One operation, some time after the one before.
+    /// Performs one operation, some time after the previous one.
     pub async fn step(&mut self) {
         pass(Duration::from_millis(1 + self.draw(3_000))).await;
         match self.draw(10) {
@@ -92,7 +93,7 @@ impl History {
         self.world.s3.clear_faults();
     }
 
-    /// xorshift64*: the same history for a seed, everywhere.
+    /// xorshift64*: a seed gives the same history on every machine.
     fn draw(&mut self, below: usize) -> u64 {
         self.random ^= self.random >> 12;
         self.random ^= self.random << 25;
@@ -125,29 +126,29 @@ impl History {
         self.strike();
         let writer = self.pick(&[0, 1]);
         let write = self.writers[writer].write_partition(format!("part={part}"), &items).inserted_at(inserted_at);
-        let told = write.token_opt(token).await.map(Option::unwrap);
-        self.note(told);
+        let result = write.token_opt(token).await.map(Option::unwrap);
+        self.note(result);
     }
 
-    /// A fault for the next write, or none.
+    /// Injects a fault for the next write, or none.
     fn strike(&mut self) {
         let put = |suffix: &str| -> FaultBuilder { Fault::on(Operation::Put).key_ends_with(suffix) };
-        let fault = match self.pick(&LUCKS) {
-            Luck::Clean => return,
-            Luck::Refused => put(".commit").fail(403, "AccessDenied"),
-            Luck::Failing => put(".commit").times(2).fail(503, "SlowDown"),
-            Luck::FailingApplied => put(".commit").fail_applied(500, "InternalError"),
-            Luck::Slow => put(".commit").times(4).hang(),
-            Luck::SlowRef => put(".ref").times(4).hang_applied(),
-            Luck::Lost => put(".commit").always().drop_connection(),
+        let fault = match self.pick(&WRITE_FAULTS) {
+            WriteFault::Clean => return,
+            WriteFault::Refused => put(".commit").fail(403, "AccessDenied"),
+            WriteFault::Failing => put(".commit").times(2).fail(503, "SlowDown"),
+            WriteFault::FailingApplied => put(".commit").fail_applied(500, "InternalError"),
+            WriteFault::Slow => put(".commit").times(4).hang(),
+            WriteFault::SlowRef => put(".ref").times(4).hang_applied(),
+            WriteFault::Lost => put(".commit").always().drop_connection(),
         };
         self.world.s3.inject(fault);
     }
 
     async fn restamp(&mut self) {
-        let place = usize::try_from(self.draw(self.commits.len())).unwrap();
-        let commit = self.commits[place].clone();
-        let before = self.told.len();
+        let index = usize::try_from(self.draw(self.commits.len())).unwrap();
+        let commit = self.commits[index].clone();
+        let before = self.in_time_by_ref.len();
         let again = self.writers[0].dataset().restamp(&commit).await;
         let first = format!("{:016}", commit.inserted_at.timestamp_micros());
         if !commit.ref_path.contains(&first) && self.counts.contains_key("restamped") {
@@ -155,12 +156,12 @@ impl History {
         }
         self.count("restamped");
         self.note(again);
-        assert_eq!(self.told.len(), before + 1);
+        assert_eq!(self.in_time_by_ref.len(), before + 1);
     }
 
-    /// Takes note of what a writer was told.
-    fn note(&mut self, told: Result<Commit, CommitError>) {
-        let (commit, in_time) = match told {
+    /// Records the outcome of a write or restamp.
+    fn note(&mut self, result: Result<Commit, CommitError>) {
+        let (commit, in_time) = match result {
             Ok(commit) => (commit, true),
             Err(CommitError::Late(commit)) => (*commit, false),
             Err(CommitError::NotCommitted(_)) => return self.count("not committed"),
@@ -168,11 +169,11 @@ impl History {
             Err(other) => panic!("{other:?}"),
         };
         self.count(if in_time { "in time" } else { "late" });
-        if self.told.contains_key(&commit.ref_path) {
+        if self.in_time_by_ref.contains_key(&commit.ref_path) {
             self.count("found again");
         }
-        // A late commit that is found by its token is as late as it was.
-        self.told.entry(commit.ref_path.clone()).and_modify(|told| *told &= in_time).or_insert(in_time);
+        // A late commit that a retry finds by its token stays late.
+        self.in_time_by_ref.entry(commit.ref_path.clone()).and_modify(|known| *known &= in_time).or_insert(in_time);
         self.commits.push(commit);
     }
 }

@@ -1,4 +1,4 @@
-//! What the stream should show: computed from the bucket by name and metadata, with none of the library's code.
+//! The expected content of the stream, computed from the objects' keys and metadata, without the library's code.
 
 use std::collections::BTreeMap;
 
@@ -32,17 +32,17 @@ impl Expected {
     }
 }
 
-/// What lies at a place of the stream.
+/// A key under `_ref/`.
 #[derive(Debug, Clone)]
 pub struct Ref {
     pub key: String,
-    /// `None` where the name is no ref's.
+    /// The time in the name. `None` if the name is malformed.
     pub micros: Option<i64>,
-    /// `None` where nothing was committed.
+    /// The entry. `None` if no commit names this ref.
     pub entry: Option<Expected>,
 }
 
-/// Records by insertion time, which tells the writes of a history apart.
+/// The records of each write, by insertion time, which identifies the write.
 pub type Written = BTreeMap<i64, Vec<Item>>;
 
 pub struct Model {
@@ -80,7 +80,8 @@ impl Model {
         refs.iter().map(|found| u64::from(found.micros.is_none())).sum()
     }
 
-    /// The records of a page: by partition, entity and version. Replicas collapse, the later file's stays.
+    /// Returns the records of a page, sorted by partition, entity and version. Of equal versions, the one in the later
+    /// file is kept.
     pub fn records_of(&self, refs: &[Ref]) -> Vec<Item> {
         let mut files = Self::entries_of(refs);
         files.sort_by(|one, other| one.data_path.cmp(&other.data_path));
@@ -95,7 +96,7 @@ impl Model {
     }
 }
 
-/// Whether a key names a ref, and what its commit says of it: see "Objects of a dataset" in the format.
+/// Parses a key, and looks up the commit that names the ref.
 fn read_ref(world: &Virtual, key: String) -> Ref {
     let Some((micros, token, attempt, partition)) = parse(&key) else {
         return Ref { key, micros: None, entry: None };

@@ -1,4 +1,4 @@
-//! Writes to several partitions of which not all succeed, and callers that go away.
+//! Writes that fail in some partitions only, and callers that drop the future.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ fn put(part: &str, suffix: &'static str) -> FaultBuilder {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_past_the_boundary_are_awaited_and_the_others_stopped() {
+async fn partitions_that_are_committing_are_awaited_and_the_others_stopped() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
-    // By the time that b fails, after five tries, a's data has landed and c's is under way.
+    // When b fails, after five tries, a's data has landed and c's PUT is in flight.
     world.s3.inject(put("a", ".commit").delay(Duration::from_secs(3)));
     world.s3.inject(put("b", ".parquet").always().fail(503, "SlowDown"));
     world.s3.inject(put("c", ".parquet").always().hang());
-    // d has no answer to its commit, and it takes longer to give up.
+    // d gets no response to its commit. It needs longer than b to give up.
     world.s3.inject(put("d", ".commit").always().hang());
     let records = Event::of(&["a", "b", "c", "d"], 2);
     let begun = world.clock.now();
@@ -34,21 +34,21 @@ async fn those_past_the_boundary_are_awaited_and_the_others_stopped() {
     assert_eq!(cause.kind(), ErrorKind::Unavailable);
     assert!(cause.to_string().contains("part=b"), "{cause}");
     assert!(!error.is_late_only());
-    assert!((world.clock.now() - begun).num_seconds() < 30, "nobody waited for c");
+    assert!((world.clock.now() - begun).num_seconds() < 30, "the write waited for c");
 
-    // What was stopped stays stopped.
+    // Stopped partitions stay stopped.
     world.s3.clear_faults();
     pass(Duration::from_secs(300)).await;
     assert_eq!(world.keys_with(".commit"), ["d/data/part=a/t.commit"]);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
-    // The same token completes it.
+    // A retry with the same token completes the write.
     let commits = store.write(&records).token("t").await.unwrap();
     assert_eq!(commits[0], error.committed[0]);
     assert_eq!(store.read_all().await.unwrap().len(), 8);
 }
 
 #[tokio::test(start_paused = true)]
-async fn partitions_that_have_not_begun_never_do() {
+async fn partitions_that_have_not_started_never_start() {
     let world = Virtual::new();
     let dataset = world.dataset_with(world.options().max_inflight_requests(1)).await;
     let store = dataset.store::<Event>();
@@ -80,7 +80,7 @@ struct Priced {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_bad_value_refuses_the_whole_write() {
+async fn one_bad_value_fails_the_whole_write_before_any_request() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Priced>();
     let priced = |part: &str, price| Priced { part: part.to_owned(), price: Decimal::new(price, 2) };
@@ -93,12 +93,12 @@ async fn one_bad_value_refuses_the_whole_write() {
     assert!(cause.to_string().contains("row 13") && cause.to_string().contains("price"), "{cause}");
     assert_eq!(world.log(), Vec::<String>::new());
 
-    // In a single partition it is found before anything is put.
+    // In a single partition the bad value is also found before any PUT.
     let error = store.write(&[priced("a", 1), priced("a", 10_000)]).await.unwrap_err();
     assert!(error.cause.unwrap().to_string().contains("row 1"));
     assert_eq!(world.count(Operation::Put), 0);
 
-    // A partition that can't be, likewise.
+    // So is a partition value that no key can contain.
     for bad in ["", "x/y", "x..y"] {
         let error = store.write(&[priced("a", 1), priced(bad, 1)]).await.unwrap_err();
         let cause = error.cause.unwrap();
@@ -108,8 +108,8 @@ async fn one_bad_value_refuses_the_whole_write() {
     assert_eq!(world.count(Operation::Put), 0);
 }
 
-/// Dropped at any moment, polled one time more each: what is visible then is all or nothing of each partition, and a
-/// retry with the token completes it.
+/// Drops the write after any number of polls. Then each partition is either completely visible or not at all, and a
+/// retry with the token completes the write.
 #[tokio::test(start_paused = true)]
 async fn a_caller_may_drop_the_future_at_any_poll() {
     let mut polls = 0;
@@ -126,7 +126,7 @@ async fn a_caller_may_drop_the_future_at_any_poll() {
             }
             left -= 1;
             let polled = write.as_mut().poll(context).map(Some);
-            // Whatever it waits for has come about by the next turn.
+            // Poll again at once, so that polls are counted the same way every time.
             context.waker().wake_by_ref();
             polled
         })
@@ -141,7 +141,7 @@ async fn a_caller_may_drop_the_future_at_any_poll() {
             assert_eq!(result.unwrap(), commits);
             break;
         }
-        // Polls are many while it waits; beyond the first hundred every twentieth will do.
+        // Most polls only wait. After the first hundred, test every twentieth.
         polls += if polls < 100 { 1 } else { 20 };
     }
     assert!(polls > 3);

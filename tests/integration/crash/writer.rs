@@ -1,0 +1,95 @@
+//! The write of a case, and its outcome for each partition.
+
+use s3store::write::{StampedCommit, Unknown};
+use s3store::{Commit, Dataset, WriteError};
+
+use super::shape::{Shape, Way};
+use crate::integration::harness::at;
+use crate::integration::records::{Event, Parts};
+
+pub(super) const TOKEN: &str = "job-1";
+
+/// The insertion times of the three writes, which identify their attempts.
+pub(super) const FIRST_TIME: i64 = 1_000_001;
+pub(super) const RETRY_TIME: i64 = 2_000_002;
+pub(super) const LAST_TIME: i64 = 3_000_003;
+
+/// The outcome of a write for one partition.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Committed(Commit),
+    Late(Commit),
+    /// Committed late, with an additional ref that is in time.
+    Restamped(StampedCommit),
+    NotCommitted,
+    Unknown(Unknown),
+    /// No result, because the caller was gone.
+    Dropped,
+}
+
+impl Outcome {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Committed(_) => "committed",
+            Self::Late(_) => "late",
+            Self::Restamped(_) => "restamped",
+            Self::NotCommitted => "not committed",
+            Self::Unknown(_) => "unknown",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    pub(super) fn commit(&self) -> Option<&Commit> {
+        match self {
+            Self::Committed(commit) | Self::Late(commit) => Some(commit),
+            Self::Restamped(stamped) => Some(&stamped.commit),
+            Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
+        }
+    }
+
+    /// The partition, for the outcomes that name one.
+    fn partition(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(unknown) => Some(&unknown.partition),
+            outcome => outcome.commit().map(|commit| commit.partition.as_str()),
+        }
+    }
+}
+
+/// The records of a partition: `1..=RECORDS`.
+pub(super) const RECORDS: i64 = 2;
+
+/// Writes all records of a shape. Returns the outcome for each partition.
+pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_at: i64) -> Vec<(String, Outcome)> {
+    let records = Event::of(shape.names(), RECORDS);
+    let mut store = dataset.store::<Event>();
+    if shape.views {
+        store = store.add_view::<Parts>().unwrap();
+    }
+    let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
+    let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
+    let result = match shape.restamps {
+        false => write.await.map(|commits| commits.into_iter().map(Outcome::Committed).collect()),
+        true => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
+    };
+    let mut outcomes: Vec<Outcome> = result.unwrap_or_else(failed);
+    let of = |partition: String| {
+        let found = outcomes.extract_if(.., |outcome| outcome.partition() == Some(&partition)).next();
+        (partition, found.unwrap_or(Outcome::NotCommitted))
+    };
+    shape.partition_keys().map(of).collect()
+}
+
+fn stamped(stamped: StampedCommit) -> Outcome {
+    if stamped.stream_offset == stamped.commit.offset {
+        Outcome::Committed(stamped.commit)
+    } else {
+        Outcome::Restamped(stamped)
+    }
+}
+
+fn failed(error: WriteError) -> Vec<Outcome> {
+    let WriteError { committed, late, unknown, .. } = error;
+    let outcomes = committed.into_iter().map(Outcome::Committed).chain(late.into_iter().map(Outcome::Late));
+    outcomes.chain(unknown.into_iter().map(Outcome::Unknown)).collect()
+}
