@@ -5,21 +5,21 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, StructArray};
 use arrow_schema::Fields;
 
-use crate::record::types::{NullMask, Nulls, mismatch, refused};
+use crate::record::types::{NullMask, NullsBuilder, invalid_array, mismatch};
 use crate::record::{ColumnNode, Shape, ValueError};
 
 /// Collects which rows of a struct are null.
 #[derive(Debug)]
 pub struct Validity {
     rows: usize,
-    nulls: Nulls,
+    nulls: NullsBuilder,
 }
 
 impl Validity {
     /// For `rows` rows.
     #[must_use]
     pub fn new(_rows: usize) -> Self {
-        Self { rows: 0, nulls: Nulls::default() }
+        Self { rows: 0, nulls: NullsBuilder::default() }
     }
 
     /// Appends a row that holds a struct.
@@ -46,7 +46,7 @@ pub fn struct_array(shape: Shape, children: Vec<ArrayRef>, validity: Validity) -
     };
     let fields: Fields = nodes.iter().map(ColumnNode::write_field).collect();
     let nulls = validity.nulls.finish(validity.rows);
-    let array = StructArray::try_new_with_length(fields, children, nulls, validity.rows).map_err(refused)?;
+    let array = StructArray::try_new_with_length(fields, children, nulls, validity.rows).map_err(invalid_array)?;
     Ok(Arc::new(array))
 }
 

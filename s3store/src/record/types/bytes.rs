@@ -1,4 +1,4 @@
-//! Bytes: of any length, and of one length.
+//! Bytes, of any length (`Vec<u8>`, `Bytes`) and of a fixed length (`[u8; N]`).
 
 use std::sync::Arc;
 
@@ -8,15 +8,16 @@ use arrow_buffer::Buffer;
 use arrow_schema::DataType;
 use bytes::Bytes;
 
+use super::items::{fixed_width, variable_width};
 use super::text::MAX_OFFSET;
-use super::{AsList, Nulls, VecLayout, mismatch, refused, typed};
+use super::{AsList, NullsBuilder, VecLayout, invalid_array, mismatch, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
-/// Collects bytes.
+/// Collects values of bytes into a `Binary` array.
 #[derive(Debug)]
 pub struct BytesBuilder {
     values: BinaryBuilder,
-    /// How many bytes more fit.
+    /// How many more bytes fit into the array.
     room: usize,
 }
 
@@ -27,7 +28,7 @@ impl BytesBuilder {
 
     #[inline]
     fn push(&mut self, value: &[u8]) -> Result<(), ValueError> {
-        // What is checked here, Arrow would panic on.
+        // Arrow panics when its offsets overflow.
         match self.room.checked_sub(value.len()) {
             Some(room) => self.room = room,
             None => return Err(ValueError::too_large("more than 2 GiB of bytes at once")),
@@ -35,9 +36,18 @@ impl BytesBuilder {
         self.values.append_value(value);
         Ok(())
     }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.values.append_null();
+    }
+
+    fn finish(mut self) -> ArrayRef {
+        Arc::new(self.values.finish())
+    }
 }
 
-/// Reads bytes.
+/// Reads values of bytes from a `BinaryView` array.
 #[derive(Debug)]
 pub struct BytesReader {
     values: BinaryViewArray,
@@ -67,119 +77,60 @@ impl BytesReader {
     }
 }
 
-/// How a `Vec<u8>` is stored: as bytes, not as a list of numbers.
+/// The layout of `Vec<u8>`: bytes, not a list of numbers.
 #[derive(Debug)]
 pub enum AsBytes {}
 
 impl VecLayout<u8, Plain> for AsBytes {
-    type Size = usize;
-    type Builder = BytesBuilder;
-    type Reader = BytesReader;
-    type Order = Total;
+    type Column = Vec<u8>;
 
-    fn shape() -> Shape {
-        Shape::Leaf(DataType::Binary)
+    #[inline]
+    fn as_column(items: &Vec<u8>) -> &Vec<u8> {
+        items
     }
 
     #[inline]
-    fn measure(items: &[u8], size: &mut usize) {
-        *size = size.saturating_add(items.len());
-    }
-
-    fn builder(rows: usize, size: &usize) -> BytesBuilder {
-        BytesBuilder::new(rows, *size)
-    }
-
-    #[inline]
-    fn push(items: &[u8], builder: &mut BytesBuilder) -> Result<(), ValueError> {
-        builder.push(items)
-    }
-
-    #[inline]
-    fn push_null(builder: &mut BytesBuilder) {
-        builder.values.append_null();
-    }
-
-    fn finish(mut builder: BytesBuilder) -> Result<ArrayRef, ValueError> {
-        Ok(Arc::new(builder.values.finish()))
-    }
-
-    fn reader(array: &ArrayRef) -> Result<BytesReader, ValueError> {
-        BytesReader::new(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &BytesReader, row: usize) -> bool {
-        reader.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &BytesReader, row: usize) -> Result<Vec<u8>, ValueError> {
-        reader.value(row).map(<[u8]>::to_vec)
+    fn from_column(items: Vec<u8>) -> Vec<u8> {
+        items
     }
 }
 
-impl ColumnType<Plain> for Bytes {
-    type Size = usize;
-    type Builder = BytesBuilder;
-    type Reader = BytesReader;
-    type InVec = AsList;
-    type Order = Total;
+macro_rules! bytes {
+    ($($bytes:ty as $encoding:ty: $copy:expr;)*) => {$(
+        impl ColumnType<$encoding> for $bytes {
+            variable_width!(BytesBuilder, BytesReader);
 
-    fn shape() -> Shape {
-        Shape::Leaf(DataType::Binary)
-    }
+            type InVec = AsList<$encoding>;
 
-    #[inline]
-    fn measure(value: &Self, size: &mut usize) {
-        *size = size.saturating_add(value.len());
-    }
+            fn shape() -> Shape {
+                Shape::Leaf(DataType::Binary)
+            }
 
-    fn builder(rows: usize, size: &usize) -> BytesBuilder {
-        BytesBuilder::new(rows, *size)
-    }
+            #[inline]
+            fn get(reader: &BytesReader, row: usize) -> Result<Self, ValueError> {
+                reader.value(row).map($copy)
+            }
+        }
+    )*};
+}
 
-    #[inline]
-    fn push(value: &Self, builder: &mut BytesBuilder) -> Result<(), ValueError> {
-        builder.push(value)
-    }
-
-    #[inline]
-    fn push_null(builder: &mut BytesBuilder) {
-        builder.values.append_null();
-    }
-
-    fn finish(mut builder: BytesBuilder) -> Result<ArrayRef, ValueError> {
-        Ok(Arc::new(builder.values.finish()))
-    }
-
-    fn reader(array: &ArrayRef) -> Result<BytesReader, ValueError> {
-        BytesReader::new(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &BytesReader, row: usize) -> bool {
-        reader.is_null(row)
-    }
-
-    // A copy: a part of the array's buffer would keep the whole buffer alive.
-    #[inline]
-    fn get(reader: &BytesReader, row: usize) -> Result<Self, ValueError> {
-        reader.value(row).map(Self::copy_from_slice)
-    }
+bytes! {
+    Vec<u8> as AsBytes: <[u8]>::to_vec;
+    // Copied, because a slice of the array's buffer would keep the whole buffer alive.
+    Bytes as Plain: Bytes::copy_from_slice;
 }
 
 /// Collects values of `N` bytes.
 #[derive(Debug)]
-pub struct ArraysBuilder<const N: usize> {
+pub struct ByteArraysBuilder<const N: usize> {
     values: Vec<u8>,
     rows: usize,
-    nulls: Nulls,
+    nulls: NullsBuilder,
 }
 
-impl<const N: usize> ArraysBuilder<N> {
+impl<const N: usize> ByteArraysBuilder<N> {
     pub(super) fn new(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows.saturating_mul(N)), rows: 0, nulls: Nulls::default() }
+        Self { values: Vec::with_capacity(rows.saturating_mul(N)), rows: 0, nulls: NullsBuilder::default() }
     }
 
     #[inline]
@@ -196,22 +147,23 @@ impl<const N: usize> ArraysBuilder<N> {
 
     pub(super) fn finish(self) -> Result<ArrayRef, ValueError> {
         let nulls = self.nulls.finish(self.rows);
-        let width = fixed_width(N)?;
-        let array = FixedSizeBinaryArray::try_new(width, Buffer::from_vec(self.values), nulls).map_err(refused)?;
+        let width = fixed_size(N)?;
+        let array =
+            FixedSizeBinaryArray::try_new(width, Buffer::from_vec(self.values), nulls).map_err(invalid_array)?;
         Ok(Arc::new(array))
     }
 }
 
 /// Reads values of `N` bytes.
 #[derive(Debug)]
-pub struct ArraysReader<const N: usize> {
+pub struct ByteArraysReader<const N: usize> {
     values: FixedSizeBinaryArray,
     has_nulls: bool,
 }
 
-impl<const N: usize> ArraysReader<N> {
+impl<const N: usize> ByteArraysReader<N> {
     pub(super) fn new(array: &ArrayRef) -> Result<Self, ValueError> {
-        let expected = DataType::FixedSizeBinary(fixed_width(N)?);
+        let expected = DataType::FixedSizeBinary(fixed_size(N)?);
         if *array.data_type() != expected {
             return Err(mismatch(array, &expected));
         }
@@ -236,14 +188,13 @@ impl<const N: usize> ArraysReader<N> {
     }
 }
 
-fn fixed_width(bytes: usize) -> Result<i32, ValueError> {
+fn fixed_size(bytes: usize) -> Result<i32, ValueError> {
     i32::try_from(bytes).map_err(ValueError::new)
 }
 
 impl<const N: usize> ColumnType<Plain> for [u8; N] {
-    type Size = ();
-    type Builder = ArraysBuilder<N>;
-    type Reader = ArraysReader<N>;
+    fixed_width!(ByteArraysBuilder<N>, ByteArraysReader<N>);
+
     type InVec = AsList;
     type Order = Total;
 
@@ -254,43 +205,26 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     };
 
     fn shape() -> Shape {
-        // The assertions above hold, or this type's constants don't compile.
+        // The assertions above make the conversion infallible.
         Shape::Leaf(DataType::FixedSizeBinary(i32::try_from(N).unwrap_or(i32::MAX)))
     }
 
     #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> ArraysBuilder<N> {
-        ArraysBuilder::new(rows)
-    }
-
-    #[inline]
-    fn push(value: &Self, builder: &mut ArraysBuilder<N>) -> Result<(), ValueError> {
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         builder.push(value);
         Ok(())
     }
 
-    #[inline]
-    fn push_null(builder: &mut ArraysBuilder<N>) {
-        builder.push_null();
-    }
-
-    fn finish(builder: ArraysBuilder<N>) -> Result<ArrayRef, ValueError> {
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
         builder.finish()
     }
 
-    fn reader(array: &ArrayRef) -> Result<ArraysReader<N>, ValueError> {
-        ArraysReader::new(array)
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+        ByteArraysReader::new(array)
     }
 
     #[inline]
-    fn is_null(reader: &ArraysReader<N>, row: usize) -> bool {
-        reader.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &ArraysReader<N>, row: usize) -> Result<Self, ValueError> {
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         reader.value(row)
     }
 }

@@ -1,26 +1,33 @@
-//! Decimal numbers.
+//! `Decimal`, with a fixed number of digits.
 
 use arrow_array::types::Decimal128Type;
 use arrow_array::{ArrayRef, PrimitiveArray};
 use arrow_schema::DataType;
 use rust_decimal::Decimal;
 
-use super::number::{Fixed, FixedReader};
+use super::items::fixed_width;
+use super::number::{FixedWidthBuilder, FixedWidthReader};
 use super::{AsList, typed};
 use crate::record::{ColumnType, DecimalOf, Shape, Total, ValueError};
 
 /// Reads decimals.
 #[derive(Debug)]
 pub struct DecimalReader {
-    values: FixedReader<i128>,
+    values: FixedWidthReader<i128>,
     scale: u32,
 }
 
+impl DecimalReader {
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.values.is_null(row)
+    }
+}
+
 impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
-    type Size = ();
-    type Builder = Fixed<i128>;
-    type Reader = DecimalReader;
-    type InVec = AsList;
+    fixed_width!(FixedWidthBuilder<i128>, DecimalReader);
+
+    type InVec = AsList<DecimalOf<P, S>>;
     type Order = Total;
 
     const NULLABLE: bool = {
@@ -34,38 +41,21 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
     }
 
     #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Fixed<i128> {
-        Fixed::new(rows)
-    }
-
-    #[inline]
-    fn push(value: &Self, builder: &mut Fixed<i128>) -> Result<(), ValueError> {
+    fn push(value: &Self, builder: &mut FixedWidthBuilder<i128>) -> Result<(), ValueError> {
         builder.push(unscaled(value, P, u32::from(S.unsigned_abs()))?);
         Ok(())
     }
 
-    #[inline]
-    fn push_null(builder: &mut Fixed<i128>) {
-        builder.push_null();
-    }
-
-    fn finish(builder: Fixed<i128>) -> Result<ArrayRef, ValueError> {
+    fn finish(builder: FixedWidthBuilder<i128>) -> Result<ArrayRef, ValueError> {
         builder.finish::<Decimal128Type>(&DataType::Decimal128(P, S))
     }
 
     fn reader(array: &ArrayRef) -> Result<DecimalReader, ValueError> {
         let expected = DataType::Decimal128(P, S);
         let array_typed = typed::<PrimitiveArray<Decimal128Type>>(array, &expected)?;
-        // The array's own scale, so that no digit is lost of a file that has more of them.
+        // Uses the scale of the file, which may have more decimal places than the field.
         let scale = u32::try_from(array_typed.scale()).map_err(|_| super::mismatch(array, &expected))?;
-        Ok(DecimalReader { values: FixedReader::new(array_typed), scale })
-    }
-
-    #[inline]
-    fn is_null(reader: &DecimalReader, row: usize) -> bool {
-        reader.values.is_null(row)
+        Ok(DecimalReader { values: FixedWidthReader::new(array_typed), scale })
     }
 
     #[inline]
@@ -75,13 +65,13 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
     }
 }
 
-/// The value in units of the last of `places` decimal places.
+/// Returns the value as an integer, counted in units of the last of `places` decimal places.
 #[inline]
 fn unscaled(value: &Decimal, digits: u8, places: u32) -> Result<i128, ValueError> {
     let mantissa = value.mantissa();
     let scaled = match places.checked_sub(value.scale()) {
         Some(missing) => 10_i128.checked_pow(missing).and_then(|factor| mantissa.checked_mul(factor)),
-        // A Decimal has at most 28 places, and 10^28 fits.
+        // A `Decimal` has at most 28 decimal places, and 10^28 fits.
         None => match 10_i128.pow(value.scale() - places) {
             factor if mantissa % factor == 0 => Some(mantissa / factor),
             _ => {
@@ -98,7 +88,7 @@ fn unscaled(value: &Decimal, digits: u8, places: u32) -> Result<i128, ValueError
     }
 }
 
-/// A number that is too long for a Decimal, without the zeros at its end.
+/// Converts a number that has too many digits for a `Decimal` by dropping its trailing zeros.
 #[cold]
 fn shortened(mut value: i128, mut scale: u32) -> Result<Decimal, ValueError> {
     while scale > 0 && value % 10 == 0 {

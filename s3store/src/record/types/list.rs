@@ -1,133 +1,189 @@
-//! Lists.
+//! Lists: `Vec` of every type that fits a column, except `Vec<u8>`.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, ListArray};
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 
+use super::items::stored_as;
 use super::text::MAX_OFFSET;
-use super::{NullMask, Nulls, mismatch, refused};
-use crate::record::{ColumnNode, ColumnType, ElementEncoding, Shape, Unordered, ValueError};
+use super::{NullMask, NullsBuilder, invalid_array, mismatch};
+use crate::record::{ColumnNode, ColumnType, ElementEncoding, Plain, Shape, Unordered, ValueError};
 
-/// How a `Vec<T>` is stored: what [`ColumnType`] says, for a slice. The element type chooses.
-pub trait VecLayout<T, E> {
-    /// See [`ColumnType::Size`].
+/// The way in which a `Vec<T>` is stored, which the element type chooses by [`ColumnType::InVec`].
+///
+/// A layout is an encoding under which `Vec<T>` is a column type. It exists because `Vec<u8>` is stored as bytes and
+/// every other `Vec` as a list, and Rust has no specialization. Both functions return their argument.
+pub trait VecLayout<T, E>: Sized {
+    /// The type `Vec<T>`, in a form in which the compiler knows that it fits a column.
     #[doc(hidden)]
-    type Size: Default;
-    /// See [`ColumnType::Builder`].
-    #[doc(hidden)]
-    type Builder;
-    /// See [`ColumnType::Reader`].
-    #[doc(hidden)]
-    type Reader;
-    /// See [`ColumnType::Order`].
-    #[doc(hidden)]
-    type Order;
+    type Column: ColumnType<Self>;
 
-    /// See [`ColumnType::shape`].
+    /// Returns `items` itself.
     #[doc(hidden)]
-    fn shape() -> Shape;
-    /// See [`ColumnType::measure`].
+    fn as_column(items: &Vec<T>) -> &Self::Column;
+
+    /// Returns `items` itself.
     #[doc(hidden)]
-    fn measure(items: &[T], size: &mut Self::Size);
-    /// See [`ColumnType::builder`].
-    #[doc(hidden)]
-    fn builder(rows: usize, size: &Self::Size) -> Self::Builder;
-    /// See [`ColumnType::push`].
-    #[doc(hidden)]
-    fn push(items: &[T], builder: &mut Self::Builder) -> Result<(), ValueError>;
-    /// See [`ColumnType::push_null`].
-    #[doc(hidden)]
-    fn push_null(builder: &mut Self::Builder);
-    /// See [`ColumnType::finish`].
-    #[doc(hidden)]
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError>;
-    /// See [`ColumnType::reader`].
-    #[doc(hidden)]
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError>;
-    /// See [`ColumnType::is_null`].
-    #[doc(hidden)]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool;
-    /// See [`ColumnType::get`].
-    #[doc(hidden)]
-    fn get(reader: &Self::Reader, row: usize) -> Result<Vec<T>, ValueError>;
+    fn from_column(items: Self::Column) -> Vec<T>;
 }
 
-impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
-    type Size = <T::InVec as VecLayout<T, E>>::Size;
-    type Builder = <T::InVec as VecLayout<T, E>>::Builder;
-    type Reader = <T::InVec as VecLayout<T, E>>::Reader;
-    type InVec = AsList;
-    type Order = <T::InVec as VecLayout<T, E>>::Order;
+type VecColumn<T, E> = <<T as ColumnType<E>>::InVec as VecLayout<T, E>>::Column;
 
-    fn shape() -> Shape {
-        <T::InVec as VecLayout<T, E>>::shape()
-    }
+impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
+    stored_as!(VecColumn<T, E>, T::InVec);
+
+    type Size = <VecColumn<T, E> as ColumnType<T::InVec>>::Size;
+    type InVec = AsList<E>;
+    type Order = <VecColumn<T, E> as ColumnType<T::InVec>>::Order;
 
     #[inline]
     fn measure(value: &Self, size: &mut Self::Size) {
-        <T::InVec as VecLayout<T, E>>::measure(value, size);
+        VecColumn::<T, E>::measure(T::InVec::as_column(value), size);
     }
 
     fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
-        <T::InVec as VecLayout<T, E>>::builder(rows, size)
+        VecColumn::<T, E>::builder(rows, size)
     }
 
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
-        <T::InVec as VecLayout<T, E>>::push(value, builder)
-    }
-
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        <T::InVec as VecLayout<T, E>>::push_null(builder);
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        <T::InVec as VecLayout<T, E>>::finish(builder)
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        <T::InVec as VecLayout<T, E>>::reader(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        <T::InVec as VecLayout<T, E>>::is_null(reader, row)
+        VecColumn::<T, E>::push(T::InVec::as_column(value), builder)
     }
 
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
-        <T::InVec as VecLayout<T, E>>::get(reader, row)
+        VecColumn::<T, E>::get(reader, row).map(T::InVec::from_column)
     }
 }
 
-/// How a `Vec` of most types is stored: as a list, its items in a column below.
+/// The layout of most `Vec`s: a list, whose elements are stored under the encoding `E`.
 #[derive(Debug)]
-pub enum AsList {}
+pub struct AsList<E = Plain>(PhantomData<E>);
 
-/// What lists and maps sum up before building: their items, and what the items sum up.
+impl<T: ColumnType<E>, E> VecLayout<T, E> for AsList<E> {
+    type Column = Vec<T>;
+
+    #[inline]
+    fn as_column(items: &Vec<T>) -> &Vec<T> {
+        items
+    }
+
+    #[inline]
+    fn from_column(items: Vec<T>) -> Vec<T> {
+        items
+    }
+}
+
+/// Collects lists.
+#[derive(Debug)]
+pub struct ListBuilder<B> {
+    offsets: OffsetsBuilder,
+    items: B,
+}
+
+/// Reads lists.
+#[derive(Debug)]
+pub struct ListReader<R> {
+    ranges: ItemRanges,
+    items: R,
+}
+
+impl<T: ColumnType<E>, E> ColumnType<AsList<E>> for Vec<T> {
+    type Size = ListSize<T::Size>;
+    type Builder = ListBuilder<T::Builder>;
+    type Reader = ListReader<T::Reader>;
+    type InVec = AsList<AsList<E>>;
+    type Order = Unordered;
+
+    fn shape() -> Shape {
+        Shape::List(Box::new(element::<T, E>()))
+    }
+
+    #[inline]
+    fn measure(value: &Self, size: &mut Self::Size) {
+        size.items = size.items.saturating_add(value.len());
+        for item in value {
+            T::measure(item, &mut size.inner);
+        }
+    }
+
+    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
+        ListBuilder { offsets: OffsetsBuilder::new(rows), items: T::builder(size.items.min(MAX_OFFSET), &size.inner) }
+    }
+
+    #[inline]
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
+        builder.offsets.push(value.len())?;
+        for item in value {
+            T::push(item, &mut builder.items).map_err(|error| error.in_column("element"))?;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push_null(builder: &mut Self::Builder) {
+        builder.offsets.push_null();
+    }
+
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
+        let items = T::finish(builder.items)?;
+        let (offsets, nulls) = builder.offsets.finish();
+        let list = ListArray::try_new(element::<T, E>().write_field(), offsets, items, nulls).map_err(invalid_array)?;
+        Ok(Arc::new(list))
+    }
+
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+        let Some(list) = array.as_any().downcast_ref::<ListArray>() else {
+            return Err(mismatch(array, &"a list"));
+        };
+        let items = T::reader(list.values()).map_err(|error| error.in_column("element"))?;
+        Ok(ListReader { ranges: ItemRanges::new(list.offsets(), list), items })
+    }
+
+    #[inline]
+    fn is_null(reader: &Self::Reader, row: usize) -> bool {
+        reader.ranges.is_null(row)
+    }
+
+    #[inline]
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
+        let range = reader.ranges.items(row)?;
+        let mut items = Vec::with_capacity(range.len());
+        for item in range {
+            items.push(T::get(&reader.items, item).map_err(|error| error.in_column("element"))?);
+        }
+        Ok(items)
+    }
+}
+
+fn element<T: ColumnType<E>, E>() -> ColumnNode {
+    ColumnNode::of::<T, E>("element")
+}
+
+/// The measure of lists and maps: the number of their items, and the measure of the items.
 #[derive(Debug, Default)]
 pub struct ListSize<S> {
     pub(super) items: usize,
     pub(super) inner: S,
 }
 
-/// Where each row of a list or map ends among the items.
+/// Collects the offsets of lists or maps: the index among all items at which each row ends.
 #[derive(Debug)]
-pub(super) struct Offsets {
+pub(super) struct OffsetsBuilder {
     ends: Vec<i32>,
-    nulls: Nulls,
+    nulls: NullsBuilder,
 }
 
-impl Offsets {
+impl OffsetsBuilder {
     pub(super) fn new(rows: usize) -> Self {
         let mut ends = Vec::with_capacity(rows.saturating_add(1));
         ends.push(0);
-        Self { ends, nulls: Nulls::default() }
+        Self { ends, nulls: NullsBuilder::default() }
     }
 
-    /// Checks and appends a row of `items` items.
+    /// Appends a row of `items` items, unless the 32-bit offsets would overflow.
     #[inline]
     pub(super) fn push(&mut self, items: usize) -> Result<(), ValueError> {
         let end = i32::try_from(items).ok().and_then(|items| self.end().checked_add(items));
@@ -151,14 +207,14 @@ impl Offsets {
     }
 }
 
-/// The items of a row of a list or map that is read.
+/// The offsets of lists or maps that are read.
 #[derive(Debug)]
-pub(super) struct Spans {
+pub(super) struct ItemRanges {
     offsets: OffsetBuffer<i32>,
     nulls: NullMask,
 }
 
-impl Spans {
+impl ItemRanges {
     pub(super) fn new(offsets: &OffsetBuffer<i32>, array: &dyn arrow_array::Array) -> Self {
         Self { offsets: offsets.clone(), nulls: NullMask::of(array) }
     }
@@ -168,100 +224,16 @@ impl Spans {
         self.nulls.is_null(row)
     }
 
+    /// Returns the range of a row's items.
     #[inline]
     pub(super) fn items(&self, row: usize) -> Result<std::ops::Range<usize>, ValueError> {
         if self.is_null(row) {
             return Err(ValueError::null());
         }
         match self.offsets.get(row..).and_then(|rest| rest.first_chunk::<2>()) {
-            // Offsets are never negative: arrow-rs refuses such arrays.
+            // arrow-rs rejects arrays with negative offsets.
             Some(&[start, end]) => Ok(start as usize..end as usize),
             None => Err(ValueError::no_row(row)),
         }
     }
-}
-
-/// Collects lists.
-#[derive(Debug)]
-pub struct ListBuilder<B> {
-    offsets: Offsets,
-    items: B,
-}
-
-/// Reads lists.
-#[derive(Debug)]
-pub struct ListReader<R> {
-    spans: Spans,
-    items: R,
-}
-
-impl<T: ColumnType<E>, E> VecLayout<T, E> for AsList {
-    type Size = ListSize<T::Size>;
-    type Builder = ListBuilder<T::Builder>;
-    type Reader = ListReader<T::Reader>;
-    type Order = Unordered;
-
-    fn shape() -> Shape {
-        Shape::List(Box::new(element::<T, E>()))
-    }
-
-    #[inline]
-    fn measure(items: &[T], size: &mut Self::Size) {
-        size.items = size.items.saturating_add(items.len());
-        for item in items {
-            T::measure(item, &mut size.inner);
-        }
-    }
-
-    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
-        ListBuilder { offsets: Offsets::new(rows), items: T::builder(size.items.min(MAX_OFFSET), &size.inner) }
-    }
-
-    #[inline]
-    fn push(items: &[T], builder: &mut Self::Builder) -> Result<(), ValueError> {
-        builder.offsets.push(items.len())?;
-        for item in items {
-            T::push(item, &mut builder.items).map_err(|error| error.in_column("element"))?;
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        builder.offsets.push_null();
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        let items = T::finish(builder.items)?;
-        let (offsets, nulls) = builder.offsets.finish();
-        let list = ListArray::try_new(element::<T, E>().write_field(), offsets, items, nulls).map_err(refused)?;
-        Ok(Arc::new(list))
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        let Some(list) = array.as_any().downcast_ref::<ListArray>() else {
-            return Err(mismatch(array, &"a list"));
-        };
-        let items = T::reader(list.values()).map_err(|error| error.in_column("element"))?;
-        Ok(ListReader { spans: Spans::new(list.offsets(), list), items })
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        reader.spans.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &Self::Reader, row: usize) -> Result<Vec<T>, ValueError> {
-        let span = reader.spans.items(row)?;
-        let mut items = Vec::with_capacity(span.len());
-        for item in span {
-            items.push(T::get(&reader.items, item).map_err(|error| error.in_column("element"))?);
-        }
-        Ok(items)
-    }
-}
-
-fn element<T: ColumnType<E>, E>() -> ColumnNode {
-    ColumnNode::of::<T, E>("element")
 }

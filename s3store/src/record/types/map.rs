@@ -1,4 +1,4 @@
-//! Maps with string keys.
+//! Maps with string keys: `BTreeMap<String, V>` and `HashMap<String, V>`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
@@ -7,13 +7,13 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, MapArray, StructArray};
 use arrow_schema::DataType;
 
-use super::list::{ListSize, Offsets, Spans};
+use super::list::{ItemRanges, ListSize, OffsetsBuilder};
 use super::text::MAX_OFFSET;
-use super::{AsList, TextBuilder, TextReader, mismatch, refused};
+use super::{AsList, TextBuilder, TextReader, invalid_array, mismatch};
 use crate::record::describe::{entries_field, entry_fields};
 use crate::record::{ColumnNode, ColumnType, ElementEncoding, Shape, Unordered, ValueError};
 
-/// What maps sum up before building: bytes of keys, and what values sum up.
+/// The measure of maps: the bytes of their keys, the number of their entries, and the measure of the values.
 #[derive(Debug, Default)]
 pub struct MapSize<S> {
     keys: usize,
@@ -23,7 +23,7 @@ pub struct MapSize<S> {
 /// Collects maps.
 #[derive(Debug)]
 pub struct MapBuilder<B> {
-    offsets: Offsets,
+    offsets: OffsetsBuilder,
     keys: TextBuilder,
     values: B,
 }
@@ -31,7 +31,7 @@ pub struct MapBuilder<B> {
 /// Reads maps.
 #[derive(Debug)]
 pub struct MapReader<R> {
-    spans: Spans,
+    ranges: ItemRanges,
     keys: TextReader,
     values: R,
 }
@@ -51,7 +51,7 @@ impl<B> MapBuilder<B> {
     fn new<V: ColumnType<E, Builder = B>, E>(rows: usize, size: &MapSize<V::Size>) -> Self {
         let items = size.values.items.min(MAX_OFFSET);
         Self {
-            offsets: Offsets::new(rows),
+            offsets: OffsetsBuilder::new(rows),
             keys: TextBuilder::new(items, size.keys),
             values: V::builder(items, &size.values.inner),
         }
@@ -74,8 +74,9 @@ impl<B> MapBuilder<B> {
         let (offsets, nulls) = self.offsets.finish();
         let values = V::finish(self.values)?;
         let fields = entry_fields(DataType::Utf8, value_node::<V, E>().write_field());
-        let entries = StructArray::try_new(fields.clone(), vec![self.keys.finish(), values], None).map_err(refused)?;
-        let map = MapArray::try_new(entries_field(fields), offsets, entries, nulls, false).map_err(refused)?;
+        let entries =
+            StructArray::try_new(fields.clone(), vec![self.keys.finish(), values], None).map_err(invalid_array)?;
+        let map = MapArray::try_new(entries_field(fields), offsets, entries, nulls, false).map_err(invalid_array)?;
         Ok(Arc::new(map))
     }
 }
@@ -86,7 +87,7 @@ impl<R> MapReader<R> {
             return Err(mismatch(array, &"a map"));
         };
         Ok(Self {
-            spans: Spans::new(map.offsets(), map),
+            ranges: ItemRanges::new(map.offsets(), map),
             keys: TextReader::new(map.keys()).map_err(|error| error.in_column("key"))?,
             values: V::reader(map.values()).map_err(|error| error.in_column("value"))?,
         })
@@ -104,101 +105,73 @@ fn value_node<V: ColumnType<E>, E>() -> ColumnNode {
     ColumnNode::of::<V, E>("value")
 }
 
+/// The items that all maps with values `$value` under the encoding `$encoding` have in common.
+macro_rules! map_items {
+    ($value:ty, $encoding:ty) => {
+        type Size = MapSize<<$value as ColumnType<$encoding>>::Size>;
+        type Builder = MapBuilder<<$value as ColumnType<$encoding>>::Builder>;
+        type Reader = MapReader<<$value as ColumnType<$encoding>>::Reader>;
+        type InVec = AsList<$encoding>;
+        type Order = Unordered;
+
+        fn shape() -> Shape {
+            Shape::Map(Box::new(value_node::<$value, $encoding>()))
+        }
+
+        #[inline]
+        fn measure(value: &Self, size: &mut Self::Size) {
+            size.add::<$value, $encoding>(value.iter());
+        }
+
+        fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
+            MapBuilder::new::<$value, $encoding>(rows, size)
+        }
+
+        #[inline]
+        fn push_null(builder: &mut Self::Builder) {
+            builder.offsets.push_null();
+        }
+
+        fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
+            builder.finish::<$value, $encoding>()
+        }
+
+        fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+            MapReader::new::<$value, $encoding>(array)
+        }
+
+        #[inline]
+        fn is_null(reader: &Self::Reader, row: usize) -> bool {
+            reader.ranges.is_null(row)
+        }
+    };
+}
+
 impl<V: ColumnType<E>, E: ElementEncoding> ColumnType<E> for BTreeMap<String, V> {
-    type Size = MapSize<V::Size>;
-    type Builder = MapBuilder<V::Builder>;
-    type Reader = MapReader<V::Reader>;
-    type InVec = AsList;
-    type Order = Unordered;
-
-    fn shape() -> Shape {
-        Shape::Map(Box::new(value_node::<V, E>()))
-    }
-
-    #[inline]
-    fn measure(value: &Self, size: &mut Self::Size) {
-        size.add::<V, E>(value.iter());
-    }
-
-    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
-        MapBuilder::new::<V, E>(rows, size)
-    }
+    map_items!(V, E);
 
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         builder.push::<V, E>(value.iter())
     }
 
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        builder.offsets.push_null();
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        builder.finish::<V, E>()
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        MapReader::new::<V, E>(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        reader.spans.is_null(row)
-    }
-
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
-        reader.spans.items(row)?.map(|item| reader.entry::<V, E>(item)).collect()
+        reader.ranges.items(row)?.map(|item| reader.entry::<V, E>(item)).collect()
     }
 }
 
-// Written in the order of the keys, so that equal maps give equal files.
 impl<V: ColumnType<E>, E: ElementEncoding, S: BuildHasher + Default> ColumnType<E> for HashMap<String, V, S> {
-    type Size = MapSize<V::Size>;
-    type Builder = MapBuilder<V::Builder>;
-    type Reader = MapReader<V::Reader>;
-    type InVec = AsList;
-    type Order = Unordered;
+    map_items!(V, E);
 
-    fn shape() -> Shape {
-        Shape::Map(Box::new(value_node::<V, E>()))
-    }
-
-    #[inline]
-    fn measure(value: &Self, size: &mut Self::Size) {
-        size.add::<V, E>(value.iter());
-    }
-
-    fn builder(rows: usize, size: &Self::Size) -> Self::Builder {
-        MapBuilder::new::<V, E>(rows, size)
-    }
-
+    // Sorted by key, so that equal maps make equal files.
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         let mut entries: Vec<_> = value.iter().collect();
         entries.sort_unstable_by_key(|&(key, _)| key);
         builder.push::<V, E>(entries.into_iter())
     }
 
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        builder.offsets.push_null();
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        builder.finish::<V, E>()
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        MapReader::new::<V, E>(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        reader.spans.is_null(row)
-    }
-
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
-        let items = reader.spans.items(row)?;
+        let items = reader.ranges.items(row)?;
         let mut map = Self::with_capacity_and_hasher(items.len(), S::default());
         for item in items {
             let (key, value) = reader.entry::<V, E>(item)?;

@@ -3,6 +3,7 @@
 mod bytes;
 #[cfg(feature = "decimal")]
 mod decimal;
+mod items;
 mod list;
 mod map;
 mod nulls;
@@ -15,7 +16,7 @@ mod uuid;
 
 pub use bytes::AsBytes;
 pub use list::{AsList, VecLayout};
-pub(crate) use nulls::{NullMask, Nulls};
+pub(crate) use nulls::{NullMask, NullsBuilder};
 pub(crate) use text::{TextBuilder, TextReader};
 pub use time::InsertionTime;
 
@@ -27,19 +28,19 @@ use arrow_schema::DataType;
 
 use super::ValueError;
 
-/// The typed array behind an array, or an error that names both types.
+/// Returns the typed array behind `array`, or an error that names both types.
 pub(crate) fn typed<'a, A: 'static>(array: &'a ArrayRef, expected: &DataType) -> Result<&'a A, ValueError> {
     array.as_any().downcast_ref::<A>().ok_or_else(|| mismatch(array, expected))
 }
 
-/// The array has another type than the field reads.
+/// Returns the error for an array of another type than the field reads.
 #[cold]
 pub(crate) fn mismatch(array: &ArrayRef, expected: &dyn std::fmt::Display) -> ValueError {
     ValueError::new(format_args!("holds {}, the field reads {expected}", array.data_type()))
 }
 
-/// What Arrow itself refuses to build.
+/// Converts Arrow's error about an array that it could not build.
 #[cold]
-pub(crate) fn refused(error: arrow_schema::ArrowError) -> ValueError {
+pub(crate) fn invalid_array(error: arrow_schema::ArrowError) -> ValueError {
     ValueError::new(error)
 }

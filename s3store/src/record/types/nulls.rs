@@ -1,25 +1,25 @@
-//! Which rows are null: nothing to do for a column without any.
+//! Which rows of an array are null. Arrays without nulls pay nothing for it.
 
 use arrow_array::Array;
 use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
 
-/// Collects which rows of an array are null. Costs nothing until the first null.
+/// Collects which rows of an array are null. Allocates only when it meets the first null.
 #[derive(Debug, Default)]
-pub(crate) struct Nulls {
+pub(crate) struct NullsBuilder {
     valid: Option<BooleanBufferBuilder>,
 }
 
-impl Nulls {
-    /// Marks `row` as null. Rows come in order; those that are never marked hold values.
+impl NullsBuilder {
+    /// Marks `row` as null. Rows must be marked in ascending order; a row that is never marked is not null.
     #[inline]
     pub(crate) fn push_null(&mut self, row: usize) {
         let valid = self.valid.get_or_insert_with(|| BooleanBufferBuilder::new(row + 1));
-        let since = row.saturating_sub(valid.len());
-        valid.append_n(since, true);
+        let unmarked = row.saturating_sub(valid.len());
+        valid.append_n(unmarked, true);
         valid.append(false);
     }
 
-    /// The nulls of an array of `rows` rows; `None` if there are none.
+    /// Returns the nulls of an array of `rows` rows, or `None` if there are none.
     #[must_use]
     pub(crate) fn finish(self, rows: usize) -> Option<NullBuffer> {
         let mut valid = self.valid?;
@@ -28,21 +28,21 @@ impl Nulls {
     }
 }
 
-/// Says which rows of an array that is read are null.
+/// The nulls of an array that is read.
 #[derive(Debug, Clone)]
 pub(crate) struct NullMask {
-    /// `None` if no row is.
+    /// `None` if no row is null, which makes [`is_null`](Self::is_null) one comparison.
     nulls: Option<NullBuffer>,
 }
 
 impl NullMask {
-    /// Of an array.
+    /// Takes the nulls of `array`.
     #[must_use]
     pub(crate) fn of(array: &dyn Array) -> Self {
         Self { nulls: array.nulls().filter(|nulls| nulls.null_count() > 0).cloned() }
     }
 
-    /// Whether the row is null. A row beyond the end is none.
+    /// Returns `true` if the row is null. A row beyond the end of the array is not.
     #[must_use]
     #[inline]
     pub(crate) fn is_null(&self, row: usize) -> bool {

@@ -1,4 +1,4 @@
-//! bool, integers and floats.
+//! `bool`, integers and floats.
 
 use std::sync::Arc;
 
@@ -10,23 +10,25 @@ use arrow_array::{ArrayRef, BooleanArray, PrimitiveArray};
 use arrow_buffer::{ArrowNativeType, BooleanBuffer, BooleanBufferBuilder, ScalarBuffer};
 use arrow_schema::DataType;
 
-use super::{AsBytes, AsList, NullMask, Nulls, mismatch, refused, typed};
+use super::items::fixed_width;
+use super::{AsBytes, AsList, NullMask, NullsBuilder, invalid_array, mismatch, typed};
 use crate::record::{ColumnType, Plain, Shape, Total, Unordered, ValueError};
 
 /// Collects values of a fixed width.
 #[derive(Debug)]
-pub struct Fixed<N> {
+pub struct FixedWidthBuilder<N> {
     values: Vec<N>,
-    nulls: Nulls,
+    nulls: NullsBuilder,
 }
 
-impl<N: ArrowNativeType> Fixed<N> {
+impl<N: ArrowNativeType> FixedWidthBuilder<N> {
+    /// Creates the builder of a column that has `value` in each of `rows` rows.
     pub(super) fn repeated(value: N, rows: usize) -> Self {
-        Self { values: vec![value; rows], nulls: Nulls::default() }
+        Self { values: vec![value; rows], nulls: NullsBuilder::default() }
     }
 
     pub(super) fn new(rows: usize) -> Self {
-        Self { values: Vec::with_capacity(rows), nulls: Nulls::default() }
+        Self { values: Vec::with_capacity(rows), nulls: NullsBuilder::default() }
     }
 
     #[inline]
@@ -40,13 +42,13 @@ impl<N: ArrowNativeType> Fixed<N> {
         self.values.push(N::default());
     }
 
-    /// The array. Its type refines that of `P` by a time zone, or digits.
+    /// Builds the array. `data_type` is the type of `P`, with its time zone or its digits.
     pub(super) fn finish<P: ArrowPrimitiveType<Native = N>>(
         self,
         data_type: &DataType,
     ) -> Result<ArrayRef, ValueError> {
         let nulls = self.nulls.finish(self.values.len());
-        let array = PrimitiveArray::<P>::try_new(ScalarBuffer::from(self.values), nulls).map_err(refused)?;
+        let array = PrimitiveArray::<P>::try_new(ScalarBuffer::from(self.values), nulls).map_err(invalid_array)?;
         if PrimitiveArray::<P>::is_compatible(data_type) {
             Ok(Arc::new(array.with_data_type(data_type.clone())))
         } else {
@@ -55,22 +57,23 @@ impl<N: ArrowNativeType> Fixed<N> {
     }
 }
 
-impl Fixed<i64> {
-    /// The same in 32 bits.
-    pub(super) fn narrowed(self) -> Result<Fixed<i32>, ValueError> {
+impl FixedWidthBuilder<i64> {
+    /// Converts the values to 32 bits.
+    pub(super) fn narrowed(self) -> Result<FixedWidthBuilder<i32>, ValueError> {
         let values = self.values.into_iter().map(i32::try_from).collect::<Result<_, _>>().map_err(ValueError::new)?;
-        Ok(Fixed { values, nulls: self.nulls })
+        Ok(FixedWidthBuilder { values, nulls: self.nulls })
     }
 }
 
 /// Reads values of a fixed width.
 #[derive(Debug)]
-pub struct FixedReader<N: ArrowNativeType> {
+pub struct FixedWidthReader<N: ArrowNativeType> {
     values: ScalarBuffer<N>,
     nulls: NullMask,
 }
 
-impl FixedReader<i64> {
+impl FixedWidthReader<i64> {
+    /// Reads values of 32 bits as 64 bits.
     pub(super) fn widened<P: ArrowPrimitiveType<Native = i32>>(array: &PrimitiveArray<P>) -> Self {
         Self {
             values: array.values().iter().copied().map(i64::from).collect::<Vec<_>>().into(),
@@ -79,7 +82,7 @@ impl FixedReader<i64> {
     }
 }
 
-impl<N: ArrowNativeType> FixedReader<N> {
+impl<N: ArrowNativeType> FixedWidthReader<N> {
     pub(super) fn new<P: ArrowPrimitiveType<Native = N>>(array: &PrimitiveArray<P>) -> Self {
         Self { values: array.values().clone(), nulls: NullMask::of(array) }
     }
@@ -101,9 +104,8 @@ impl<N: ArrowNativeType> FixedReader<N> {
 macro_rules! numbers {
     ($($number:ty as $arrow:ty: $data_type:expr, $layout:ty, $order:ty;)*) => {$(
         impl ColumnType<Plain> for $number {
-            type Size = ();
-            type Builder = Fixed<$number>;
-            type Reader = FixedReader<$number>;
+            fixed_width!(FixedWidthBuilder<$number>, FixedWidthReader<$number>);
+
             type InVec = $layout;
             type Order = $order;
 
@@ -112,38 +114,21 @@ macro_rules! numbers {
             }
 
             #[inline]
-            fn measure(_: &Self, (): &mut ()) {}
-
-            fn builder(rows: usize, (): &()) -> Fixed<$number> {
-                Fixed::new(rows)
-            }
-
-            #[inline]
-            fn push(value: &Self, builder: &mut Fixed<$number>) -> Result<(), ValueError> {
+            fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
                 builder.push(*value);
                 Ok(())
             }
 
-            #[inline]
-            fn push_null(builder: &mut Fixed<$number>) {
-                builder.push_null();
-            }
-
-            fn finish(builder: Fixed<$number>) -> Result<ArrayRef, ValueError> {
+            fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
                 builder.finish::<$arrow>(&$data_type)
             }
 
-            fn reader(array: &ArrayRef) -> Result<FixedReader<$number>, ValueError> {
-                typed::<PrimitiveArray<$arrow>>(array, &$data_type).map(FixedReader::new)
+            fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+                typed::<PrimitiveArray<$arrow>>(array, &$data_type).map(FixedWidthReader::new)
             }
 
             #[inline]
-            fn is_null(reader: &FixedReader<$number>, row: usize) -> bool {
-                reader.is_null(row)
-            }
-
-            #[inline]
-            fn get(reader: &FixedReader<$number>, row: usize) -> Result<Self, ValueError> {
+            fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
                 reader.value(row)
             }
         }
@@ -165,9 +150,21 @@ numbers! {
 
 /// Collects bools.
 #[derive(Debug)]
-pub struct Bools {
+pub struct BoolBuilder {
     values: BooleanBufferBuilder,
-    nulls: Nulls,
+    nulls: NullsBuilder,
+}
+
+impl BoolBuilder {
+    fn new(rows: usize) -> Self {
+        Self { values: BooleanBufferBuilder::new(rows), nulls: NullsBuilder::default() }
+    }
+
+    #[inline]
+    fn push_null(&mut self) {
+        self.nulls.push_null(self.values.len());
+        self.values.append(false);
+    }
 }
 
 /// Reads bools.
@@ -177,10 +174,16 @@ pub struct BoolReader {
     nulls: NullMask,
 }
 
+impl BoolReader {
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.nulls.is_null(row)
+    }
+}
+
 impl ColumnType<Plain> for bool {
-    type Size = ();
-    type Builder = Bools;
-    type Reader = BoolReader;
+    fixed_width!(BoolBuilder, BoolReader);
+
     type InVec = AsList;
     type Order = Total;
 
@@ -189,41 +192,23 @@ impl ColumnType<Plain> for bool {
     }
 
     #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Bools {
-        Bools { values: BooleanBufferBuilder::new(rows), nulls: Nulls::default() }
-    }
-
-    #[inline]
-    fn push(value: &Self, builder: &mut Bools) -> Result<(), ValueError> {
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         builder.values.append(*value);
         Ok(())
     }
 
-    #[inline]
-    fn push_null(builder: &mut Bools) {
-        builder.nulls.push_null(builder.values.len());
-        builder.values.append(false);
-    }
-
-    fn finish(mut builder: Bools) -> Result<ArrayRef, ValueError> {
+    fn finish(mut builder: Self::Builder) -> Result<ArrayRef, ValueError> {
         let nulls = builder.nulls.finish(builder.values.len());
         Ok(Arc::new(BooleanArray::new(builder.values.finish(), nulls)))
     }
 
-    fn reader(array: &ArrayRef) -> Result<BoolReader, ValueError> {
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
         let array = typed::<BooleanArray>(array, &DataType::Boolean)?;
         Ok(BoolReader { values: array.values().clone(), nulls: NullMask::of(array) })
     }
 
     #[inline]
-    fn is_null(reader: &BoolReader, row: usize) -> bool {
-        reader.nulls.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &BoolReader, row: usize) -> Result<Self, ValueError> {
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         if reader.nulls.is_null(row) {
             return Err(ValueError::null());
         }

@@ -1,25 +1,23 @@
-//! Values that may be missing.
-
-use arrow_array::ArrayRef;
+//! `Option`: columns that may hold nulls.
 
 use super::AsList;
-use crate::record::{ColumnType, ElementEncoding, Shape, Unordered, ValueError};
+use super::items::stored_as;
+use crate::record::{ColumnType, ElementEncoding, Unordered, ValueError};
 
 impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
+    stored_as!(T, E);
+
     type Size = T::Size;
-    type Builder = T::Builder;
-    type Reader = T::Reader;
-    type InVec = AsList;
+    type InVec = AsList<E>;
     type Order = Unordered;
 
     const NULLABLE: bool = {
-        assert!(!T::NULLABLE, "a column can't tell the two Options of an Option apart");
+        assert!(
+            !T::NULLABLE,
+            "an `Option` of a nullable type does not fit a column: both kinds of `None` would be null"
+        );
         true
     };
-
-    fn shape() -> Shape {
-        T::shape()
-    }
 
     #[inline]
     fn measure(value: &Self, size: &mut T::Size) {
@@ -45,24 +43,6 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
                 Ok(())
             }
         }
-    }
-
-    #[inline]
-    fn push_null(builder: &mut T::Builder) {
-        T::push_null(builder);
-    }
-
-    fn finish(builder: T::Builder) -> Result<ArrayRef, ValueError> {
-        T::finish(builder)
-    }
-
-    fn reader(array: &ArrayRef) -> Result<T::Reader, ValueError> {
-        T::reader(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &T::Reader, row: usize) -> bool {
-        T::is_null(reader, row)
     }
 
     #[inline]

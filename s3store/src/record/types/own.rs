@@ -1,55 +1,40 @@
-//! Types of the user's own, stored as another type.
-
-use arrow_array::ArrayRef;
+//! User types that are stored as another type, by [`AsColumn`] or [`ColumnWith`].
+//!
+//! Nothing is measured before building: that would convert every value twice.
 
 use super::AsList;
-use crate::record::{AsColumn, ColumnType, ColumnWith, Plain, Shape, Unordered, ValueError, With, WithOption};
+use super::items::stored_as;
+use crate::record::{AsColumn, ColumnType, ColumnWith, Plain, Unordered, ValueError, With, WithOption};
 
-// Nothing is summed up before building: that would convert every value twice.
+/// The items that every type converted to `$column` has: those of [`stored_as`], and builders of unknown size.
+macro_rules! converted_to {
+    ($column:ty) => {
+        stored_as!($column, Plain);
 
-// A type without any column lacks `ColumnType`, not `AsColumn`: so says the compiler then.
+        type Size = ();
+
+        #[inline]
+        fn measure(_: &Self, (): &mut ()) {}
+
+        fn builder(rows: usize, (): &()) -> Self::Builder {
+            <$column>::builder(rows, &Default::default())
+        }
+    };
+}
+
+// For a type without a column the compiler then reports that `ColumnType` is missing, not `AsColumn`.
 #[diagnostic::do_not_recommend]
 impl<T: AsColumn> ColumnType<Plain> for T {
-    type Size = ();
-    type Builder = <T::Column as ColumnType>::Builder;
-    type Reader = <T::Column as ColumnType>::Reader;
+    converted_to!(T::Column);
+
     type InVec = AsList;
     type Order = <T::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <T::Column as ColumnType>::NULLABLE;
 
-    fn shape() -> Shape {
-        T::Column::shape()
-    }
-
-    #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Self::Builder {
-        T::Column::builder(rows, &Default::default())
-    }
-
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         T::Column::push(&value.to_column()?, builder)
-    }
-
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        T::Column::push_null(builder);
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        T::Column::finish(builder)
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        T::Column::reader(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        T::Column::is_null(reader, row)
     }
 
     #[inline]
@@ -59,46 +44,16 @@ impl<T: AsColumn> ColumnType<Plain> for T {
 }
 
 impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
-    type Size = ();
-    type Builder = <A::Column as ColumnType>::Builder;
-    type Reader = <A::Column as ColumnType>::Reader;
-    type InVec = AsList;
+    converted_to!(A::Column);
+
+    type InVec = AsList<With<A>>;
     type Order = <A::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <A::Column as ColumnType>::NULLABLE;
 
-    fn shape() -> Shape {
-        A::Column::shape()
-    }
-
-    #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Self::Builder {
-        A::Column::builder(rows, &Default::default())
-    }
-
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         A::Column::push(&A::to_column(value)?, builder)
-    }
-
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        A::Column::push_null(builder);
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        A::Column::finish(builder)
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        A::Column::reader(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        A::Column::is_null(reader, row)
     }
 
     #[inline]
@@ -108,27 +63,18 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
 }
 
 impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
-    type Size = ();
-    type Builder = <A::Column as ColumnType>::Builder;
-    type Reader = <A::Column as ColumnType>::Reader;
-    type InVec = AsList;
+    converted_to!(A::Column);
+
+    type InVec = AsList<WithOption<A>>;
     type Order = Unordered;
 
     const NULLABLE: bool = {
-        assert!(!<A::Column as ColumnType>::NULLABLE, "a column can't tell the two Options of an Option apart");
+        assert!(
+            !<A::Column as ColumnType>::NULLABLE,
+            "an `Option` of a nullable type does not fit a column: both kinds of `None` would be null"
+        );
         true
     };
-
-    fn shape() -> Shape {
-        A::Column::shape()
-    }
-
-    #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Self::Builder {
-        A::Column::builder(rows, &Default::default())
-    }
 
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
@@ -139,24 +85,6 @@ impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
                 Ok(())
             }
         }
-    }
-
-    #[inline]
-    fn push_null(builder: &mut Self::Builder) {
-        A::Column::push_null(builder);
-    }
-
-    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
-        A::Column::finish(builder)
-    }
-
-    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
-        A::Column::reader(array)
-    }
-
-    #[inline]
-    fn is_null(reader: &Self::Reader, row: usize) -> bool {
-        A::Column::is_null(reader, row)
     }
 
     #[inline]

@@ -7,22 +7,23 @@ use arrow_array::builder::StringBuilder;
 use arrow_array::{Array, ArrayRef, StringViewArray};
 use arrow_schema::DataType;
 
+use super::items::variable_width;
 use super::{AsList, typed};
-use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
+use crate::record::{ColumnType, Plain, Shape, ValueError};
 
-/// The most bytes that one array of strings, bytes or items holds: its offsets are `i32`.
+/// The greatest number of bytes or items in one array, since its offsets are `i32`.
 pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
 
-/// Collects strings.
+/// Collects strings into a `Utf8` array.
 #[derive(Debug)]
 pub struct TextBuilder {
     values: StringBuilder,
-    /// How many bytes more fit.
+    /// How many more bytes fit into the array.
     room: usize,
 }
 
 impl TextBuilder {
-    /// For `rows` strings of `bytes` bytes in all.
+    /// Creates a builder with room for `rows` strings of `bytes` bytes in total.
     #[must_use]
     pub fn new(rows: usize, bytes: usize) -> Self {
         Self { values: StringBuilder::with_capacity(rows, bytes.min(MAX_OFFSET)), room: MAX_OFFSET }
@@ -31,10 +32,10 @@ impl TextBuilder {
     /// Appends a string.
     ///
     /// # Errors
-    /// The strings are more than 2 GiB in all.
+    /// All strings together would exceed 2 GiB.
     #[inline]
     pub fn push(&mut self, value: &str) -> Result<(), ValueError> {
-        // What is checked here, Arrow would panic on.
+        // Arrow panics when its offsets overflow.
         match self.room.checked_sub(value.len()) {
             Some(room) => self.room = room,
             None => return Err(too_large()),
@@ -49,7 +50,7 @@ impl TextBuilder {
         self.values.append_null();
     }
 
-    /// The array, `Utf8`.
+    /// Builds the array.
     #[must_use]
     pub fn finish(mut self) -> ArrayRef {
         Arc::new(self.values.finish())
@@ -61,7 +62,7 @@ fn too_large() -> ValueError {
     ValueError::too_large("more than 2 GiB of strings at once")
 }
 
-/// Reads strings.
+/// Reads strings from a `Utf8View` array.
 #[derive(Debug)]
 pub struct TextReader {
     values: StringViewArray,
@@ -69,7 +70,7 @@ pub struct TextReader {
 }
 
 impl TextReader {
-    /// Of an array of `Utf8View`.
+    /// Creates a reader of `array`.
     ///
     /// # Errors
     /// The array has another type.
@@ -78,17 +79,17 @@ impl TextReader {
         Ok(Self { has_nulls: values.null_count() > 0, values })
     }
 
-    /// Whether the row is null.
+    /// Returns `true` if the row is null.
     #[must_use]
     #[inline]
     pub fn is_null(&self, row: usize) -> bool {
         self.has_nulls && row < self.values.len() && self.values.is_null(row)
     }
 
-    /// The string of a row.
+    /// Returns the string of a row.
     ///
     /// # Errors
-    /// It is null.
+    /// The row is null, or there is no such row.
     #[inline]
     pub fn value(&self, row: usize) -> Result<&str, ValueError> {
         if row >= self.values.len() {
@@ -104,46 +105,12 @@ impl TextReader {
 macro_rules! strings {
     ($($string:ty),*) => {$(
         impl ColumnType<Plain> for $string {
-            type Size = usize;
-            type Builder = TextBuilder;
-            type Reader = TextReader;
+            variable_width!(TextBuilder, TextReader);
+
             type InVec = AsList;
-            type Order = Total;
 
             fn shape() -> Shape {
                 Shape::Leaf(DataType::Utf8)
-            }
-
-            #[inline]
-            fn measure(value: &Self, size: &mut usize) {
-                *size = size.saturating_add(value.len());
-            }
-
-            fn builder(rows: usize, size: &usize) -> TextBuilder {
-                TextBuilder::new(rows, *size)
-            }
-
-            #[inline]
-            fn push(value: &Self, builder: &mut TextBuilder) -> Result<(), ValueError> {
-                builder.push(value)
-            }
-
-            #[inline]
-            fn push_null(builder: &mut TextBuilder) {
-                builder.push_null();
-            }
-
-            fn finish(builder: TextBuilder) -> Result<ArrayRef, ValueError> {
-                Ok(builder.finish())
-            }
-
-            fn reader(array: &ArrayRef) -> Result<TextReader, ValueError> {
-                TextReader::new(array)
-            }
-
-            #[inline]
-            fn is_null(reader: &TextReader, row: usize) -> bool {
-                reader.is_null(row)
             }
 
             #[inline]
@@ -162,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_an_array_holds_asks_for_fewer_rows() {
+    fn strings_beyond_the_limit_of_an_array_are_too_large() {
         let mut builder = TextBuilder { room: 5, ..TextBuilder::new(3, usize::MAX) };
         builder.push("abc").unwrap();
         let error = builder.push("def").unwrap_err();

@@ -1,4 +1,4 @@
-//! Date-times and times of day, in a unit; dates.
+//! Points in time, times of day, and dates.
 
 use std::sync::Arc;
 
@@ -10,18 +10,19 @@ use arrow_array::{Array, ArrayRef, PrimitiveArray};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::number::{Fixed, FixedReader};
+use super::items::fixed_width;
+use super::number::{FixedWidthBuilder, FixedWidthReader};
 use super::{AsList, mismatch, typed};
 use crate::record::{
     ColumnNode, ColumnType, ElementEncoding, Micro, Plain, Precision, RowError, Shape, Timestamp, Total, Unit,
     ValueError,
 };
 
-/// An encoding that says in which unit a time is stored.
+/// An encoding that has a unit in which times are stored.
 pub trait TimeEncoding {
-    /// The unit.
+    /// The unit of the column.
     type Unit: Unit;
-    /// Whether finer digits are refused.
+    /// If `true`, a value with digits finer than the unit is an error; otherwise it is truncated.
     const EXACT: bool;
 }
 
@@ -37,7 +38,7 @@ impl<U: Unit, F: Precision> TimeEncoding for Timestamp<U, F> {
 
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
-/// The count of units that a point in time becomes.
+/// Converts a point in time to a count of units, which is what the column stores.
 #[inline]
 fn count<E: TimeEncoding>(seconds: i64, nanos: u32) -> Result<i64, ValueError> {
     if nanos >= NANOS_PER_SECOND {
@@ -61,15 +62,15 @@ fn out_of_range<U: Unit>() -> ValueError {
     ValueError::new(format_args!("lies beyond what {} since 1970 can hold", U::NAME))
 }
 
-/// Reads counts of any unit.
+/// Reads times that are stored as counts of any unit.
 #[derive(Debug)]
-pub struct Counts {
-    values: FixedReader<i64>,
+pub struct TimeReader {
+    values: FixedWidthReader<i64>,
     unit: TimeUnit,
 }
 
-impl Counts {
-    /// Date-times. `zoned`: points in time, as opposed to what a clock on some wall shows.
+impl TimeReader {
+    /// Reads timestamps. With `zoned` they must be points in time (in UTC), otherwise local times without a zone.
     fn of_timestamps(array: &ArrayRef, zoned: bool) -> Result<Self, ValueError> {
         let expected = if zoned { "a timestamp in UTC" } else { "a timestamp without a zone" };
         let unit = match array.data_type() {
@@ -78,55 +79,62 @@ impl Counts {
         };
         let data_type = array.data_type();
         let values = match unit {
-            TimeUnit::Second => typed::<PrimitiveArray<TimestampSecondType>>(array, data_type).map(FixedReader::new),
+            TimeUnit::Second => {
+                typed::<PrimitiveArray<TimestampSecondType>>(array, data_type).map(FixedWidthReader::new)
+            }
             TimeUnit::Millisecond => {
-                typed::<PrimitiveArray<TimestampMillisecondType>>(array, data_type).map(FixedReader::new)
+                typed::<PrimitiveArray<TimestampMillisecondType>>(array, data_type).map(FixedWidthReader::new)
             }
             TimeUnit::Microsecond => {
-                typed::<PrimitiveArray<TimestampMicrosecondType>>(array, data_type).map(FixedReader::new)
+                typed::<PrimitiveArray<TimestampMicrosecondType>>(array, data_type).map(FixedWidthReader::new)
             }
             TimeUnit::Nanosecond => {
-                typed::<PrimitiveArray<TimestampNanosecondType>>(array, data_type).map(FixedReader::new)
+                typed::<PrimitiveArray<TimestampNanosecondType>>(array, data_type).map(FixedWidthReader::new)
             }
         }?;
         Ok(Self { values, unit })
     }
 
-    /// Times of day.
+    /// Reads times of day.
     fn of_times(array: &ArrayRef) -> Result<Self, ValueError> {
         let data_type = array.data_type();
         let (values, unit) = match data_type {
             DataType::Time32(TimeUnit::Second) => (
-                typed::<PrimitiveArray<Time32SecondType>>(array, data_type).map(FixedReader::widened),
+                typed::<PrimitiveArray<Time32SecondType>>(array, data_type).map(FixedWidthReader::widened),
                 TimeUnit::Second,
             ),
             DataType::Time32(unit) => {
-                (typed::<PrimitiveArray<Time32MillisecondType>>(array, data_type).map(FixedReader::widened), *unit)
+                (typed::<PrimitiveArray<Time32MillisecondType>>(array, data_type).map(FixedWidthReader::widened), *unit)
             }
             DataType::Time64(TimeUnit::Nanosecond) => (
-                typed::<PrimitiveArray<Time64NanosecondType>>(array, data_type).map(FixedReader::new),
+                typed::<PrimitiveArray<Time64NanosecondType>>(array, data_type).map(FixedWidthReader::new),
                 TimeUnit::Nanosecond,
             ),
             DataType::Time64(unit) => {
-                (typed::<PrimitiveArray<Time64MicrosecondType>>(array, data_type).map(FixedReader::new), *unit)
+                (typed::<PrimitiveArray<Time64MicrosecondType>>(array, data_type).map(FixedWidthReader::new), *unit)
             }
             _ => return Err(mismatch(array, &"a time of day")),
         };
         Ok(Self { values: values?, unit })
     }
 
-    /// Seconds, and nanoseconds of the second.
+    #[inline]
+    fn is_null(&self, row: usize) -> bool {
+        self.values.is_null(row)
+    }
+
+    /// Returns the seconds, and the nanoseconds within the second.
     #[inline]
     fn parts(&self, row: usize) -> Result<(i64, u32), ValueError> {
         let count = self.values.value(row)?;
-        // Divisions by constants: several times as fast as by a factor kept in a field.
+        // Dividing by constants is several times as fast as dividing by a field.
         let (seconds, part, nanos) = match self.unit {
             TimeUnit::Second => (count, 0, 0),
             TimeUnit::Millisecond => (count.div_euclid(1_000), count.rem_euclid(1_000), 1_000_000),
             TimeUnit::Microsecond => (count.div_euclid(1_000_000), count.rem_euclid(1_000_000), 1_000),
             TimeUnit::Nanosecond => (count.div_euclid(1_000_000_000), count.rem_euclid(1_000_000_000), 1),
         };
-        // The remainder is less than a second's worth of units, so the product less than a second.
+        // The remainder is less than a second, so the product fits.
         Ok((seconds, part as u32 * nanos))
     }
 
@@ -147,7 +155,11 @@ impl Counts {
     }
 }
 
-fn finish_timestamps(values: Fixed<i64>, unit: TimeUnit, zone: Option<&str>) -> Result<ArrayRef, ValueError> {
+fn finish_timestamps(
+    values: FixedWidthBuilder<i64>,
+    unit: TimeUnit,
+    zone: Option<&str>,
+) -> Result<ArrayRef, ValueError> {
     let data_type = DataType::Timestamp(unit, zone.map(Arc::from));
     match unit {
         TimeUnit::Second => values.finish::<TimestampSecondType>(&data_type),
@@ -164,7 +176,7 @@ fn time_type(unit: TimeUnit) -> DataType {
     }
 }
 
-fn finish_times(values: Fixed<i64>, unit: TimeUnit) -> Result<ArrayRef, ValueError> {
+fn finish_times(values: FixedWidthBuilder<i64>, unit: TimeUnit) -> Result<ArrayRef, ValueError> {
     let data_type = time_type(unit);
     match unit {
         TimeUnit::Second => values.narrowed()?.finish::<Time32SecondType>(&data_type),
@@ -186,10 +198,9 @@ macro_rules! times {
         get: $get:expr,
     ) => {
         impl<E: TimeEncoding> ColumnType<E> for $time {
-            type Size = ();
-            type Builder = Fixed<i64>;
-            type Reader = Counts;
-            type InVec = AsList;
+            fixed_width!(FixedWidthBuilder<i64>, TimeReader);
+
+            type InVec = AsList<E>;
             type Order = Total;
 
             fn shape() -> Shape {
@@ -198,14 +209,7 @@ macro_rules! times {
             }
 
             #[inline]
-            fn measure(_: &Self, (): &mut ()) {}
-
-            fn builder(rows: usize, (): &()) -> Fixed<i64> {
-                Fixed::new(rows)
-            }
-
-            #[inline]
-            fn push(value: &Self, builder: &mut Fixed<i64>) -> Result<(), ValueError> {
+            fn push(value: &Self, builder: &mut FixedWidthBuilder<i64>) -> Result<(), ValueError> {
                 let parts: fn(&Self) -> (i64, u32) = $push;
                 let (seconds, nanos) = parts(value);
                 builder.push(count::<E>(seconds, nanos)?);
@@ -218,27 +222,17 @@ macro_rules! times {
                 (beyond > 0).then(|| *value - TimeDelta::nanoseconds(beyond.into()))
             }
 
-            #[inline]
-            fn push_null(builder: &mut Fixed<i64>) {
-                builder.push_null();
-            }
-
-            fn finish(builder: Fixed<i64>) -> Result<ArrayRef, ValueError> {
-                let finish: fn(Fixed<i64>, TimeUnit) -> Result<ArrayRef, ValueError> = $finish;
+            fn finish(builder: FixedWidthBuilder<i64>) -> Result<ArrayRef, ValueError> {
+                let finish: fn(FixedWidthBuilder<i64>, TimeUnit) -> Result<ArrayRef, ValueError> = $finish;
                 finish(builder, E::Unit::UNIT)
             }
 
-            fn reader(array: &ArrayRef) -> Result<Counts, ValueError> {
+            fn reader(array: &ArrayRef) -> Result<TimeReader, ValueError> {
                 $reader(array)
             }
 
             #[inline]
-            fn is_null(reader: &Counts, row: usize) -> bool {
-                reader.values.is_null(row)
-            }
-
-            #[inline]
-            fn get(reader: &Counts, row: usize) -> Result<Self, ValueError> {
+            fn get(reader: &TimeReader, row: usize) -> Result<Self, ValueError> {
                 $get(reader, row)
             }
         }
@@ -250,8 +244,8 @@ times! {
     shape: |unit| DataType::Timestamp(unit, Some(Arc::from(UTC))),
     push: |time| (time.timestamp(), time.timestamp_subsec_nanos()),
     finish: |values, unit| finish_timestamps(values, unit, Some(UTC)),
-    reader: |array| Counts::of_timestamps(array, true),
-    get: Counts::instant,
+    reader: |array| TimeReader::of_timestamps(array, true),
+    get: TimeReader::instant,
 }
 
 times! {
@@ -259,8 +253,8 @@ times! {
     shape: |unit| DataType::Timestamp(unit, None),
     push: |time| (time.and_utc().timestamp(), time.and_utc().timestamp_subsec_nanos()),
     finish: |values, unit| finish_timestamps(values, unit, None),
-    reader: |array| Counts::of_timestamps(array, false),
-    get: |reader: &Counts, row| reader.instant(row).map(|instant| instant.naive_utc()),
+    reader: |array| TimeReader::of_timestamps(array, false),
+    get: |reader: &TimeReader, row| reader.instant(row).map(|instant| instant.naive_utc()),
 }
 
 times! {
@@ -268,17 +262,16 @@ times! {
     shape: time_type,
     push: |time| (i64::from(time.num_seconds_from_midnight()), time.nanosecond()),
     finish: finish_times,
-    reader: Counts::of_times,
-    get: Counts::time_of_day,
+    reader: TimeReader::of_times,
+    get: TimeReader::time_of_day,
 }
 
-/// 1970-01-01, in days since the first day of year 1.
+/// The number of 1970-01-01, counted in days from the first day of year 1.
 const EPOCH: i32 = 719_163;
 
 impl ColumnType<Plain> for NaiveDate {
-    type Size = ();
-    type Builder = Fixed<i32>;
-    type Reader = FixedReader<i32>;
+    fixed_width!(FixedWidthBuilder<i32>, FixedWidthReader<i32>);
+
     type InVec = AsList;
     type Order = Total;
 
@@ -287,39 +280,22 @@ impl ColumnType<Plain> for NaiveDate {
     }
 
     #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> Fixed<i32> {
-        Fixed::new(rows)
-    }
-
-    #[inline]
-    fn push(value: &Self, builder: &mut Fixed<i32>) -> Result<(), ValueError> {
-        // A NaiveDate lies within 262,143 years of year 1.
+    fn push(value: &Self, builder: &mut FixedWidthBuilder<i32>) -> Result<(), ValueError> {
+        // Does not overflow: a `NaiveDate` lies within 262,143 years of year 1.
         builder.push(value.num_days_from_ce() - EPOCH);
         Ok(())
     }
 
-    #[inline]
-    fn push_null(builder: &mut Fixed<i32>) {
-        builder.push_null();
-    }
-
-    fn finish(builder: Fixed<i32>) -> Result<ArrayRef, ValueError> {
+    fn finish(builder: FixedWidthBuilder<i32>) -> Result<ArrayRef, ValueError> {
         builder.finish::<Date32Type>(&DataType::Date32)
     }
 
-    fn reader(array: &ArrayRef) -> Result<FixedReader<i32>, ValueError> {
-        typed::<PrimitiveArray<Date32Type>>(array, &DataType::Date32).map(FixedReader::new)
+    fn reader(array: &ArrayRef) -> Result<FixedWidthReader<i32>, ValueError> {
+        typed::<PrimitiveArray<Date32Type>>(array, &DataType::Date32).map(FixedWidthReader::new)
     }
 
     #[inline]
-    fn is_null(reader: &FixedReader<i32>, row: usize) -> bool {
-        reader.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &FixedReader<i32>, row: usize) -> Result<Self, ValueError> {
+    fn get(reader: &FixedWidthReader<i32>, row: usize) -> Result<Self, ValueError> {
         let days = reader.value(row)?;
         days.checked_add(EPOCH)
             .and_then(Self::from_num_days_from_ce_opt)
@@ -327,23 +303,23 @@ impl ColumnType<Plain> for NaiveDate {
     }
 }
 
-/// A type that can hold the insertion time.
+/// A type for the field marked `inserted_at`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't hold the insertion time",
     label = "neither DateTime<Utc> nor Option<DateTime<Utc>>",
     note = "the insertion time is a `DateTime<Utc>`, or an `Option` of it for records that were not read"
 )]
 pub trait InsertionTime<E = Plain>: ColumnType<E> {
-    /// The column `name`: `micros` (since 1970) in each of `rows` rows.
+    /// Builds the column `name`, which has the time `micros` (since 1970) in each of `rows` rows.
     ///
     /// # Errors
-    /// The column's unit has no count for it.
+    /// The time is out of range for the column's unit.
     fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError>;
 
-    /// The column as one that is never null, since every write fills it: what a version must be.
+    /// Marks the column as not nullable, which a version must be. Every write sets it, so files contain no nulls.
     #[must_use]
     fn never_null(node: ColumnNode) -> ColumnNode {
-        // The default of an `Option` is a null.
+        // The default of an `Option` would be a null.
         let default = if node.nullable { None } else { node.default };
         ColumnNode { nullable: false, default, ..node }
     }
@@ -354,7 +330,7 @@ impl<E: TimeEncoding> InsertionTime<E> for DateTime<Utc> {
         let instant = Self::from_timestamp_micros(micros).ok_or_else(out_of_range::<Micro>);
         instant
             .and_then(|instant| count::<E>(instant.timestamp(), instant.timestamp_subsec_nanos()))
-            .and_then(|count| finish_timestamps(Fixed::repeated(count, rows), E::Unit::UNIT, Some(UTC)))
+            .and_then(|count| finish_timestamps(FixedWidthBuilder::repeated(count, rows), E::Unit::UNIT, Some(UTC)))
             .map_err(|error| error.in_column(name).at_row(0))
     }
 }

@@ -1,16 +1,16 @@
-//! UUIDs.
+//! UUIDs: 16 bytes, marked as a UUID in the file.
 
 use arrow_array::ArrayRef;
 use uuid::Uuid;
 
 use super::AsList;
-use super::bytes::{ArraysBuilder, ArraysReader};
+use super::bytes::{ByteArraysBuilder, ByteArraysReader};
+use super::items::fixed_width;
 use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
 
 impl ColumnType<Plain> for Uuid {
-    type Size = ();
-    type Builder = ArraysBuilder<16>;
-    type Reader = ArraysReader<16>;
+    fixed_width!(ByteArraysBuilder<16>, ByteArraysReader<16>);
+
     type InVec = AsList;
     type Order = Total;
 
@@ -19,38 +19,21 @@ impl ColumnType<Plain> for Uuid {
     }
 
     #[inline]
-    fn measure(_: &Self, (): &mut ()) {}
-
-    fn builder(rows: usize, (): &()) -> ArraysBuilder<16> {
-        ArraysBuilder::new(rows)
-    }
-
-    #[inline]
-    fn push(value: &Self, builder: &mut ArraysBuilder<16>) -> Result<(), ValueError> {
+    fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         builder.push(value.as_bytes());
         Ok(())
     }
 
-    #[inline]
-    fn push_null(builder: &mut ArraysBuilder<16>) {
-        builder.push_null();
-    }
-
-    fn finish(builder: ArraysBuilder<16>) -> Result<ArrayRef, ValueError> {
+    fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError> {
         builder.finish()
     }
 
-    fn reader(array: &ArrayRef) -> Result<ArraysReader<16>, ValueError> {
-        ArraysReader::new(array)
+    fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError> {
+        ByteArraysReader::new(array)
     }
 
     #[inline]
-    fn is_null(reader: &ArraysReader<16>, row: usize) -> bool {
-        reader.is_null(row)
-    }
-
-    #[inline]
-    fn get(reader: &ArraysReader<16>, row: usize) -> Result<Self, ValueError> {
+    fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         reader.value(row).map(Self::from_bytes)
     }
 }
