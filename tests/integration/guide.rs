@@ -33,7 +33,7 @@ fn the_guide_lists_every_alert_with_its_severity() {
         .collect();
     let mut rules = BTreeMap::new();
     let mut current = "";
-    for line in ALERTS.lines().map(str::trim) {
+    for line in ALERTS.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         if let Some(name) = line.strip_prefix("- alert: ") {
             current = name;
         } else if let Some((_, severity)) = line.split_once("severity: ") {
