@@ -82,7 +82,7 @@ async fn backfill(place: &Place, after: Option<&str>) -> Result<()> {
     bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} partitions, {msg}")?);
     let mut steps = backfill.stream();
     while let Some(step) = steps.try_next().await? {
-        bar.set_length(step.partitions_in_all);
+        bar.set_length(step.total_partitions);
         bar.set_position(step.partitions);
         bar.set_message(format!("{} records, {} markers", step.done.records, step.done.markers));
         println!("{}", step.partition);

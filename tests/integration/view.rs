@@ -258,7 +258,7 @@ async fn a_backfill_puts_the_markers_that_a_writer_would_have_put() {
     let mut steps = view.backfill("*").stream();
     let mut last = None;
     while let Some(step) = steps.try_next().await.unwrap() {
-        assert_eq!((step.partitions_in_all, step.files_in_all), (5, 10));
+        assert_eq!((step.total_partitions, step.total_files), (5, 10));
         last = Some(step);
     }
     let last = last.unwrap();

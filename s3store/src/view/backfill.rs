@@ -1,4 +1,4 @@
-//! Markers for records that were written before a view was.
+//! Backfill: puts the markers of records that were written before their view was added.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
@@ -23,119 +23,142 @@ use crate::record::{ReadLayout, Record, Tuple, View};
 use crate::s3::Listed;
 use crate::write::put_marker;
 
-/// Files that are read side by side.
-const FILES_UNDER_WAY: usize = 8;
+/// The number of files that are read side by side.
+const FILES_IN_FLIGHT: usize = 8;
 
-/// Keys of markers that are remembered, so that what many files hold is put once.
-const MARKERS_KNOWN: usize = 100_000;
+/// The number of marker keys that are remembered, so that a marker of several files is put once.
+const MAX_KNOWN_MARKERS: usize = 100_000;
 
-/// A backfill, made by [`ViewReader::backfill`](crate::ViewReader::backfill). Await it, or take its stream.
-#[must_use = "nothing is filled in until it is awaited or streamed"]
+/// A backfill, made by [`ViewReader::backfill`](super::ViewReader::backfill). Await it, or take its
+/// [`stream`](Backfill::stream).
+#[must_use = "no marker is put until it is awaited or streamed"]
 pub struct Backfill<V> {
     dataset: Dataset,
     patterns: Result<Vec<Pattern>>,
-    until: Option<i64>,
-    after: Option<String>,
+    modified_before: Option<i64>,
+    resume_after: Option<String>,
     view: PhantomData<fn() -> V>,
 }
 
-/// What a backfill has done so far.
+/// The work that a backfill has done so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Backfilled {
-    /// Data files that were read.
+    /// The number of data files that were read.
     pub files: u64,
-    /// Records in them.
+    /// The number of records in these files.
     pub records: u64,
-    /// Distinct tuples, counted once for each file that holds them. What this backfill has put for a file just before
-    /// is counted, and not put again.
+    /// The number of markers: the distinct tuples of each file, added up over all files.
+    ///
+    /// A tuple that is in several files is counted for each of them, although its marker is usually put once.
     pub markers: u64,
-    /// Data files that were gone when their turn came, and were skipped, each logged.
+    /// The number of data files that were skipped because they were deleted after they were listed. Each is logged.
     pub missing: u64,
 }
 
-/// A step of a backfill: one partition is done.
+/// The progress of a backfill, reported after each partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackfillProgress {
-    /// The partition's key. A backfill that was stopped goes on [`resume_after`](Backfill::resume_after) the last one that was done.
+    /// The partition that is done. To continue an interrupted backfill, pass the last one to
+    /// [`resume_after`](Backfill::resume_after).
     pub partition: String,
-    /// How many partitions are done.
+    /// The number of partitions that are done.
     pub partitions: u64,
-    /// How many partitions there are to be done in all.
-    pub partitions_in_all: u64,
-    /// How many data files there are in all, those that are gone included.
-    pub files_in_all: u64,
-    /// What was done so far, over all partitions.
+    /// The number of partitions that this backfill covers.
+    pub total_partitions: u64,
+    /// The number of data files that this backfill covers, including those that turn out to be missing.
+    pub total_files: u64,
+    /// The work done so far, over all partitions.
     pub done: Backfilled,
 }
 
-/// A data file to be read.
-struct File {
+/// A data file to read.
+struct BackfillFile {
     partition: String,
     key: String,
     size: u64,
-    /// Whether it is the last one of its partition.
-    last: bool,
+    last_of_partition: bool,
+}
+
+/// The markers of a data file.
+struct FileMarkers {
+    records: u64,
+    keys: BTreeSet<String>,
 }
 
 impl<V: View> Backfill<V> {
     pub(super) fn new(dataset: Dataset, patterns: Result<Vec<Pattern>>) -> Self {
-        Self { dataset, patterns, until: None, after: None, view: PhantomData }
+        Self { dataset, patterns, modified_before: None, resume_after: None, view: PhantomData }
     }
 
-    /// Only data files that landed before this instant, by S3's time of them, in whole seconds: those that were written
-    /// before every writer had the view.
+    /// Reads only data files that landed before this instant, by their `LastModified` in S3, in whole seconds.
+    ///
+    /// Pass the instant from which on every writer maintained the view. Later files have their markers already.
     pub fn modified_before<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
-        self.until = Some(micros_from(&instant));
+        self.modified_before = Some(micros_from(&instant));
         self
     }
 
-    /// Only partitions whose keys come after this one's, to go on where a backfill was stopped.
+    /// Reads only partitions after this one, in key order, to continue an interrupted backfill.
     pub fn resume_after(mut self, partition: impl Into<String>) -> Self {
-        self.after = Some(partition.into());
+        self.resume_after = Some(partition.into());
         self
     }
 
-    /// The steps of the backfill as a stream: one for each partition, in key order, as it is done. It runs while the
-    /// stream is there, and stops when it is dropped.
+    /// Runs the backfill as a stream of its progress: one item for each partition, in key order, when its markers have
+    /// landed.
+    ///
+    /// The backfill runs up to two partitions ahead of the consumer. Dropping the stream stops it.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(view: s3store::view::ViewReader<impl s3store::View>) -> s3store::Result<()> {
+    /// let mut progress = view.backfill("*").stream();
+    /// while let Some(step) = progress.try_next().await? {
+    ///     println!("{} ({} of {})", step.partition, step.partitions, step.total_partitions);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> ResultStream<BackfillProgress> {
         let metrics = self.dataset.metrics().clone();
         let begin = move || metrics.call(Method::Backfill);
-        ResultStream::new(TaskStream::new(1, begin, |out, tally| self.run(out, tally)), |progress| vec![progress])
+        let task = TaskStream::new(1, begin, |out, tally| async move {
+            if let Err(error) = self.run(&out, &tally).await {
+                let _ = out.send(Err(error)).await;
+            }
+        });
+        ResultStream::new(task, |progress| vec![progress])
     }
 
-    async fn run(self, out: Sender<Result<BackfillProgress>>, tally: Arc<Tally>) {
-        if let Err(error) = self.each_partition(&out, &tally).await {
-            let _ = out.send(Err(error)).await;
-        }
-    }
-
-    async fn each_partition(self, out: &Sender<Result<BackfillProgress>>, tally: &Tally) -> Result<()> {
-        let Self { dataset, patterns, until, after, .. } = self;
-        let files = files::<V>(&dataset, patterns?, until, after.as_deref()).await?;
-        let partitions_in_all = files.iter().filter(|file| file.last).count() as u64;
-        let (files_in_all, mut done, mut partitions) = (files.len() as u64, Backfilled::default(), 0);
+    async fn run(self, out: &Sender<Result<BackfillProgress>>, tally: &Tally) -> Result<()> {
+        let Self { dataset, patterns, modified_before, resume_after, .. } = self;
+        let files = list_files::<V>(&dataset, patterns?, modified_before, resume_after.as_deref()).await?;
+        let total_partitions = files.iter().filter(|file| file.last_of_partition).count() as u64;
+        let (total_files, mut done, mut partitions) = (files.len() as u64, Backfilled::default(), 0);
         let layout = Arc::new(layout::<V>());
         let mut known = HashSet::new();
-        let read = |file: File| tuples::<V>(&dataset, file, Arc::clone(&layout), tally);
-        dataset.metrics().fanout(files.len(), FILES_UNDER_WAY);
-        let mut read = stream::iter(files.into_iter().map(read)).buffered(FILES_UNDER_WAY);
-        while let Some((File { partition, last, .. }, found)) = read.try_next().await? {
-            match found {
-                Some((records, keys)) => {
+        let read = |file: BackfillFile| read_file::<V>(&dataset, file, Arc::clone(&layout), tally);
+        dataset.metrics().fanout(files.len(), FILES_IN_FLIGHT);
+        // In order, so that a partition is reported only when all before it are done too.
+        let mut reads = stream::iter(files.into_iter().map(read)).buffered(FILES_IN_FLIGHT);
+        while let Some((file, markers)) = reads.try_next().await? {
+            match markers {
+                Some(FileMarkers { records, keys }) => {
                     done.files += 1;
                     done.records += records;
                     done.markers += keys.len() as u64;
-                    put(&dataset, keys, &mut known).await?;
+                    put_markers(&dataset, keys, &mut known).await?;
                 }
                 None => done.missing += 1,
             }
-            if last {
+            if file.last_of_partition {
                 partitions += 1;
-                let step = BackfillProgress { partition, partitions, partitions_in_all, files_in_all, done };
-                if out.send(Ok(step)).await.is_err() {
+                let partition = file.partition;
+                let progress = BackfillProgress { partition, partitions, total_partitions, total_files, done };
+                if out.send(Ok(progress)).await.is_err() {
                     return Ok(());
                 }
             }
@@ -144,63 +167,67 @@ impl<V: View> Backfill<V> {
     }
 }
 
-/// The columns that the view is made of.
+/// Lists the data files to read, committed or not, by partition and key.
+async fn list_files<V: View>(
+    dataset: &Dataset,
+    patterns: Vec<Pattern>,
+    before: Option<i64>,
+    after: Option<&str>,
+) -> Result<Vec<BackfillFile>> {
+    let keys = dataset.keys();
+    let partition_names = <V::Record as Record>::description().partition;
+    let mut files = Vec::new();
+    for listing in ListPlan::new(patterns, partition_names).into_listings() {
+        let prefix = format!("{}{}", keys.data_prefix(), listing.prefix());
+        let select = |object: Listed| {
+            let parsed = keys.parse_data_key(&object.key)?;
+            let selected = matches!(parsed.name, DataName::File { .. })
+                && listing.matches(parsed.partition, partition_names)
+                && after.is_none_or(|after| parsed.partition > after)
+                && before.is_none_or(|before| object.last_modified.is_none_or(|landed| landed < before));
+            let partition = selected.then(|| parsed.partition.to_owned())?;
+            Some(BackfillFile { partition, size: object.size, key: object.key, last_of_partition: false })
+        };
+        dataset.each_page(&prefix, None, |page| files.extend(page.objects.into_iter().filter_map(select))).await?;
+    }
+    files.sort_by(|a, b| (&a.partition, &a.key).cmp(&(&b.partition, &b.key)));
+    for index in 0..files.len() {
+        let next = files.get(index + 1).map(|file| &file.partition);
+        files[index].last_of_partition = next != Some(&files[index].partition);
+    }
+    Ok(files)
+}
+
+/// Returns the layout of the columns that the view's tuples are made of.
 fn layout<V: View>() -> ReadLayout {
     let record = <V::Record as Record>::description();
     ReadLayout::unordered(record.projection(record.record, &V::source_columns()).columns)
 }
 
-/// All data files that the patterns select, committed or not, by partition.
-async fn files<V: View>(
+/// Reads the markers of a file and counts it. Returns `None` in their place if the file was deleted.
+async fn read_file<V: View>(
     dataset: &Dataset,
-    patterns: Vec<Pattern>,
-    until: Option<i64>,
-    after: Option<&str>,
-) -> Result<Vec<File>> {
-    let names = <V::Record as Record>::description().partition;
-    let mut files = Vec::new();
-    for listing in ListPlan::new(patterns, names).into_listings() {
-        let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-        let take = |object: Listed| {
-            let parsed = dataset.keys().parse_data_key(&object.key)?;
-            let wanted = matches!(parsed.name, DataName::File { .. })
-                && listing.matches(parsed.partition, names)
-                && after.is_none_or(|after| parsed.partition > after)
-                && until.is_none_or(|until| object.last_modified.is_none_or(|landed| landed < until));
-            let partition = wanted.then(|| parsed.partition.to_owned())?;
-            Some(File { partition, size: object.size, key: object.key, last: false })
-        };
-        dataset.each_page(&prefix, None, |page| files.extend(page.objects.into_iter().filter_map(take))).await?;
-    }
-    files.sort_by(|a, b| (&a.partition, &a.key).cmp(&(&b.partition, &b.key)));
-    for place in 0..files.len() {
-        let next = files.get(place + 1).map(|file| &file.partition);
-        files[place].last = next != Some(&files[place].partition);
-    }
-    Ok(files)
-}
-
-/// How many records a file has, and the keys of their markers; `None` for a file that is gone.
-type Found = Option<(u64, BTreeSet<String>)>;
-
-async fn tuples<V: View>(
-    dataset: &Dataset,
-    file: File,
+    file: BackfillFile,
     layout: Arc<ReadLayout>,
     tally: &Tally,
-) -> Result<(File, Found)> {
-    let found = of_file::<V>(dataset, &file, layout, tally).await?;
-    match &found {
-        Some((records, _)) => {
+) -> Result<(BackfillFile, Option<FileMarkers>)> {
+    let markers = markers_of::<V>(dataset, &file, layout, tally).await?;
+    match &markers {
+        Some(FileMarkers { records, .. }) => {
             tally.file();
             tally.records(*records);
         }
         None => tally.missing(&file.key),
     }
-    Ok((file, found))
+    Ok((file, markers))
 }
 
-async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout>, tally: &Tally) -> Result<Found> {
+async fn markers_of<V: View>(
+    dataset: &Dataset,
+    file: &BackfillFile,
+    layout: Arc<ReadLayout>,
+    tally: &Tally,
+) -> Result<Option<FileMarkers>> {
     let Some(footer) = parts::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
     let reader = blocking(move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
@@ -210,29 +237,29 @@ async fn of_file<V: View>(dataset: &Dataset, file: &File, layout: Arc<ReadLayout
         let Step::Batch(batch) = step else { break };
         reader = rest;
         records += batch.num_rows() as u64;
-        let more = blocking(move || {
-            let taken = V::tuples(batch.columns(), 0..batch.num_rows(), &mut |tuple| {
+        let extended = blocking(move || {
+            let outcome = V::tuples(batch.columns(), 0..batch.num_rows(), &mut |tuple| {
                 if !tuples.contains(tuple) {
                     tuples.insert(tuple.clone());
                 }
             });
-            taken.map_err(|error| Error::invalid_data(error.to_string()))?;
+            outcome.map_err(|error| Error::invalid_data(error.to_string()))?;
             Ok(tuples)
         });
-        tuples = more.await.map_err(|error| error.context(&file.key))?;
+        tuples = extended.await.map_err(|error| error.context(&file.key))?;
     }
     let key = |tuple: &Tuple| {
         let values: Vec<&str> = tuple.values().collect();
         dataset.keys().marker_key(V::NAME, V::COLUMNS, &values).map_err(|error| error.context(&file.key))
     };
-    Ok(Some((records, tuples.iter().map(key).collect::<Result<_>>()?)))
+    Ok(Some(FileMarkers { records, keys: tuples.iter().map(key).collect::<Result<_>>()? }))
 }
 
-/// Puts the markers that are not known to be there.
-async fn put(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut HashSet<String>) -> Result<()> {
+/// Puts the markers that this backfill is not known to have put, side by side.
+async fn put_markers(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut HashSet<String>) -> Result<()> {
     keys.retain(|key| !known.contains(key));
     dataset.metrics().fanout(keys.len(), dataset.client().permits());
-    if known.len() + keys.len() > MARKERS_KNOWN {
+    if known.len() + keys.len() > MAX_KNOWN_MARKERS {
         known.clear();
     }
     let puts = stream::iter(keys.into_iter().map(|key| async move {
@@ -252,10 +279,10 @@ impl<V: View> IntoFuture for Backfill<V> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut steps = self.stream();
+            let mut stream = self.stream();
             let mut done = Backfilled::default();
-            while let Some(step) = steps.try_next().await? {
-                done = step.done;
+            while let Some(progress) = stream.try_next().await? {
+                done = progress.done;
             }
             Ok(done)
         })
@@ -266,8 +293,8 @@ impl<V> fmt::Debug for Backfill<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Backfill")
             .field("patterns", &self.patterns)
-            .field("until", &self.until)
-            .field("after", &self.after)
+            .field("modified_before", &self.modified_before)
+            .field("resume_after", &self.resume_after)
             .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! Tuples by their markers: LISTs alone.
+//! Look-ups: list a view's markers and return their tuples. No file is read.
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -15,10 +15,11 @@ use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
 use crate::s3::ListFrom;
 
-/// Pages between the listings and the consumer.
-const PAGES_READY: usize = 2;
+/// Listed pages that may wait for the consumer.
+const PAGES_AHEAD: usize = 2;
 
-/// A look-up, made by [`ViewReader::lookup`](crate::ViewReader::lookup). Await it, or take its stream.
+/// A look-up, made by [`ViewReader::lookup`](super::ViewReader::lookup). Await it, or take its
+/// [`stream`](Lookup::stream).
 #[must_use = "nothing is looked up until it is awaited or streamed"]
 pub struct Lookup<V> {
     dataset: Dataset,
@@ -26,28 +27,38 @@ pub struct Lookup<V> {
     view: PhantomData<fn() -> V>,
 }
 
-/// A marker's tuple as text, and the value.
-type Found<V> = (String, V);
+/// A tuple that a pattern selects: its text, by which results are sorted, and its value.
+type Match<V> = (String, V);
 
 impl<V: View> Lookup<V> {
     pub(super) fn new(dataset: Dataset, patterns: Result<Vec<Pattern>>) -> Self {
         Self { dataset, patterns, view: PhantomData }
     }
 
-    /// The tuples as a stream, for views with millions of them: it holds a few pages at a time. They come in the order
-    /// in which pages arrive.
+    /// Returns the tuples as a stream, in the order in which listed pages arrive.
+    ///
+    /// It holds a few pages at a time, so it suits views with millions of tuples.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(view: s3store::view::ViewReader<impl s3store::View>) -> s3store::Result<()> {
+    /// let mut tuples = view.lookup("sku=SKU-1/*/*").stream();
+    /// while let Some(tuple) = tuples.try_next().await? { /* … */ }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> ResultStream<V> {
-        ResultStream::new(self.start(), |page| page.into_iter().map(|(_, value)| value).collect())
+        ResultStream::new(self.pages(), |page| page.into_iter().map(|(_, value)| value).collect())
     }
 
-    fn start(self) -> TaskStream<Vec<Found<V>>> {
+    fn pages(self) -> TaskStream<Vec<Match<V>>> {
         let metrics = self.dataset.metrics().clone();
-        TaskStream::new(PAGES_READY, move || metrics.call(Method::Lookup), |out, _| self.run(out))
+        TaskStream::new(PAGES_AHEAD, move || metrics.call(Method::Lookup), |out, _| self.run(out))
     }
 
-    /// All pages, each as soon as it is there.
-    async fn run(self, out: Sender<Result<Vec<Found<V>>>>) {
+    /// Sends the matches of each listed page as soon as it arrives.
+    async fn run(self, out: Sender<Result<Vec<Match<V>>>>) {
         let Self { dataset, patterns, .. } = self;
         let listings = match patterns {
             Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
@@ -56,7 +67,7 @@ impl<V: View> Lookup<V> {
         let side_by_side = dataset.client().permits();
         dataset.metrics().fanout(listings.len(), side_by_side);
         let (dataset, out) = (&dataset, &out);
-        let mut listed = stream::iter(listings.into_iter().map(|listing| pages::<V>(dataset, listing, out)))
+        let mut listed = stream::iter(listings.into_iter().map(|listing| list_matches::<V>(dataset, listing, out)))
             .buffer_unordered(side_by_side);
         loop {
             match listed.try_next().await {
@@ -68,34 +79,34 @@ impl<V: View> Lookup<V> {
     }
 }
 
-/// Sends the pages of one listing.
-async fn pages<V: View>(dataset: &Dataset, listing: Listing, out: &Sender<Result<Vec<Found<V>>>>) -> Result<()> {
+/// Lists the markers under one prefix and sends the matches of each page.
+async fn list_matches<V: View>(dataset: &Dataset, listing: Listing, out: &Sender<Result<Vec<Match<V>>>>) -> Result<()> {
     let prefix = format!("{}{}", dataset.keys().view_prefix(V::NAME), listing.prefix());
     let mut next = None::<String>;
     loop {
         let page = dataset.list_page(&prefix, ListFrom { next: next.as_deref(), ..ListFrom::default() }).await?;
-        let mut found = Vec::with_capacity(page.objects.len());
+        let mut matches = Vec::with_capacity(page.objects.len());
         for object in page.objects {
-            // What is no marker was put there by somebody else.
+            // Other objects under the prefix were not put by this library.
             let Some(tuple) = dataset.keys().marker_tuple(V::NAME, &object.key) else { continue };
             if listing.matches(tuple, V::COLUMNS) {
-                found.push((tuple.to_owned(), value(dataset, &object.key)?));
+                matches.push((tuple.to_owned(), parse_marker(dataset, &object.key)?));
             }
         }
-        if out.send(Ok(found)).await.is_err() {
+        if out.send(Ok(matches)).await.is_err() {
             return Ok(());
         }
         match page.next {
-            Some(more) => next = Some(more),
+            Some(token) => next = Some(token),
             None => return Ok(()),
         }
     }
 }
 
-fn value<V: View>(dataset: &Dataset, key: &str) -> Result<V> {
+fn parse_marker<V: View>(dataset: &Dataset, key: &str) -> Result<V> {
     let values = dataset.keys().parse_marker_key(V::NAME, V::COLUMNS, key).ok_or_else(|| {
         let columns = V::COLUMNS.join("/");
-        Error::invalid_data(format!("{key}: expected the columns {columns}; was the view another one once?"))
+        Error::invalid_data(format!("{key}: expected the columns {columns}; did the view have other columns before?"))
     })?;
     V::from_tuple(&values).map_err(|error| Error::invalid_data(format!("{key}: {error}")))
 }
@@ -106,13 +117,13 @@ impl<V: View> IntoFuture for Lookup<V> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut pages = self.start();
-            let mut found = Vec::new();
+            let mut pages = self.pages();
+            let mut matches = Vec::new();
             while let Some(page) = pages.next().await {
-                found.extend(page?);
+                matches.extend(page?);
             }
-            found.sort_unstable_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
-            Ok(found.into_iter().map(|(_, value)| value).collect())
+            matches.sort_unstable_by(|(a, _), (b, _)| a.split('/').cmp(b.split('/')));
+            Ok(matches.into_iter().map(|(_, value)| value).collect())
         })
     }
 }

@@ -1,4 +1,7 @@
-//! Materialized views: looking tuples up, and filling in those of records that were written before a view was.
+//! Materialized views: look-ups of tuples, and backfills.
+//!
+//! Writers keep an empty object, a marker, for each distinct tuple of a view. [`ViewReader::lookup`] lists them without
+//! reading a data file. [`ViewReader::backfill`] puts the markers of records that were written before the view was added.
 
 mod backfill;
 mod lookup;
@@ -13,71 +16,122 @@ use crate::pattern::IntoPatterns;
 use crate::record::{Record, View};
 
 impl Dataset {
-    /// A view of the dataset's records. Making it costs nothing and sends nothing.
+    /// Returns a handle for a view of the dataset's records. Sends nothing.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(dataset: s3store::Dataset) -> Result<(), Box<dyn std::error::Error>> {
+    /// use s3store::{Record, View};
+    ///
+    /// #[derive(Record)]
+    /// #[record(partition_by(day), views(SkuDays))]
+    /// struct Cost {
+    ///     day: String,
+    ///     sku: String,
+    ///     net_cost: f64,
+    /// }
+    ///
+    /// #[derive(View)]
+    /// #[view(of = Cost, name = "sku_days")]
+    /// struct SkuDays {
+    ///     sku: String,
+    ///     day: String,
+    /// }
+    ///
+    /// let days: Vec<SkuDays> = dataset.view::<SkuDays>().lookup("sku=SKU-1/*").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn view<V: View>(&self) -> ViewReader<V> {
         ViewReader { dataset: self.clone(), view: PhantomData }
     }
 }
 
-/// A view of a dataset, made by [`Dataset::view`].
+/// A handle for a view of a dataset, made by [`Dataset::view`]. It looks tuples up, and backfills them.
 pub struct ViewReader<V> {
     dataset: Dataset,
     view: PhantomData<fn() -> V>,
 }
 
 impl<V: View> ViewReader<V> {
-    /// The tuples that the patterns select, each once. Await the returned builder for a `Vec<V>`, or take its
+    /// Returns the tuples that the patterns select, each once. Await the returned builder for a `Vec<V>`, or take its
     /// [`stream`](Lookup::stream).
     ///
-    /// Patterns are those of [`Store::read`](crate::Store::read), over the view's columns in their order: as text,
-    /// `sku=SKU-1/*/*`, or by [`V::patterns()`](View::patterns). Leading columns that are exact narrow what is listed.
+    /// Patterns have the grammar of [`Store::read`](crate::Store::read) and name the view's columns in their order: as
+    /// text, `sku=SKU-1/*/*`, or by [`V::patterns()`](View::patterns). Exact values in the leading columns reduce what is
+    /// listed.
     ///
-    /// What a write that was reported as committed holds is found at once, from any process. What is found is a
-    /// superset: a write puts its markers before it commits, so a tuple may stand for records that never were.
+    /// The tuples of a write that was reported as committed are found at once, from any process. The result may contain
+    /// more: a write puts its markers before it commits, so a tuple may belong to a write that never committed.
     ///
     /// # Order
-    /// As text, column by column.
+    /// By the text of the values, column by column. A stream is not ordered.
     ///
     /// # Errors
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern that is none; nothing was sent.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): a marker whose values are none of the view's, by its key.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid. Nothing was sent.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the values of a marker do not fit the view. The error names its
+    ///   key.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request or
+    ///   could not be reached.
     ///
     /// # Cancel safety
-    /// Dropping the future or stream stops its requests. Nothing is changed in any case.
+    /// Dropping the future or stream stops its requests. A look-up changes nothing.
     ///
     /// # Requests
-    /// For each pattern that no other covers 1 LIST per 1,000 markers, side by side; nothing else.
+    /// For each pattern that no other pattern covers, 1 LIST per 1,000 markers. The patterns are listed side by side.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(view: s3store::view::ViewReader<impl s3store::View>) -> s3store::Result<()> {
+    /// let tuples = view.lookup(["sku=SKU-1/*/*", "sku=SKU-2/*/*"]).await?;
+    /// println!("{} tuples", tuples.len());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn lookup(&self, patterns: impl IntoPatterns) -> Lookup<V> {
         Lookup::new(self.dataset.clone(), patterns.into_patterns(V::COLUMNS))
     }
 
-    /// Puts the markers of records that were written before the view was. Await the returned builder, or take its
-    /// [`stream`](Backfill::stream), which tells of each partition.
+    /// Puts the markers of records that were written before the view was added. Await the returned builder, or take its
+    /// [`stream`](Backfill::stream), which reports the progress after each partition.
     ///
-    /// Patterns are over the record's partitions, as those of [`Store::read`](crate::Store::read). To add a view to
-    /// data: first have every writer keep it (`#[record(views(…))]`), then fill in
-    /// [`modified_before`](Backfill::modified_before) the moment when the last of them did.
+    /// Patterns select partitions of the record, as those of [`Store::read`](crate::Store::read). To add a view to
+    /// existing data, first have every writer maintain it (`#[record(views(…))]`). Then backfill the files that were
+    /// [`modified_before`](Backfill::modified_before) the last writer began to.
     ///
-    /// Every data file is taken, committed or not, since a commit may come after the listing: what look-ups find is a
-    /// superset anyway. Files that are gone are skipped, logged and counted. It may run beside writers, twice, and again
-    /// after it was stopped: markers are empty and always the same.
+    /// Reads every data file, committed or not, because a commit may land after the listing. Look-ups may return tuples
+    /// of uncommitted writes anyway. Files that were deleted are skipped, logged and counted.
+    ///
+    /// A backfill may run beside writers, and may be repeated or resumed: markers are empty, so putting one again changes
+    /// nothing.
     ///
     /// # Errors
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern that is none, or a value that no key can hold.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): a file that does not decode, or does not fit the record.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid, or a key can't contain a value.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): a file does not decode, or does not fit the record.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request or
+    ///   could not be reached.
     ///
     /// # Cancel safety
-    /// Dropping the future or stream stops it. What was put stays, and is right.
+    /// Dropping the future or stream stops the backfill. Markers that have landed stay, and are correct.
     ///
     /// # Requests
-    /// 1 LIST per 1,000 objects under the patterns; for each data file 1 GET of its end, and unless that is all of it 1
-    /// or more of what the view's columns take; 1 PUT for each marker.
+    /// 1 LIST per 1,000 objects under the patterns. For each data file 1 GET of its end and, unless that is the entire
+    /// file, 1 or more GETs of the view's columns. 1 PUT for each marker.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     view: s3store::view::ViewReader<impl s3store::View>, deployed: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
+    /// let done = view.backfill("day=2026-*").modified_before(deployed).await?;
+    /// println!("{} markers of {} files", done.markers, done.files);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn backfill(&self, patterns: impl IntoPatterns) -> Backfill<V> {
-        let names = <V::Record as Record>::description().partition;
-        Backfill::new(self.dataset.clone(), patterns.into_patterns(names))
+        let partition_names = <V::Record as Record>::description().partition;
+        Backfill::new(self.dataset.clone(), patterns.into_patterns(partition_names))
     }
 }
 
