@@ -1,8 +1,9 @@
-//! Collects what is wrong with an input, so that all of it is reported at once.
+//! Collects the errors of an input, so that the derive reports all of them at once.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 
+use proc_macro2::Span;
 use quote::ToTokens;
 
 /// The errors found so far.
@@ -12,22 +13,27 @@ pub(crate) struct Ctxt {
 }
 
 impl Ctxt {
-    /// Notes an error at `tokens`.
+    /// Adds an error at `tokens`.
     pub(crate) fn error(&self, tokens: impl ToTokens, message: impl Display) {
         self.push(syn::Error::new_spanned(tokens, message));
     }
 
-    /// Notes an error that has its place already.
+    /// Adds an error at `span`.
+    pub(crate) fn error_at(&self, span: Span, message: impl Display) {
+        self.push(syn::Error::new(span, message));
+    }
+
+    /// Adds an error.
     pub(crate) fn push(&self, error: syn::Error) {
         self.errors.borrow_mut().push(error);
     }
 
-    /// How many errors there are up to now: grows while a step finds some.
+    /// Returns the number of errors so far. A caller compares two counts to learn if a step reported any.
     pub(crate) fn count(&self) -> usize {
         self.errors.borrow().len()
     }
 
-    /// All errors, in the order in which they were found.
+    /// Returns all errors, in the order in which they were added.
     pub(crate) fn into_errors(self) -> Vec<syn::Error> {
         self.errors.into_inner()
     }

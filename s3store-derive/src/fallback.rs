@@ -1,4 +1,6 @@
-//! What is emitted beside errors: implementations that do nothing, so that the uses of a type raise no more errors.
+//! Implementations that compile but do nothing, which a derive expands to beside its errors.
+//!
+//! Without them, the compiler would report each use of the type as a further error.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
@@ -7,11 +9,12 @@ use syn::{DeriveInput, Ident, Type};
 
 use crate::attr::{ColumnAttrs, RecordAttrs, ViewAttrs};
 use crate::ctxt::Ctxt;
-use crate::expand::{encoding, method};
+use crate::encoding::encoding;
 use crate::krate;
 use crate::model::{Record, View};
+use crate::names::method_name;
 
-/// The errors of `cx`, then a record that compiles.
+/// Returns the errors of `cx` and a record that compiles.
 pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt) -> TokenStream {
     let errors = errors(cx);
     if !input.generics.params.is_empty() {
@@ -21,7 +24,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
     let attrs = match record {
         Some(record) => &record.attrs,
         None => {
-            // Its errors were noted when the struct was looked at.
+            // The errors of these attributes are already in `cx`.
             attrs = RecordAttrs::read(&Ctxt::default(), &input.attrs);
             &attrs
         }
@@ -43,7 +46,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
     }
 }
 
-/// The errors of `cx`, then a view that compiles.
+/// Returns the errors of `cx` and a view that compiles.
 pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> TokenStream {
     let errors = errors(cx);
     if !input.generics.params.is_empty() {
@@ -65,14 +68,14 @@ pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> To
             (quote!(<#of as _s3store::Record>::Root), None)
         }
         None => {
-            let unknown = format_ident!("{}Record", ident.unraw());
-            let items = record_items(&unknown, &[], &[]);
-            (quote!(#unknown), Some(quote!(pub struct #unknown; #items)))
+            let placeholder = format_ident!("{}Record", ident.unraw());
+            let items = record_items(&placeholder, &[], &[]);
+            (quote!(#placeholder), Some(quote!(pub struct #placeholder; #items)))
         }
     };
     let patterns = format_ident!("{}Patterns", ident.unraw());
     let fields = view.iter().flat_map(|view| &view.fields);
-    let builder = builder(&patterns, &methods(fields.map(|field| (field.column(), field.span()))));
+    let builder = builder(&patterns, &methods(fields.map(|field| (field.column(), field.column_span()))));
     quote! {
         #errors
 
@@ -86,7 +89,7 @@ pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> To
             impl _s3store::View for #ident {
                 type Record = #record;
                 type Patterns = #patterns;
-                // Of no other view, so that this is no second one of its name.
+                // Unique, so that a record that lists the view reports no duplicate name.
                 const NAME: &'static ::core::primitive::str = ::core::concat!(::core::line!(), ':', ::core::column!());
                 const COLUMNS: &'static [&'static ::core::primitive::str] = &[];
                 fn patterns() -> #patterns {
@@ -118,11 +121,11 @@ pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> To
     }
 }
 
-/// A method for each name.
+/// Returns the names of the builder methods, each once.
 fn methods(names: impl Iterator<Item = (String, Span)>) -> Vec<Ident> {
     let mut methods: Vec<Ident> = Vec::new();
     for (name, span) in names {
-        let method = method(&name, span);
+        let method = method_name(&name, span);
         if !methods.contains(&method) {
             methods.push(method);
         }
@@ -130,7 +133,7 @@ fn methods(names: impl Iterator<Item = (String, Span)>) -> Vec<Ident> {
     methods
 }
 
-/// A builder that takes anything.
+/// Returns a builder whose methods take any argument.
 fn builder(ident: &Ident, methods: &[Ident]) -> TokenStream {
     quote! {
         #[derive(::core::clone::Clone, ::core::fmt::Debug)]
@@ -149,7 +152,7 @@ fn builder(ident: &Ident, methods: &[Ident]) -> TokenStream {
     }
 }
 
-/// A record with these columns, and a method for each part of its partition.
+/// Returns a record with these columns, and a builder with these methods.
 fn record_items(ident: &Ident, fields: &[(&Ident, &Type, TokenStream)], methods: &[Ident]) -> TokenStream {
     let columns = format_ident!("{}Columns", ident.unraw());
     let partitions = format_ident!("{}Partitions", ident.unraw());
@@ -206,7 +209,7 @@ fn record_items(ident: &Ident, fields: &[(&Ident, &Type, TokenStream)], methods:
     }
 }
 
-/// The errors of `cx`, then a column type that compiles.
+/// Returns the errors of `cx` and a column type that compiles.
 pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) -> TokenStream {
     let errors = errors(cx);
     if !input.generics.params.is_empty() {
@@ -268,7 +271,7 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
     }
 }
 
-/// The errors of `cx`, as what the compiler prints.
-pub(crate) fn errors(cx: Ctxt) -> TokenStream {
+/// Returns the errors of `cx` as `compile_error!` calls.
+fn errors(cx: Ctxt) -> TokenStream {
     cx.into_errors().iter().map(syn::Error::to_compile_error).collect()
 }

@@ -1,4 +1,4 @@
-//! How generated code reaches s3store.
+//! The path by which generated code refers to s3store.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote};
@@ -6,7 +6,7 @@ use syn::{Ident, Path};
 
 use crate::attr::Slot;
 
-/// The path of the crate: what `crate = …` says, or else its name in the user's `Cargo.toml`.
+/// Returns the path of s3store: the one from `crate = …`, or else its name in the user's `Cargo.toml`.
 pub(crate) fn path(given: &Slot<Path>) -> TokenStream {
     if let Some(given) = given {
         return given.value.to_token_stream();
@@ -16,8 +16,8 @@ pub(crate) fn path(given: &Slot<Path>) -> TokenStream {
             let name = Ident::new(&name, Span::call_site());
             quote!(::#name)
         }
-        // Within the package itself this is its doctests, examples and integration tests. Where it is no dependency
-        // by itself, some other crate hands it on, and `crate = …` is missing: the compiler says what it looked for.
+        // `Itself` covers the doc tests, examples and integration tests of s3store. An error means that s3store is not a
+        // direct dependency: if `crate = …` is missing then, the compiler reports that `::s3store` was not found.
         Ok(proc_macro_crate::FoundCrate::Itself) | Err(_) => quote!(::s3store),
     }
 }

@@ -1,13 +1,21 @@
 //! The derive macros of s3store. Use them through that crate, which re-exports them.
 
+/// Like `quote!`, but local variables in the tokens cannot clash with names of the user.
+macro_rules! emit {
+    ($($tokens:tt)*) => { ::quote::quote_spanned!(::proc_macro2::Span::mixed_site()=> $($tokens)*) };
+}
+
 mod attr;
 mod check;
 mod ctxt;
+mod derive;
+mod encoding;
 mod expand;
 mod fallback;
 mod krate;
 mod model;
-mod symbol;
+mod names;
+mod strftime;
 mod types;
 mod words;
 
@@ -144,7 +152,7 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::record(&input).into()
+    derive::record(&input).into()
 }
 
 /// Makes a struct a materialized view of a record: one empty object on S3 for each distinct tuple of its values.
@@ -239,7 +247,7 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::view(&input).into()
+    derive::view(&input).into()
 }
 
 /// Makes a struct or an enum fit a column: a nested struct, a newtype, or an enum without fields.
@@ -318,5 +326,5 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 #[proc_macro_derive(ColumnType, attributes(column))]
 pub fn derive_column_type(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    expand::column_type(&input).into()
+    derive::column_type(&input).into()
 }

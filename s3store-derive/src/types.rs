@@ -1,56 +1,64 @@
-//! What can be told of a type by its looks, for messages that come before the compiler's own.
+//! Classifies types by their tokens, for messages that are clearer than the compiler's.
 //!
-//! A type behind an alias is [`Look::Unknown`]; then the traits of the generated code judge.
+//! A type behind an alias is [`TypeClass::Unknown`]. The trait bounds of the generated code then check it.
 
+use quote::ToTokens;
 use syn::{GenericArgument, PathArguments, PathSegment, Type};
 
-/// What a type looks like.
+/// The class of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum TypeClass {
     Bool,
     Integer,
     /// `usize` or `isize`.
-    Pointer,
+    PointerSized,
     Float,
+    /// `String` or a smart pointer to `str`.
     Text,
+    /// `DateTime<Utc>`.
     Utc,
-    /// `DateTime` of another zone.
-    Zoned,
+    /// `DateTime` of a time zone other than UTC.
+    OtherZone,
+    /// `NaiveDate`.
     Date,
+    /// `NaiveTime`.
     Time,
-    DateAndTime,
+    /// `NaiveDateTime`.
+    DateTime,
     Decimal,
     Uuid,
     Option,
+    /// `Vec`.
     List,
     Array,
     Map,
+    /// A reference, a raw pointer or a slice.
     Borrowed,
     Tuple,
     Unknown,
 }
 
-/// What `ty` looks like.
-pub(crate) fn look(ty: &Type) -> Look {
+/// Returns the class of `ty`.
+pub(crate) fn classify(ty: &Type) -> TypeClass {
     match bare(ty) {
-        Type::Reference(_) | Type::Ptr(_) | Type::Slice(_) => Look::Borrowed,
-        Type::Tuple(_) => Look::Tuple,
-        Type::Array(_) => Look::Array,
-        other => last_segment(other).map_or(Look::Unknown, segment_look),
+        Type::Reference(_) | Type::Ptr(_) | Type::Slice(_) => TypeClass::Borrowed,
+        Type::Tuple(_) => TypeClass::Tuple,
+        Type::Array(_) => TypeClass::Array,
+        other => last_segment(other).map_or(TypeClass::Unknown, classify_segment),
     }
 }
 
-/// The type inside an `Option`.
+/// Returns the type inside an `Option`.
 pub(crate) fn inside_option(ty: &Type) -> Option<&Type> {
-    if look(ty) == Look::Option { argument(ty, 0) } else { None }
+    if classify(ty) == TypeClass::Option { argument(ty, 0) } else { None }
 }
 
-/// The type that is stored at the end of `Option`s, lists and the values of maps.
+/// Returns the innermost type that is stored: inside `Option`s, lists and the values of maps.
 pub(crate) fn leaf(ty: &Type) -> &Type {
-    let inner = match look(ty) {
-        Look::Option | Look::List => argument(ty, 0),
-        Look::Map => argument(ty, 1),
-        Look::Array => match bare(ty) {
+    let inner = match classify(ty) {
+        TypeClass::Option | TypeClass::List => argument(ty, 0),
+        TypeClass::Map => argument(ty, 1),
+        TypeClass::Array => match bare(ty) {
             Type::Array(array) => Some(&*array.elem),
             _ => None,
         },
@@ -59,35 +67,47 @@ pub(crate) fn leaf(ty: &Type) -> &Type {
     inner.map_or(ty, leaf)
 }
 
-/// The last word of a type, for messages: `DateTime` of `chrono::DateTime<Utc>`.
-pub(crate) fn word(ty: &Type) -> String {
-    last_segment(ty).map_or_else(|| "this type".to_owned(), |segment| format!("`{}`", segment.ident))
+/// Returns a type's tokens, for messages: `Option<String>`.
+pub(crate) fn type_text(ty: &Type) -> String {
+    let mut text = String::new();
+    for token in ty.to_token_stream().to_string().split_whitespace() {
+        text.push_str(token);
+        if token == "," {
+            text.push(' ');
+        }
+    }
+    text
 }
 
-fn segment_look(segment: &PathSegment) -> Look {
+/// Returns the last segment of a type in backticks, for messages: `DateTime` of `chrono::DateTime<Utc>`.
+pub(crate) fn type_name(ty: &Type) -> String {
+    last_segment(ty).map_or_else(|| format!("`{}`", type_text(ty)), |segment| format!("`{}`", segment.ident))
+}
+
+fn classify_segment(segment: &PathSegment) -> TypeClass {
     let plain = segment.arguments.is_empty();
     match segment.ident.to_string().as_str() {
-        "bool" if plain => Look::Bool,
-        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" if plain => Look::Integer,
-        "usize" | "isize" if plain => Look::Pointer,
-        "f32" | "f64" if plain => Look::Float,
-        "String" if plain => Look::Text,
-        "Box" | "Arc" | "Rc" if first_is(segment, "str") => Look::Text,
-        "DateTime" if first_is(segment, "Utc") => Look::Utc,
-        "DateTime" if !plain => Look::Zoned,
-        "NaiveDate" if plain => Look::Date,
-        "NaiveTime" if plain => Look::Time,
-        "NaiveDateTime" if plain => Look::DateAndTime,
-        "Decimal" if plain => Look::Decimal,
-        "Uuid" if plain => Look::Uuid,
-        "Option" if !plain => Look::Option,
-        "Vec" if !plain => Look::List,
-        "HashMap" | "BTreeMap" if !plain => Look::Map,
-        _ => Look::Unknown,
+        "bool" if plain => TypeClass::Bool,
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" if plain => TypeClass::Integer,
+        "usize" | "isize" if plain => TypeClass::PointerSized,
+        "f32" | "f64" if plain => TypeClass::Float,
+        "String" if plain => TypeClass::Text,
+        "Box" | "Arc" | "Rc" if first_is(segment, "str") => TypeClass::Text,
+        "DateTime" if first_is(segment, "Utc") => TypeClass::Utc,
+        "DateTime" if !plain => TypeClass::OtherZone,
+        "NaiveDate" if plain => TypeClass::Date,
+        "NaiveTime" if plain => TypeClass::Time,
+        "NaiveDateTime" if plain => TypeClass::DateTime,
+        "Decimal" if plain => TypeClass::Decimal,
+        "Uuid" if plain => TypeClass::Uuid,
+        "Option" if !plain => TypeClass::Option,
+        "Vec" if !plain => TypeClass::List,
+        "HashMap" | "BTreeMap" if !plain => TypeClass::Map,
+        _ => TypeClass::Unknown,
     }
 }
 
-/// A type without the parentheses and groups that macros put around it.
+/// Returns a type without the parentheses and groups that macros put around it.
 fn bare(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => bare(&group.elem),
@@ -125,22 +145,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_known_by_its_looks() {
-        let look_of = |ty: &str| look(&syn::parse_str(ty).unwrap());
-        assert_eq!(look_of("std::string::String"), Look::Text);
-        assert_eq!(look_of("Arc<str>"), Look::Text);
-        assert_eq!(look_of("chrono::DateTime<chrono::Utc>"), Look::Utc);
-        assert_eq!(look_of("DateTime<Local>"), Look::Zoned);
-        assert_eq!(look_of("::core::option::Option<u8>"), Look::Option);
-        assert_eq!(look_of("Option"), Look::Unknown);
-        assert_eq!(look_of("(Vec<u8>)"), Look::List);
-        assert_eq!(look_of("&'static str"), Look::Borrowed);
-        assert_eq!(look_of("Cost"), Look::Unknown);
+    fn types_are_classified_by_their_tokens() {
+        let class_of = |ty: &str| classify(&syn::parse_str(ty).unwrap());
+        assert_eq!(class_of("std::string::String"), TypeClass::Text);
+        assert_eq!(class_of("Arc<str>"), TypeClass::Text);
+        assert_eq!(class_of("chrono::DateTime<chrono::Utc>"), TypeClass::Utc);
+        assert_eq!(class_of("DateTime<Local>"), TypeClass::OtherZone);
+        assert_eq!(class_of("::core::option::Option<u8>"), TypeClass::Option);
+        assert_eq!(class_of("Option"), TypeClass::Unknown);
+        assert_eq!(class_of("(Vec<u8>)"), TypeClass::List);
+        assert_eq!(class_of("&'static str"), TypeClass::Borrowed);
+        assert_eq!(class_of("Cost"), TypeClass::Unknown);
     }
 
     #[test]
-    fn the_leaf_is_below_options_lists_and_maps() {
+    fn the_leaf_is_inside_options_lists_and_maps() {
         let ty: Type = syn::parse_str("Option<Vec<HashMap<String, [Option<f64>; 3]>>>").unwrap();
-        assert_eq!(look(leaf(&ty)), Look::Float);
+        assert_eq!(classify(leaf(&ty)), TypeClass::Float);
     }
 }

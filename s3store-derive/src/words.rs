@@ -1,18 +1,18 @@
-//! Words for messages: the nearest valid name, and lists of names.
+//! Parts of messages: the nearest valid name, and lists of names.
 
-/// The one of `names` that `word` is most likely a slip of.
+/// Returns the name that `word` is most likely a misspelling of, if one is near enough.
 pub(crate) fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let reach = word.chars().count().div_ceil(3);
+    let max_distance = word.chars().count().div_ceil(3);
     names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
-        .filter(|(distance, _)| *distance <= reach)
+        .filter(|(distance, _)| *distance <= max_distance)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }
 
-/// The end of a message about a word that is none of `names`: the nearest of them, or else all.
+/// Returns the end of a message about a word that is not one of `names`: the nearest name, or else all of them.
 pub(crate) fn suggestion(word: &str, names: &[&str]) -> String {
     match nearest(word, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
@@ -20,22 +20,22 @@ pub(crate) fn suggestion(word: &str, names: &[&str]) -> String {
     }
 }
 
-/// `` `a`, `b` or `c` ``.
+/// Returns the list `` `a`, `b` or `c` ``.
 pub(crate) fn one_of(names: &[&str]) -> String {
-    list(names, "or")
+    join(names, "or")
 }
 
-/// `` `a`, `b` and `c` ``.
+/// Returns the list `` `a`, `b` and `c` ``.
 pub(crate) fn all_of(names: &[&str]) -> String {
-    list(names, "and")
+    join(names, "and")
 }
 
-fn list(names: &[&str], last_word: &str) -> String {
+fn join(names: &[&str], conjunction: &str) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     match quoted.split_last() {
         None => String::new(),
         Some((only, [])) => only.clone(),
-        Some((last, first)) => format!("{} {last_word} {last}", first.join(", ")),
+        Some((last, first)) => format!("{} {conjunction} {last}", first.join(", ")),
     }
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_its_word_and_a_stranger_does_not() {
+    fn a_misspelled_name_is_found_and_an_unrelated_one_is_not() {
         let names = ["customer_id", "sku", "charge_period"];
         assert_eq!(nearest("custmer_id", names), Some("customer_id"));
         assert_eq!(nearest("skuu", names), Some("sku"));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_read_like_prose() {
+    fn lists_end_with_a_conjunction() {
         assert_eq!(one_of(&["a"]), "`a`");
         assert_eq!(one_of(&["a", "b"]), "`a` or `b`");
         assert_eq!(all_of(&["a", "b", "c"]), "`a`, `b` and `c`");

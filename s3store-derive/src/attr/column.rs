@@ -3,14 +3,13 @@
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Path};
 
-use super::container::unquoted;
-use super::{Slot, entries, fill, flag, string, unknown};
+use super::keywords::{COLUMN, REPRS, VARIANT};
+use super::parse::{entries, flag, path, string, unknown_attribute, unknown_value};
+use super::slot::{Slot, fill};
 use crate::ctxt::Ctxt;
-use crate::symbol::{COLUMN, REPRS, VARIANT};
-use crate::words::suggestion;
 
-/// What a column type says.
-#[derive(Debug, Default)]
+/// The attributes of a struct or enum with `#[derive(ColumnType)]`.
+#[derive(Default)]
 pub(crate) struct ColumnAttrs {
     /// The integer that an enum is stored as.
     pub(crate) repr: Slot<LitStr>,
@@ -18,8 +17,8 @@ pub(crate) struct ColumnAttrs {
     pub(crate) krate: Slot<Path>,
 }
 
-/// How the names of variants or fields become stored names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A rule that derives stored names from the names of variants or fields.
+#[derive(Clone, Copy)]
 pub(crate) enum RenameRule {
     Lower,
     Upper,
@@ -41,7 +40,7 @@ const RULES: &[(&str, RenameRule)] = &[
 ];
 
 impl RenameRule {
-    /// The stored name of a variant (`PascalCase`) or a field (`snake_case`).
+    /// Returns the stored name of a variant (`PascalCase`) or a field (`snake_case`).
     pub(crate) fn apply(self, name: &str) -> String {
         let words = words(name);
         let joined = |glue: &str| words.join(glue);
@@ -61,7 +60,7 @@ impl RenameRule {
     }
 }
 
-/// `NetCost` and `net_cost` are both `Net`, `cost`; a run of capitals is one word each, as in serde.
+/// Splits a name into words: both `NetCost` and `net_cost` have two. As in serde, each capital letter starts a word.
 fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for part in name.split('_').filter(|part| !part.is_empty()) {
@@ -98,10 +97,8 @@ impl ColumnAttrs {
         match key.to_string().as_str() {
             "repr" => {
                 let name = string(key, input, "repr = \"i32\"")?;
-                let value = name.value();
-                if !REPRS.contains(&value.as_str()) {
-                    let message = format!("no integer type {value:?}; {}", suggestion(&value, REPRS));
-                    return Err(syn::Error::new(name.span(), message));
+                if !REPRS.contains(&name.value().as_str()) {
+                    return Err(unknown_value(&name, "integer type", REPRS));
                 }
                 fill(&mut self.repr, key, name)
             }
@@ -110,22 +107,21 @@ impl ColumnAttrs {
                 let value = name.value();
                 let Some((_, rule)) = RULES.iter().find(|(rule, _)| *rule == value) else {
                     let rules: Vec<_> = RULES.iter().map(|(rule, _)| *rule).collect();
-                    let message = format!("unknown naming rule {value:?}; {}", suggestion(&value, &rules));
-                    return Err(syn::Error::new(name.span(), message));
+                    return Err(unknown_value(&name, "naming rule", &rules));
                 };
                 fill(&mut self.rename_all, key, *rule)
             }
             "crate" => {
-                let path = unquoted(key, input, "crate = ::s3store")?;
-                fill(&mut self.krate, key, path)
+                let krate = path(key, input, "crate = ::s3store")?;
+                fill(&mut self.krate, key, krate)
             }
-            _ => Err(unknown(key, input, "attribute", COLUMN)),
+            _ => Err(unknown_attribute(key, input, COLUMN)),
         }
     }
 }
 
-/// What an enum's variant says.
-#[derive(Debug, Default)]
+/// The attributes of an enum's variant.
+#[derive(Default)]
 pub(crate) struct VariantAttrs {
     pub(crate) rename: Slot<LitStr>,
     pub(crate) alias: Vec<LitStr>,
@@ -146,10 +142,10 @@ impl VariantAttrs {
             }
             "default" => {
                 flag(key, input)?;
-                let message = "the default of an enum is the language's: `#[derive(Default)]` and `#[default]`";
+                let message = "an enum's default is the one of `#[derive(Default)]`: mark the variant `#[default]`";
                 Err(syn::Error::new(key.span(), message))
             }
-            _ => Err(unknown(key, input, "attribute", VARIANT)),
+            _ => Err(unknown_attribute(key, input, VARIANT)),
         });
         this
     }
@@ -160,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn naming_rules_hold_for_variants_and_fields() {
+    fn naming_rules_apply_to_variants_and_fields() {
         let all = |name| RULES.iter().map(move |(_, rule)| rule.apply(name)).collect::<Vec<_>>();
         let expected = ["netcost", "NETCOST", "netCost", "NetCost", "net_cost", "NET_COST", "net-cost"];
         assert_eq!(all("NetCost"), expected);

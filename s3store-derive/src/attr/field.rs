@@ -1,33 +1,36 @@
-//! The attributes of a field, the same for records and nested structs but for its part in the key.
+//! The attributes of a field of a record or of a nested struct.
 
 use syn::parse::ParseStream;
 use syn::{Attribute, Expr, Ident, LitInt, LitStr, Path, Token};
 
-use super::{Slot, entries, equals, fill, flag, misshapen, parenthesized, string, unknown, value_tokens};
+use super::keywords::{COLUMN_FIELD, RECORD_FIELD, TIME_UNITS};
+use super::parse::{
+    entries, equals, flag, malformed, misplaced, parenthesized, string, tokens_to_comma, type_path, unknown_attribute,
+    unknown_value,
+};
+use super::slot::{Slot, fill};
 use crate::ctxt::Ctxt;
-use crate::symbol::{COLUMN_FIELD, RECORD_FIELD, UNITS};
-use crate::words::suggestion;
 
-/// What a field says.
-#[derive(Debug, Default)]
+/// The attributes of a field. `entity`, `version` and `inserted_at` are only for fields of a record.
+#[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) entity: Slot<()>,
     pub(crate) version: Slot<()>,
     pub(crate) inserted_at: Slot<()>,
-    pub(crate) timestamp: Slot<Unit>,
+    pub(crate) timestamp: Slot<TimeUnit>,
     pub(crate) exact: Slot<()>,
+    /// The precision and the scale.
     pub(crate) decimal: Slot<(LitInt, LitInt)>,
     pub(crate) rename: Slot<LitStr>,
     pub(crate) alias: Vec<LitStr>,
     pub(crate) default: Slot<DefaultAttr>,
     pub(crate) skip: Slot<()>,
     pub(crate) with: Slot<Path>,
-    /// Something here could not be read, so nothing is said about what seems to lack.
-    pub(crate) unread: bool,
+    /// Set if an attribute of the field has a syntax error. Checks for missing attributes are then skipped.
+    pub(crate) malformed: bool,
 }
 
-/// What a missing value becomes.
-#[derive(Debug)]
+/// The value of a field that is missing or null in a file.
 pub(crate) enum DefaultAttr {
     /// The type's `Default`.
     Type,
@@ -35,21 +38,21 @@ pub(crate) enum DefaultAttr {
     Value(Box<Expr>),
 }
 
-/// The unit of a timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+/// The unit in which a timestamp is stored.
+#[derive(Clone, Copy)]
+pub(crate) enum TimeUnit {
     Millis,
     Micros,
     Nanos,
 }
 
 impl FieldAttrs {
-    /// Reads the `#[name(…)]` of a field, where `name` is `record` or `column`.
+    /// Reads the `#[name(…)]` of a field. `name` is `record` or `column`.
     pub(crate) fn read(cx: &Ctxt, attrs: &[Attribute], name: &str) -> Self {
         let mut this = Self::default();
         let (in_record, before) = (name == "record", cx.count());
         entries(cx, attrs, name, |key, input| this.entry(in_record, key, input));
-        this.unread = cx.count() > before;
+        this.malformed = cx.count() > before;
         this
     }
 
@@ -59,17 +62,18 @@ impl FieldAttrs {
             "entity" if in_record => flag(key, input).and_then(|()| fill(&mut self.entity, key, ())),
             "version" if in_record => flag(key, input).and_then(|()| fill(&mut self.version, key, ())),
             "inserted_at" if in_record => flag(key, input).and_then(|()| fill(&mut self.inserted_at, key, ())),
-            "entity" | "version" | "inserted_at" => Err(syn::Error::new(
-                key.span(),
-                format!("`{word}` marks a field of a record; here are parts of one column"),
-            )),
+            "entity" | "version" | "inserted_at" => {
+                let message =
+                    format!("`{word}` is for fields of a record; a field of a nested struct cannot be marked");
+                Err(syn::Error::new(key.span(), message))
+            }
             "timestamp" => {
-                let unit = unit(key, input)?;
+                let unit = time_unit(key, input)?;
                 fill(&mut self.timestamp, key, unit)
             }
             "exact" => flag(key, input).and_then(|()| fill(&mut self.exact, key, ())),
             "decimal" => {
-                let digits = digits(key, input)?;
+                let digits = precision_and_scale(key, input)?;
                 fill(&mut self.decimal, key, digits)
             }
             "rename" => {
@@ -86,16 +90,19 @@ impl FieldAttrs {
             }
             "skip" => flag(key, input).and_then(|()| fill(&mut self.skip, key, ())),
             "with" => {
-                let path = with(key, input)?;
+                let path = type_path(key, input, "with = path::to::Conversion")?;
                 fill(&mut self.with, key, path)
             }
-            "partition_by" | "partition" => Err(unknown_place(key, input, "partition_by")),
-            "dedup" | "projection_of" | "views" if in_record => Err(unknown_place(key, input, &word)),
-            _ => Err(unknown(key, input, "attribute", if in_record { RECORD_FIELD } else { COLUMN_FIELD })),
+            "partition_by" | "partition" => Err(misplaced(key, input, "the struct", "#[record(partition_by(…))]")),
+            "dedup" | "projection_of" if in_record => {
+                Err(misplaced(key, input, "the struct", &format!("#[record({word} = …)]")))
+            }
+            "views" if in_record => Err(misplaced(key, input, "the struct", "#[record(views(…))]")),
+            _ => Err(unknown_attribute(key, input, if in_record { RECORD_FIELD } else { COLUMN_FIELD })),
         }
     }
 
-    /// The first of the attributes that say how a field is stored.
+    /// Returns the keys of the given attributes that set how the field is stored. At most one of them is allowed.
     pub(crate) fn encoding_keys(&self) -> Vec<&Ident> {
         let keys = [
             self.timestamp.as_ref().map(|given| &given.key),
@@ -106,38 +113,33 @@ impl FieldAttrs {
     }
 }
 
-/// A struct's attribute that stands on a field.
-fn unknown_place(key: &Ident, input: ParseStream<'_>, word: &str) -> syn::Error {
-    value_tokens(input);
-    syn::Error::new(key.span(), format!("`{word}` belongs to the struct: `#[record({word} …)]` above it"))
-}
-
-fn unit(key: &Ident, input: ParseStream<'_>) -> syn::Result<Unit> {
-    let text = string(key, input, "timestamp = \"us\"")?;
-    match text.value().as_str() {
-        "ms" => Ok(Unit::Millis),
-        "us" => Ok(Unit::Micros),
-        "ns" => Ok(Unit::Nanos),
-        other => Err(syn::Error::new(text.span(), format!("unknown unit {other:?}; {}", suggestion(other, UNITS)))),
+fn time_unit(key: &Ident, input: ParseStream<'_>) -> syn::Result<TimeUnit> {
+    let unit = string(key, input, "timestamp = \"us\"")?;
+    match unit.value().as_str() {
+        "ms" => Ok(TimeUnit::Millis),
+        "us" => Ok(TimeUnit::Micros),
+        "ns" => Ok(TimeUnit::Nanos),
+        _ => Err(unknown_value(&unit, "time unit", TIME_UNITS)),
     }
 }
 
-fn digits(key: &Ident, input: ParseStream<'_>) -> syn::Result<(LitInt, LitInt)> {
-    const SHAPE: &str = "decimal(18, 6)";
+/// Reads `(precision, scale)`.
+fn precision_and_scale(key: &Ident, input: ParseStream<'_>) -> syn::Result<(LitInt, LitInt)> {
+    const FORM: &str = "decimal(18, 6)";
     if !input.peek(syn::token::Paren) {
-        return Err(misshapen(key, input, SHAPE));
+        return Err(malformed(key, input, FORM));
     }
     parenthesized(input, |content| {
         let number = || -> syn::Result<LitInt> {
             if content.peek(LitInt) {
                 return content.parse();
             }
-            let error = format!("expected `{SHAPE}`: how many digits, and how many of them after the point");
-            let wrong = value_tokens(content);
+            let message = format!("expected the precision and the scale of the `Decimal`: `{FORM}`");
+            let wrong = tokens_to_comma(content);
             Err(if wrong.is_empty() {
-                syn::Error::new(key.span(), error)
+                syn::Error::new(key.span(), message)
             } else {
-                syn::Error::new_spanned(wrong, error)
+                syn::Error::new_spanned(wrong, message)
             })
         };
         let precision = number()?;
@@ -156,14 +158,4 @@ fn default(key: &Ident, input: ParseStream<'_>) -> syn::Result<DefaultAttr> {
     }
     equals(key, input, "default = 0")?;
     Ok(DefaultAttr::Value(Box::new(input.parse()?)))
-}
-
-fn with(key: &Ident, input: ParseStream<'_>) -> syn::Result<Path> {
-    const SHAPE: &str = "with = path::to::Conversion";
-    equals(key, input, SHAPE)?;
-    if input.peek(LitStr) {
-        let text: LitStr = input.parse()?;
-        return Err(syn::Error::new(text.span(), format!("expected a path without quotes: `{SHAPE}`")));
-    }
-    input.parse()
 }

@@ -4,14 +4,13 @@ use syn::ext::IdentExt;
 use syn::parse::ParseStream;
 use syn::{Attribute, Ident, LitStr, Path};
 
-use super::container::unquoted;
-use super::partition::arguments;
-use super::{Slot, entries, equals, fill, string, unknown, value_tokens};
+use super::keywords::{VIEW, VIEW_FIELD};
+use super::parse::{arguments, entries, equals, misplaced, path, string, tokens_to_comma, unknown_attribute};
+use super::slot::{Slot, fill};
 use crate::ctxt::Ctxt;
-use crate::symbol::{VIEW, VIEW_FIELD};
 
-/// What a view's struct says.
-#[derive(Debug, Default)]
+/// The attributes of a struct with `#[derive(View)]`.
+#[derive(Default)]
 pub(crate) struct ViewAttrs {
     /// The record.
     pub(crate) of: Slot<Path>,
@@ -30,7 +29,7 @@ impl ViewAttrs {
     fn entry(&mut self, key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
         match key.to_string().as_str() {
             "of" => {
-                let record = unquoted(key, input, "of = Cost")?;
+                let record = path(key, input, "of = Cost")?;
                 fill(&mut self.of, key, record)
             }
             "name" => {
@@ -38,26 +37,24 @@ impl ViewAttrs {
                 fill(&mut self.name, key, name)
             }
             "crate" => {
-                let path = unquoted(key, input, "crate = ::s3store")?;
-                fill(&mut self.krate, key, path)
+                let krate = path(key, input, "crate = ::s3store")?;
+                fill(&mut self.krate, key, krate)
             }
             word if VIEW_FIELD.contains(&word) => {
-                value_tokens(input);
-                let message = format!("`{word}` belongs to a field: write `#[view({word} = …)]` above it");
-                Err(syn::Error::new(key.span(), message))
+                Err(misplaced(key, input, "a field", &format!("#[view({word} = …)]")))
             }
-            _ => Err(unknown(key, input, "attribute", VIEW)),
+            _ => Err(unknown_attribute(key, input, VIEW)),
         }
     }
 }
 
-/// What a view's field says.
-#[derive(Debug, Default)]
+/// The attributes of a view's field.
+#[derive(Default)]
 pub(crate) struct ViewFieldAttrs {
     /// The field of the record.
     pub(crate) from: Slot<Ident>,
     pub(crate) format: Slot<LitStr>,
-    /// A function of fields of the record.
+    /// A function and its arguments, which are fields of the record.
     pub(crate) with: Slot<(Path, Vec<Ident>)>,
     pub(crate) rename: Slot<LitStr>,
 }
@@ -81,40 +78,39 @@ impl ViewFieldAttrs {
                 fill(&mut self.format, key, format)
             }
             "with" => {
-                let call = call(key, input)?;
+                let call = with(key, input)?;
                 fill(&mut self.with, key, call)
             }
             "rename" => {
                 let name = string(key, input, "rename = \"…\"")?;
                 fill(&mut self.rename, key, name)
             }
-            word @ ("of" | "name") => {
-                value_tokens(input);
-                let message = format!("`{word}` belongs to the struct: `#[view({word} = …)]` above it");
-                Err(syn::Error::new(key.span(), message))
-            }
-            _ => Err(unknown(key, input, "attribute", VIEW_FIELD)),
+            word @ ("of" | "name") => Err(misplaced(key, input, "the struct", &format!("#[view({word} = …)]"))),
+            _ => Err(unknown_attribute(key, input, VIEW_FIELD)),
         }
     }
 }
 
+/// Reads `= field`.
 fn from(key: &Ident, input: ParseStream<'_>) -> syn::Result<Ident> {
-    const SHAPE: &str = "from = field";
-    equals(key, input, SHAPE)?;
+    const FORM: &str = "from = field";
+    equals(key, input, FORM)?;
     if input.peek(Ident::peek_any) {
         return Ident::parse_any(input);
     }
-    let message = format!("expected a field of the record, without quotes: `{SHAPE}`");
-    Err(syn::Error::new_spanned(value_tokens(input), message))
+    let message = format!("expected a field of the record, without quotes: `{FORM}`");
+    Err(syn::Error::new_spanned(tokens_to_comma(input), message))
 }
 
-fn call(key: &Ident, input: ParseStream<'_>) -> syn::Result<(Path, Vec<Ident>)> {
-    const SHAPE: &str = "with = function(field)";
-    let path = unquoted(key, input, SHAPE)?;
+/// Reads `= function(field, field)`.
+fn with(key: &Ident, input: ParseStream<'_>) -> syn::Result<(Path, Vec<Ident>)> {
+    const FORM: &str = "with = function(field)";
+    let function = path(key, input, FORM)?;
     if !input.peek(syn::token::Paren) {
-        value_tokens(input);
-        return Err(syn::Error::new_spanned(&path, format!("expected a function of the record's fields: `{SHAPE}`")));
+        tokens_to_comma(input);
+        let message = format!("expected a call with fields of the record: `{FORM}`");
+        return Err(syn::Error::new_spanned(&function, message));
     }
-    let fields = arguments(&path, input)?;
-    Ok((path, fields))
+    let fields = arguments(&function, input)?;
+    Ok((function, fields))
 }

@@ -1,20 +1,18 @@
-//! Names and encodings of columns, in records and in nested structs.
+//! Checks of columns, in records and in nested structs: their names and how they are stored.
 
 use std::collections::HashMap;
 
-use proc_macro2::Span;
-use quote::ToTokens;
 use syn::{Ident, LitInt, Type};
 
 use crate::ctxt::Ctxt;
 use crate::model::Field;
-use crate::types::{Look, leaf, look, word};
+use crate::types::{TypeClass, classify, leaf, type_name};
 
-/// The digits that `rust_decimal` holds.
+/// The most digits that a `rust_decimal::Decimal` can hold.
 const MAX_PRECISION: u8 = 28;
 
-/// Checks that the fields make columns: each by itself, and their names together.
-pub(crate) fn columns(cx: &Ctxt, fields: &[Field<'_>]) {
+/// Checks each field as a column, and that the columns' names are unique.
+pub(super) fn check(cx: &Ctxt, fields: &[Field<'_>]) {
     for field in fields {
         if field.is_column() {
             encoding(cx, field);
@@ -25,7 +23,7 @@ pub(crate) fn columns(cx: &Ctxt, fields: &[Field<'_>]) {
     names(cx, fields);
 }
 
-/// A skipped field says nothing about a column.
+/// Checks that a skipped field has no attributes of a column.
 fn skipped(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
     let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact];
@@ -33,19 +31,19 @@ fn skipped(cx: &Ctxt, field: &Field<'_>) {
     keys.extend(attrs.encoding_keys());
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));
     for key in keys {
-        cx.error(key, format!("`{}` is skipped and has no column, so `{key}` says nothing: remove one", field.name));
+        cx.error(key, format!("`{}` is skipped and has no column: remove `{key}` or `skip`", field.name));
     }
     for alias in &attrs.alias {
-        cx.error(alias, format!("`{}` is skipped and has no column, so it has no alias: remove one", field.name));
+        cx.error(alias, format!("`{}` is skipped and has no column: remove the alias or `skip`", field.name));
     }
 }
 
-/// Checks what a field says about how it is stored, against the looks of its type.
-pub(crate) fn encoding(cx: &Ctxt, field: &Field<'_>) {
+/// Checks the attributes that set how a field is stored, against the class of its type.
+pub(super) fn encoding(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
     if let [first, others @ ..] = &attrs.encoding_keys()[..] {
         for other in others {
-            cx.error(other, format!("`{first}` says how the field is stored already: remove one of the two"));
+            cx.error(other, format!("`{first}` already sets how the field is stored: remove one of the two"));
         }
         if !others.is_empty() {
             return;
@@ -54,103 +52,92 @@ pub(crate) fn encoding(cx: &Ctxt, field: &Field<'_>) {
     let ty = leaf(field.ty);
     if attrs.with.is_some() {
         if let Some(exact) = &attrs.exact {
-            cx.error(&exact.key, "`exact` is for timestamps; `with` decides alone what is stored");
+            cx.error(&exact.key, "`exact` has no effect on a field that `with` converts: remove `exact`");
         }
         return;
     }
     unsupported(cx, ty);
-    let timestamp = [attrs.timestamp.as_ref().map(|given| &given.key), attrs.exact.as_ref().map(|given| &given.key)];
-    for key in timestamp.into_iter().flatten() {
-        if !matches!(look(ty), Look::Utc | Look::Zoned | Look::Time | Look::DateAndTime | Look::Unknown) {
+    let time_keys = [attrs.timestamp.as_ref().map(|given| &given.key), attrs.exact.as_ref().map(|given| &given.key)];
+    for key in time_keys.into_iter().flatten() {
+        if !matches!(
+            classify(ty),
+            TypeClass::Utc | TypeClass::OtherZone | TypeClass::Time | TypeClass::DateTime | TypeClass::Unknown
+        ) {
             let message = format!(
-                "`{key}` is for `DateTime<Utc>`, `NaiveDateTime` and `NaiveTime`; {} has no unit of time",
-                word(ty)
+                "`{key}` is for `DateTime<Utc>`, `NaiveDateTime` and `NaiveTime`; the field holds {}",
+                type_name(ty)
             );
             cx.error(key, message);
         }
     }
-    match (&attrs.decimal, look(ty)) {
-        (Some(given), Look::Decimal | Look::Unknown) => digits(cx, &given.value),
-        (Some(given), _) => cx.error(&given.key, format!("`decimal` is for `Decimal`; the field holds {}", word(ty))),
-        (None, Look::Decimal) if attrs.encoding_keys().is_empty() && !attrs.unread => {
-            cx.error(ty, "a `Decimal` needs its digits, and how many of them are after the point: `decimal(18, 6)`");
+    match (&attrs.decimal, classify(ty)) {
+        (Some(given), TypeClass::Decimal | TypeClass::Unknown) => precision_and_scale(cx, &given.value),
+        (Some(given), _) => {
+            cx.error(&given.key, format!("`decimal` is for `Decimal`; the field holds {}", type_name(ty)));
+        }
+        (None, TypeClass::Decimal) if attrs.encoding_keys().is_empty() && !attrs.malformed => {
+            cx.error(ty, "a `Decimal` needs a precision and a scale: add `decimal(18, 6)`");
         }
         (None, _) => {}
     }
 }
 
-/// The digits in all and after the point, if they are in range.
-pub(crate) fn decimal_digits((precision, scale): &(LitInt, LitInt)) -> Option<(u8, u8)> {
-    Some((precision.base10_parse().ok()?, scale.base10_parse().ok()?))
-}
-
-fn digits(cx: &Ctxt, literals: &(LitInt, LitInt)) {
-    let (precision, scale) = literals;
+fn precision_and_scale(cx: &Ctxt, (precision, scale): &(LitInt, LitInt)) {
     let Some(digits @ 1..=MAX_PRECISION) = precision.base10_parse().ok() else {
-        return cx.error(precision, format!("a `Decimal` has 1 to {MAX_PRECISION} digits"));
+        return cx.error(precision, format!("the precision of a `Decimal` must be 1 to {MAX_PRECISION} digits"));
     };
     if !scale.base10_parse::<u8>().is_ok_and(|scale| scale <= digits) {
-        cx.error(scale, format!("of {digits} digits, 0 to {digits} are after the point"));
+        cx.error(scale, format!("the scale must be 0 to {digits}, at most the precision"));
     }
 }
 
-/// Types that are no column for sure, with what to use instead.
+/// Reports types that cannot be columns, and names what to use instead.
 fn unsupported(cx: &Ctxt, ty: &Type) {
-    let message = match look(ty) {
-        Look::Pointer if word(ty) == "`isize`" => "`isize` is as wide as the machine: use `i64`",
-        Look::Pointer => "`usize` is as wide as the machine: use `u64`",
-        Look::Zoned => "a column holds an instant, not a zone: use `DateTime<Utc>`",
-        Look::Borrowed => "a record owns its data: use `String`, `Box<str>` or `Vec<…>`",
-        Look::Tuple => "a tuple has no names for columns: use a struct with `#[derive(s3store::ColumnType)]`",
+    let message = match classify(ty) {
+        TypeClass::PointerSized => return pointer_sized(cx, ty),
+        TypeClass::OtherZone => "a column stores an instant without a time zone: use `DateTime<Utc>`",
+        TypeClass::Borrowed => "a record cannot borrow its data: use `String`, `Box<str>` or `Vec<…>`",
+        TypeClass::Tuple => "a tuple has no column names: use a struct with `#[derive(s3store::ColumnType)]`",
         _ => return,
     };
     cx.error(ty, message);
 }
 
-/// Column names are there, and unique together with the aliases.
+/// Reports `usize` and `isize`.
+pub(super) fn pointer_sized(cx: &Ctxt, ty: &Type) {
+    let name = type_name(ty);
+    let instead = if name == "`isize`" { "i64" } else { "u64" };
+    cx.error(ty, format!("the width of {name} depends on the machine: use `{instead}`"));
+}
+
+/// Checks that column names are not empty, and unique together with the aliases.
 fn names(cx: &Ctxt, fields: &[Field<'_>]) {
     let mut seen: HashMap<String, &str> = HashMap::new();
     let columns: Vec<_> = fields.iter().filter(|field| field.is_column()).collect();
     for field in &columns {
         let name = field.column();
-        let span = field.attrs.rename.as_ref().map_or_else(|| field.ident.span(), |given| given.value.span());
         if name.is_empty() {
-            note(cx, span, "a column needs a name");
+            cx.error_at(field.column_span(), "a column's name must not be empty");
         } else if let Some(other) = seen.insert(name.clone(), &field.name) {
-            note(cx, span, &format!("two columns are called `{name}`: fields `{other}` and `{}`", field.name));
+            let message = format!("two columns have the name `{name}`: fields `{other}` and `{}`", field.name);
+            cx.error_at(field.column_span(), message);
         }
     }
     for field in &columns {
         for alias in &field.attrs.alias {
             let name = alias.value();
             if name.is_empty() {
-                cx.error(alias, "an alias is the name of a column in older files");
+                cx.error(alias, "an alias must not be empty: it is the column's name in older files");
             } else if name == field.column() {
-                cx.error(alias, format!("`{name}` is the column's name already"));
+                cx.error(alias, format!("`{name}` is already the column's name: remove the alias"));
             } else if let Some(other) = seen.insert(name.clone(), &field.name) {
                 let message = if other == field.name {
-                    format!("the alias `{name}` is given twice")
+                    format!("the alias `{name}` is given twice: remove one")
                 } else {
-                    format!("field `{other}` reads the column `{name}` already")
+                    format!("the column `{name}` is already read by the field `{other}`")
                 };
                 cx.error(alias, message);
             }
         }
     }
-}
-
-fn note(cx: &Ctxt, span: Span, message: &str) {
-    cx.push(syn::Error::new(span, message));
-}
-
-/// The tokens of a type, for messages: `Option<String>`.
-pub(super) fn type_text(ty: &Type) -> String {
-    let mut text = String::new();
-    for token in ty.to_token_stream().to_string().split_whitespace() {
-        text.push_str(token);
-        if token == "," {
-            text.push(' ');
-        }
-    }
-    text
 }

@@ -1,20 +1,22 @@
-//! A projection takes fields of its record, and nothing else. Whether they are there is for the compiler.
+//! Checks of projections. The compiler checks that the record has the fields.
+
+use syn::Ident;
 
 use crate::ctxt::Ctxt;
 use crate::model::{Field, Record};
 
-/// Checks a struct with `projection_of`.
+/// Checks that a struct with `projection_of` sets nothing that it inherits from its record.
 pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     let root = record.root().and_then(|root| root.segments.last()).map_or_else(String::new, |it| it.ident.to_string());
     let attrs = &record.attrs;
-    let container = [
+    let inherited = [
         (attrs.partition_by.as_ref().map(|given| &given.key), "partitions"),
         (attrs.per_partition.as_ref().map(|given| &given.key), "deduplication"),
         (attrs.views.as_ref().map(|given| &given.key), "views"),
     ];
-    for (key, what) in container {
+    for (key, what) in inherited {
         if let Some(key) = key {
-            cx.error(key, format!("a projection has the {what} of its record, `{root}`: remove `{key}`"));
+            cx.error(key, format!("a projection inherits the {what} of `{root}`: remove `{key}`"));
         }
     }
     for field in &record.fields {
@@ -26,7 +28,7 @@ fn inherits(cx: &Ctxt, field: &Field<'_>, root: &str) {
     let attrs = &field.attrs;
     for given in [&attrs.entity, &attrs.version, &attrs.inserted_at].into_iter().flatten() {
         let key = &given.key;
-        cx.error(key, format!("a projection has the {} of its record, `{root}`: remove `{key}`", role(key)));
+        cx.error(key, format!("a projection inherits the {} of `{root}`: remove `{key}`", noun(key)));
     }
     let mut keys = attrs.encoding_keys();
     keys.extend(attrs.exact.as_ref().map(|given| &given.key));
@@ -42,7 +44,7 @@ fn inherits(cx: &Ctxt, field: &Field<'_>, root: &str) {
     }
 }
 
-fn role(key: &syn::Ident) -> &'static str {
+fn noun(key: &Ident) -> &'static str {
     match key.to_string().as_str() {
         "entity" => "entity",
         "version" => "version",

@@ -1,137 +1,97 @@
-//! Views: their names, their columns, and which of them a record names.
+//! Checks of views. The compiler checks them against their record.
 
 use std::collections::HashMap;
 
-use quote::ToTokens;
 use syn::LitStr;
 
-use super::{formats, partition};
+use super::{columns, formats, names};
 use crate::ctxt::Ctxt;
-use crate::model::{Record, View, ViewField};
-use crate::types::{Look, look, word};
+use crate::model::{View, ViewField};
+use crate::strftime::{NAMED_FORMATS, TimeParts, as_strftime, specifiers};
+use crate::types::{TypeClass, classify, type_name};
 use crate::words::suggestion;
 
-/// What a view's format may hold.
-const LETTERS: &[&str] = &["%Y", "%m", "%d", "%H", "%M", "%S", "%F", "%T", "%%"];
+/// The specifiers that a view's format can contain.
+const SPECIFIERS: &[&str] = &["%Y", "%m", "%d", "%H", "%M", "%S", "%F", "%T", "%%"];
 
-/// Formats by name, and what chrono calls them.
-const NAMED: &[(&str, &str)] = &[("rfc3339", "%Y-%m-%dT%H:%M:%SZ"), ("rfc3339_nanos", "%Y-%m-%dT%H:%M:%S%.fZ")];
-
-/// Which parts of a time a format asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Parts {
-    Date,
-    Time,
-    Both,
-}
-
-/// The parts that a format asks for, if any.
-pub(crate) fn parts(format: &str) -> Option<Parts> {
-    let letters: Vec<_> = letters(as_strftime(format)).filter(|letter| letter != "%%").collect();
-    let of_date = |letter: &String| matches!(letter.as_str(), "%Y" | "%m" | "%d" | "%F");
-    match (letters.iter().any(of_date), letters.iter().all(of_date)) {
-        _ if letters.is_empty() => None,
-        (_, true) => Some(Parts::Date),
-        (false, _) => Some(Parts::Time),
-        (true, false) => Some(Parts::Both),
-    }
-}
-
-/// A format in the words of chrono: one with a name, and any other as it is.
-pub(crate) fn as_strftime(format: &str) -> &str {
-    NAMED.iter().find(|(name, _)| *name == format).map_or(format, |(_, strftime)| strftime)
-}
-
-/// Each `%` with the letter behind it.
-fn letters(format: &str) -> impl Iterator<Item = String> {
-    let mut letters = format.chars();
-    std::iter::from_fn(move || {
-        letters.by_ref().find(|letter| *letter == '%')?;
-        Some(std::iter::once('%').chain(letters.next()).collect())
-    })
-}
-
-/// Checks a view by itself. What its record has is for the compiler.
-pub(crate) fn view(cx: &Ctxt, view: &View<'_>) {
+/// Checks a struct with `#[derive(View)]`.
+pub(crate) fn check(cx: &Ctxt, view: &View<'_>) {
     let (ident, attrs) = (view.ident, &view.attrs);
-    let lacks = match (&attrs.of, &attrs.name) {
-        (None, None) => Some("of which record, and by what name,"),
-        (None, Some(_)) => Some("of which record"),
-        (Some(_), None) => Some("by what name"),
+    let missing = match (&attrs.of, &attrs.name) {
+        (None, None) => Some(("a record and a name", "of = Cost, name = \"sku_period\"")),
+        (None, Some(_)) => Some(("a record", "of = Cost")),
+        (Some(_), None) => Some(("a name", "name = \"sku_period\"")),
         (Some(_), Some(_)) => None,
     };
-    if let Some(lacks) = lacks.filter(|_| !view.unread) {
-        cx.error(ident, format!("{lacks} is `{ident}` a view? say `#[view(of = Cost, name = \"sku_period\")]`"));
+    if let Some((what, example)) = missing.filter(|_| !view.malformed) {
+        cx.error(ident, format!("the view `{ident}` needs {what}: add `#[view({example})]`"));
     }
     if let Some(given) = &attrs.name {
-        name(cx, &given.value);
+        names::segment(cx, &given.value.value(), given.value.span(), "a view");
     }
     if view.fields.is_empty() {
-        cx.error(ident, "a view needs at least one field to be a column");
+        cx.error(ident, "a view needs at least one field");
     }
     let mut seen = HashMap::new();
     for field in &view.fields {
         let column = field.column();
-        partition::name(cx, &column, field.span(), "a view's column");
+        names::column(cx, &column, field.column_span(), "a view's column");
         if let Some(other) = seen.insert(column.clone(), field.ident) {
-            let message = format!("two columns are called `{column}`: fields `{other}` and `{}`", field.ident);
-            cx.push(syn::Error::new(field.span(), message));
+            let message = format!("two columns have the name `{column}`: fields `{other}` and `{}`", field.ident);
+            cx.error_at(field.column_span(), message);
         }
-        source(cx, field);
-        kind(cx, field);
+        value(cx, field);
+        column_type(cx, field);
     }
 }
 
-/// Types that are no column for sure; of others the compiler knows what they lack.
-fn kind(cx: &Ctxt, field: &ViewField<'_>) {
-    let (ty, found) = (field.ty, look(field.ty));
+/// Reports types that cannot be columns of a view. The compiler checks the types that are not classified.
+fn column_type(cx: &Ctxt, field: &ViewField<'_>) {
+    let (ty, class) = (field.ty, classify(field.ty));
     if field.attrs.format.is_some() {
-        if !matches!(found, Look::Text | Look::Utc | Look::DateAndTime | Look::Date | Look::Unknown) {
+        if !matches!(
+            class,
+            TypeClass::Text | TypeClass::Utc | TypeClass::DateTime | TypeClass::Date | TypeClass::Unknown
+        ) {
             let message = format!(
-                "a format makes a `String`, which may be read back as a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`; \
-                 this is {}",
-                word(ty)
+                "a field with a `format` must be a `String`, `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`; this one \
+                 is {}",
+                type_name(ty)
             );
             cx.error(ty, message);
         }
         return;
     }
-    let message = match found {
-        Look::Option => {
-            "a view has no null: take the value, `#[view(with = function(field))]`, and give records without it no marker"
+    let message = match class {
+        TypeClass::Option => {
+            "a view's column cannot be null: use a function that returns an `Option` of the column's type, \
+             `#[view(with = function(field))]`; a record for which it returns `None` has no marker"
         }
-        Look::Float => "a view has no float, which has many texts",
-        Look::Decimal => "a view has no `Decimal`, which has many texts: take a text of your own, `#[view(with = …)]`",
-        Look::List | Look::Map | Look::Array | Look::Tuple => "a view's column is a single value",
-        Look::Borrowed => "a view owns its values: use `String`, `Box<str>` or `Arc<str>`",
-        Look::Pointer => "a view's integers are as wide on all machines: use `u64` or `i64`",
+        TypeClass::Float => "a view's column cannot be a float, which can be written in many ways",
+        TypeClass::Decimal => {
+            "a view's column cannot be a `Decimal`, which can be written in many ways: make it a `String` with a \
+             function, `#[view(with = function(field))]`"
+        }
+        TypeClass::List | TypeClass::Map | TypeClass::Array | TypeClass::Tuple => {
+            "a view's column must be a single value"
+        }
+        TypeClass::Borrowed => "a view cannot borrow its values: use `String`, `Box<str>` or `Arc<str>`",
+        TypeClass::PointerSized => return columns::pointer_sized(cx, ty),
         _ => return,
     };
     cx.error(ty, message);
 }
 
-/// The view's name is a folder's.
-fn name(cx: &Ctxt, name: &LitStr) {
-    let text = name.value();
-    if text.is_empty() {
-        cx.error(name, "a view's name is not empty");
-    } else if let Some(illegal) = ["/", ".."].into_iter().find(|illegal| text.contains(illegal)) {
-        cx.error(name, format!("a view's name holds no `{illegal}`: it stands in keys"));
-    } else if text.chars().any(char::is_control) {
-        cx.error(name, "a view's name holds no control characters: it stands in keys");
-    }
-}
-
-/// What a value is made of.
-fn source(cx: &Ctxt, field: &ViewField<'_>) {
+/// Checks the attributes that set how the value is computed.
+fn value(cx: &Ctxt, field: &ViewField<'_>) {
     let attrs = &field.attrs;
     if attrs.with.is_some() {
         let others = [
-            attrs.from.as_ref().map(|given| (&given.key, "names the fields that it is made of")),
-            attrs.format.as_ref().map(|given| (&given.key, "makes the whole value")),
+            attrs.from.as_ref().map(|given| (&given.key, "`with` already names the fields of the record")),
+            attrs.format.as_ref().map(|given| (&given.key, "`with` already computes the value")),
         ];
-        for (key, why) in others.into_iter().flatten() {
-            cx.error(key, format!("the function of `with` {why}: remove `{key}`"));
+        for (key, reason) in others.into_iter().flatten() {
+            cx.error(key, format!("{reason}: remove `{key}`"));
         }
     } else if let Some(given) = &attrs.format {
         format(cx, field, &given.value);
@@ -142,52 +102,21 @@ fn format(cx: &Ctxt, field: &ViewField<'_>, format: &LitStr) {
     let text = format.value();
     let strftime = as_strftime(&text);
     if strftime == text {
-        if let Some(unknown) = letters(&text).find(|letter| !LETTERS.contains(&letter.as_str())) {
-            return cx.error(format, format!("`{unknown}` is no part of a view's format; {}", suggestion("", LETTERS)));
+        if let Some(unknown) = specifiers(&text).find(|specifier| !SPECIFIERS.contains(&specifier.as_str())) {
+            let message = format!("a view's format cannot contain `{unknown}`; {}", suggestion("", SPECIFIERS));
+            return cx.error(format, message);
         }
-        if parts(&text).is_none() {
-            let names: Vec<_> = NAMED.iter().map(|(name, _)| *name).chain(["%Y-%m"]).collect();
-            let message = format!("no part of a time in it: all values would be one; {}", suggestion(&text, &names));
+        if TimeParts::of(&text).is_none() {
+            let formats: Vec<_> = NAMED_FORMATS.iter().map(|(name, _)| *name).chain(["%Y-%m"]).collect();
+            let message = format!("the format contains no part of a time; {}", suggestion(&text, &formats));
             return cx.error(format, message);
         }
     }
-    // What the record's field lacks is for the compiler, which knows its type. A date that is read back has no time.
-    let look = match look(field.ty) {
-        Look::Date => Look::Date,
-        _ => Look::Utc,
+    // The type of the record's field is not known here, so the compiler checks that it has the parts. A column that is
+    // read back as a date is checked here: it has no time of day.
+    let class = match classify(field.ty) {
+        TypeClass::Date => TypeClass::Date,
+        _ => TypeClass::Utc,
     };
-    formats::fits(cx, format, strftime, look, "a view's");
-}
-
-/// Checks the views that a record names: each once. What they are is for the compiler.
-pub(super) fn list(cx: &Ctxt, record: &Record<'_>) {
-    let mut seen = HashMap::new();
-    for view in record.views() {
-        if seen.insert(view.to_token_stream().to_string(), ()).is_some() {
-            let name = view.segments.last().map_or_else(String::new, |segment| segment.ident.to_string());
-            cx.error(view, format!("the view `{name}` is named twice: remove one"));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_format_asks_for_parts() {
-        for (format, expected) in [
-            ("%Y-%m", Some(Parts::Date)),
-            ("%F", Some(Parts::Date)),
-            ("%H:%M", Some(Parts::Time)),
-            ("%T %%", Some(Parts::Time)),
-            ("%FT%H", Some(Parts::Both)),
-            ("rfc3339", Some(Parts::Both)),
-            ("rfc3339_nanos", Some(Parts::Both)),
-            ("%%Y", None),
-            ("", None),
-        ] {
-            assert_eq!(parts(format), expected, "{format}");
-        }
-    }
+    formats::renders(cx, format, strftime, class, "a view");
 }

@@ -4,44 +4,62 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote_spanned};
 use syn::{Ident, Path};
 
-use super::{located, method};
+use super::tokens::located;
+use crate::names::method_name;
 use crate::words::all_of;
 
-/// What selects the values of a column whose rendering is their type's, in words.
-pub(super) const ANY: &str = "an exact value, `prefix(\"…\")`, or a half-open range where the text keeps the order.";
+/// The doc line for a value that is rendered as its type does.
+pub(super) const TAKES_VALUE: &str =
+    "Takes an exact value, `prefix(\"…\")`, or a half-open range if the text of the type sorts like its values.";
 
-/// A column that is selected by.
-pub(super) struct Column<'n> {
-    /// Its name in keys.
-    pub(super) name: &'n str,
-    /// Where the name stands.
-    pub(super) span: Span,
-    /// What selects its values, as a type.
-    pub(super) kind: TokenStream,
-    /// What selects its values, in words.
-    pub(super) what: String,
+/// The doc line for a value that is a text.
+pub(super) const TAKES_TEXT: &str = "Takes an exact text, `prefix(\"…\")`, or a half-open range of texts.";
+
+/// Returns the doc line for a formatted time. `ordered` is `true` if the texts sort like the times.
+pub(super) fn takes_time(ordered: bool) -> &'static str {
+    if ordered {
+        "Takes an exact time, `prefix(\"…\")`, or a half-open range of times."
+    } else {
+        "Takes an exact time or `prefix(\"…\")`. The format does not sort like the times, so it takes no range."
+    }
 }
 
-/// A builder, as it is printed.
+/// A method of the builder: a column or a part of the partition, by which keys are selected.
+pub(super) struct Selector<'n> {
+    /// The name in keys.
+    pub(super) name: &'n str,
+    /// The position of the name.
+    pub(super) span: Span,
+    /// The type that determines which arguments the method takes.
+    pub(super) kind: TokenStream,
+    /// A doc phrase for the value: `` the field `sku` ``.
+    pub(super) value: String,
+    /// A doc line for the arguments that the method takes.
+    pub(super) takes: &'static str,
+}
+
+/// The tokens of a builder, and its name.
 pub(super) struct Builder {
     pub(super) items: TokenStream,
     pub(super) ident: Ident,
 }
 
 impl Builder {
-    /// The builder `ident`, and the `formats` that its columns refer to.
-    pub(super) fn new(ident: Ident, doc: &str, columns: &[Column<'_>], formats: &TokenStream) -> Self {
-        let names = columns.iter().map(|column| column.name);
+    /// Returns the builder `ident`. `formats` are the items that the selectors' kinds refer to.
+    pub(super) fn new(ident: Ident, doc: &str, selectors: &[Selector<'_>], formats: &TokenStream) -> Self {
+        let names = selectors.iter().map(|selector| selector.name);
         let mut taken: Vec<Ident> = Vec::new();
         let mut methods = Vec::new();
-        for Column { name, span, kind, what } in columns {
-            let mut method = method(name, *span);
+        for Selector { name, span, kind, value, takes } in selectors {
+            let mut method = method_name(name, *span);
             while taken.contains(&method) {
                 method = format_ident!("{}_", method);
             }
-            let doc = format!("Selects by `{name}`, {what}");
+            let doc = format!("Selects by `{name}`, which is {value}.");
             methods.push(quote_spanned! {located(*span)=>
                 #[doc = #doc]
+                #[doc = ""]
+                #[doc = #takes]
                 #[must_use]
                 pub fn #method(self, values: impl _s3store::IntoSelection<#kind>) -> Self {
                     Self(self.0.with(#name, values))
@@ -80,7 +98,7 @@ impl Builder {
     }
 }
 
-/// The type `ident` that renders the values of a column.
+/// Returns the type `ident`, which renders the values of a column.
 pub(super) fn rendering(ident: &Ident, ty: &TokenStream, render: &TokenStream, ordered: bool) -> TokenStream {
     let ordered = ordered.then(|| emit!(impl _s3store::Ordered for #ident {}));
     emit! {
@@ -99,16 +117,10 @@ pub(super) fn rendering(ident: &Ident, ty: &TokenStream, render: &TokenStream, o
     }
 }
 
-/// What selects values that a format makes, in words.
-pub(super) fn of_time(ordered: bool) -> String {
-    let ranges = if ordered { ", or a half-open range" } else { "" };
-    format!("an exact time, `prefix(\"…\")`{ranges}.")
-}
-
-/// What a function makes of fields, in words.
-pub(super) fn made_by(path: &Path, fields: &[Ident]) -> String {
+/// Returns the doc phrase for the result of a function.
+pub(super) fn result_of(path: &Path, fields: &[Ident]) -> String {
     let function = path.segments.last().map_or_else(String::new, |segment| segment.ident.to_string());
     let fields: Vec<_> = fields.iter().map(ToString::to_string).collect();
     let fields: Vec<_> = fields.iter().map(String::as_str).collect();
-    format!("what `{function}` makes of {}", all_of(&fields))
+    format!("the result of `{function}` for {}", all_of(&fields))
 }

@@ -1,77 +1,78 @@
-//! A struct inside a column.
+//! A struct that is stored in one column.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident};
 use syn::Ident;
 
-use super::{call, default, encoding, item, local, node};
-use crate::model::{Field, own_name};
+use super::tokens::{call, default, item, local, node};
+use crate::encoding::encoding;
+use crate::model::Field;
+use crate::names::item_name;
 
-/// The implementation for the struct `ident`.
-pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
+/// Returns the implementation of `ColumnType` for the struct `ident`.
+pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let columns: Vec<_> = fields.iter().filter(|field| field.is_column()).collect();
     let encodings: Vec<_> = columns.iter().map(|field| encoding(field)).collect();
     let nodes = columns.iter().zip(&encodings).map(|(field, encoding)| node(field, encoding));
     let members: Vec<_> = columns.iter().map(|field| field.ident).collect();
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
-    let parts: Vec<_> = (0..columns.len()).map(|index| local("part", index)).collect();
-    let kinds: Vec<_> = (0..columns.len()).map(|index| format_ident!("P{index}")).collect();
-    let parts_ident = own_name(ident, "Parts", &fields.iter().map(|field| field.ty.to_token_stream()).collect());
-    // Each a path below the field's type, at the place of that type.
-    let types = |name: &str| -> Vec<_> {
-        let typed = columns.iter().zip(&encodings);
-        typed.map(|(field, encoding)| item(field, encoding, name)).collect()
+    let children: Vec<_> = (0..columns.len()).map(|index| local("child", index)).collect();
+    let type_params: Vec<_> = (0..columns.len()).map(|index| format_ident!("T{index}")).collect();
+    let children_ident = item_name(ident, "Children", &fields.iter().map(|field| field.ty.to_token_stream()).collect());
+    let associated_types = |name: &str| -> Vec<_> {
+        let encoded = columns.iter().zip(&encodings);
+        encoded.map(|(field, encoding)| item(field, encoding, name)).collect()
     };
     let calls = |name: &str, arguments: &dyn Fn(usize) -> TokenStream| -> Vec<_> {
-        let typed = columns.iter().zip(&encodings).enumerate();
-        typed.map(|(index, (field, encoding))| call(field, encoding, name, &arguments(index))).collect()
+        let encoded = columns.iter().zip(&encodings).enumerate();
+        encoded.map(|(index, (field, encoding))| call(field, encoding, name, &arguments(index))).collect()
     };
-    let [sizes, builders, readers] = ["Size", "Builder", "Reader"].map(types);
-    let part = |index: usize| parts.get(index);
+    let [sizes, builders, readers] = ["Size", "Builder", "Reader"].map(associated_types);
+    let child = |index: usize| children.get(index);
     let member = |index: usize| members.get(index);
     let measure = calls("measure", &|index| {
-        let (member, part) = (member(index), part(index));
-        emit!(&value.#member, &mut size.#part)
+        let (member, child) = (member(index), child(index));
+        emit!(&value.#member, &mut size.#child)
     });
     let builder = calls("builder", &|index| {
-        let part = part(index);
-        emit!(rows, &size.#part)
+        let child = child(index);
+        emit!(rows, &size.#child)
     });
     let push = calls("push", &|index| {
-        let (member, part) = (member(index), part(index));
-        emit!(&value.#member, &mut builder.#part)
+        let (member, child) = (member(index), child(index));
+        emit!(&value.#member, &mut builder.#child)
     });
     let push_null = calls("push_null", &|index| {
-        let part = part(index);
-        emit!(&mut builder.#part)
+        let child = child(index);
+        emit!(&mut builder.#child)
     });
     let finish = calls("finish", &|index| {
-        let part = part(index);
-        emit!(builder.#part)
+        let child = child(index);
+        emit!(builder.#child)
     });
-    let reader = calls("reader", &|index| emit!(whole.child(#index)?));
+    let reader = calls("reader", &|index| emit!(parent.child(#index)?));
     let get = calls("get", &|index| {
-        let part = part(index);
-        emit!(&reader.#part, row)
+        let child = child(index);
+        emit!(&reader.#child, row)
     });
     let skipped = fields.iter().filter(|field| !field.is_column()).map(|field| {
         let (ident, value) = (field.ident, default(field));
         emit!(#ident: #value)
     });
     emit! {
-        /// Something for each field: its size, its builder or its reader, and one for the struct itself.
+        /// The sizes, builders or readers of the fields, and the one of the struct itself.
         #[doc(hidden)]
         #[derive(::core::default::Default)]
-        pub struct #parts_ident<W #(, #kinds)*> {
-            whole: W,
-            #(#parts: #kinds,)*
+        pub struct #children_ident<P #(, #type_params)*> {
+            parent: P,
+            #(#children: #type_params,)*
         }
 
         #[automatically_derived]
         impl _s3store::ColumnType for #ident {
-            type Size = #parts_ident<() #(, #sizes)*>;
-            type Builder = #parts_ident<_s3store::Validity #(, #builders)*>;
-            type Reader = #parts_ident<_s3store::StructReader #(, #readers)*>;
+            type Size = #children_ident<() #(, #sizes)*>;
+            type Builder = #children_ident<_s3store::Validity #(, #builders)*>;
+            type Reader = #children_ident<_s3store::StructReader #(, #readers)*>;
             type InVec = _s3store::AsList;
             type Order = _s3store::Unordered;
 
@@ -84,20 +85,20 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             }
 
             fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
-                #parts_ident {
-                    whole: _s3store::Validity::new(rows),
-                    #(#parts: #builder,)*
+                #children_ident {
+                    parent: _s3store::Validity::new(rows),
+                    #(#children: #builder,)*
                 }
             }
 
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
-                builder.whole.append_non_null();
+                builder.parent.append_non_null();
                 #(_s3store::in_column(#push, #names)?;)*
                 ::core::result::Result::Ok(())
             }
 
             fn push_null(builder: &mut Self::Builder) {
-                builder.whole.append_null();
+                builder.parent.append_null();
                 #(#push_null;)*
             }
 
@@ -105,26 +106,26 @@ pub(super) fn items(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
                 let children = ::std::vec![
                     #(_s3store::in_column(#finish, #names)?,)*
                 ];
-                _s3store::struct_array(<Self as _s3store::ColumnType>::shape(), children, builder.whole)
+                _s3store::struct_array(<Self as _s3store::ColumnType>::shape(), children, builder.parent)
             }
 
             fn reader(array: &_s3store::ArrayRef) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
-                let whole = _s3store::StructReader::new(array)?;
-                ::core::result::Result::Ok(#parts_ident {
-                    #(#parts: _s3store::in_column(#reader, #names)?,)*
-                    whole,
+                let parent = _s3store::StructReader::new(array)?;
+                ::core::result::Result::Ok(#children_ident {
+                    #(#children: _s3store::in_column(#reader, #names)?,)*
+                    parent,
                 })
             }
 
             fn is_null(reader: &Self::Reader, row: ::core::primitive::usize) -> ::core::primitive::bool {
-                reader.whole.is_null(row)
+                reader.parent.is_null(row)
             }
 
             fn get(
                 reader: &Self::Reader,
                 row: ::core::primitive::usize,
             ) -> ::core::result::Result<Self, _s3store::ValueError> {
-                reader.whole.not_null(row)?;
+                reader.parent.not_null(row)?;
                 ::core::result::Result::Ok(Self {
                     #(#members: _s3store::in_column(#get, #names)?,)*
                     #(#skipped,)*

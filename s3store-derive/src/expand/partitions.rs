@@ -1,69 +1,62 @@
-//! The builder that selects partitions, and the key of a record.
+//! The builder that selects partitions, and the partition key of a record.
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
-use super::builder::{ANY, Builder, Column, made_by, of_time, rendering};
-use super::located;
-use crate::attr::{PartitionAttr, Source};
-use crate::check::keeps_order;
+use super::builder::{Builder, Selector, TAKES_TEXT, TAKES_VALUE, rendering, result_of, takes_time};
+use super::tokens::located;
+use crate::attr::{PartAttr, PartExpr};
 use crate::model::Record;
-use crate::types::{Look, look};
+use crate::strftime::keeps_order;
+use crate::types::{TypeClass, classify};
 
-/// The names of the partition's parts.
-pub(super) fn names<'r>(record: &'r Record<'_>) -> impl Iterator<Item = &'r str> {
-    parts(record).map(|part| part.name.as_str())
-}
-
-fn parts<'r>(record: &'r Record<'_>) -> impl Iterator<Item = &'r PartitionAttr> {
-    record.attrs.partition_by.iter().flat_map(|parts| &parts.value)
-}
-
-/// The builder, and how computed parts are rendered.
+/// Returns the builder, and the types that render computed parts.
 pub(super) fn builder(record: &Record<'_>) -> Builder {
-    let ident = record.own_name("Partitions");
+    let ident = record.item_name("Partitions");
     let mut formats = TokenStream::new();
-    let columns: Vec<_> =
-        parts(record).enumerate().map(|(index, part)| column(record, part, index, &mut formats)).collect();
-    let doc = format!("Selects partitions of [`{}`].", record.ident);
-    Builder::new(ident, &doc, &columns, &formats)
+    let parts = record.parts().iter().enumerate();
+    let selectors: Vec<_> = parts.map(|(index, part)| selector(record, part, index, &mut formats)).collect();
+    let doc = format!("A pattern for partitions of [`{}`]. Each method narrows it.", record.ident);
+    Builder::new(ident, &doc, &selectors, &formats)
 }
 
-/// What selects the values of a part.
-fn column<'r>(record: &'r Record<'_>, part: &'r PartitionAttr, index: usize, formats: &mut TokenStream) -> Column<'r> {
-    let (kind, what) = match &part.source {
-        Source::Field(field) => {
-            let what = format!("the field `{field}`: {ANY}");
+/// Returns the selector of a part.
+fn selector<'r>(record: &'r Record<'_>, part: &'r PartAttr, index: usize, formats: &mut TokenStream) -> Selector<'r> {
+    let (kind, value, takes) = match &part.expr {
+        PartExpr::Field(field) => {
+            let value = format!("the field `{field}`");
             match field_type(record, field) {
-                Some(ty) => (quote_spanned!(located(ty.span())=> <#ty as _s3store::PartitionValue>::Kind), what),
-                None => (emit!(_s3store::Text), what),
+                Some(ty) => {
+                    let kind = quote_spanned!(located(ty.span())=> <#ty as _s3store::PartitionValue>::Kind);
+                    (kind, value, TAKES_VALUE)
+                }
+                None => (emit!(_s3store::Text), value, TAKES_TEXT),
             }
         }
-        Source::Format(field, format) => {
+        PartExpr::Format(field, format) => {
             let ty = field_type(record, field);
             let text = format.value();
-            let ordered = keeps_order(&text, ty.map_or(Look::Unknown, look));
+            let ordered = keeps_order(&text, ty.map_or(TypeClass::Unknown, classify));
             let render = quote_spanned!(located(field.span())=> _s3store::format_time(value, #text));
             let ident = rendered(record, index, ty, &render, ordered, formats);
-            (emit!(_s3store::Rendered<#ident>), format!("the field `{field}` as {text:?}: {}", of_time(ordered)))
+            let value = format!("the field `{field}` in the format `{text}`");
+            (emit!(_s3store::Rendered<#ident>), value, takes_time(ordered))
         }
-        Source::Pad(field, width) => {
+        PartExpr::Pad(field, width) => {
             let ty = field_type(record, field);
             let render = quote_spanned!(located(field.span())=> _s3store::pad(value, #width));
             let ident = rendered(record, index, ty, &render, true, formats);
-            (emit!(_s3store::Rendered<#ident>), format!("the field `{field}` with {width} digits: {ANY}"))
+            let value = format!("the field `{field}` padded to {width} digits");
+            (emit!(_s3store::Rendered<#ident>), value, TAKES_VALUE)
         }
-        Source::Call(path, fields) => {
-            let what = format!("{}: its text, `prefix(\"…\")`, or a half-open range of texts.", made_by(path, fields));
-            (emit!(_s3store::Text), what)
-        }
+        PartExpr::Call(path, fields) => (emit!(_s3store::Text), result_of(path, fields), TAKES_TEXT),
     };
-    Column { name: &part.name, span: part.span, kind, what }
+    Selector { name: &part.name, span: part.span, kind, value, takes }
 }
 
-/// The type that renders the values of a part.
+/// Adds the type that renders the values of a part to `formats`, and returns its name.
 fn rendered(
     record: &Record<'_>,
     index: usize,
@@ -72,7 +65,7 @@ fn rendered(
     ordered: bool,
     formats: &mut TokenStream,
 ) -> Ident {
-    let ident = record.own_name(&format!("Part{index}"));
+    let ident = record.item_name(&format!("Part{index}"));
     formats.extend(rendering(&ident, &emit!(#ty), render, ordered));
     ident
 }
@@ -81,24 +74,24 @@ fn field_type<'r>(record: &'r Record<'_>, field: &Ident) -> Option<&'r Type> {
     record.field(field).map(|field| field.ty)
 }
 
-/// Writes `name=value/name=value`.
+/// Returns the function `partition_key`, which writes `name=value/name=value`.
 pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
-    let parts = parts(record).enumerate().map(|(index, part)| {
+    let parts = record.parts().iter().enumerate().map(|(index, part)| {
         let start = format!("{}{}=", if index == 0 { "" } else { "/" }, part.name);
         let name = &part.name;
-        let render = match &part.source {
-            Source::Field(field) => {
+        let render = match &part.expr {
+            PartExpr::Field(field) => {
                 let ty = field_type(record, field);
                 let at = located(ty.map_or_else(|| field.span(), Spanned::span));
                 quote_spanned!(at=> <#ty as _s3store::PartitionValue>::render(&self.#field, key))
             }
-            Source::Format(field, format) => {
+            PartExpr::Format(field, format) => {
                 quote_spanned!(located(field.span())=> _s3store::push_time(&self.#field, #format, key))
             }
-            Source::Pad(field, width) => {
+            PartExpr::Pad(field, width) => {
                 quote_spanned!(located(field.span())=> _s3store::push_padded(&self.#field, #width, key))
             }
-            Source::Call(path, fields) => {
+            PartExpr::Call(path, fields) => {
                 let arguments = fields.iter().map(|field| quote_spanned!(located(field.span())=> &self.#field));
                 quote_spanned!(located(path.span())=> _s3store::PartitionValue::render(&#path(#(#arguments),*), key))
             }

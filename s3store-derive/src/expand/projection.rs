@@ -1,19 +1,18 @@
-//! A projection: some fields of another record, for reading.
+//! A projection: some fields of another record, which can only be read.
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::Path;
 use syn::ext::IdentExt;
 
-use super::record::decode_fn;
-use super::{local, located};
+use super::decode::decode;
+use super::tokens::{local, located};
 use crate::model::Record;
 
-/// The implementation of a projection of `root`.
+/// Returns the implementation of `Record` for a projection of `root`.
 ///
-/// Its columns are the root's, by the root's own constants: the compiler itself says which are not there, and which
-/// have another type.
-pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
+/// It refers to the root's column constants, so the compiler reports fields that do not exist or have another type.
+pub(super) fn projection(record: &Record<'_>, root: &Path) -> TokenStream {
     let ident = record.ident;
     let name = ident.unraw().to_string();
     let fields: Vec<_> = record.columns().collect();
@@ -25,13 +24,13 @@ pub(super) fn items(record: &Record<'_>, root: &Path) -> TokenStream {
         })
         .collect();
     let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
-    let opened = fields.iter().zip(&readers).zip(&columns).enumerate().map(|(index, ((field, reader), column))| {
+    let open = fields.iter().zip(&readers).zip(&columns).enumerate().map(|(index, ((field, reader), column))| {
         let ty = field.ty;
         let column = quote_spanned!(located(field.ident.span())=> &#column);
         emit!(let #reader = _s3store::ColumnReader::<#ty, _>::open(#column, columns, #index)?;)
     });
     let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
-    let decode = decode_fn(record, &opened.collect(), &values.collect::<Vec<_>>());
+    let decode = decode(record, &open.collect(), &values.collect::<Vec<_>>());
     emit! {
         #[automatically_derived]
         impl _s3store::Record for #ident {

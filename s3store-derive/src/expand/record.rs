@@ -1,4 +1,4 @@
-//! A record that is written: its columns, its description, rows to arrays and back.
+//! A record: its column constants, its description, and its conversion to columns and back.
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
@@ -6,10 +6,13 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
-use super::{call, default, encoding, item, local, located, node, partitions};
+use super::decode::{self, MAX_INLINE_COLUMNS};
+use super::partitions;
+use super::tokens::{call, item, local, located, node};
+use crate::encoding::encoding;
 use crate::model::{Field, Record};
 
-/// A field that is a column, with its encoding.
+/// A field that is stored, with its encoding.
 struct Column<'r> {
     field: &'r Field<'r>,
     encoding: TokenStream,
@@ -25,11 +28,11 @@ impl Column<'_> {
     }
 }
 
-/// The implementations of a record.
-pub(super) fn items(record: &Record<'_>) -> TokenStream {
+/// Returns the implementations of `Record` and `RootRecord`.
+pub(super) fn record(record: &Record<'_>) -> TokenStream {
     let ident = record.ident;
     let columns: Vec<_> = record.columns().map(column).collect();
-    let columns_ident = record.own_name("Columns");
+    let columns_ident = record.item_name("Columns");
     let (constants, values) = constants(record, &columns, &columns_ident);
     let assertions = assertions(&columns);
     let description = description(record, &columns);
@@ -38,12 +41,12 @@ pub(super) fn items(record: &Record<'_>) -> TokenStream {
     let builder = partitions::builder(record);
     let (builder_items, partitions_ident) = (&builder.items, &builder.ident);
     let partition_key = partitions::partition_key(record);
-    let (views, distinct) = views(record);
+    let (views, unique_names) = views(record);
     emit! {
         #constants
         #builder_items
         #assertions
-        #distinct
+        #unique_names
 
         #[automatically_derived]
         impl _s3store::Record for #ident {
@@ -72,19 +75,20 @@ pub(super) fn items(record: &Record<'_>) -> TokenStream {
     }
 }
 
-/// The views that every writer keeps. One of another record is a mismatch at its word; two of one name are an error at
-/// the later word.
+/// Returns the function `views`, and assertions that no two views have the same name.
+///
+/// A view of another record is a type error at its path. Of two views with the same name, the error is at the second.
 fn views(record: &Record<'_>) -> (TokenStream, TokenStream) {
     let paths = record.views();
     if paths.is_empty() {
         return (TokenStream::new(), TokenStream::new());
     }
     let name = |path: &Path| quote_spanned!(located(path.span())=> <#path as _s3store::View>::NAME);
-    let distinct = paths.iter().enumerate().flat_map(|(index, path)| {
-        paths.iter().take(index).map(move |before| {
-            let (before, name) = (name(before), name(path));
+    let unique_names = paths.iter().enumerate().flat_map(|(index, path)| {
+        paths.iter().take(index).map(move |other| {
+            let (other, name) = (name(other), name(path));
             quote_spanned! {located(path.span())=>
-                const _: () = ::core::assert!(_s3store::all_distinct(&[#before, #name]), "two views of one name");
+                const _: () = ::core::assert!(_s3store::all_distinct(&[#other, #name]), "two views have the same name");
             }
         })
     });
@@ -95,14 +99,15 @@ fn views(record: &Record<'_>) -> (TokenStream, TokenStream) {
             ::std::vec![#(#writers),*]
         }
     };
-    (views, distinct.collect())
+    (views, unique_names.collect())
 }
 
+/// Returns a stored field with its encoding.
 fn column<'r>(field: &'r Field<'r>) -> Column<'r> {
     Column { field, encoding: encoding(field) }
 }
 
-/// The struct behind `COLUMNS`, and its values.
+/// Returns the struct that `COLUMNS` is a value of, and the values of its fields.
 fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident) -> (TokenStream, TokenStream) {
     let ident = record.ident;
     let fields = columns.iter().map(|Column { field, encoding, .. }| {
@@ -117,7 +122,7 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
         };
         emit!(#ident: _s3store::Column::#make(#name, |record| &record.#ident))
     });
-    // `pub`, since it stands in the implementation of a public trait; outside nothing can name it.
+    // Must be `pub` because it is an associated type of a public trait. It cannot be named outside of the block.
     let item = emit! {
         #[doc(hidden)]
         pub struct #columns_ident { #(#fields,)* }
@@ -125,12 +130,12 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
     (item, emit!(#(#values,)*))
 }
 
-/// What the looks of a type could not tell.
+/// Returns assertions on the types of the entity and the version, for types that could not be classified.
 fn assertions(columns: &[Column<'_>]) -> TokenStream {
     let asserted = columns.iter().filter_map(|Column { field, encoding, .. }| {
         let (ty, attrs) = (field.ty, &field.attrs);
         let entity = attrs.entity.as_ref().map(|_| emit!(_s3store::assert_entity::<#ty, #encoding>();));
-        // As insertion time it may be an `Option`, which is filled in by the write.
+        // An insertion time may be an `Option`, because the write fills it in.
         let version = attrs.version.as_ref().filter(|_| attrs.inserted_at.is_none());
         let version = version.map(|_| emit!(_s3store::assert_version::<#ty, #encoding>();));
         (entity.is_some() || version.is_some()).then(|| emit!(#entity #version))
@@ -142,6 +147,7 @@ fn assertions(columns: &[Column<'_>]) -> TokenStream {
     emit!(const _: () = { #asserted };)
 }
 
+/// Returns the body of the function `description`.
 fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let name = record.ident.unraw().to_string();
     let nodes = columns.iter().map(|Column { field, encoding, .. }| {
@@ -154,7 +160,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
             _ => node,
         }
     });
-    let parts = partitions::names(record);
+    let parts = record.parts().iter().map(|part| &part.name);
     let position = |wanted: fn(&Field<'_>) -> bool| columns.iter().position(|column| wanted(column.field));
     let entity = columns.iter().enumerate().filter(|(_, column)| column.field.attrs.entity.is_some());
     let entity: Vec<_> = entity.map(|(index, _)| index).collect();
@@ -180,13 +186,14 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     }
 }
 
+/// Returns the function `decode`.
 fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
-    let mut opened = TokenStream::new();
+    let mut open = TokenStream::new();
     let mut values = Vec::new();
     for (index, column) in columns.iter().enumerate() {
-        let (name, reader, open) = (column.field.column(), local("column", index), column.item("reader"));
-        opened.extend(emit!(let #reader = _s3store::open_reader(#open, columns, #index, #name)?;));
-        let value = if columns.len() <= WIDE {
+        let (name, reader, reader_fn) = (column.field.column(), local("column", index), column.item("reader"));
+        open.extend(emit!(let #reader = _s3store::open_reader(#reader_fn, columns, #index, #name)?;));
+        let value = if columns.len() <= MAX_INLINE_COLUMNS {
             let get = column.call("get", &emit!(&#reader, row));
             emit!(_s3store::in_row(#get, #name, row)?)
         } else {
@@ -195,74 +202,12 @@ fn decode(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
         };
         values.push((column.field, value));
     }
-    decode_fn(record, &opened, &values)
+    decode::decode(record, &open, &values)
 }
 
-/// With more columns than this a record is wide: its values are read and written by functions that are compiled once a
-/// type, and not all in one place, which takes the compiler minutes for 200 columns.
-const WIDE: usize = 32;
-
-/// How many columns of a wide record are read in one function.
-const READ_TOGETHER: usize = 16;
-
-/// The function around readers that are opened once, and `values` that are read for each row.
-pub(super) fn decode_fn(
-    record: &Record<'_>,
-    opened: &TokenStream,
-    values: &[(&Field<'_>, TokenStream)],
-) -> TokenStream {
-    let skipped = skipped(record);
-    let row = if values.len() <= WIDE {
-        let fields = values.iter().map(|(field, value)| {
-            let ident = field.ident;
-            emit!(#ident: #value)
-        });
-        emit!(Self { #(#fields,)* #skipped })
-    } else {
-        let groups = values.chunks(READ_TOGETHER).enumerate().map(|(number, group)| {
-            let locals: Vec<_> = (0..group.len()).map(|at| local("value", number * READ_TOGETHER + at)).collect();
-            let values = group.iter().map(|(_, value)| value);
-            emit! {
-                let (#(#locals,)*) = _s3store::outlined(|| {
-                    ::core::result::Result::<_, _s3store::RowError>::Ok((#(#values,)*))
-                })?;
-            }
-        });
-        let fields = values.iter().enumerate().map(|(index, (field, _))| {
-            let (ident, local) = (field.ident, local("value", index));
-            emit!(#ident: #local)
-        });
-        emit!({ #(#groups)* Self { #(#fields,)* #skipped } })
-    };
-    emit! {
-        fn decode(
-            columns: &[_s3store::ArrayRef],
-            rows: ::core::ops::Range<::core::primitive::usize>,
-            out: &mut ::std::vec::Vec<Self>,
-        ) -> ::core::result::Result<(), _s3store::RowError> {
-            #opened
-            out.reserve(rows.len());
-            for row in rows {
-                out.push(#row);
-            }
-            ::core::result::Result::Ok(())
-        }
-    }
-}
-
-/// The values of the fields that are not stored.
-fn skipped(record: &Record<'_>) -> TokenStream {
-    let skipped = record.fields.iter().filter(|field| !field.is_column());
-    skipped
-        .map(|field| {
-            let (ident, value) = (field.ident, default(field));
-            emit!(#ident: #value,)
-        })
-        .collect()
-}
-
+/// Returns the function `encode`.
 fn encode(columns: &[Column<'_>]) -> TokenStream {
-    let collector = if columns.len() <= WIDE { "collector" } else { "collector_outlined" };
+    let collector = if columns.len() <= MAX_INLINE_COLUMNS { "collector" } else { "collector_outlined" };
     let collected = columns.iter().map(|column| {
         let (ident, name) = (column.field.ident, column.field.column());
         match column.field.attrs.inserted_at {

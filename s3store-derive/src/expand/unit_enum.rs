@@ -1,63 +1,37 @@
 //! An enum without fields, stored as text or as an integer.
 
-use std::collections::HashMap;
-
 use proc_macro2::{Span, TokenStream};
 use syn::ext::IdentExt;
-use syn::{DataEnum, Expr, Ident, Variant};
+use syn::{Ident, LitStr};
 
-use super::newtype::{Delegated, delegated};
-use crate::attr::{ColumnAttrs, VariantAttrs};
-use crate::ctxt::Ctxt;
+use super::delegate::{self, Delegate};
+use crate::model::Variant;
 
-/// The implementation for the enum `ident`, or `None` where an error was noted.
-pub(super) fn items(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Option<TokenStream> {
-    if data.variants.is_empty() {
-        cx.error(ident, "an enum without variants has no values to store");
-        return None;
-    }
-    for variant in &data.variants {
-        if !variant.fields.is_empty() {
-            let message = "a variant with fields fits no column: store the parts as fields of a struct, with `Option`";
-            cx.error(&variant.fields, message);
-        }
-    }
-    match &attrs.repr {
-        Some(repr) => {
-            if let Some(rule) = &attrs.rename_all {
-                cx.error(&rule.key, "with `repr` the enum is stored as an integer, and its names are not: remove one");
-            }
-            let integer = Ident::new(&repr.value.value(), repr.value.span());
-            as_integer(cx, ident, data, &integer)
-        }
-        None => as_text(cx, ident, data, attrs),
+/// Returns the implementations for the enum `ident`. `repr` is the name of an integer type.
+pub(super) fn unit_enum(ident: &Ident, variants: &[Variant<'_>], repr: Option<&LitStr>) -> TokenStream {
+    match repr {
+        Some(repr) => as_integer(ident, variants, &Ident::new(&repr.value(), repr.span())),
+        None => as_text(ident, variants),
     }
 }
 
-fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Option<TokenStream> {
-    let before = cx.count();
-    let variants: Vec<_> = data.variants.iter().map(|variant| Named::read(cx, variant, attrs)).collect();
-    unique(cx, &variants);
-    if cx.count() > before {
-        return None;
-    }
-    let idents: Vec<_> = variants.iter().map(|variant| &variant.variant.ident).collect();
-    let names: Vec<_> = variants.iter().map(|variant| variant.name.as_str()).collect();
-    let patterns = variants.iter().map(|variant| {
-        let name = &variant.name;
-        let aliases = &variant.attrs.alias;
-        emit!(#name #(| #aliases)*)
+fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
+    let idents: Vec<_> = variants.iter().map(|variant| variant.ident).collect();
+    let texts: Vec<_> = variants.iter().map(|variant| variant.text.as_str()).collect();
+    let patterns = variants.iter().map(|Variant { attrs, text, .. }| {
+        let aliases = &attrs.alias;
+        emit!(#text #(| #aliases)*)
     });
     let type_name = ident.unraw().to_string();
-    Some(emit! {
+    emit! {
         #[automatically_derived]
         impl _s3store::EnumText for #ident {
             const NAME: &'static ::core::primitive::str = #type_name;
-            const VALUES: &'static [&'static ::core::primitive::str] = &[#(#names),*];
+            const VALUES: &'static [&'static ::core::primitive::str] = &[#(#texts),*];
 
             fn text(&self) -> &'static ::core::primitive::str {
                 match self {
-                    #(Self::#idents => #names,)*
+                    #(Self::#idents => #texts,)*
                 }
             }
 
@@ -127,76 +101,14 @@ fn as_text(cx: &Ctxt, ident: &Ident, data: &DataEnum, attrs: &ColumnAttrs) -> Op
                 _s3store::parse_enum(text)
             }
         }
-    })
-}
-
-/// A variant with its stored name.
-struct Named<'a> {
-    variant: &'a Variant,
-    attrs: VariantAttrs,
-    name: String,
-}
-
-impl<'a> Named<'a> {
-    fn read(cx: &Ctxt, variant: &'a Variant, attrs: &ColumnAttrs) -> Self {
-        let own = VariantAttrs::read(cx, &variant.attrs);
-        let word = variant.ident.unraw().to_string();
-        let name = match (&own.rename, &attrs.rename_all) {
-            (Some(rename), _) => rename.value.value(),
-            (None, Some(rule)) => rule.value.apply(&word),
-            (None, None) => word,
-        };
-        Self { variant, attrs: own, name }
     }
 }
 
-fn unique(cx: &Ctxt, variants: &[Named<'_>]) {
-    let mut seen: HashMap<String, &Ident> = HashMap::new();
-    for Named { variant, attrs, name } in variants {
-        if let Some(other) = seen.insert(name.clone(), &variant.ident) {
-            let span = attrs.rename.as_ref().map_or_else(|| variant.ident.span(), |given| given.value.span());
-            let message = format!("`{other}` and `{}` are both stored as {name:?}", variant.ident);
-            cx.push(syn::Error::new(span, message));
-        }
-    }
-    for Named { variant, attrs, .. } in variants {
-        for alias in &attrs.alias {
-            if let Some(other) = seen.insert(alias.value(), &variant.ident) {
-                cx.error(alias, format!("{:?} is read as `{other}` already", alias.value()));
-            }
-        }
-    }
-}
-
-fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Option<TokenStream> {
-    let before = cx.count();
-    let mut idents: Vec<&Ident> = Vec::new();
-    let mut numbers: Vec<&Expr> = Vec::new();
-    for variant in &data.variants {
-        let attrs = VariantAttrs::read(cx, &variant.attrs);
-        let texts = attrs.rename.iter().map(|given| &given.value).chain(&attrs.alias);
-        for text in texts {
-            cx.error(text, "with `repr` the enum is stored as an integer, and this name is not: remove it");
-        }
-        match &variant.discriminant {
-            Some((_, number)) => {
-                idents.push(&variant.ident);
-                numbers.push(number);
-            }
-            None => {
-                let message = format!(
-                    "what integer is this in the files? write it, so that a new variant changes no old one: `{} = …`",
-                    variant.ident
-                );
-                cx.error(&variant.ident, message);
-            }
-        }
-    }
-    if cx.count() > before {
-        return None;
-    }
+fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> TokenStream {
+    let idents: Vec<_> = variants.iter().map(|variant| variant.ident).collect();
+    let numbers: Vec<_> = variants.iter().map(|variant| variant.discriminant).collect();
     let type_name = ident.unraw().to_string();
-    let column = delegated(&Delegated {
+    let column_type = delegate::column_type(&Delegate {
         at: Span::mixed_site(),
         ident,
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
@@ -204,7 +116,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
         from: emit!(.and_then(_s3store::enum_from_integer)),
         stored: TokenStream::new(),
     });
-    Some(emit! {
+    emit! {
         #[automatically_derived]
         impl _s3store::EnumInteger for #ident {
             const NAME: &'static ::core::primitive::str = #type_name;
@@ -226,7 +138,7 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
             }
         }
 
-        #column
+        #column_type
 
         #[automatically_derived]
         impl _s3store::PartitionValue for #ident {
@@ -242,5 +154,5 @@ fn as_integer(cx: &Ctxt, ident: &Ident, data: &DataEnum, integer: &Ident) -> Opt
                 <::core::primitive::#integer as _s3store::ViewValue>::parse(text).and_then(_s3store::enum_from_integer)
             }
         }
-    })
+    }
 }

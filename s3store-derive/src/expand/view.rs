@@ -1,44 +1,27 @@
-//! A view: tuples of values made of a record's fields, as text and back.
+//! A view: its tuples as text, made from a record's fields, and back.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote_spanned};
-use syn::ext::IdentExt;
+use quote::quote_spanned;
+use syn::Path;
 use syn::spanned::Spanned;
-use syn::{DeriveInput, Ident, Path, Type};
 
-use super::builder::{ANY, Builder, Column, made_by, of_time, rendering};
-use super::{in_const, local, located};
-use crate::check::{self, Parts, as_strftime, keeps_order, parts};
-use crate::ctxt::Ctxt;
-use crate::fallback;
-use crate::krate;
+use super::builder::{Builder, Selector, TAKES_VALUE, rendering, result_of, takes_time};
+use super::inputs::Inputs;
+use super::tokens::{local, located};
 use crate::model::{View, ViewField};
-use crate::types::look;
+use crate::strftime::{TimeParts, as_strftime, keeps_order};
+use crate::types::classify;
 
-/// The implementations of a view, or its errors.
-pub(crate) fn view(input: &DeriveInput) -> TokenStream {
-    let cx = Ctxt::default();
-    let view = View::read(&cx, input);
-    if let Some(view) = &view {
-        check::view(&cx, view);
-    }
-    if let Some(view) = &view
-        && let (Some(of), Some(name), 0) = (&view.attrs.of, &view.attrs.name, cx.count())
-    {
-        return in_const(&krate::path(&view.attrs.krate), &items(view, &of.value, &name.value.value()));
-    }
-    fallback::view(input, view.as_ref(), cx)
-}
-
-fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
+/// Returns the implementation of `View`. `of` is the record's path, and `name` the view's name.
+pub(crate) fn view(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
     let ident = view.ident;
     let names: Vec<_> = view.fields.iter().map(ViewField::column).collect();
     let builder = builder(view, &names);
     let (builder_items, patterns) = (&builder.items, &builder.ident);
-    let uses = Uses::of(view, of);
-    let assertions = uses.assertions();
-    let sources = uses.sources.iter().map(|source| column(of, source));
-    let tuple = tuple(view, &names, &uses);
+    let inputs = Inputs::of(view, of);
+    let assertions = inputs.assertions();
+    let sources = inputs.columns();
+    let tuple = tuple(view, &names, &inputs);
     let from_tuple = from_tuple(view, &names);
     let fields = view.fields.iter().map(|field| field.ident);
     let at = located(of.span());
@@ -48,7 +31,7 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
         #builder_items
         #assertions
 
-        // A process that only writes reads no field of a view.
+        // Marks the fields as used: a process that only writes never reads them.
         const _: fn(&#ident) = |view| {
             let _ = (#(&view.#fields,)*);
         };
@@ -65,7 +48,7 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
             }
 
             fn source_columns() -> ::std::vec::Vec<&'static ::core::primitive::str> {
-                // A projection has it not.
+                // Does not compile if the record is a projection, which has no such function.
                 let _ = #written;
                 ::std::vec![#(#sources.name()),*]
             }
@@ -76,116 +59,16 @@ fn items(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
     }
 }
 
-/// The constant of a record's column. The compiler itself says that there is none of this name.
-fn column(of: &Path, field: &Ident) -> TokenStream {
-    quote_spanned!(located(field.span())=> <#of as _s3store::Record>::COLUMNS.#field)
-}
-
-/// The uses that a view makes of its record's fields.
-struct Uses<'v> {
-    of: &'v Path,
-    /// The fields, each once.
-    sources: Vec<&'v Ident>,
-    uses: Vec<Use<'v>>,
-}
-
-/// A field of the record as values are made of it: once, but for plain columns that want it as different types.
-struct Use<'v> {
-    source: usize,
-    /// The column of the view that is the field itself, and so has its type.
-    plain: Option<&'v ViewField<'v>>,
-}
-
-impl<'v> Uses<'v> {
-    fn of(view: &'v View<'v>, of: &'v Path) -> Self {
-        let mut this = Self { of, sources: Vec::new(), uses: Vec::new() };
-        let is_plain = |field: &ViewField<'_>| field.attrs.with.is_none() && field.attrs.format.is_none();
-        for field in view.fields.iter().filter(|field| is_plain(field)) {
-            this.add(field.source(), Some(field));
-        }
-        for field in &view.fields {
-            match &field.attrs.with {
-                Some(given) => given.value.1.iter().for_each(|argument| this.add(argument, None)),
-                None if is_plain(field) => {}
-                None => this.add(field.source(), None),
-            }
-        }
-        this
-    }
-
-    fn add(&mut self, field: &'v Ident, plain: Option<&'v ViewField<'v>>) {
-        let source = match self.place(field) {
-            Some(source) => source,
-            None => {
-                self.sources.push(field);
-                self.sources.len() - 1
-            }
-        };
-        if self.position(source, plain.map(|field| field.ty)).is_none() {
-            self.uses.push(Use { source, plain });
-        }
-    }
-
-    fn place(&self, field: &Ident) -> Option<usize> {
-        self.sources.iter().position(|source| source.unraw() == field.unraw())
-    }
-
-    fn position(&self, source: usize, ty: Option<&Type>) -> Option<usize> {
-        let same = |other: &ViewField<'_>| {
-            ty.is_none_or(|ty| ty.to_token_stream().to_string() == other.ty.to_token_stream().to_string())
-        };
-        self.uses.iter().position(|it| it.source == source && it.plain.is_none_or(same))
-    }
-
-    /// The variable that refers to the value of `field`, for a column of type `ty`.
-    fn value(&self, field: &Ident, ty: Option<&Type>) -> Ident {
-        let place = self.place(field).and_then(|source| self.position(source, ty));
-        local("field", place.unwrap_or_default())
-    }
-
-    /// No value is made of the insertion time.
-    fn assertions(&self) -> TokenStream {
-        let asserted = self.sources.iter().map(|source| {
-            let column = column(self.of, source);
-            quote_spanned! {located(source.span())=>
-                const _: () = ::core::assert!(
-                    !#column.is_set_by_write(),
-                    "the write sets the insertion time: no view is made of it"
-                );
-            }
-        });
-        asserted.collect()
-    }
-
-    /// Refers to the constants as `column0` and so on, with the types that plain columns want.
-    fn columns(&self) -> TokenStream {
-        let columns = self.uses.iter().enumerate().map(|(index, it)| {
-            let local = local("column", index);
-            let Some(column) = self.sources.get(it.source).map(|source| column(self.of, source)) else {
-                return TokenStream::new();
-            };
-            match it.plain {
-                Some(field) => {
-                    let ty = field.ty;
-                    let column = quote_spanned!(located(field.ident.span())=> &#column);
-                    let wanted = quote_spanned!(located(ty.span())=> &_s3store::Column<_, #ty, _>);
-                    emit!(let #local: #wanted = #column;)
-                }
-                None => emit!(let #local = &#column;),
-            }
-        });
-        columns.collect()
-    }
-}
-
-/// The tuple of a record, and those of a batch: by the same tokens, so that a backfill makes the markers of the writes.
-fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
-    let body = body(view, names, uses);
-    let columns = uses.columns();
-    let count = uses.uses.len();
+/// Returns the functions `tuple`, for a record, and `tuples`, for a batch.
+///
+/// Both have the same body, so a backfill makes exactly the markers that writes make.
+fn tuple(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream {
+    let body = body(view, names, inputs);
+    let columns = inputs.column_variables();
+    let count = inputs.len();
     let locals = |prefix: &str| -> Vec<_> { (0..count).map(|index| local(prefix, index)).collect() };
     let (column_locals, readings, fields) = (locals("column"), locals("reading"), locals("field"));
-    let sources = uses.uses.iter().map(|it| it.source);
+    let indices = inputs.field_indices();
     emit! {
         fn tuple(
             record: &Self::Record,
@@ -203,7 +86,7 @@ fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
             take: &mut dyn ::core::ops::FnMut(&_s3store::Tuple),
         ) -> ::core::result::Result<(), _s3store::RowError> {
             #columns
-            #(let #readings = #column_locals.reader(columns, #sources)?;)*
+            #(let #readings = #column_locals.reader(columns, #indices)?;)*
             let mut made = <_s3store::Tuple as ::core::default::Default>::default();
             for row in rows {
                 #(let #fields = &#readings.read(row)?;)*
@@ -220,54 +103,55 @@ fn tuple(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
     }
 }
 
-/// Fills `tuple` from references to fields.
-fn body(view: &View<'_>, names: &[String], uses: &Uses<'_>) -> TokenStream {
-    // Functions first: where one says that there is no tuple, it is of no interest whether another value has a text.
-    let mut made = TokenStream::new();
-    let mut pushed = TokenStream::new();
+/// Returns the statements that fill `tuple` from references to fields.
+fn body(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream {
+    // All functions run first: if one returns `None`, there is no tuple, and a value without a text is not an error.
+    let mut calls = TokenStream::new();
+    let mut pushes = TokenStream::new();
     for (index, (field, name)) in view.fields.iter().zip(names).enumerate() {
         let (ty, at) = (field.ty, located(field.ty.span()));
         let push = quote_spanned!(at=> <#ty as _s3store::ViewColumn>::push);
         let push = if let Some(given) = &field.attrs.with {
             let (path, arguments) = &given.value;
             let arguments = arguments.iter().map(|argument| {
-                let mut value = uses.value(argument, None);
+                let mut value = inputs.variable(argument, None);
                 value.set_span(located(argument.span()));
                 value
             });
             let call = quote_spanned!(located(path.span())=> #path(#(#arguments),*));
             let value = local("value", index);
-            let wanted = quote_spanned!(at=> ::core::option::Option<#ty>);
-            made.extend(emit! {
-                let #value: #wanted = #call;
+            let expected = quote_spanned!(at=> ::core::option::Option<#ty>);
+            calls.extend(emit! {
+                let #value: #expected = #call;
                 let ::core::option::Option::Some(#value) = #value else {
                     return ::core::result::Result::Ok(false);
                 };
             });
             emit!(#push(&#value, text))
         } else if let Some(given) = &field.attrs.format {
-            let (value, format) = (uses.value(field.source(), None), &given.value);
-            let parts = match parts(&format.value()) {
-                Some(Parts::Date) => emit!(_s3store::DateParts),
-                Some(Parts::Time) => emit!(_s3store::TimeParts),
-                Some(Parts::Both) | None => emit!(_s3store::DateTimeParts),
+            let (value, format) = (inputs.variable(field.record_field(), None), &given.value);
+            let parts = match TimeParts::of(&format.value()) {
+                Some(TimeParts::Date) => emit!(_s3store::DateParts),
+                Some(TimeParts::TimeOfDay) => emit!(_s3store::TimeParts),
+                Some(TimeParts::Both) | None => emit!(_s3store::DateTimeParts),
             };
-            let at = located(field.source().span());
+            let at = located(field.record_field().span());
             quote_spanned!(at=> _s3store::push_parts::<#parts, _>(#value, #format, text))
         } else {
-            let value = uses.value(field.source(), Some(ty));
+            let value = inputs.variable(field.record_field(), Some(ty));
             emit!(#push(#value, text))
         };
-        pushed.extend(emit!(tuple.push(#name, |text| #push)?;));
+        pushes.extend(emit!(tuple.push(#name, |text| #push)?;));
     }
     emit! {
-        #made
+        #calls
         tuple.clear();
-        #pushed
+        #pushes
         ::core::result::Result::Ok(true)
     }
 }
 
+/// Returns the function `from_tuple`.
 fn from_tuple(view: &View<'_>, names: &[String]) -> TokenStream {
     let locals: Vec<_> = (0..names.len()).map(|index| local("value", index)).collect();
     let fields = view.fields.iter().zip(names).zip(&locals).map(|((field, name), value)| {
@@ -291,36 +175,40 @@ fn from_tuple(view: &View<'_>, names: &[String]) -> TokenStream {
     }
 }
 
+/// Returns the builder, and the types that render formatted columns.
 fn builder(view: &View<'_>, names: &[String]) -> Builder {
     let mut formats = TokenStream::new();
-    let columns: Vec<_> = view
-        .fields
-        .iter()
-        .zip(names)
-        .enumerate()
-        .map(|(index, (field, name))| {
-            let (kind, what) = kind(view, field, index, &mut formats);
-            Column { name, span: field.span(), kind, what }
-        })
-        .collect();
-    let doc = format!("Selects tuples of [`{}`].", view.ident);
-    Builder::new(view.own_name("Patterns"), &doc, &columns, &formats)
+    let fields = view.fields.iter().zip(names).enumerate();
+    let selectors: Vec<_> =
+        fields.map(|(index, (field, name))| selector(view, field, name, index, &mut formats)).collect();
+    let doc = format!("A pattern for tuples of [`{}`]. Each method narrows it.", view.ident);
+    Builder::new(view.item_name("Patterns"), &doc, &selectors, &formats)
 }
 
-/// What selects the values of a column, as a type and in words.
-fn kind(view: &View<'_>, field: &ViewField<'_>, index: usize, formats: &mut TokenStream) -> (TokenStream, String) {
-    let (ty, at, source) = (field.ty, located(field.ty.span()), field.source());
-    let plain = || quote_spanned!(at=> <#ty as _s3store::ViewColumn>::Kind);
-    if let Some(given) = &field.attrs.with {
+/// Returns the selector of a column.
+fn selector<'n>(
+    view: &View<'_>,
+    field: &ViewField<'_>,
+    name: &'n str,
+    index: usize,
+    formats: &mut TokenStream,
+) -> Selector<'n> {
+    let (ty, at, record_field) = (field.ty, located(field.ty.span()), field.record_field());
+    let plain_kind = || quote_spanned!(at=> <#ty as _s3store::ViewColumn>::Kind);
+    let (kind, value, takes) = if let Some(given) = &field.attrs.with {
         let (path, fields) = &given.value;
-        return (plain(), format!("{}: {ANY}", made_by(path, fields)));
-    }
-    let Some(given) = &field.attrs.format else { return (plain(), format!("the field `{source}`: {ANY}")) };
-    let (ident, format) = (view.own_name(&format!("Part{index}")), &given.value);
-    let text = format.value();
-    let ordered = keeps_order(as_strftime(&text), look(ty));
-    let render = quote_spanned!(at=> <#ty as _s3store::Formatted>::text_in(value, #format));
-    formats.extend(rendering(&ident, &emit!(#ty), &render, ordered));
-    let kind = quote_spanned!(at=> <#ty as _s3store::Formatted>::Kind<#ident>);
-    (kind, format!("the field `{source}` as {text:?}: {}", of_time(ordered)))
+        (plain_kind(), result_of(path, fields), TAKES_VALUE)
+    } else if let Some(given) = &field.attrs.format {
+        let (ident, format) = (view.item_name(&format!("Part{index}")), &given.value);
+        let text = format.value();
+        let ordered = keeps_order(as_strftime(&text), classify(ty));
+        let render = quote_spanned!(at=> <#ty as _s3store::Formatted>::text_in(value, #format));
+        formats.extend(rendering(&ident, &emit!(#ty), &render, ordered));
+        let kind = quote_spanned!(at=> <#ty as _s3store::Formatted>::Kind<#ident>);
+        let value = format!("the field `{record_field}` in the format `{text}`");
+        (kind, value, takes_time(ordered))
+    } else {
+        (plain_kind(), format!("the field `{record_field}`"), TAKES_VALUE)
+    };
+    Selector { name, span: field.column_span(), kind, value, takes }
 }
