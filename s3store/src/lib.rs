@@ -21,7 +21,7 @@
 //!
 //! #[derive(Debug, Clone, PartialEq, Record)]
 //! #[record(partition_by(day))]
-//! struct ColumnReader {
+//! struct Reading {
 //!     #[record(entity)]
 //!     day: String,
 //!     #[record(entity)]
@@ -34,13 +34,13 @@
 //! # #[cfg(feature = "testing")] {
 //! # let client = s3store::testing::S3::with_bucket("warehouse").client();
 //! let dataset = Dataset::init(client, "warehouse", "readings").await?.into_dataset();
-//! let store = dataset.store::<ColumnReader>();
+//! let store = dataset.store::<Reading>();
 //!
-//! let reading = ColumnReader { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
+//! let reading = Reading { day: "2026-03-17".into(), sensor: "roof".into(), revision: 1, celsius: Some(11.5) };
 //! let commits = store.write(&[reading.clone()]).token("load-2026-03-17").await?;
 //! assert_eq!(commits[0].partition, "day=2026-03-17");
 //!
-//! let march = store.read(ColumnReader::partitions().day("2026-03-01".."2026-04-01")).await?;
+//! let march = store.read(Reading::partitions().day("2026-03-01".."2026-04-01")).await?;
 //! assert_eq!(march, [reading]);
 //! # }
 //! # Ok(())

@@ -18,32 +18,32 @@
 
 /// Records: attributes, column types and schema changes.
 ///
-/// [reading]: super::reading#projections
-/// [views]: super::views
+/// [reading]: crate::guide::reading#projections
+/// [views]: crate::guide::views
 pub mod records {
     #![doc = include_str!("records.md")]
 }
 
 /// Writing: opening a dataset, tokens, and what is durable after an error.
 ///
-/// [late]: super::change_stream#late-commits
-/// [operating]: super::operating
-/// [timing]: super::operating#commit-timeout-and-clock-skew
+/// [late]: crate::guide::change_stream#late-commits
+/// [operating]: crate::guide::operating
+/// [timing]: crate::guide::operating#commit-timeout-and-clock-skew
 pub mod writing {
     #![doc = include_str!("writing.md")]
 }
 
 /// Reading: patterns, streams, projections and other Parquet readers.
 ///
-/// [records]: super::records
-/// [change_stream]: super::change_stream
+/// [records]: crate::guide::records
+/// [change_stream]: crate::guide::change_stream
 pub mod reading {
     #![doc = include_str!("reading.md")]
 }
 
 /// The change stream: offsets, polling, following, and late commits.
 ///
-/// [timing]: super::operating#commit-timeout-and-clock-skew
+/// [timing]: crate::guide::operating#commit-timeout-and-clock-skew
 pub mod change_stream {
     #![doc = include_str!("change_stream.md")]
 }
@@ -60,8 +60,8 @@ pub mod testing {
 
 /// Operating: requests, servers, permissions, timing, metrics and alerts.
 ///
-/// [late]: super::change_stream#late-commits
-/// [projections]: super::reading#projections
+/// [late]: crate::guide::change_stream#late-commits
+/// [projections]: crate::guide::reading#projections
 pub mod operating {
     #![doc = include_str!("operating.md")]
 }
