@@ -72,7 +72,7 @@ impl<T: Record> Follow<T> {
 
     /// Returns the pages of the stream, as from [`Store::poll`].
     ///
-    /// A poll that has not moved on gives no page, so each page has a new [`next`](Page::next).
+    /// Polls that find no new refs are left out, so every page has a new [`next`](Page::next).
     pub fn entries(self) -> Pages<Page> {
         Pages::new(Follower::new(self, |store, after, limit| {
             Box::pin(async move {
@@ -85,7 +85,7 @@ impl<T: Record> Follow<T> {
 
     /// Returns the pages of the stream with their records, as from [`Store::poll_records`].
     ///
-    /// A poll that has not moved on gives no page, so each page has a new [`next`](RecordPage::next).
+    /// Polls that find no new refs are left out, so every page has a new [`next`](RecordPage::next).
     ///
     /// # Example
     /// ```no_run

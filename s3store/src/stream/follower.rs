@@ -34,9 +34,9 @@ pub(super) struct Follower<T, P> {
     failures: u32,
     /// The next poll does not start before this instant.
     wake: Option<Instant>,
-    /// The call that the metrics record, from the first poll until an error is returned.
+    /// The call that the metrics record. It starts with the first poll and ends when an error is returned.
     call: Option<Call>,
-    /// The gauge of this follower's lag, from the first poll on.
+    /// The follower's position, from which the metrics compute its lag. Set by the first poll.
     position: Option<Position>,
 }
 
@@ -55,7 +55,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
         Self { follow, poll, failures: 0, wake: None, call: None, position: None }
     }
 
-    /// Polls until a page has moved on, and returns it.
+    /// Polls until a page moves the offset forward, and returns that page.
     pub(super) async fn next_page(&mut self) -> Result<P> {
         let dataset = self.follow.store.dataset().clone();
         if self.call.is_none() {
@@ -124,7 +124,7 @@ fn pause_after(dataset: &Dataset, reason: StopReason, pace: Duration) -> Option<
     match reason {
         StopReason::Limit => None,
         StopReason::Unsettled(Some(stamped)) => {
-            // A ref is settled from the microsecond after its settle window on.
+            // A ref is settled one microsecond after its settle window has passed.
             let settled = stamped.saturating_add(micros(dataset.settle_window())).saturating_add(1);
             let left = settled.saturating_sub(dataset.clock().micros());
             let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));

@@ -247,9 +247,8 @@ impl<T: Record> Store<T> {
     /// offset. After a crash, a consumer that does so may see a page again, but does not miss one.
     ///
     /// # Requests
-    /// For each page those of [`poll`](Store::poll) or [`poll_records`](Store::poll_records). If there is nothing new, 1
-    /// LIST at its [pace](Follow::pace), and up to ten times as often while the follower has seen refs that are not
-    /// settled.
+    /// Each page costs the requests of [`poll`](Store::poll) or [`poll_records`](Store::poll_records). If there is nothing
+    /// new, the follower sends 1 LIST per [pace](Follow::pace), or up to ten while it knows of refs that are not settled.
     ///
     /// # Example
     /// ```no_run

@@ -79,7 +79,7 @@ impl<V: View> ViewReader<V> {
     /// Dropping the future or stream stops its requests. A look-up changes nothing.
     ///
     /// # Requests
-    /// For each pattern that no other pattern covers, 1 LIST per 1,000 markers. The patterns are listed side by side.
+    /// 1 LIST per 1,000 markers, for each pattern that no other pattern covers. The patterns are listed side by side.
     ///
     /// # Example
     /// ```
