@@ -54,14 +54,14 @@
 //! | module | contents |
 //! |---|---|
 //! | [`guide`] | the guide: chapters on records, writing, reading, the change stream, views, testing and operating |
-//! | [`dataset`] | options, initialisation, the clock guard, consistency levels |
-//! | [`write`] | builders of writes, tokens, and errors that say what is durable |
-//! | [`read`] | builders of reads and their streams |
-//! | [`stream`] | the change stream: polls, pages, windows of time, following |
-//! | [`view`] | lookups of a view's tuples, and backfill |
-//! | [`pattern`] | patterns that select partitions, as text or typed |
-//! | [`column`] | traits that fit your own types to a column |
-//! | [`doctor`] | a report of what late, failed and lost writes left behind |
+//! | [`dataset`](mod@dataset) | options, initialisation, the clock guard, consistency levels |
+//! | [`write`](mod@write) | builders of writes, tokens, and errors that say what is durable |
+//! | [`read`](mod@read) | builders of reads and their streams |
+//! | [`stream`](mod@stream) | the change stream: polls, pages, windows of time, following |
+//! | [`view`](mod@view) | lookups of a view's tuples, and backfill |
+//! | [`pattern`](mod@pattern) | patterns that select partitions, as text or typed |
+//! | [`column`](mod@column) | traits that fit your own types to a column |
+//! | [`doctor`](mod@doctor) | a report of what late, failed and lost writes left behind |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | the in-process S3 with fault injection |")]
 #![cfg_attr(not(feature = "testing"), doc = "| `testing` | the in-process S3 with fault injection |")]
 //!
