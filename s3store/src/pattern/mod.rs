@@ -1,7 +1,7 @@
 //! Which partitions a read covers: the key pattern grammar, typed selections, and the LISTs that answer them.
 //!
-//! A [`Pattern`] has one [`Segment`] per partition column (or per column of a view: the same grammar selects markers).
-//! It comes from text, see [`Pattern::parse`], or from a derived builder, and `ListPlan` turns many of them into LIST
+//! A [`Pattern`] has one segment per partition column (or per column of a view: the same grammar selects markers).
+//! It comes from text, see `Pattern::parse`, or from a derived builder, and `ListPlan` turns many of them into LIST
 //! prefixes. Everything here is pure.
 //!
 //! # What a derived builder looks like
