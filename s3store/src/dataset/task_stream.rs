@@ -38,8 +38,8 @@ struct Running<X> {
 impl<X: Send + 'static> TaskStream<X> {
     /// Creates a stream of what `work` sends.
     ///
-    /// On the first poll, `begin` starts the call that the metrics record, and `work` is spawned. `work` sends the items,
-    /// or an error as the last of them. At most `capacity` items wait in the channel for the consumer.
+    /// On the first poll, `begin` starts the call that the metrics record, and `work` is spawned. `work` sends the
+    /// items, or an error as the last of them. At most `capacity` items wait in the channel for the consumer.
     pub(crate) fn new<F>(
         capacity: usize,
         begin: impl FnOnce() -> Call + Send + 'static,

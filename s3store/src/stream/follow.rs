@@ -29,8 +29,9 @@ const MAX_PACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// [`records`](Follow::records).
 ///
 /// A follower polls without a pause until it has caught up. From then on it polls at its [pace](Follow::pace), and also
-/// at the moment when the first unsettled ref that it has seen becomes settled, but at most ten times per pace. A commit
-/// is therefore returned once its settle window is over, or a pace later if the pace is longer than that window.
+/// at the moment when the first unsettled ref that it has seen becomes settled, but at most ten times per pace. A
+/// commit is therefore returned once its settle window is over, or a pace later if the pace is longer than that
+/// window.
 ///
 /// # Example
 /// ```no_run
@@ -125,12 +126,12 @@ impl<T> fmt::Debug for Follow<T> {
 ///
 /// Call [`next_page`](Pages::next_page) in a loop, or use it as a [`Stream`], which never returns `None`.
 ///
-/// It keeps its own offset. If S3 is unavailable or throttles, even after the retries of each request, it logs a warning
-/// and polls again after a pause, which doubles each time up to a minute. Any other failure is returned. The next call
-/// then polls from the same offset again, after a pause.
+/// It keeps its own offset. If S3 is unavailable or throttles, even after the retries of each request, it logs a
+/// warning and polls again after a pause, which doubles each time up to a minute. Any other failure is returned. The
+/// next call then polls from the same offset again, after a pause.
 ///
-/// Dropping it stops its requests. While the consumer does not ask for a page, a poll that is in flight completes, and no
-/// further poll starts.
+/// Dropping it stops its requests. While the consumer does not ask for a page, a poll that is in flight completes, and
+/// no further poll starts.
 #[must_use = "nothing is polled until a page is asked for"]
 pub struct Pages<P>(Pin<Box<NextPage<P>>>);
 

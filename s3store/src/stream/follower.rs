@@ -68,7 +68,8 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
             }
             let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
             if self.position.is_none() {
-                // At `Offset::START` the age of the oldest ref is unknown, so the lag is 0 until the first page is there.
+                // At `Offset::START` the age of the oldest ref is unknown, so the lag is 0 until the first page is
+                // there.
                 let after = dataset.keys().offset_micros(self.follow.after.as_str());
                 self.position = Some(dataset.metrics().follower(after.map_or(settled, |after| after.min(settled))));
             }

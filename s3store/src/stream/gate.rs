@@ -88,8 +88,8 @@ impl ChangeStream {
                 let left = bounds.limit.saturating_sub(walk.taken());
                 let from = ListFrom { after, next: next.as_deref(), limit: Some(left.saturating_add(1)) };
                 let page = self.dataset.list_page(&prefix, from).await?;
-                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref of
-                // this page may be judged by it.
+                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref
+                // of this page may be judged by it.
                 self.dataset.check_reader_clock()?;
                 let refs = walk.take_page(page.objects.into_iter().map(|object| object.key), page.next.is_none());
                 let receiver_gone = listed.send(refs).await.is_err();

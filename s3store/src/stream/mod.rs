@@ -1,8 +1,8 @@
 //! The change stream: every commit of a dataset, in the order in which the commits were stamped.
 //!
 //! An [`Offset`] is a position in the stream. [`Store::poll`] returns one [`Page`] of [`Entry`]s after an offset,
-//! [`Store::follow`] page after page, and [`Store::poll_range`] the entries of a window of time. [`Store::poll_records`],
-//! [`Follow::records`] and [`Store::read_range`] also read the records.
+//! [`Store::follow`] page after page, and [`Store::poll_range`] the entries of a window of time.
+//! [`Store::poll_records`], [`Follow::records`] and [`Store::read_range`] also read the records.
 
 mod entry;
 mod follow;
@@ -42,7 +42,9 @@ impl Dataset {
     ///
     /// # Example
     /// ```
-    /// # async fn example(store: s3store::Store<impl s3store::Record>, yesterday: s3store::chrono::DateTime<s3store::chrono::Utc>) -> s3store::Result<()> {
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, yesterday: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
     /// let page = store.poll(&store.dataset().offset_at(yesterday)).await?;
     /// # Ok(())
     /// # }
@@ -60,18 +62,18 @@ impl<T: Record> Store<T> {
     /// [settle window](Dataset::settle_window), so a write that is reported as committed in time never appears at an
     /// offset that a reader has already passed. A later poll returns the same entry at the same offset.
     ///
-    /// Continue at the page's [`next`](Page::next). It also moves past refs whose write never committed, so a page can be
-    /// empty although `next` has moved. [`caught_up`](Page::caught_up) is false if there may be more.
+    /// Continue at the page's [`next`](Page::next). It also moves past refs whose write never committed, so a page can
+    /// be empty although `next` has moved. [`caught_up`](Page::caught_up) is false if there may be more.
     ///
     /// # Errors
     /// Any failure fails the whole poll, so calling again with the same offset misses nothing.
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): the offset is of another dataset, or the limit is 0. Nothing
     ///   was sent.
     /// - [`InvalidData`](crate::ErrorKind::InvalidData): the metadata of a commit can't be read.
-    /// - [`ClockSkew`](crate::ErrorKind::ClockSkew): the local clock is ahead of S3's by more than the dataset allows. The
-    ///   poll could have skipped writes in flight.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request or
-    ///   could not be reached.
+    /// - [`ClockSkew`](crate::ErrorKind::ClockSkew): the local clock is ahead of S3's by more than the dataset allows.
+    ///   The poll could have skipped writes in flight.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request
+    ///   or could not be reached.
     ///
     /// # Cancel safety
     /// Dropping the future stops its requests. A poll changes nothing.
@@ -99,8 +101,8 @@ impl<T: Record> Store<T> {
     /// Polls the change stream and reads the files of the page's entries. Await the returned builder.
     ///
     /// Returns all versions of an entity, since a later page may contain further ones. Records with the same entity and
-    /// version are returned once. Partitions are in key order, and records within one in (entity, version) order, as from
-    /// [`read`](Store::read). They are not in the order in which they were written.
+    /// version are returned once. Partitions are in key order, and records within one in (entity, version) order, as
+    /// from [`read`](Store::read). They are not in the order in which they were written.
     ///
     /// A data file that was deleted after its commit is skipped, logged and [counted](RecordPage::missing).
     ///
@@ -137,8 +139,8 @@ impl<T: Record> Store<T> {
     /// Returns all entries that were stamped in a window of time, in offset order. Await the returned builder.
     ///
     /// The window is half-open. Open ends reach to the beginning of the stream and to the present. The window never
-    /// reaches into the settle window, and its end is fixed when this method is called, so the poll ends even if writers
-    /// go on.
+    /// reaches into the settle window, and its end is fixed when this method is called, so the poll ends even if
+    /// writers go on.
     ///
     /// All entries are held in memory. For a long time span, take several windows one after the other, or use
     /// [`poll`](Store::poll).
@@ -171,8 +173,9 @@ impl<T: Record> Store<T> {
     /// Reads the records that were written in a window of time. Await the returned builder, or take one of its streams.
     ///
     /// Reads the files of the entries that [`poll_range`](Store::poll_range) returns, ordered and deduplicated like a
-    /// [`read`](Store::read) of only these files. With an entity key it returns the latest version within the window, or
-    /// every version with [`history`](Read::history). A data file that was deleted after its commit is skipped and logged.
+    /// [`read`](Store::read) of only these files. With an entity key it returns the latest version within the window,
+    /// or every version with [`history`](Read::history). A data file that was deleted after its commit is skipped and
+    /// logged.
     ///
     /// # Errors
     /// As [`poll`](Store::poll) and [`read`](Store::read), except that a missing file is not an error.
@@ -202,13 +205,13 @@ impl<T: Record> Store<T> {
 
     /// Reads the records of entries that a poll returned. Await the returned builder, or take one of its streams.
     ///
-    /// The records are ordered and deduplicated like a [`read`](Store::read) of only these files. Each file is read once,
-    /// even if several entries name it. With an entity key it returns the latest version among them, or every version
-    /// with [`history`](Read::history). A data file that was deleted after its commit is skipped and logged.
+    /// The records are ordered and deduplicated like a [`read`](Store::read) of only these files. Each file is read
+    /// once, even if several entries name it. With an entity key it returns the latest version among them, or every
+    /// version with [`history`](Read::history). A data file that was deleted after its commit is skipped and logged.
     ///
     /// # Errors
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): an entry of another bucket, prefix or partitioning. Nothing was
-    ///   sent.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): an entry of another bucket, prefix or partitioning. Nothing
+    ///   was sent.
     /// - Otherwise as [`read`](Store::read), except that a missing file is not an error.
     ///
     /// # Cancel safety
@@ -247,8 +250,9 @@ impl<T: Record> Store<T> {
     /// offset. After a crash, a consumer that does so may see a page again, but does not miss one.
     ///
     /// # Requests
-    /// Each page costs the requests of [`poll`](Store::poll) or [`poll_records`](Store::poll_records). If there is nothing
-    /// new, the follower sends 1 LIST per [pace](Follow::pace), or up to ten while it knows of refs that are not settled.
+    /// Each page costs the requests of [`poll`](Store::poll) or [`poll_records`](Store::poll_records). If there is
+    /// nothing new, the follower sends 1 LIST per [pace](Follow::pace), or up to ten while it knows of refs that are
+    /// not settled.
     ///
     /// # Example
     /// ```no_run

@@ -12,8 +12,8 @@ pub struct Page {
     /// The offset at which the next poll continues: after every ref that this poll covered, committed or not. Store it
     /// once the entries are processed.
     pub next: Offset,
-    /// If true, the poll reached the settle window or its upper bound. If false, it stopped at its limit and there may be
-    /// more.
+    /// If true, the poll reached the settle window or its upper bound. If false, it stopped at its limit and there may
+    /// be more.
     pub caught_up: bool,
     /// The number of refs that were skipped because their name does not parse, or their partition does not fit the
     /// record type. Each is logged.
@@ -26,8 +26,8 @@ pub struct Page {
 pub struct RecordPage<T> {
     /// The records of all entries, all versions included. Records with the same entity and version are returned once.
     ///
-    /// Partitions are in key order. Within a partition, records are in (entity, version) order, or in file and row order
-    /// if the record has no entity key.
+    /// Partitions are in key order. Within a partition, records are in (entity, version) order, or in file and row
+    /// order if the record has no entity key.
     pub records: Vec<T>,
     /// The committed entries, in offset order.
     pub entries: Vec<Entry>,

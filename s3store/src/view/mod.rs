@@ -1,7 +1,8 @@
 //! Materialized views: look-ups of tuples, and backfills.
 //!
 //! Writers keep an empty object, a marker, for each distinct tuple of a view. [`ViewReader::lookup`] lists them without
-//! reading a data file. [`ViewReader::backfill`] puts the markers of records that were written before the view was added.
+//! reading a data file. [`ViewReader::backfill`] puts the markers of records that were written before the view was
+//! added.
 
 mod backfill;
 mod lookup;
@@ -59,8 +60,8 @@ impl<V: View> ViewReader<V> {
     /// [`stream`](Lookup::stream).
     ///
     /// Patterns have the grammar of [`Store::read`](crate::Store::read) and name the view's columns in their order: as
-    /// text, `sku=SKU-1/*/*`, or by [`V::patterns()`](View::patterns). Exact values in the leading columns reduce what is
-    /// listed.
+    /// text, `sku=SKU-1/*/*`, or by [`V::patterns()`](View::patterns). Exact values in the leading columns reduce what
+    /// is listed.
     ///
     /// The tuples of a write that was reported as committed are found at once, from any process. The result may contain
     /// more: a write puts its markers before it commits, so a tuple may belong to a write that never committed.
@@ -70,10 +71,10 @@ impl<V: View> ViewReader<V> {
     ///
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid. Nothing was sent.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the values of a marker do not fit the view. The error names its
-    ///   key.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request or
-    ///   could not be reached.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the values of a marker do not fit the view. The error names
+    ///   its key.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request
+    ///   or could not be reached.
     ///
     /// # Cancel safety
     /// Dropping the future or stream stops its requests. A look-up changes nothing.
@@ -103,14 +104,14 @@ impl<V: View> ViewReader<V> {
     /// Reads every data file, committed or not, because a commit may land after the listing. Look-ups may return tuples
     /// of uncommitted writes anyway. Files that were deleted are skipped, logged and counted.
     ///
-    /// A backfill may run beside writers, and may be repeated or resumed: markers are empty, so putting one again changes
-    /// nothing.
+    /// A backfill may run beside writers, and may be repeated or resumed: markers are empty, so putting one again
+    /// changes nothing.
     ///
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid, or a key can't contain a value.
     /// - [`InvalidData`](crate::ErrorKind::InvalidData): a file does not decode, or does not fit the record.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request or
-    ///   could not be reached.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request
+    ///   or could not be reached.
     ///
     /// # Cancel safety
     /// Dropping the future or stream stops the backfill. Markers that have landed stay, and are correct.
@@ -122,7 +123,8 @@ impl<V: View> ViewReader<V> {
     /// # Example
     /// ```
     /// # async fn example(
-    /// #     view: s3store::view::ViewReader<impl s3store::View>, deployed: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// #     view: s3store::view::ViewReader<impl s3store::View>,
+    /// #     deployed: s3store::chrono::DateTime<s3store::chrono::Utc>,
     /// # ) -> s3store::Result<()> {
     /// let done = view.backfill("day=2026-*").modified_before(deployed).await?;
     /// println!("{} markers of {} files", done.markers, done.files);
