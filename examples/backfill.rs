@@ -1,10 +1,12 @@
-//! A view for a dataset that has data already: the routes of a year of flights, filled in with a progress bar.
+//! A view that is added to a dataset with existing data: a backfill computes its tuples, with a progress bar.
 //!
-//! `cargo run --example backfill [path/to/flights.csv [endpoint bucket]]`
+//! Run it with `cargo run --example backfill [path/to/flights.csv [endpoint bucket]]`.
 //!
-//! The backfill runs as a process of its own, which is killed halfway and started again where it was. In the end the view
-//! has exactly the routes that the CSV has. Without an endpoint, on an S3 of this process; with one, on that, with the
-//! credentials of `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
+//! The backfill runs as a separate process, which is killed halfway and then resumed. In the end the view must have
+//! exactly the routes in the CSV.
+//!
+//! Without an endpoint, the example uses an S3 in this process. Otherwise it uses the given server, with the
+//! credentials in `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -22,7 +24,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights-sample.csv");
 
-/// A flight, by month and airport.
+/// A flight, partitioned by month and airport.
 #[derive(Debug, Clone, PartialEq, Record, Deserialize)]
 #[record(partition_by(month = pad(month, 2), origin))]
 struct Flight {
@@ -39,7 +41,7 @@ struct Flight {
     time_hour: String,
 }
 
-/// Who flies where.
+/// A route: which carrier flies from where to where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, View)]
 #[view(of = Flight, name = "routes")]
 struct Route {
@@ -48,14 +50,14 @@ struct Route {
     carrier: String,
 }
 
-/// Where the dataset is.
-struct Place {
+/// The location of the dataset.
+struct Location {
     endpoint: String,
     bucket: String,
     prefix: String,
 }
 
-impl Place {
+impl Location {
     fn client(&self) -> Client {
         let key = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
         let credentials = Credentials::new(
@@ -71,9 +73,9 @@ impl Place {
     }
 }
 
-/// The backfill: prints each partition that is done, which is all that it takes to go on after it.
-async fn backfill(place: &Place, after: Option<&str>) -> Result<()> {
-    let dataset = Dataset::open(place.client(), &place.bucket, &place.prefix).await?;
+/// Runs the backfill, and prints each partition that is done. That partition is all that is needed to resume.
+async fn backfill(location: &Location, after: Option<&str>) -> Result<()> {
+    let dataset = Dataset::open(location.client(), &location.bucket, &location.prefix).await?;
     let mut backfill = dataset.view::<Route>().backfill("*");
     if let Some(partition) = after {
         backfill = backfill.resume_after(partition);
@@ -97,42 +99,45 @@ async fn main() -> Result<()> {
     if let [role, endpoint, bucket, prefix, after @ ..] = arguments.as_slice()
         && role == "--run"
     {
-        let place = Place { endpoint: endpoint.clone(), bucket: bucket.clone(), prefix: prefix.clone() };
-        return backfill(&place, after.first().map(String::as_str)).await;
+        let location = Location { endpoint: endpoint.clone(), bucket: bucket.clone(), prefix: prefix.clone() };
+        return backfill(&location, after.first().map(String::as_str)).await;
     }
     let path = arguments.first().map_or(SAMPLE, String::as_str);
     let s3 = S3::with_bucket("warehouse");
     let listener = s3.listen("127.0.0.1:0").await?;
-    let place = match arguments.as_slice() {
+    let location = match arguments.as_slice() {
         [_, endpoint, bucket] => {
             let prefix = format!("flights-{}", std::process::id());
-            Place { endpoint: endpoint.clone(), bucket: bucket.clone(), prefix }
+            Location { endpoint: endpoint.clone(), bucket: bucket.clone(), prefix }
         }
-        _ => Place { endpoint: listener.endpoint(), bucket: "warehouse".into(), prefix: "flights".into() },
+        _ => Location { endpoint: listener.endpoint(), bucket: "warehouse".into(), prefix: "flights".into() },
     };
-    // It may be there.
-    let _ = place.client().create_bucket().bucket(&place.bucket).send().await;
-    let dataset = Dataset::init(place.client(), &place.bucket, &place.prefix).await?.into_dataset();
+    // Ignores the error if the bucket exists.
+    let _ = location.client().create_bucket().bucket(&location.bucket).send().await;
+    let dataset = Dataset::init(location.client(), &location.bucket, &location.prefix).await?.into_dataset();
 
     let flights = csv::Reader::from_path(path)?.deserialize().collect::<Result<Vec<Flight>, _>>()?;
     let commits = dataset.store::<Flight>().write(&flights).await?;
     println!("wrote {} flights to {} partitions, without a view", flights.len(), commits.len());
     if !dataset.view::<Route>().lookup("*").await?.is_empty() {
-        return Err("there are routes already".into());
+        return Err("the view already has routes".into());
     }
     s3.clear_requests();
 
     let mut last = None;
     for stop_after in [Some(commits.len() / 2), None] {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--run", &place.endpoint, &place.bucket, &place.prefix]).args(&last).stdout(Stdio::piped());
+        command
+            .args(["--run", &location.endpoint, &location.bucket, &location.prefix])
+            .args(&last)
+            .stdout(Stdio::piped());
         let mut process = command.spawn()?;
         let lines = BufReader::new(process.stdout.take().ok_or("no output")?).lines();
         for (done, line) in (1..).zip(lines) {
             last = Some(line?);
             if Some(done) == stop_after {
                 process.kill()?;
-                println!("killed after {done} partitions, the last was {}", last.as_deref().unwrap_or_default());
+                println!("killed after {done} partitions, the last one was {}", last.as_deref().unwrap_or_default());
                 break;
             }
         }
@@ -143,7 +148,7 @@ async fn main() -> Result<()> {
     let files: usize =
         commits.iter().filter_map(|commit| s3.object("warehouse", &commit.data_path)).map(|o| o.body.len()).sum();
     if fetched > 0 {
-        println!("fetched {fetched} bytes of {files}");
+        println!("the backfill fetched {fetched} of {files} bytes");
     }
     let expected: BTreeSet<Route> =
         flights.into_iter().map(|Flight { origin, dest, carrier, .. }| Route { origin, dest, carrier }).collect();
@@ -151,10 +156,14 @@ async fn main() -> Result<()> {
     println!("{} routes found, the CSV has {}", found.len(), expected.len());
     let from_jfk = dataset.view::<Route>().lookup(Route::patterns().origin("JFK").dest("SFO")).await?;
     println!("from JFK to SFO: {}", from_jfk.iter().map(|route| route.carrier.as_str()).collect::<Vec<_>>().join(" "));
-    if found.into_iter().eq(expected) { Ok(()) } else { Err("the view and the CSV disagree".into()) }
+    if found.into_iter().eq(expected) {
+        Ok(())
+    } else {
+        Err("the routes in the view differ from those in the CSV".into())
+    }
 }
 
-/// How many bytes a range asks for.
+/// Returns the number of bytes that a `Range` header requests.
 fn span(range: &str) -> Option<u64> {
     let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
     Some(to.parse::<u64>().ok()? - from.parse::<u64>().ok()? + 1)

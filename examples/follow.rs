@@ -1,8 +1,8 @@
-//! A consumer of the change stream that survives `kill -9`: it keeps its place, and what it has made of the stream so
-//! far, in one file.
+//! A consumer of the change stream that survives `kill -9`. It stores its position in the stream and its results
+//! together, in one file.
 //!
-//! `cargo run --example follow` starts an S3 on a socket, a writer, and the consumer as a process of its own, which it
-//! kills again and again. In the end the consumer knows exactly what was written.
+//! Run it with `cargo run --example follow`. It starts an S3 on a socket, a writer, and the consumer as a separate
+//! process, which it kills and restarts several times. In the end the consumer must know exactly what was written.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
-/// What customers have in an order, version by version.
+/// An order in a shop. Each change is a new version.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(shop))]
 struct Order {
@@ -32,12 +32,12 @@ struct Order {
     cents: u64,
 }
 
-/// The consumer's state: where it is in the stream, and what it knows. Both are stored together, so that one can't be
-/// ahead of the other.
+/// The consumer's state: its position in the stream and its results. Both are stored in one file, so that neither can
+/// be ahead of the other.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     offset: Offset,
-    /// The latest version of each order, and its worth.
+    /// The latest version of each order, and its value.
     orders: BTreeMap<String, (u32, u64)>,
 }
 
@@ -50,8 +50,8 @@ impl State {
         }
     }
 
-    /// Replaces the file as a whole: a kill at any moment leaves the old one or the new one.
-    fn store(&self, path: &Path) -> Result<()> {
+    /// Replaces the file atomically: after a crash it has either the old or the new state.
+    fn save(&self, path: &Path) -> Result<()> {
         let new = path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(&serde_json::to_vec(self)?)?;
@@ -60,50 +60,50 @@ impl State {
         Ok(())
     }
 
-    /// A record may come twice, in another page: what is older than what is known changes nothing.
-    fn take(&mut self, order: &Order) {
+    /// Applies a record. The stream can return a record more than once, so an older version changes nothing.
+    fn apply(&mut self, order: &Order) {
         let known = self.orders.entry(format!("{} {}", order.shop, order.number)).or_default();
         if order.version >= known.0 {
             *known = (order.version, order.cents);
         }
     }
 
-    fn worth(&self) -> u64 {
+    fn value(&self) -> u64 {
         self.orders.values().map(|(_, cents)| cents).sum()
     }
 }
 
-/// The consumer: runs until it is killed.
+/// Follows the stream until the process is killed.
 async fn consume(dataset: &Dataset, path: &Path) -> Result<()> {
     let mut state = State::load(path)?;
-    println!("  consumer: from {:?} on, with {} orders", state.offset.as_str(), state.orders.len());
+    println!("  consumer: starts at offset {:?} with {} orders", state.offset.as_str(), state.orders.len());
     let mut pages = dataset.store::<Order>().follow(&state.offset).pace(Duration::from_millis(100)).records();
     loop {
         let page = pages.next_page().await?;
-        page.records.iter().for_each(|order| state.take(order));
+        page.records.iter().for_each(|order| state.apply(order));
         state.offset = page.next;
-        state.store(path)?;
+        state.save(path)?;
     }
 }
 
-/// Writes orders, again and again, and returns what they are worth.
+/// Writes orders in rounds. Returns the total value of their latest versions.
 async fn produce(dataset: &Dataset, rounds: u32) -> Result<u64> {
     let store = dataset.store::<Order>();
-    let mut worth = BTreeMap::new();
+    let mut latest = BTreeMap::new();
     for round in 1..=rounds {
         let orders: Vec<Order> = (0..20)
-            .map(|place| {
-                let number = u64::from(round * 7 + place) % 60;
+            .map(|index| {
+                let number = u64::from(round * 7 + index) % 60;
                 let shop = format!("shop-{}", number % 3);
                 Order { shop, number, version: round, cents: u64::from(round) * 100 + number }
             })
             .collect();
-        // Repeatable: after a crash of this writer the same call would find what was committed.
+        // With a token the write can be repeated: after a crash, the same call returns the existing commits.
         store.write(&orders).token(format!("round-{round}")).restamp_late(3).await?;
-        worth.extend(orders.into_iter().map(|order| (order.number, order.cents)));
+        latest.extend(orders.into_iter().map(|order| (order.number, order.cents)));
         pause(40).await;
     }
-    Ok(worth.values().sum())
+    Ok(latest.values().sum())
 }
 
 #[tokio::main]
@@ -114,7 +114,7 @@ async fn main() -> Result<()> {
     }
     let s3 = S3::with_bucket("shops");
     let listener = s3.listen("127.0.0.1:0").await?;
-    // A short commit timeout, so that the demonstration does not have to wait for it.
+    // A short commit timeout, so that refs settle quickly in this demonstration.
     let init = Dataset::init(s3.client(), "shops", "orders").commit_timeout(Duration::from_secs(2));
     let dataset = init.await?.into_dataset();
 
@@ -134,12 +134,12 @@ async fn main() -> Result<()> {
         process.wait()?;
         println!("  killed");
     }
-    let worth = writing.await??;
-    println!("written: {worth} cents");
+    let value = writing.await??;
+    println!("written: {value} cents");
 
     let mut process = consumer.start()?;
     for _ in 0..100 {
-        if State::load(&path)?.worth() == worth {
+        if State::load(&path)?.value() == value {
             break;
         }
         pause(100).await;
@@ -148,10 +148,11 @@ async fn main() -> Result<()> {
     process.wait()?;
     let state = State::load(&path)?;
     fs::remove_dir_all(folder)?;
-    println!("consumed: {} cents, of {} orders", state.worth(), state.orders.len());
-    if state.worth() == worth { Ok(()) } else { Err("the consumer has missed something".into()) }
+    println!("consumed: {} cents, of {} orders", state.value(), state.orders.len());
+    if state.value() == value { Ok(()) } else { Err("the consumer has missed records".into()) }
 }
 
+/// Starts the consumer as a process.
 struct Consumer {
     endpoint: String,
     path: PathBuf,
@@ -163,14 +164,15 @@ impl Consumer {
     }
 }
 
-/// A client for the S3 of the other process. In a program of yours: `Client::new(&aws_config::load_from_env().await)`.
+/// Returns a client for the S3 of the parent process. A real program uses
+/// `Client::new(&aws_config::load_from_env().await)`.
 fn client(endpoint: &str) -> Client {
     let http = aws_smithy_http_client::Builder::new().build_http();
     let config = S3::new().config_without_http_client(endpoint).http_client(http);
     Client::from_conf(config.build())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the demonstration waits for processes")]
+#[expect(clippy::disallowed_methods, reason = "the demonstration waits for other processes")]
 async fn pause(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }

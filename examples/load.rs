@@ -1,8 +1,11 @@
-//! Load with troubles, to see a dashboard and alerts at work: `cargo run --example load --features telemetry`.
+//! Load with simulated problems, which shows a dashboard and alerts in action.
 //!
-//! Each trouble has a dataset, whose prefix is its name, on an S3 of its own inside this process. All of them are
-//! written, read and followed side by side, so that one look shows what each does, and that it does nothing else. The
-//! first, `healthy`, has none.
+//! Run it with `cargo run --example load --features telemetry`. `telemetry.rs` lists the environment variables that it
+//! reads.
+//!
+//! Each problem has its own dataset, whose prefix is the problem's name, on its own S3 in this process. All datasets
+//! are written, read and followed concurrently, so the dashboard shows which metrics and alerts each problem affects.
+//! The dataset `healthy` has no problem.
 
 mod telemetry;
 
@@ -45,7 +48,7 @@ fn events(number: u64, partitions: u64) -> Vec<Event> {
     (0..partitions).map(event).collect()
 }
 
-/// A dataset on an S3 of its own.
+/// A dataset on its own S3.
 #[derive(Clone)]
 struct World {
     s3: S3,
@@ -64,20 +67,19 @@ impl World {
         Ok(Self { s3, store: dataset.store(), dataset })
     }
 
-    /// Writes, reads and follows, whatever goes wrong.
-    async fn busy(self) -> Result<()> {
-        tokio::join!(self.write(|_| ()), self.read(), self.follow());
+    /// Writes, reads and follows, and ignores all errors.
+    async fn run(self) -> Result<()> {
+        tokio::join!(self.write(), self.read(), self.follow());
         Ok(())
     }
 
-    async fn write(&self, written: impl Fn(u64)) {
+    async fn write(&self) {
         for number in 0.. {
-            // What failed is told by metrics and logs; this is not the place to do better.
+            // A real service would retry. Here the metrics and logs show the failure.
             let token = format!("round-{number}");
             if let Err(error) = self.store.write(&events(number, 2)).token(token).await {
-                tracing::debug!(%error, prefix = self.dataset.prefix(), "a write");
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "write failed");
             }
-            written(number);
             self.s3.clear_requests();
             pause(1_000).await;
         }
@@ -87,7 +89,7 @@ impl World {
         for number in 0_u64.. {
             let batch = format!("batch={:06}-*", number / 20);
             if let Err(error) = self.store.read(batch).await {
-                tracing::debug!(%error, prefix = self.dataset.prefix(), "a read");
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "read failed");
             }
             pause(1_000).await;
         }
@@ -97,24 +99,24 @@ impl World {
         let mut pages = self.store.follow(&Offset::START).records();
         loop {
             if let Err(error) = pages.next_page().await {
-                tracing::debug!(%error, prefix = self.dataset.prefix(), "a follower");
+                tracing::debug!(%error, prefix = self.dataset.prefix(), "following failed");
             }
         }
     }
 }
 
-/// No trouble, but everything that is worth a line on the dashboard.
+/// No problem, but activity on every panel of the dashboard.
 async fn healthy() -> Result<()> {
     let world = World::new("healthy").await?;
     let more = world.clone();
     tokio::spawn(async move {
         for number in 1_000_000.. {
-            // A repeated token, which an optimistic commit meets only at its end.
+            // A repeated token: an optimistic write notices it only at its commit.
             for _ in 0..2 {
                 let _ = more.store.write(&events(number, 12)).token("again").optimistic_commit().await;
                 let _ = more.store.write_partition("batch=one", &one(number)).await;
             }
-            // A consumer that is slower than the read-ahead, first in partitions and then in bytes.
+            // A slow consumer, limited by read-ahead partitions first, and then by read-ahead bytes.
             for (partitions, bytes) in [(0, 1 << 20), (8, 1 << 10)] {
                 let read = more.store.read("batch=050*").read_ahead_partitions(partitions).read_ahead_bytes(bytes);
                 let mut partitions = read.partitions();
@@ -126,25 +128,25 @@ async fn healthy() -> Result<()> {
             pause(1_000).await;
         }
     });
-    world.busy().await
+    world.run().await
 }
 
 fn one(number: u64) -> Vec<Event> {
     vec![Event { batch: "one".to_owned(), number, version: 1, payload: String::new() }]
 }
 
-/// Every fifth try is told to slow down; but for HEADs, whose answers have no body that could say so.
+/// Every fifth request gets 503 SlowDown. HEADs are excluded, because their responses have no body with the error code.
 async fn throttled() -> Result<()> {
     let world = World::new("throttled").await?;
     world.s3.inject(every_fifth(|operation| operation != Operation::Head).fail(503, "SlowDown"));
-    world.busy().await
+    world.run().await
 }
 
-/// Every fifth connection drops.
+/// Every fifth request loses its connection.
 async fn dropped() -> Result<()> {
     let world = World::new("dropped").await?;
     world.s3.inject(every_fifth(|_| true).drop_connection());
-    world.busy().await
+    world.run().await
 }
 
 fn every_fifth(operations: fn(Operation) -> bool) -> FaultBuilder {
@@ -153,27 +155,27 @@ fn every_fifth(operations: fn(Operation) -> bool) -> FaultBuilder {
     Fault::any().matching(move |request| counted(request.operation)).always()
 }
 
-/// Data files may not be read.
+/// Data files can't be read, for lack of permission.
 async fn refused() -> Result<()> {
     let world = World::with("refused", Dataset::options(), Duration::from_secs(8)).await?;
     world.s3.inject(Fault::on(Operation::Get).key_ends_with(".parquet").always().fail(403, "AccessDenied"));
-    world.busy().await
+    world.run().await
 }
 
 /// S3 is down.
 async fn unavailable() -> Result<()> {
     let world = World::new("unavailable").await?;
     world.s3.inject(Fault::any().always().fail(500, "InternalError"));
-    world.busy().await
+    world.run().await
 }
 
 /// Commits take longer than the commit timeout.
 async fn late() -> Result<()> {
     let world = with_slow_commits("late").await?;
-    world.busy().await
+    world.run().await
 }
 
-/// The same, but the writer restamps them.
+/// Commits are also late here, but the writer restamps them.
 async fn restamped() -> Result<()> {
     let world = with_slow_commits("restamped").await?;
     let follower = world.clone();
@@ -191,19 +193,19 @@ async fn with_slow_commits(prefix: &str) -> Result<World> {
     Ok(world)
 }
 
-/// Nobody answers a commit, nor whether it is there.
+/// Requests of commits, PUTs and HEADs, get no response.
 async fn unknown() -> Result<()> {
     let world = World::new("unknown").await?;
     world.s3.inject(Fault::any().key_ends_with(".commit").always().drop_connection());
     for number in 0.. {
-        // With a token it would be asked for first, and nothing be sent.
+        // Without a token: with one, the write would fail at the HEAD, before the PUT.
         let _ = world.store.write(&events(number, 2)).await;
         pause(1_000).await;
     }
     Ok(())
 }
 
-/// Somebody deletes data files.
+/// Data files are deleted.
 async fn pruned() -> Result<()> {
     let world = World::with("pruned", Dataset::options(), Duration::from_secs(8)).await?;
     let follower = world.clone();
@@ -216,27 +218,27 @@ async fn pruned() -> Result<()> {
     Ok(())
 }
 
-/// Something else writes where the refs are.
+/// Another program writes objects below the prefix of the refs.
 async fn malformed() -> Result<()> {
     let world = World::with("malformed", Dataset::options(), Duration::from_secs(8)).await?;
     let s3 = world.s3.clone();
     tokio::spawn(async move {
         loop {
             let key = format!("malformed/_ref/{:016}-note.txt", Clock::machine().now().timestamp_micros());
-            s3.put_object(BUCKET, &key, "no ref");
+            s3.put_object(BUCKET, &key, "not a ref");
             pause(1_000).await;
         }
     });
-    world.busy().await
+    world.run().await
 }
 
-/// The clock is ahead, and nobody refuses to go on.
+/// The clock is ahead, and the clock guard only warns.
 async fn skewed() -> Result<()> {
     let clock = Clock::machine();
     let options = Dataset::options().clock(clock.clone()).clock_guard(ClockGuard::Warn);
     let world = World::with("skewed", options, Duration::from_secs(15)).await?;
     clock.set_offset(TimeDelta::seconds(5));
-    world.busy().await
+    world.run().await
 }
 
 /// Many reads share two permits.
@@ -249,18 +251,18 @@ async fn crowded() -> Result<()> {
     Ok(())
 }
 
-/// Whether a commit is there takes seconds to tell.
+/// HEADs of commits take seconds.
 async fn slow() -> Result<()> {
     let world = World::new("slow").await?;
     let heads = Fault::on(Operation::Head).always();
     world.s3.inject(heads.delay(Duration::from_secs(6)));
     join_all((0..8).map(|_| world.store.lookup_commit("batch=none", "none"))).await;
-    world.busy().await
+    world.run().await
 }
 
-/// A consumer an hour behind, which no longer asks for pages.
+/// A consumer that is an hour behind and has stopped polling.
 async fn lagging() -> Result<()> {
-    // The writer, and S3 with it, an hour ago.
+    // Writer and S3 start an hour in the past.
     let (s3, clock) = (S3::with_bucket(BUCKET), Clock::machine());
     clock.set_offset(TimeDelta::hours(-1));
     s3.set_clock_offset(TimeDelta::hours(-1));
@@ -276,13 +278,13 @@ async fn lagging() -> Result<()> {
     std::future::pending().await
 }
 
-/// A consumer that takes one record of a stream, and no more.
+/// A consumer that reads one record of a stream and then stops.
 async fn stalled() -> Result<()> {
     let world = World::new("stalled").await?;
     world.store.write(&events(0, 40)).await?;
     let mut stream = world.store.read_all().read_ahead_partitions(1).stream();
     stream.try_next().await?;
-    world.busy().await?;
+    world.run().await?;
     stream.try_next().await?;
     Ok(())
 }
@@ -290,32 +292,32 @@ async fn stalled() -> Result<()> {
 #[tokio::main]
 async fn main() -> Result<()> {
     let telemetry = Telemetry::start().await?;
-    let mut troubles = JoinSet::new();
-    troubles.spawn(healthy());
-    troubles.spawn(throttled());
-    troubles.spawn(dropped());
-    troubles.spawn(refused());
-    troubles.spawn(unavailable());
-    troubles.spawn(late());
-    troubles.spawn(restamped());
-    troubles.spawn(unknown());
-    troubles.spawn(pruned());
-    troubles.spawn(malformed());
-    troubles.spawn(skewed());
-    troubles.spawn(crowded());
-    troubles.spawn(slow());
-    troubles.spawn(lagging());
-    troubles.spawn(stalled());
-    // None of them ends, unless this program is wrong.
+    let mut problems = JoinSet::new();
+    problems.spawn(healthy());
+    problems.spawn(throttled());
+    problems.spawn(dropped());
+    problems.spawn(refused());
+    problems.spawn(unavailable());
+    problems.spawn(late());
+    problems.spawn(restamped());
+    problems.spawn(unknown());
+    problems.spawn(pruned());
+    problems.spawn(malformed());
+    problems.spawn(skewed());
+    problems.spawn(crowded());
+    problems.spawn(slow());
+    problems.spawn(lagging());
+    problems.spawn(stalled());
+    // A task ends only if it fails.
     let ended = tokio::select! {
-        ended = troubles.join_next() => ended,
+        ended = problems.join_next() => ended,
         stopped = tokio::signal::ctrl_c() => stopped.map(|()| None)?,
     };
     ended.transpose()?.transpose()?;
     telemetry.shutdown().await
 }
 
-#[expect(clippy::disallowed_methods, reason = "the load has a rhythm of its own")]
+#[expect(clippy::disallowed_methods, reason = "the load is generated at intervals")]
 async fn pause(milliseconds: u64) {
     tokio::time::sleep(Duration::from_millis(milliseconds)).await;
 }

@@ -1,6 +1,7 @@
-//! The whole way of a record on an S3 inside this process: initialise, write, read, narrow, retry, versions.
+//! The basic operations of a dataset, on an S3 in this process: initialise, write, read, select partitions, retry, and
+//! update records.
 //!
-//! `cargo run --example quickstart`
+//! Run it with `cargo run --example quickstart`. It needs no server.
 
 use std::error::Error;
 
@@ -12,7 +13,7 @@ use s3store::{Dataset, Record};
 
 const BUCKET: &str = "warehouse";
 
-/// What a customer pays for a product in a period. The struct is the schema of the files.
+/// The cost of a product for a customer in a period. The struct defines the columns of the data files.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(charge_period, customer = customer_id))]
 struct Cost {
@@ -25,15 +26,15 @@ struct Cost {
     #[record(decimal(18, 6))]
     net_cost: Decimal,
     currency: Option<String>,
-    /// Of the records of one entity, the one with the highest version is the latest.
+    /// A read returns the record with the highest version of each entity.
     #[record(version, timestamp = "ms")]
     calculated_at: DateTime<Utc>,
-    /// Ignored on write; filled in on every read.
+    /// Ignored by writes. Every read sets it to the insertion time of the write.
     #[record(inserted_at)]
     inserted_at: Option<DateTime<Utc>>,
 }
 
-/// A narrow view of [`Cost`]: only these columns are read.
+/// A projection of [`Cost`]. Reading it decodes only these columns.
 #[derive(Debug, Record)]
 #[record(projection_of = Cost)]
 struct Price {
@@ -43,21 +44,21 @@ struct Price {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // In a program of yours: `aws_sdk_s3::Client::new(&aws_config::load_from_env().await)`.
+    // A real program uses `aws_sdk_s3::Client::new(&aws_config::load_from_env().await)`.
     let s3 = S3::with_bucket(BUCKET);
     let client = s3.client();
 
-    step("initialise a dataset: once, when its prefix is provisioned");
+    step("initialise the dataset: once, during deployment");
     for _ in 0..2 {
         match Dataset::init(client.clone(), BUCKET, "billing").await? {
             Initialized::Created(dataset) => println!("created, commit timeout {:?}", dataset.commit_timeout()),
-            Initialized::Found(_) => println!("found, with the same values: nothing was written"),
+            Initialized::Found(_) => println!("found, with the same configuration: nothing was written"),
         }
     }
     let dataset = Dataset::open(client, BUCKET, "billing").await?;
     let store = dataset.store::<Cost>();
 
-    step("write five records to three partitions, with a token that makes the write repeatable");
+    step("write five records to three partitions, with a token so that the write can be retried");
     let calculated_at: DateTime<Utc> = "2026-03-20T06:00:00Z".parse()?;
     let costs = [
         cost("2026-03-17", "abc", "SKU-1", "12.50", calculated_at),
@@ -71,7 +72,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("{}: {} records in {}", commit.partition, commit.record_count, commit.data_path);
     }
 
-    step("what lies in the bucket now: configuration, refs for the change stream, data, commits");
+    step("list the objects in the bucket: configuration, refs of the change stream, data files, commits");
     for key in s3.keys(BUCKET) {
         println!("{key}");
     }
@@ -79,17 +80,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     step("read everything");
     print(&store.read_all().await?);
 
-    step("narrow by a pattern: charge_period=2026-03-17/customer=*");
+    step("read the partitions that match charge_period=2026-03-17/customer=*");
     print(&store.read("charge_period=2026-03-17/customer=*").await?);
 
-    step("narrow by a typed pattern: periods 2026-03-18 up to 2026-04-01, customer abc");
+    step("read with a typed pattern: periods from 2026-03-18 until before 2026-04-01, customer abc");
     let march = Cost::partitions().charge_period("2026-03-18".."2026-04-01").customer("abc");
     print(&store.read(march).await?);
 
-    step("write the same again with the same token: the first commits come back, nothing is put");
+    step("write again with the same token: returns the first commits and writes nothing");
     s3.clear_requests();
     let again = store.write(&costs).token("job-2026-03-20").await?;
-    println!("the same commits: {}", again == commits);
+    println!("same commits: {}", again == commits);
     for request in s3.requests() {
         println!("{:?} {}", request.operation, request.key.unwrap_or_default());
     }
@@ -102,7 +103,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("history:");
     print(&store.read("charge_period=2026-03-17/customer=abc").history().await?);
 
-    step("read two columns of it, as a stream");
+    step("stream two columns of all records");
     let mut prices = dataset.store::<Price>().read_all().stream();
     let mut total = Decimal::ZERO;
     while let Some(Price { sku, net_cost }) = prices.try_next().await? {
@@ -111,7 +112,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("total {total}");
 
-    // Before a program ends: no write is cut off between its ref and its commit.
+    // Waits until commits in progress have finished. A program should do this before it exits.
     dataset.drain().await;
     Ok(())
 }
@@ -128,8 +129,8 @@ fn cost(charge_period: &str, customer_id: &str, sku: &str, net_cost: &str, calcu
     }
 }
 
-fn step(what: &str) {
-    println!("\n== {what}");
+fn step(title: &str) {
+    println!("\n== {title}");
 }
 
 fn print(costs: &[Cost]) {

@@ -1,6 +1,7 @@
-//! The in-process S3 on a socket, with a dataset in it, for DuckDB, pyarrow and whatever else speaks S3.
+//! The in-memory S3 on a socket, with a dataset in it, for DuckDB, pyarrow and other programs that speak S3.
 //!
-//! `cargo run --example serve [address]`, and stop it with ctrl-c. Everything is in memory and goes with it.
+//! Run it with `cargo run --example serve [address]`, and stop it with Ctrl-C. All objects are in memory and are lost
+//! then.
 
 use std::error::Error;
 

@@ -1,10 +1,12 @@
-//! A service to start your own from: it writes orders and follows them, exports its metrics, logs, and stops cleanly.
+//! A template for a service: it writes and follows orders, exports metrics, logs, and shuts down cleanly.
 //!
-//! `cargo run --example service --features telemetry` runs on an S3 inside the process; `curl 127.0.0.1:9464/metrics`
-//! shows what Prometheus sees, and `s3store/dashboards` has a dashboard and alerts for it. With arguments, `service
-//! ENDPOINT BUCKET STATE-FILE`, it runs on that S3, with the credentials in `AWS_ACCESS_KEY_ID` and
-//! `AWS_SECRET_ACCESS_KEY`, and keeps its place in the stream in that file. What the environment sets besides is in
-//! `telemetry.rs`. Stop it with ctrl-c or SIGTERM.
+//! Run it with `cargo run --example service --features telemetry`. It then uses an S3 in this process. `curl
+//! 127.0.0.1:9464/metrics` shows what Prometheus scrapes, and `s3store/dashboards` has a dashboard and alerts. Stop it
+//! with Ctrl-C or SIGTERM.
+//!
+//! With the arguments `ENDPOINT BUCKET STATE-FILE` it uses that server, with the credentials in `AWS_ACCESS_KEY_ID` and
+//! `AWS_SECRET_ACCESS_KEY`, and stores its position in the change stream in the file. `telemetry.rs` lists further
+//! environment variables.
 
 mod telemetry;
 
@@ -44,66 +46,67 @@ struct Order {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    // First, so that the dataset finds the provider of its metrics.
+    // First, because the dataset takes its meter provider when it is opened.
     let telemetry = Telemetry::start().await?;
     let served = serve().await;
-    // Last, so that what happened while the rest stopped is exported too.
+    // Last, so that the metrics of the shutdown are exported too.
     if let Err(error) = telemetry.shutdown().await {
         tracing::warn!(%error, "the last metrics did not reach the collector");
     }
     served
 }
 
-/// Runs until a signal, or until one of its parts fails.
+/// Runs until a signal arrives or a task fails.
 async fn serve() -> Result<()> {
-    let (client, bucket, place) = connect()?;
-    // Harmless to repeat; once is enough, wherever you deploy from.
+    let (client, bucket, position) = connect()?;
+    // A deployment needs to initialise a dataset once. Repeating it is harmless.
     let dataset = Dataset::init(client, bucket, PREFIX).await?.into_dataset();
-    tracing::info!(bucket = dataset.bucket(), prefix = dataset.prefix(), "the dataset is open");
+    tracing::info!(bucket = dataset.bucket(), prefix = dataset.prefix(), "dataset opened");
 
     let (stop, stopping) = watch::channel(false);
-    let mut parts = JoinSet::new();
-    parts.spawn(produce(dataset.store(), stopping.clone()));
-    parts.spawn(consume(dataset.store(), place, stopping));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(produce(dataset.store(), stopping.clone()));
+    tasks.spawn(consume(dataset.store(), position, stopping));
     let failed = tokio::select! {
-        // By itself a part ends only when it has failed; then the others are stopped too.
-        part = parts.join_next() => part,
-        signal = asked_to_stop() => {
+        // A task ends only if it fails. The others are then stopped as well.
+        ended = tasks.join_next() => ended,
+        signal = stop_signal() => {
             tracing::info!("{} received, stopping", signal?);
             None
         }
     };
 
-    // No new work; what is begun comes to its end.
+    // Start no new work, but finish the work in progress.
     stop.send_replace(true);
-    let mut ended = parts.join_all().await;
-    // Refs and commits that nobody waits for any more would be cut off with the runtime.
+    let mut ended = tasks.join_all().await;
+    // Waits for commits in progress that no task waits for. The end of the runtime would interrupt them.
     dataset.drain().await;
     tracing::info!("stopped");
     ended.extend(failed.transpose()?);
     ended.into_iter().collect()
 }
 
-/// Writes an order for each of some shops, every second.
+/// Writes an order for each shop, every second.
 async fn produce(store: Store<Order>, mut stopping: watch::Receiver<bool>) -> Result<()> {
-    // The token names the work. Yours comes from outside, say a job's name, so that it survives a restart.
+    // The token identifies a piece of work. A real service uses one that survives a restart, such as the name of a job.
     let run = Clock::machine().now();
     for number in 1.. {
         let order =
             |shop: &str| Order { placed_at: run, shop: shop.to_owned(), number, version: 1, cents: 100 * number };
         let orders = ["harbour", "market", "station"].map(order);
         let token = format!("orders-{}-{number}", run.timestamp_millis());
-        // With the same token until it is done: what was committed in an earlier try is found, not written twice.
+        // Retries with the same token until the write succeeds. Partitions that are committed already are found and not
+        // written twice.
         while let Err(error) = store.write(&orders).token(&token).restamp_late(3).await {
             if error.cause.as_ref().is_some_and(|cause| cause.kind() == ErrorKind::InvalidInput) {
                 return Err(error.into());
             }
-            tracing::warn!(%error, token, "a write did not complete, trying again");
-            if stopped(&mut stopping, Duration::from_secs(1)).await {
+            tracing::warn!(%error, token, "write failed, retrying");
+            if stopped_within(&mut stopping, Duration::from_secs(1)).await {
                 return Ok(());
             }
         }
-        if stopped(&mut stopping, Duration::from_secs(1)).await {
+        if stopped_within(&mut stopping, Duration::from_secs(1)).await {
             break;
         }
     }
@@ -111,28 +114,29 @@ async fn produce(store: Store<Order>, mut stopping: watch::Receiver<bool>) -> Re
 }
 
 /// Follows the change stream, page by page.
-async fn consume(store: Store<Order>, place: Place, mut stopping: watch::Receiver<bool>) -> Result<()> {
-    let mut pages = store.follow(&place.load()?).records();
+async fn consume(store: Store<Order>, position: Position, mut stopping: watch::Receiver<bool>) -> Result<()> {
+    let mut pages = store.follow(&position.load()?).records();
     let mut cents = 0;
     loop {
-        // Between two pages it can be stopped; within one it can't.
+        // A stop is noticed between two pages, not within one.
         let page = tokio::select! {
             page = pages.next_page() => page?,
             _ = stopping.wait_for(|stop| *stop) => break,
         };
         cents += page.records.iter().map(|order| order.cents).sum::<u64>();
-        tracing::debug!(records = page.records.len(), cents, "a page");
-        // After its records are dealt with: a crash before this line brings the page again.
-        place.save(&page.next)?;
+        tracing::debug!(records = page.records.len(), cents, "page processed");
+        // Saved after the records are processed: after a crash before this line, the page comes again.
+        position.save(&page.next)?;
     }
     tracing::info!(cents, "followed");
     Ok(())
 }
 
-/// Where the consumer's place in the stream is kept. Best is beside what you make of the records, in one transaction.
-struct Place(Option<PathBuf>);
+/// The file with the consumer's position in the stream. Ideally a service stores the position with its results, in one
+/// transaction.
+struct Position(Option<PathBuf>);
 
-impl Place {
+impl Position {
     fn load(&self) -> Result<Offset> {
         let Some(path) = &self.0 else { return Ok(Offset::START) };
         match fs::read_to_string(path) {
@@ -142,7 +146,7 @@ impl Place {
         }
     }
 
-    /// Replaces the file as a whole: a crash leaves the old one or the new one.
+    /// Replaces the file atomically: after a crash it has either the old or the new position.
     fn save(&self, offset: &Offset) -> Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
         let new = path.with_extension("new");
@@ -151,21 +155,22 @@ impl Place {
     }
 }
 
-/// The client, the bucket, and the consumer's place. In a service of yours: `Client::new(&aws_config::load_from_env().await)`.
-fn connect() -> Result<(Client, String, Place)> {
+/// Returns the client, the bucket and the consumer's position. A real service uses
+/// `Client::new(&aws_config::load_from_env().await)`.
+fn connect() -> Result<(Client, String, Position)> {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [endpoint, bucket, state] = arguments.as_slice() else {
-        return Ok((S3::with_bucket("shops").client(), "shops".to_owned(), Place(None)));
+        return Ok((S3::with_bucket("shops").client(), "shops".to_owned(), Position(None)));
     };
     let http = aws_smithy_http_client::Builder::new().build_http();
     let (key, secret) = (env::var("AWS_ACCESS_KEY_ID")?, env::var("AWS_SECRET_ACCESS_KEY")?);
     let credentials = Credentials::new(key, secret, None, None, "environment");
     let config = S3::new().config_without_http_client(endpoint).http_client(http).credentials_provider(credentials);
-    Ok((Client::from_conf(config.build()), bucket.clone(), Place(Some(state.into()))))
+    Ok((Client::from_conf(config.build()), bucket.clone(), Position(Some(state.into()))))
 }
 
-/// The name of the signal that came.
-async fn asked_to_stop() -> io::Result<&'static str> {
+/// Waits for a signal to stop, and returns its name.
+async fn stop_signal() -> io::Result<&'static str> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(tokio::select! {
         _ = interrupt.recv() => "SIGINT",
@@ -173,8 +178,8 @@ async fn asked_to_stop() -> io::Result<&'static str> {
     })
 }
 
-/// Waits, but not when it is time to stop: whether it is.
-#[expect(clippy::disallowed_methods, reason = "the service has a rhythm of its own")]
-async fn stopped(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {
+/// Waits for `pause`, or until the service is stopped. Returns whether it is stopped.
+#[expect(clippy::disallowed_methods, reason = "the service works at intervals")]
+async fn stopped_within(stopping: &mut watch::Receiver<bool>, pause: Duration) -> bool {
     tokio::time::timeout(pause, stopping.wait_for(|stop| *stop)).await.is_ok()
 }

@@ -1,13 +1,13 @@
-//! How a service shows what it does: logs on standard error, metrics for Prometheus to scrape, and metrics by OTLP where
-//! the environment names a collector.
+//! Telemetry of a service: logs on standard error, metrics for Prometheus to scrape, and metrics by OTLP if the
+//! environment names a collector.
 //!
-//! | variable | what it sets |
+//! | variable | meaning |
 //! |---|---|
-//! | `RUST_LOG` | what is logged; `info` by default |
-//! | `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT` | where Prometheus finds `/metrics`; `127.0.0.1`, `9464` |
-//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector, `http://127.0.0.1:4318` say; nothing is sent without |
-//! | `OTEL_METRIC_EXPORT_INTERVAL` | how often, in milliseconds; `60000` |
-//! | `OTEL_SERVICE_NAME` | the service's name at the collector |
+//! | `RUST_LOG` | the log filter; default `info` |
+//! | `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT` | the address of `/metrics`; default `127.0.0.1`, `9464` |
+//! | `OTEL_EXPORTER_OTLP_ENDPOINT` | the collector, such as `http://127.0.0.1:4318`; if unset, nothing is sent |
+//! | `OTEL_METRIC_EXPORT_INTERVAL` | the interval in milliseconds; default `60000` |
+//! | `OTEL_SERVICE_NAME` | the name of the service at the collector |
 
 use std::convert::Infallible;
 use std::env;
@@ -29,29 +29,30 @@ use tracing_subscriber::EnvFilter;
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// What exports, until [`shutdown`](Telemetry::shutdown).
+/// The exporters. They run until [`shutdown`](Telemetry::shutdown).
 pub struct Telemetry {
     provider: SdkMeterProvider,
 }
 
 impl Telemetry {
-    /// Starts to log and to export. Call it before a dataset is opened: that is when its metrics find their provider.
+    /// Starts logging and exporting. Call it before opening a dataset, which takes its meter provider when it is
+    /// opened.
     pub async fn start() -> Result<Self> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 
-        // For Prometheus: the registry is asked at each scrape.
+        // Prometheus pulls: each scrape reads the registry.
         let registry = Registry::new();
         let scraped = opentelemetry_prometheus::exporter().with_registry(registry.clone()).build()?;
         let mut provider = SdkMeterProvider::builder().with_reader(scraped);
         serve(registry).await?;
 
-        // For a collector: pushed every now and then, by a thread of its own.
+        // A collector gets pushes: a thread of the reader sends at intervals.
         let named = |variable| env::var_os(variable).is_some();
         if named(OTEL_EXPORTER_OTLP_ENDPOINT) || named(OTEL_EXPORTER_OTLP_METRICS_ENDPOINT) {
             let pushed = MetricExporter::builder().with_http().build()?;
             provider = provider.with_reader(PeriodicReader::builder(pushed).build());
-            tracing::info!("metrics are sent by otlp");
+            tracing::info!("metrics are sent by OTLP");
         }
 
         let provider = provider.build();
@@ -59,15 +60,15 @@ impl Telemetry {
         Ok(Self { provider })
     }
 
-    /// Sends what was not sent yet. Call it last: what is measured afterwards is lost.
+    /// Sends the remaining metrics. Call it last: later measurements are lost.
     pub async fn shutdown(self) -> Result<()> {
-        // It waits for the collector, and so must not hold up the runtime.
+        // `shutdown` blocks until the collector responds, so it must not run on an async thread.
         Ok(tokio::task::spawn_blocking(move || self.provider.shutdown()).await??)
     }
 }
 
-/// Answers `GET /metrics`, until the process ends.
-#[expect(clippy::disallowed_methods, reason = "out of sockets, it must not spin")]
+/// Serves `GET /metrics` until the process ends.
+#[expect(clippy::disallowed_methods, reason = "waits before accepting again if sockets have run out")]
 async fn serve(registry: Registry) -> Result<()> {
     let host = env::var("OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
     let port = env::var("OTEL_EXPORTER_PROMETHEUS_PORT").map_or(Ok(9464), |port| port.parse())?;
@@ -78,7 +79,7 @@ async fn serve(registry: Registry) -> Result<()> {
             let socket = match listener.accept().await {
                 Ok((socket, _)) => socket,
                 Err(error) => {
-                    tracing::warn!(%error, "a scrape can't be accepted");
+                    tracing::warn!(%error, "can't accept a scrape");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
@@ -101,7 +102,7 @@ fn scrape(registry: &Registry, request: &Request<Incoming>) -> Response<Full<Byt
     if request.uri().path() != "/metrics" {
         *response.status_mut() = StatusCode::NOT_FOUND;
     } else if let Err(error) = encoder.encode(&gather(registry), &mut text) {
-        tracing::error!(%error, "metrics can't be written");
+        tracing::error!(%error, "can't encode the metrics");
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     } else {
         response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(prometheus::TEXT_FORMAT));
@@ -110,8 +111,8 @@ fn scrape(registry: &Registry, request: &Request<Incoming>) -> Response<Full<Byt
     response
 }
 
-/// All metrics. A name that ends in its unit gets the unit again from this exporter; other languages' exporters, and so
-/// the dashboards for them, have it once.
+/// Returns all metrics. This exporter appends the unit also to names that end in it. Other exporters do not, and the
+/// dashboards expect their names.
 fn gather(registry: &Registry) -> Vec<MetricFamily> {
     let mut families = registry.gather();
     for family in &mut families {

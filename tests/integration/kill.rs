@@ -37,9 +37,9 @@ fn key(item: &Item) -> Key {
 
 /// Returns a batch of a writer: versions of its own entities, in partitions that all writers share.
 fn batch(writer: u64, number: i64) -> Vec<Item> {
-    let id = |place: i64| i64::try_from(writer).unwrap() * 1_000 + (number * RECORDS + place) % 50;
+    let id = |index: i64| i64::try_from(writer).unwrap() * 1_000 + (number * RECORDS + index) % 50;
     let part = |id: i64| if id % 2 == 0 { "even" } else { "odd" };
-    (0..RECORDS).map(|place| Item::new(part(id(place)), id(place), number, "x")).collect()
+    (0..RECORDS).map(|index| Item::new(part(id(index)), id(index), number, "x")).collect()
 }
 
 /// The child processes of the test below run this. In the normal test run it does nothing.

@@ -58,11 +58,11 @@ async fn pages_follow_each_other() {
         }
         assert_eq!((&entries, &after), (&all.entries, &all.next), "{limit} at once");
     }
-    for (place, commit) in commits.iter().enumerate() {
+    for (index, commit) in commits.iter().enumerate() {
         let page = store.poll(&commit.offset).await.unwrap();
-        assert_eq!(page.entries, all.entries[place + 1..]);
+        assert_eq!(page.entries, all.entries[index + 1..]);
         let page = store.poll(&Offset::START).until(&commit.offset).await.unwrap();
-        assert_eq!(page.entries, all.entries[..place]);
+        assert_eq!(page.entries, all.entries[..index]);
         assert!(page.caught_up);
     }
     assert_eq!(store.poll(&all.next).await.unwrap().next, all.next);

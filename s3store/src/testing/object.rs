@@ -42,8 +42,9 @@ pub(super) struct StoredObject {
 /// Until when LIST does not show an object.
 #[derive(Debug, Clone)]
 enum Hidden {
-    /// For this many more LISTs.
+    /// Hidden from this many more LISTs.
     Lists(usize),
+    /// Hidden until this time.
     Until(Instant),
 }
 

@@ -18,7 +18,7 @@ pub(super) enum Landing {
     Never,
 }
 
-/// What happens after the first write.
+/// The follow-up to the first write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FollowUp {
     Nothing,
@@ -34,7 +34,7 @@ pub(super) struct Case {
     pub(super) hits: Vec<Hit>,
     pub(super) landing: Landing,
     pub(super) follow_up: FollowUp,
-    /// Whether the first writer's detached work ends before the follow-up begins.
+    /// If true, the first writer's detached work ends before the follow-up begins.
     pub(super) drained: bool,
 }
 

@@ -25,9 +25,9 @@ struct Cut {
     keys: usize,
     /// The retry runs after this many further pages. After the last page it runs beside the HEADs.
     pages: usize,
-    /// Whether earlier commits are old enough to be read without a HEAD.
+    /// If true, earlier commits are old enough to be read without a HEAD.
     settled: bool,
-    /// Whether the retry's clock is behind, so that its file is listed before the first attempt's.
+    /// If true, the retry's clock is behind, so its file is listed before the first attempt's.
     behind: bool,
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn clean(shape: Shape) -> Vec<Target> {
 pub(super) struct Ended {
     /// The outcome of the first write for each partition, and whether the partition was committed in the end.
     pub(super) outcomes: Vec<(Outcome, bool)>,
-    /// Whether every fault struck its request.
+    /// True if every fault struck its request.
     pub(super) all_struck: bool,
 }
 

@@ -11,9 +11,9 @@ pub(super) struct Shape {
     pub(super) token: bool,
     pub(super) way: Way,
     pub(super) partitions: usize,
-    /// Whether the write uses `restamp_late`.
+    /// If true, the write uses `restamp_late`.
     pub(super) restamps: bool,
-    /// Whether the record has a view, with one marker for each partition.
+    /// If true, the record has a view, with one marker for each partition.
     pub(super) views: bool,
     backend: Backend,
 }

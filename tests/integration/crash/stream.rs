@@ -1,5 +1,5 @@
-//! What a consumer of the stream receives if a write fails. It polls between any two requests. In each run the clocks
-//! leap at one of these moments, or never.
+//! A consumer of the stream beside a write that fails. It polls between any two requests. In each run the clocks leap
+//! at one of these moments, or never.
 //!
 //! The writers' clocks are behind by the maximum skew, which leaves the poller the least time. Each kind of fault is
 //! represented by one.
@@ -108,8 +108,8 @@ const OUTCOMES: &[&str] = &["committed", "dropped", "late", "not committed", "un
 fn enumerate(shape: Shape, is_struck: impl Fn(&Target) -> bool, least: usize, must_occur: &[&str]) {
     let mut targets = in_paused_time(clean(shape));
     targets.retain(is_struck);
-    let (streamed, took) = StreamTally::of(Case::streamed(shape, &targets));
-    streamed.check(&format!("{shape:?}"), took, least, must_occur);
+    let (tally, took) = StreamTally::of(Case::streamed(shape, &targets));
+    tally.check(&format!("{shape:?}"), took, least, must_occur);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) enum Lost {
     Silence,
 }
 
-/// What happens to the request in flight when its caller is gone.
+/// The fate of the request in flight when its caller is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Lost,
@@ -56,7 +56,7 @@ pub(super) enum Fate {
     Late,
 }
 
-/// Whether a fault strikes one try of a request or all of them.
+/// How many tries of a request a fault strikes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
     Once,

@@ -29,7 +29,7 @@ pub(super) struct Watch {
     reported: Vec<Commit>,
     /// Partition and insertion time of the attempts that were reported as not committed.
     dead: Vec<(String, i64)>,
-    /// Whether visible rows must have markers.
+    /// If true, visible rows must have markers.
     views: bool,
 }
 

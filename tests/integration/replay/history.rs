@@ -48,7 +48,7 @@ pub struct History {
     writers: [Store<Item>; 2],
     random: u64,
     written: Written,
-    /// Whether the writer reported the commit of a ref as in time, by ref.
+    /// For each ref, whether its writer reported the commit as in time.
     in_time_by_ref: BTreeMap<String, bool>,
     commits: Vec<Commit>,
     counts: BTreeMap<&'static str, usize>,
