@@ -10,7 +10,7 @@ use s3store::testing::{Fault, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
 use tracing::field::{Field, Visit};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, until};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, wait_until};
 use crate::integration::records::Event;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -315,7 +315,7 @@ async fn drain_waits_for_commits_whose_callers_are_gone() {
         world.s3.inject(put(suffix).hang());
         let writer = dataset.clone();
         let caller = tokio::spawn(async move { writer.store::<Event>().write(&Event::of(&["a"], 1)).await });
-        until(|| world.s3.faults_left() == 0).await;
+        wait_until(|| world.s3.faults_left() == 0).await;
         caller.abort();
         assert!(caller.await.is_err_and(|stopped| stopped.is_cancelled()));
         assert_eq!(world.keys_with(".commit"), Vec::<String>::new());

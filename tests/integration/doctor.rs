@@ -7,11 +7,11 @@ use s3store::doctor::{Finding, Report};
 use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass, put};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, put, sleep};
 use crate::integration::records::Event;
 
 async fn examined(dataset: &Dataset) -> Report {
-    pass(dataset.settle_window() + Duration::from_secs(2)).await;
+    sleep(dataset.settle_window() + Duration::from_secs(2)).await;
     dataset.doctor(..).await.unwrap()
 }
 
@@ -116,7 +116,7 @@ async fn only_the_window_is_examined_and_never_writes_that_may_be_in_progress() 
     let store = dataset.store::<Event>();
     let mut instants: Vec<DateTime<Utc>> = Vec::new();
     for _ in 0..3 {
-        pass(Duration::from_secs(100)).await;
+        sleep(Duration::from_secs(100)).await;
         world.s3.inject(put(".commit").fail(403, "AccessDenied"));
         store.write(&Event::of(&["a"], 1)).await.unwrap_err();
         instants.push(world.clock.now());

@@ -9,7 +9,7 @@ use s3store::stream::{Page, Pages};
 use s3store::testing::{Fault, Operation};
 use s3store::{Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
-use crate::integration::harness::{BUCKET, MakeFault, PREFIX, Virtual, pass, put, within};
+use crate::integration::harness::{BUCKET, MakeFault, PREFIX, Virtual, put, sleep, within};
 use crate::integration::records::Event;
 
 const PACE: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ async fn next_within(time: Duration, pages: &mut Pages<Page>) -> Option<Page> {
 async fn write(store: &Store<Event>, records: i64) -> Vec<Commit> {
     let mut commits = Vec::new();
     for id in 0..records {
-        pass(ms(1)).await;
+        sleep(ms(1)).await;
         commits.extend(store.write(&[Event::new("a", id)]).await.unwrap());
     }
     commits
@@ -67,7 +67,7 @@ async fn a_record_is_visible_after_its_settle_window() {
         let (world, writer, reader) = world().await;
         let mut pages = reader.follow(&Offset::START).entries();
         let write = async {
-            pass(ms(idle)).await;
+            sleep(ms(idle)).await;
             writer.write(&[Event::new("a", 1)]).await.unwrap().remove(0)
         };
         let (page, commit) = join(next(&mut pages), write).await;
@@ -85,7 +85,7 @@ async fn a_record_is_visible_after_its_settle_window() {
 async fn many_pages_follow_each_other_without_a_pause() {
     let (world, writer, reader) = world().await;
     let commits = write(&writer, 50).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     world.s3.clear_requests();
     let before = world.clock.now();
     let mut pages = reader.follow(&Offset::START).limit(3).entries();
@@ -104,7 +104,7 @@ async fn many_pages_follow_each_other_without_a_pause() {
 async fn an_idle_follower_keeps_its_pace() {
     let (world, writer, reader) = world().await;
     write(&writer, 1).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     for (pace, polls) in [(Duration::from_secs(10), 360), (Duration::from_secs(60), 60)] {
         let mut pages = reader.follow(&Offset::START).pace(pace).entries();
         assert!(next(&mut pages).await.unwrap().caught_up);
@@ -168,7 +168,7 @@ async fn an_outage_of_hours_only_delays_pages() {
         let mut commits = write(&writer, 1).await;
         let mut entries = next(&mut pages).await.unwrap().entries;
         commits.extend(write(&writer, 5).await);
-        pass(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(20)).await;
 
         world.s3.clear_requests();
         world.s3.inject(make(Fault::on(operation).always()));
@@ -193,7 +193,7 @@ async fn an_outage_of_hours_only_delays_pages() {
 async fn other_errors_are_returned_and_the_cursor_stays() {
     let (world, writer, reader) = world().await;
     let commits = write(&writer, 4).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     let mut pages = reader.follow(&Offset::START).limit(2).pace(PACE).entries();
     let mut entries = next(&mut pages).await.unwrap().entries;
     for operation in [Operation::Head, Operation::List] {
@@ -211,7 +211,7 @@ async fn other_errors_are_returned_and_the_cursor_stays() {
 async fn a_dropped_call_loses_nothing() {
     let (world, writer, reader) = world().await;
     let commits = write(&writer, 9).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     let in_flight = world.slow_down(ms(20));
     for patience in [1, 7, 20, 21, 39, 40, 41] {
         let mut pages = reader.follow(&Offset::START).limit(2).entries();
@@ -222,9 +222,9 @@ async fn a_dropped_call_loses_nothing() {
         assert_seen(&entries, &commits);
         assert_eq!(next_within(ms(patience), &mut pages).await, None);
         // While nobody polls the stream, requests in flight finish and no new ones start.
-        pass(ms(40)).await;
+        sleep(ms(40)).await;
         world.s3.clear_requests();
-        pass(HOUR).await;
+        sleep(HOUR).await;
         assert_eq!((world.log().len(), in_flight.now()), (0, 0));
     }
 }
@@ -233,7 +233,7 @@ async fn a_dropped_call_loses_nothing() {
 async fn dropping_the_stream_stops_its_requests() {
     let (world, writer, reader) = world().await;
     write(&writer, 9).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     let in_flight = world.slow_down(ms(20));
     for (patience, expected) in [(10, 1), (30, 9)] {
         let mut pages = reader.follow(&Offset::START).entries();
@@ -241,7 +241,7 @@ async fn dropping_the_stream_stops_its_requests() {
         assert_eq!(in_flight.now(), expected);
         drop(pages);
         world.s3.clear_requests();
-        pass(HOUR).await;
+        sleep(HOUR).await;
         assert_eq!((world.log().len(), in_flight.now()), (0, 0));
     }
 }
@@ -251,7 +251,7 @@ async fn a_consumer_writes_with_the_same_single_permit() {
     let world = Virtual::new();
     let store = world.dataset_with(world.options().max_inflight_requests(1)).await.store::<Event>();
     write(&store, 3).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     world.slow_down(ms(20));
     let mut pages = store.follow(&Offset::START).limit(1).records();
     let mut seen = 0;
@@ -268,7 +268,7 @@ async fn a_consumer_writes_with_the_same_single_permit() {
 async fn a_crashed_follower_resumes_from_its_stored_offset() {
     let (_, writer, reader) = world().await;
     let commits = write(&writer, 20).await;
-    pass(HOUR).await;
+    sleep(HOUR).await;
     for stored_pages in 1..=7 {
         let (mut stored, mut processed) = (Offset::START, Vec::new());
         'restarts: loop {

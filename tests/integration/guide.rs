@@ -8,9 +8,10 @@ use s3store::testing::instruments;
 const OPERATING: &str = include_str!("../../s3store/src/guide/operating.md");
 const ALERTS: &str = include_str!("../../s3store/dashboards/alerts.yaml");
 
-/// The lines below a heading, up to the next heading.
-fn section(heading: &str) -> impl Iterator<Item = &'static str> {
-    OPERATING.lines().skip_while(move |line| *line != heading).skip(1).take_while(|line| !line.starts_with("## "))
+/// Returns the lines between a heading of the chapter and the next heading.
+pub fn section(heading: &str) -> impl Iterator<Item = &'static str> {
+    let from = OPERATING.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    OPERATING[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Virtual {
         self.s3.inject(Fault::any().always().call_before(move |_| {
             let request = watched.begin();
             async move {
-                pass(each).await;
+                sleep(each).await;
                 drop(request);
             }
         }));
@@ -316,7 +316,7 @@ pub fn at(micros: i64) -> DateTime<Utc> {
 }
 
 /// Yields to other tasks until `done` returns true. It does not sleep, so paused time stays where it is.
-pub async fn until(mut done: impl FnMut() -> bool) {
+pub async fn wait_until(mut done: impl FnMut() -> bool) {
     while !done() {
         tokio::task::yield_now().await;
     }
@@ -324,13 +324,13 @@ pub async fn until(mut done: impl FnMut() -> bool) {
 
 /// Sleeps.
 #[expect(clippy::disallowed_methods, reason = "with paused time this takes no real time")]
-pub async fn pass(time: Duration) {
+pub async fn sleep(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
 /// Returns the future's output, or `None` if it takes longer than `time`; the future is then dropped.
 pub async fn within<F: Future>(time: Duration, future: F) -> Option<F::Output> {
-    match select(pin!(future), pin!(pass(time))).await {
+    match select(pin!(future), pin!(sleep(time))).await {
         Either::Left((output, _)) => Some(output),
         Either::Right(_) => None,
     }

@@ -16,7 +16,7 @@ use s3store::doctor::Finding;
 use s3store::testing::{ACCESS_KEY, Listener, REGION, S3, SECRET_KEY};
 use s3store::{Clock, Dataset, Offset, Store};
 
-use crate::integration::harness::{BUCKET, Server, pass};
+use crate::integration::harness::{BUCKET, Server, sleep};
 use crate::integration::records::Item;
 
 const WRITERS: u64 = 4;
@@ -179,7 +179,7 @@ impl Fleet {
                         assert!(status.success(), "{role} failed");
                         break;
                     }
-                    None => pass(Duration::from_millis(50)).await,
+                    None => sleep(Duration::from_millis(50)).await,
                 }
             }
         }
@@ -243,7 +243,7 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     let started = clock.now();
     while (clock.now() - started).num_milliseconds() < i64::try_from(seconds * 1_000).unwrap() {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        pass(Duration::from_millis(500 + (random >> 33) % 1_000)).await;
+        sleep(Duration::from_millis(500 + (random >> 33) % 1_000)).await;
         let processes = fleet.running.len();
         fleet.kill(usize::try_from(random >> 40).unwrap() % processes);
     }
@@ -267,7 +267,7 @@ async fn nothing_is_lost_or_doubled_by_kills() {
         let waiting = clock.now();
         let mut seen_by = seen(fleet.folder.path(), follower);
         while seen_by.len() < acknowledged.len() && (clock.now() - waiting).num_seconds() < 60 {
-            pass(Duration::from_millis(200)).await;
+            sleep(Duration::from_millis(200)).await;
             seen_by = seen(fleet.folder.path(), follower);
         }
         let again = seen_by.values().filter(|times| **times > 1).count();

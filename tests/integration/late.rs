@@ -7,7 +7,7 @@ use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, Meanwhile, Operation};
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put, until};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep, wait_until};
 use crate::integration::records::Event;
 
 /// Returns the commit that was reported as late.
@@ -59,7 +59,7 @@ async fn waiting_for_a_permit_does_not_make_a_commit_late() {
         let other = other.clone();
         async move {
             tokio::spawn(async move { other.lookup_commit("part=b", "t").await });
-            pass(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
     }));
     let begun = world.clock.now();
@@ -95,7 +95,7 @@ async fn restamp_adds_a_later_ref() {
     // The commit itself is unchanged.
     assert_eq!(store.lookup_commit("part=a", &commit.token).await.unwrap(), Some(commit.clone()));
 
-    pass(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     world.s3.inject(put(".ref").times(4).hang());
     let second = late(store.dataset().restamp(&again).await);
     assert!(second.offset > again.offset);
@@ -166,7 +166,7 @@ async fn restamp_late_retries_until_a_ref_is_in_time() {
     }
 
     // A retry finds the late commit and restamps it again.
-    pass(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     let again = store.write(&records).token("t").restamp_late(3).await.unwrap();
     assert_eq!(again[0].commit, stamped[0].commit);
     assert!(again[0].stream_offset > stamped[0].stream_offset);
@@ -222,7 +222,7 @@ async fn found_after(
         let (store, records) = (store.clone(), records.clone());
         async move { store.write_partition("part=a", &records).token("t").await.map(drop).map_err(drop) }
     });
-    until(|| world.s3.waiting_to_land() == 1).await;
+    wait_until(|| world.s3.waiting_to_land() == 1).await;
     // Exact to the microsecond; a sleep is rounded to milliseconds.
     tokio::time::advance(elapsed).await;
     let passed = store.poll(&Offset::START).await.unwrap().next != Offset::START;

@@ -8,10 +8,9 @@ use s3store::testing::{Answer, Fault, Operation, Request};
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset, Record, RootRecord, Store, View};
 use serde_json::Value;
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put};
+use crate::integration::guide::section;
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep};
 use crate::integration::records::{Event, Item, Parts, Small, Wide};
-
-const GUIDE: &str = include_str!("../../s3store/src/guide/operating.md");
 
 /// A view whose tuples several partitions share.
 #[derive(Debug, Clone, PartialEq, Eq, View)]
@@ -25,12 +24,6 @@ struct Ids {
 #[record(projection_of = Item)]
 struct Note {
     note: String,
-}
-
-/// Returns the lines between a heading of the chapter and the next heading.
-fn section(heading: &str) -> impl Iterator<Item = &'static str> {
-    let from = GUIDE.find(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
-    GUIDE[from + 1 + heading.len()..].lines().take_while(|line| !line.starts_with("##"))
 }
 
 /// Returns the rows of the only table in a section, without its header.
@@ -235,12 +228,12 @@ async fn read(table: &mut RequestTable) {
             store.read(["part=a*", "part=a1"]).await.unwrap();
             check(table, 3, q / 2, a);
         }
-        pass(Duration::from_secs(10)).await;
+        sleep(Duration::from_secs(10)).await;
     }
     // A token with two attempts always needs a HEAD, however old its commit is.
     store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
     store.write(&items(&["a1"], 2)).token("u").optimistic_commit().await.unwrap();
-    pass(Duration::from_secs(10)).await;
+    sleep(Duration::from_secs(10)).await;
     world.s3.set_page_size(1_000);
     world.counts();
     store.read_all().await.unwrap();
@@ -258,11 +251,11 @@ async fn follow(table: &mut RequestTable) {
         commits.extend(store.write(&Event::of(&["a", "b"], 1)).await.unwrap());
     }
     // Within the same microsecond, the restamp's ref could sort before the others.
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     store.dataset().restamp(&commits[0]).await.unwrap();
     world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     store.write(&Event::of(&["a"], 1)).await.unwrap_err();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     world.counts();
 
     // Twelve refs: two belong to one commit, and one has no commit.
@@ -293,7 +286,7 @@ async fn follow(table: &mut RequestTable) {
         let waiting = async { pages.next_page().await.map(drop) };
         tokio::select! {
             _ = waiting => panic!("unexpected page"),
-            () = pass(pace * 9 + pace / 2) => {}
+            () = sleep(pace * 9 + pace / 2) => {}
         }
         table.check(&world, "`follow` where nothing is new, k times its pace", &[('k', 9)]);
         drop(pages);
@@ -420,14 +413,14 @@ async fn dataset_in_use() -> (Virtual, Commit) {
     let CommitError::Late(late) = error else { panic!("{error:?}") };
     world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     store.write(&Event::of(&["c"], 1)).await.unwrap_err();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     store.write(&Event::of(&["d"], 1)).token("d").await.unwrap();
     (world, *late)
 }
 
 /// Waits until all refs are settled, and clears the log.
 async fn settle(world: &Virtual) {
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     world.s3.clear_requests();
 }
 
@@ -583,10 +576,10 @@ async fn expired_objects_have_the_documented_effects() {
         let dataset = world.dataset().await;
         let store = dataset.store::<Event>().add_view::<Ids>().unwrap();
         let old = store.write(&Event::of(&["a"], 2)).token("t").await.unwrap().remove(0);
-        pass(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(60)).await;
         expire(&world, folder);
         store.write(&Event::of(&["b"], 1)).await.unwrap();
-        pass(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(60)).await;
         let ids = dataset.view::<Ids>().lookup("*").await.unwrap().len();
         let found = (store.read_all().await.unwrap().len(), streamed(&store).await, ids);
         match folder {
@@ -607,7 +600,7 @@ async fn expired_objects_have_the_documented_effects() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 2)).await.unwrap();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     world.s3.remove_object(BUCKET, &world.keys_with(".parquet")[0]).unwrap();
     assert_eq!((store.read_all().await.unwrap().len(), streamed(&store).await), (2, 2));
 }

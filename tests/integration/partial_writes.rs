@@ -6,7 +6,7 @@ use s3store::rust_decimal::Decimal;
 use s3store::testing::{Fault, FaultBuilder, Operation};
 use s3store::{ErrorKind, Record};
 
-use crate::integration::harness::{Virtual, pass};
+use crate::integration::harness::{Virtual, sleep};
 use crate::integration::records::Event;
 
 fn put(part: &str, suffix: &'static str) -> FaultBuilder {
@@ -38,7 +38,7 @@ async fn partitions_that_are_committing_are_awaited_and_the_others_stopped() {
 
     // Stopped partitions stay stopped.
     world.s3.clear_faults();
-    pass(Duration::from_secs(300)).await;
+    sleep(Duration::from_secs(300)).await;
     assert_eq!(world.keys_with(".commit"), ["d/data/part=a/t.commit"]);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
     // A retry with the same token completes the write.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 use s3store::{Entry, Offset};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep};
 use crate::integration::records::Event;
 
 /// The duration of each request.
@@ -115,7 +115,7 @@ async fn stream_operations_send_the_documented_number_of_requests() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     let commits = writer.write(&Event::of(&["a", "b", "c"], 2)).token("t").await.unwrap();
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     writer.dataset().restamp(&commits[0]).await.unwrap();
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/0"), "");
     let store = world.settled().await.store::<Event>();

@@ -10,7 +10,7 @@ use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind, Record, Store};
 
-use crate::integration::harness::{BUCKET, Capability, Server, Virtual, pass, until};
+use crate::integration::harness::{BUCKET, Capability, Server, Virtual, sleep, wait_until};
 use crate::integration::records::{Event, Item};
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -301,7 +301,7 @@ async fn a_dropped_stream_stops_its_requests() {
     drop(stream);
     let sent = world.count(Operation::Get);
     assert!(sent < 10, "{sent}");
-    pass(Duration::from_secs(100)).await;
+    sleep(Duration::from_secs(100)).await;
     assert!(world.count(Operation::Get) <= sent + 2, "{} after {sent}", world.count(Operation::Get));
     // A dropped future stops its requests as well.
     let reader = tokio::spawn({
@@ -309,9 +309,9 @@ async fn a_dropped_stream_stops_its_requests() {
         async move { store.read_all().await }
     });
     let before = world.count(Operation::Get);
-    until(|| world.count(Operation::Get) > before).await;
+    wait_until(|| world.count(Operation::Get) > before).await;
     reader.abort();
-    pass(Duration::from_secs(100)).await;
+    sleep(Duration::from_secs(100)).await;
     assert!(world.count(Operation::Get) <= before + 4);
     // It has released its permits.
     world.s3.clear_faults();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use s3store::stream::Page;
 use s3store::{Entry, Offset, Store};
 
-use crate::integration::harness::{Virtual, at, pass};
+use crate::integration::harness::{Virtual, at, sleep};
 use crate::integration::records::Item;
 use history::History;
 use model::{Expected, Model};
@@ -166,7 +166,7 @@ async fn readers_beside_the_writers_miss_nothing_and_see_nothing_change() {
                 assert_eq!(again, seen.iter().filter(|entry| entry.offset < after).cloned().collect::<Vec<_>>());
             }
         }
-        pass(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(60)).await;
         seen.extend(pages(&reader, &after, 7).await.into_iter().flat_map(|page| page.entries));
         let seen: Vec<Expected> = seen.iter().map(Expected::of).collect();
         assert!(seen.is_sorted_by(|one, next| one.key < next.key), "not in order, or twice");

@@ -11,7 +11,7 @@ use s3store::stream::{Page, Pages};
 use s3store::testing::ServerTime;
 use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, micros, pass, put, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, micros, put, sleep, within};
 use crate::integration::records::Event;
 
 /// The commit timeout. A slow commit takes exactly this long, and a single try may take a second.
@@ -71,13 +71,13 @@ async fn race(world: &Virtual, writer: &Store<Event>, reader: &Store<Event>) -> 
     world.s3.inject(put(".commit").call_before(move |_| {
         let (early, polled) = (early.clone(), polled.clone());
         async move {
-            pass(COMMIT_TIMEOUT).await;
+            sleep(COMMIT_TIMEOUT).await;
             polled.send(early.poll(&Offset::START).await.unwrap()).unwrap();
         }
     }));
     let slow = writer.write(&[Event::new("slow", 1)]).await.expect("the commit is late").remove(0);
     let page = before.recv().await.unwrap();
-    pass(Duration::from_secs(7_200)).await;
+    sleep(Duration::from_secs(7_200)).await;
     let replayed = reader.poll(&Offset::START).await.unwrap().entries;
     let rest = reader.poll(&page.next).await.unwrap().entries;
     Race { replayed, followed: [page.entries, rest].concat(), slow }
@@ -141,7 +141,7 @@ async fn all_ways_to_read(store: &Store<Event>) -> [Result<usize>; 5] {
 async fn settled_world(fraction: TimeDelta) -> Virtual {
     let world = world_at(fraction).await;
     store(&world, TimeDelta::zero(), ClockGuard::Off).await.write(&Event::of(&["a"], 1)).await.unwrap();
-    pass(Duration::from_secs(3_600)).await;
+    sleep(Duration::from_secs(3_600)).await;
     world
 }
 

@@ -10,7 +10,7 @@ use s3store::stream::partitions_of;
 use s3store::testing::{Fault, Operation, ServerTime};
 use s3store::{Commit, Entry, ErrorKind, Offset, Record, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass, put};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, put, sleep};
 use crate::integration::records::{Event, Item};
 
 fn agrees(entry: &Entry, commit: &Commit) -> bool {
@@ -195,7 +195,7 @@ async fn refs_without_a_commit_are_skipped_for_good() {
     world.s3.inject(put(".commit").fail(403, "AccessDenied"));
     writer.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
     let page = store.poll(&Offset::START).await.unwrap();
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     let uncommitted = world.keys_with(".ref").remove(0);
     assert_eq!((page.entries.len(), page.next.as_str()), (0, uncommitted.as_str()));
     let records = store.poll_records(&Offset::START).await.unwrap();
@@ -218,7 +218,7 @@ async fn malformed_refs_are_skipped_and_counted() {
         world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/{name}"), "");
     }
     let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     let other = writer.dataset().store::<Elsewhere>();
     other.write(&[Elsewhere { part: "a".to_owned(), id: 1 }]).await.unwrap();
     let store = world.settled().await.store::<Event>();
@@ -256,7 +256,7 @@ async fn the_stream_skips_files_that_were_deleted() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
     let commits = writer.write(&Event::of(&["a", "b"], 2)).await.unwrap();
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     let more = writer.write(&Event::of(&["b"], 3)).await.unwrap();
     let store = world.settled().await.store::<Event>();
     let entries = store.poll(&Offset::START).await.unwrap().entries;

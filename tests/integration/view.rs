@@ -9,7 +9,7 @@ use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind, Record, View};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, sleep};
 use crate::integration::records::{Small, Wide};
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -286,7 +286,7 @@ async fn a_backfill_resumes_where_it_was_stopped() {
     // A backfill covers only files that landed before the given time and that the patterns select. Files that are gone
     // are counted.
     let until = world.s3.now();
-    pass(Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(2)).await;
     dataset.store::<Plain>().write(&usages().iter().map(plain).collect::<Vec<_>>()).await.unwrap();
     assert_eq!(view.backfill("*").modified_before(until).await.unwrap().files, 10);
     assert_eq!(view.backfill("*").await.unwrap().files, 13);

@@ -13,7 +13,7 @@ use super::leap::{Clocks, Leap, Moment};
 use super::poller::{Poller, Seen};
 use super::run::{RETRY, Stage, first_write, stage_on, world};
 use super::writer::{FIRST_TIME, Outcome, RETRY_TIME, write};
-use crate::integration::harness::{pass, put, sent_by};
+use crate::integration::harness::{put, sent_by, sleep};
 
 /// The result of a case.
 pub(super) struct Followed {
@@ -48,7 +48,7 @@ pub(super) async fn follow(case: &Case, leap: Option<(Leap, usize)>) -> Followed
 
     let attempts = perform(case, &stage, &poller).await;
     poller.seen(&name).await;
-    long_pass(&poller).await;
+    let_everything_settle(&poller).await;
     let Seen { moments, polls, .. } = poller.seen(&name).await;
     let (missed, listed) = judge(&poller, s3, &attempts, &name).await;
     // Breaks a reference cycle: the hooks hold the poller, which holds the S3.
@@ -110,8 +110,8 @@ fn land_during_the_retry(s3: &S3, poller: &Arc<Poller>) {
 }
 
 /// Waits until everything is settled.
-async fn long_pass(poller: &Poller) {
-    pass(poller.dataset.settle_window() + Duration::from_secs(2)).await;
+async fn let_everything_settle(poller: &Poller) {
+    sleep(poller.dataset.settle_window() + Duration::from_secs(2)).await;
     poller.turn(Moment::Between).await;
 }
 
@@ -141,7 +141,7 @@ async fn judge(poller: &Poller, s3: &S3, attempts: &[Attempt], name: &str) -> (V
     for commit in &listed {
         poller.dataset.restamp(commit).await.unwrap();
     }
-    long_pass(poller).await;
+    let_everything_settle(poller).await;
     let received = poller.seen(name).await.received;
     let mut paths: Vec<&str> = received.iter().map(|entry| entry.data_path.as_str()).collect();
     paths.sort_unstable();

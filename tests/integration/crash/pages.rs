@@ -15,7 +15,7 @@ use super::strike::{Hit, Lost, Strike, Times};
 use super::target::{FIRST, Target};
 use super::watch::{Row, Watch, row};
 use super::writer::{FIRST_TIME, RETRY_TIME, write};
-use crate::integration::harness::{BUCKET, PREFIX, pass};
+use crate::integration::harness::{BUCKET, PREFIX, sleep};
 use crate::integration::records::Event;
 
 /// The point at which the retry runs.
@@ -91,7 +91,7 @@ async fn run_with_cut(case: &Case, cut: Cut) -> bool {
     watch.note(&outcomes, FIRST_TIME);
     watch.look(&format!("{name}, after the first write")).await;
     if cut.settled {
-        pass(Duration::from_secs(30)).await;
+        sleep(Duration::from_secs(30)).await;
     }
     let before: Vec<Row> = watch.seen().to_vec();
 

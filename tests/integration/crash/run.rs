@@ -11,7 +11,7 @@ use super::strike::Hit;
 use super::target::{FIRST, Target};
 use super::watch::Watch;
 use super::writer::{FIRST_TIME, LAST_TIME, Outcome, RETRY_TIME, TOKEN, write};
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, put, sent_by};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sent_by, sleep};
 use crate::integration::records::Event;
 
 pub(super) const RETRY: &str = "second-writer";
@@ -69,14 +69,14 @@ pub(super) async fn clean(shape: Shape) -> Vec<Target> {
 }
 
 /// The result of a case.
-pub(super) struct Ended {
+pub(super) struct CaseResult {
     /// The outcome of the first write for each partition, and whether the partition was committed in the end.
     pub(super) outcomes: Vec<(Outcome, bool)>,
     /// True if every fault struck its request.
     pub(super) all_struck: bool,
 }
 
-pub(super) async fn run(case: Case) -> Ended {
+pub(super) async fn run(case: Case) -> CaseResult {
     let name = format!("{case:?}");
     let Stage { world, first, other } = stage(case.shape).await;
     let s3 = &world.s3;
@@ -139,7 +139,7 @@ pub(super) async fn run(case: Case) -> Ended {
         .into_iter()
         .map(|(partition, outcome)| (outcome, watch.is_committed(&partition, FIRST_TIME)))
         .collect();
-    Ended { outcomes, all_struck }
+    CaseResult { outcomes, all_struck }
 }
 
 /// Repeats the write from another process.
@@ -184,7 +184,7 @@ async fn struck(world: &Virtual, hit: &Hit) {
         if hit.target.find(&world.s3.requests()).is_some_and(is_silent) {
             return;
         }
-        pass(Duration::from_millis(500)).await;
+        sleep(Duration::from_millis(500)).await;
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::in_paused_time;
-use super::run::{Ended, run};
+use super::run::{CaseResult, run};
 use super::writer::Outcome;
 
 /// The counts of an enumeration. Checking them ensures that it does not silently become empty.
@@ -35,7 +35,7 @@ impl Tally {
         all
     }
 
-    fn count(&mut self, ended: &Ended) {
+    fn count(&mut self, ended: &CaseResult) {
         self.cases += 1;
         self.not_struck += usize::from(!ended.all_struck);
         for (outcome, committed) in &ended.outcomes {

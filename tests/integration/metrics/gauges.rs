@@ -9,7 +9,7 @@ use s3store::{Dataset, Offset};
 
 use super::measured;
 use super::meter::Meter;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep, within};
 use crate::integration::records::Event;
 
 const SKEW: &str = "s3store.clock.skew";
@@ -44,7 +44,7 @@ async fn the_lag_is_the_age_of_what_the_consumer_has_not_received() {
     let begun = world.clock.now();
     for _ in 0..3 {
         store.write(&Event::of(&["a"], 1)).await.unwrap();
-        pass(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(60)).await;
     }
     let window = dataset.settle_window().as_secs_f64();
     // Both starts give the same lag, although for the beginning of the stream it is known only after the first page.
@@ -65,7 +65,7 @@ async fn the_lag_is_the_age_of_what_the_consumer_has_not_received() {
     assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
     assert!((window..window + 1.1).contains(&lag()[0]), "{:?}", lag());
     // The lag grows if the consumer stops polling, or if S3 does not respond.
-    pass(Duration::from_secs(100)).await;
+    sleep(Duration::from_secs(100)).await;
     assert!(lag()[0] > window + 99.0, "{:?}", lag());
     assert!(within(Duration::from_millis(1_500), pages.next_page()).await.is_none());
     assert!(lag()[0] < window + 2.0, "{:?}", lag());

@@ -7,7 +7,7 @@ use s3store::testing::{Fault, Operation};
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep, within};
 use crate::integration::records::{Event, Item, Parts};
 
 /// Returns count and sum of files, bytes, records and partitions for a method.
@@ -49,7 +49,7 @@ async fn a_dropped_read_counts_what_it_returned() {
     assert!(within(Duration::from_secs(1), records.try_next()).await.is_none());
     drop(records);
     // The aborted task ends only when the runtime polls it next.
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     let [files, _, records, partitions] = read(&meter.collect(), "read_iter");
     assert_eq!((files, records, partitions), ((1, 1.0), (1, 3.0), (1, 1.0)));
 }
@@ -63,7 +63,7 @@ async fn missing_files_and_malformed_refs_are_counted_by_method() {
     client.delete_object().bucket(BUCKET).key(&commits[0].data_path).send().await.unwrap();
     let malformed = format!("{PREFIX}/_ref/0000000000000007-nonsense.ref");
     client.put_object().bucket(BUCKET).key(malformed).send().await.unwrap();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
 
     let page = store.poll_records(&Offset::START).await.unwrap();
     assert_eq!((page.missing, page.malformed, page.records.len()), (1, 1, 3));
@@ -112,10 +112,10 @@ async fn heads_of_commits_are_counted_by_method() {
     let commit = store.write_partition("part=a", &records).token("t").await.unwrap().unwrap();
     // Two more refs of the same commit, and a commit with another token.
     store.dataset().restamp(&commit).await.unwrap();
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     store.dataset().restamp(&commit).await.unwrap();
     store.write(&records).await.unwrap();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     store.lookup_commit("part=a", "t").await.unwrap();
     store.poll(&Offset::START).await.unwrap();
     store.poll_range(..).await.unwrap();
@@ -154,7 +154,7 @@ async fn a_read_waits_for_a_slow_consumer() {
         let mut rows = 0;
         while let Some(partition) = partitions.try_next().await.unwrap() {
             rows += partition.records.len();
-            pass(Duration::from_secs(2)).await;
+            sleep(Duration::from_secs(2)).await;
         }
         assert_eq!(rows, 4);
         let collected = meter.collect();
@@ -174,7 +174,7 @@ async fn a_read_waits_for_memory() {
     // Each partition takes the whole memory budget.
     let mut records = store.read_all().read_ahead_bytes(1).read_ahead_partitions(10).stream();
     while records.try_next().await.unwrap().is_some() {
-        pass(Duration::from_secs(1)).await;
+        sleep(Duration::from_secs(1)).await;
     }
     let collected = meter.collect();
     assert!(collected.sum(BYTES_EXHAUSTED, &[]) >= 2.0);
@@ -193,7 +193,7 @@ async fn the_decode_duration_excludes_waits() {
     let before = meter.collect().sum("s3store.read.iter.partition.decode.duration", &[]);
     let mut records = store.read_all().stream();
     records.try_next().await.unwrap().unwrap();
-    pass(Duration::from_secs(40)).await;
+    sleep(Duration::from_secs(40)).await;
     while records.try_next().await.unwrap().is_some() {}
     let collected = meter.collect();
     assert_eq!(collected.count("s3store.read.iter.partition.decode.duration", &[]), 2);
@@ -226,9 +226,9 @@ async fn a_stalled_read_is_counted_at_each_check() {
     let mut records = store.read_all().stream();
     for _ in 0..10 {
         records.try_next().await.unwrap().unwrap();
-        pass(Duration::from_secs(25)).await;
+        sleep(Duration::from_secs(25)).await;
     }
     assert_eq!(meter.collect().sum(STALLS, &[]), 0.0);
-    pass(Duration::from_secs(125)).await;
+    sleep(Duration::from_secs(125)).await;
     assert!((2.0..=4.0).contains(&meter.collect().sum(STALLS, &[])), "{:?}", meter.collect().moved(STALLS));
 }

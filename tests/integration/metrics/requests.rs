@@ -7,7 +7,7 @@ use s3store::testing::{Fault, Operation};
 
 use super::meter::Meter;
 use super::{measured, measured_with};
-use crate::integration::harness::{MakeFault, Virtual, pass, within};
+use crate::integration::harness::{MakeFault, Virtual, sleep, within};
 use crate::integration::records::Event;
 
 const COUNT: &str = "s3store.s3.request.count";
@@ -18,7 +18,7 @@ async fn each_operation_is_counted_separately() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     store.write(&Event::of(&["a"], 3)).token("t").await.unwrap();
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     assert_eq!(store.read_all().await.unwrap().len(), 3);
     store.poll(&Offset::START).await.unwrap();
     let collected = meter.collect();
@@ -123,7 +123,7 @@ async fn a_dropped_request_counts_as_canceled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permits_are_counted_when_acquired_and_when_canceled() {
+async fn permits_are_counted_when_granted_and_when_canceled() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured_with(&world, &meter, world.options().max_inflight_requests(1)).await;
     let store = dataset.store::<Event>();
@@ -138,7 +138,7 @@ async fn permits_are_counted_when_acquired_and_when_canceled() {
         let store = store.clone();
         async move { store.poll(&Offset::START).await }
     });
-    pass(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     let second = tokio::spawn({
         let store = store.clone();
         async move { store.poll(&Offset::START).await }
@@ -147,7 +147,7 @@ async fn permits_are_counted_when_acquired_and_when_canceled() {
         let store = store.clone();
         async move { store.poll(&Offset::START).await }
     });
-    pass(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     let collected = meter.collect();
     assert_eq!(collected.sum("s3store.target.inflight", &[]), 1.0);
     assert_eq!(collected.sum("s3store.target.waiting", &[]), 2.0);

@@ -13,7 +13,7 @@ use tracing::{Event as Logged, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, Registry};
 
-use crate::integration::harness::{Virtual, listen, pass, within};
+use crate::integration::harness::{Virtual, listen, sleep, within};
 use crate::integration::records::{Event, Parts};
 
 /// A subscriber layer that records the library's spans and events up to a level.
@@ -150,7 +150,7 @@ async fn a_span_for_each_call_and_each_request_within_it() {
     );
 
     // Spans must also be linked across tasks: a read's downloads, a follower's polls, a view's markers and look-ups.
-    pass(Duration::from_secs(60)).await;
+    sleep(Duration::from_secs(60)).await;
     let mut records = store.read_all().stream();
     while records.try_next().await.unwrap().is_some() {}
     let mut pages = store.follow(&Offset::START).records();
@@ -201,7 +201,7 @@ async fn a_request_span_has_attempts_and_outcome() {
     store.read_all().await.unwrap_err();
     world.s3.inject(Fault::on(Operation::List).hang());
     assert!(within(Duration::from_secs(1), store.read_all().into_future()).await.is_none());
-    pass(Duration::from_millis(1)).await;
+    sleep(Duration::from_millis(1)).await;
     assert_eq!(requests(&recorder), ["list data 3 success", "list data 1 error", "list data 1 canceled"]);
     let requests = recorder.spans("s3store.request");
     let errors: Vec<_> = requests.iter().map(|request| request.fields.get("error.type")).collect();
@@ -222,7 +222,7 @@ async fn keys_appear_only_at_debug_level_and_secrets_never() {
         recorder.clear();
         let record = Event::new("the-partition", 4_711_471_147);
         store.write(&[record]).token("the-token").await.unwrap();
-        pass(Duration::from_secs(60)).await;
+        sleep(Duration::from_secs(60)).await;
         store.read_all().await.unwrap();
         store.poll_records(&Offset::START).await.unwrap();
         let text = recorder.text();

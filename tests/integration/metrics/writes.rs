@@ -7,7 +7,7 @@ use s3store::CommitError;
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
-use crate::integration::harness::{Virtual, pass, put, until, within};
+use crate::integration::harness::{Virtual, put, sleep, wait_until, within};
 use crate::integration::records::Event;
 
 const LATE: &str = "s3store.write.commit_after_timeout";
@@ -62,7 +62,7 @@ async fn a_failed_write_counts_the_partitions_that_landed() {
             .matching(|request| request.target().is_some_and(|key| key.contains("part=b")))
             .always()
             .call_before(|_| async {
-                pass(Duration::from_secs(1)).await;
+                sleep(Duration::from_secs(1)).await;
             }),
     );
     world.s3.inject(put(".parquet").key_contains("part=b").always().fail(403, "AccessDenied"));
@@ -216,7 +216,7 @@ async fn detached_commits_are_counted_while_in_progress() {
         let store = store.clone();
         async move { store.write(&records).await }
     });
-    until(|| world.log().iter().filter(|request| request.ends_with(".ref")).count() == 2).await;
+    wait_until(|| world.log().iter().filter(|request| request.ends_with(".ref")).count() == 2).await;
     assert_eq!(meter.collect().sum(TAILS, &[]), 2.0);
     writing.await.unwrap().unwrap();
     assert_eq!(meter.collect().sum(TAILS, &[]), 0.0);

@@ -7,7 +7,7 @@ use s3store::testing::{Fault, FaultBuilder, Operation};
 use s3store::{Commit, CommitError, Store};
 
 use super::model::Written;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, pass};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep};
 use crate::integration::records::Item;
 
 /// Partition values, with characters that keys, refs and listings escape in different ways.
@@ -84,7 +84,7 @@ impl History {
 
     /// Performs one operation, some time after the previous one.
     pub async fn step(&mut self) {
-        pass(Duration::from_millis(1 + self.draw(3_000))).await;
+        sleep(Duration::from_millis(1 + self.draw(3_000))).await;
         match self.draw(10) {
             0 => self.put_malformed(),
             1 | 2 if !self.commits.is_empty() => self.restamp().await,
