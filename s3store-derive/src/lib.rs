@@ -243,7 +243,7 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 /// `View`, whose `patterns()` is a builder with a method for each column, named like it; characters that no method can
 /// have become `_`. Its methods take what those of a [record's partitions](macro@Record#partition_by) take.
 ///
-/// [`ViewValue`]: https://docs.rs/s3store/latest/s3store/trait.ViewValue.html
+/// [`ViewValue`]: https://docs.rs/s3store/latest/s3store/column/trait.ViewValue.html
 #[proc_macro_derive(View, attributes(view))]
 pub fn derive_view(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
