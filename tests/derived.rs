@@ -1,4 +1,4 @@
-//! Derived records: rows to columns and back, what is described, and the keys of partitions.
+//! Derived records: conversion to columns and back, descriptions, partition keys and views.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use s3store::rust_decimal::Decimal;
 use s3store::{ColumnType, Record, RootRecord, View};
 use uuid::Uuid;
 
-/// Every attribute at least once.
+/// A record with every attribute.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(
     partition_by(
@@ -108,7 +108,7 @@ struct Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Color(u32);
 
-/// Stores a color as text.
+/// Stores a color as hexadecimal text.
 struct Hex;
 
 impl ColumnWith<Color> for Hex {
@@ -119,7 +119,7 @@ impl ColumnWith<Color> for Hex {
     }
 
     fn from_column(text: String) -> Result<Color, ValueError> {
-        let digits = text.strip_prefix('#').ok_or_else(|| ValueError::new("no color"))?;
+        let digits = text.strip_prefix('#').ok_or_else(|| ValueError::new("not a color"))?;
         u32::from_str_radix(digits, 16).map(Color).map_err(ValueError::new)
     }
 }
@@ -128,7 +128,7 @@ fn region_of(customer: &str, shard: &u16) -> String {
     format!("{}-{shard}", customer.get(..2).unwrap_or("none"))
 }
 
-/// Some of its fields, in another order.
+/// A projection with some of the fields, in another order.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(projection_of = Cost)]
 struct Narrow {
@@ -140,7 +140,7 @@ struct Narrow {
     rank: u8,
 }
 
-/// A view with every kind of column. Without a color there is no marker.
+/// A view with every kind of column. A record without a border has no marker.
 #[derive(Debug, Clone, PartialEq, View)]
 #[view(of = Cost, name = "by_customer")]
 struct ByCustomer {
@@ -172,7 +172,7 @@ fn border_of(border: &Option<Color>, customer: &str) -> Option<String> {
     border.map(|color| format!("{customer} {:x}", color.0))
 }
 
-/// Version and insertion time at once, without an `Option` in the file.
+/// A record whose version is the insertion time. The column is not nullable, although the field is an `Option`.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(name))]
 struct Newest {
@@ -216,7 +216,7 @@ fn cost(number: u16) -> Cost {
     }
 }
 
-/// The columns as a reader hands them over: with their read types.
+/// Encodes records, and casts the columns to their read types as a reader does.
 fn columns<T: RootRecord>(records: &[T], inserted_at: i64) -> Vec<ArrayRef> {
     let arrays = T::encode(records.iter(), inserted_at, None).unwrap();
     let nodes = &T::description().columns;
@@ -236,7 +236,7 @@ fn decoded<T: Record>(columns: &[ArrayRef], rows: std::ops::Range<usize>) -> Vec
 }
 
 #[test]
-fn a_record_with_every_attribute_comes_back_equal() {
+fn a_record_with_every_attribute_round_trips() {
     let written: Vec<_> = (0..7).map(cost).collect();
     let micros = 1_774_000_123_456_789;
     let columns = columns(&written, micros);
@@ -255,8 +255,8 @@ fn a_projection_reads_its_columns_as_the_record_stores_them() {
     let all = columns(&written, 5);
     let narrow: Vec<_> = Narrow::description().columns.iter().map(|column| column.name).collect();
     assert_eq!(narrow, ["inserted_at", "SKU", "net_cost", "border"]);
-    let place = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
-    let some: Vec<_> = narrow.iter().map(|name| all[place(name)].clone()).collect();
+    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
+    let some: Vec<_> = narrow.iter().map(|name| all[position(name)].clone()).collect();
     let read = decoded::<Narrow>(&some, 0..3);
     for (narrow, cost) in read.iter().zip(&written) {
         let inserted_at = DateTime::from_timestamp_micros(5);
@@ -271,7 +271,7 @@ fn a_projection_reads_its_columns_as_the_record_stores_them() {
 }
 
 #[test]
-fn a_description_says_what_the_struct_says() {
+fn a_description_matches_the_struct() {
     let description = Cost::description();
     assert_eq!(description.record, "Cost");
     assert_eq!(description.partition, ["charge_period", "customer", "region", "month", "shard no"]);
@@ -301,7 +301,7 @@ fn a_description_says_what_the_struct_says() {
         description.columns.iter().filter(|column| column.default_for_nulls).map(|it| it.name).collect();
     assert_eq!(for_nulls, ["currency", "billed_in", "labels"]);
 
-    let DataType::Struct(address) = column("address").write_type() else { panic!("no struct") };
+    let DataType::Struct(address) = column("address").write_type() else { panic!("not a struct") };
     let fields: Vec<_> = address.iter().map(|field| field.name().as_str()).collect();
     assert_eq!(fields, ["streetName", "zip", "since"]);
 }
@@ -311,7 +311,7 @@ fn timestamp(unit: TimeUnit) -> DataType {
 }
 
 #[test]
-fn a_missing_column_holds_the_default() {
+fn a_missing_column_is_read_as_the_default() {
     let single = |name: &str| {
         let column = Cost::description().columns.iter().find(|column| column.name == name).unwrap();
         let array = (column.default.unwrap())().unwrap();
@@ -326,7 +326,7 @@ fn a_missing_column_holds_the_default() {
 }
 
 #[test]
-fn a_partition_key_is_made_of_what_the_struct_names() {
+fn a_partition_key_has_the_parts_of_the_struct() {
     let mut key = "before/".to_owned();
     cost(7).partition_key(&mut key).unwrap();
     assert_eq!(key, "before/charge_period=2026-03-17/customer=abc7/region=ab-7/month=2026-03/shard no=0007");
@@ -335,7 +335,7 @@ fn a_partition_key_is_made_of_what_the_struct_names() {
 }
 
 #[test]
-fn a_value_that_does_not_fit_is_refused_with_its_row_and_column() {
+fn a_value_that_does_not_fit_is_an_error_with_row_and_column() {
     let mut costs = [cost(0), cost(1), cost(2)];
     costs[1].net_cost = Decimal::new(1, 7);
     let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
@@ -347,7 +347,7 @@ fn a_value_that_does_not_fit_is_refused_with_its_row_and_column() {
     let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
     assert!(error.to_string().starts_with("row 1, column exactly"), "{error}");
 
-    // Within a list and a struct, too, the path is named.
+    // The path of a value inside a list is named too.
     let mut costs = [cost(0)];
     costs[0].parts = vec![Some(Decimal::from(12345))];
     let error = Cost::encode(costs.iter(), 0, None).unwrap_err();
@@ -355,15 +355,15 @@ fn a_value_that_does_not_fit_is_refused_with_its_row_and_column() {
 }
 
 #[test]
-fn a_stored_value_that_is_none_of_the_type_is_an_error() {
+fn an_unknown_enum_text_is_an_error() {
     let mut columns = columns(&[cost(0)], 0);
-    let place = Cost::description().columns.iter().position(|column| column.name == "billed_in").unwrap();
-    columns[place] = std::sync::Arc::new(arrow::array::StringViewArray::from(vec!["YEN"]));
+    let position = Cost::description().columns.iter().position(|column| column.name == "billed_in").unwrap();
+    columns[position] = std::sync::Arc::new(arrow::array::StringViewArray::from(vec!["YEN"]));
     let error = Cost::decode(&columns, 0..1, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("column billed_in") && error.contains("\"YEN\""), "{error}");
     assert!(error.contains("EUR, dollar, SWISS_FRANC"), "{error}");
 
-    columns[place] = std::sync::Arc::new(arrow::array::StringViewArray::from(vec!["USD"]));
+    columns[position] = std::sync::Arc::new(arrow::array::StringViewArray::from(vec!["USD"]));
     assert_eq!(decoded::<Cost>(&columns, 0..1)[0].billed_in, Currency::Usd);
 
     columns.truncate(3);
@@ -380,14 +380,14 @@ fn a_version_that_is_the_insertion_time_is_never_null() {
     assert_eq!(decoded::<Newest>(&columns, 0..1), [expected]);
 }
 
-/// What a view's columns are for a record, if it has a marker.
+/// Returns the view's tuple for a record, or `None` if the record has no marker.
 fn tuple(cost: &Cost) -> Option<Vec<String>> {
     let mut tuple = Tuple::default();
     ByCustomer::tuple(cost, &mut tuple).unwrap().then(|| tuple.values().map(str::to_owned).collect())
 }
 
 #[test]
-fn a_view_makes_a_tuple_of_a_record() {
+fn a_view_makes_a_tuple_from_a_record() {
     assert_eq!(ByCustomer::NAME, "by_customer");
     assert_eq!(Cost::views().len(), 1);
     assert_eq!(tuple(&cost(3)), None);
@@ -416,13 +416,13 @@ fn a_view_makes_a_tuple_of_a_record() {
     far.calculated_at = "+10000-01-01T00:00:00Z".parse().unwrap();
     let error = ByCustomer::tuple(&far, &mut Tuple::default()).unwrap_err();
     assert!(error.to_string().starts_with("column exactly: the year 10000"), "{error}");
-    // Where there is no marker, there is no need of a text.
+    // A record without a marker is not rendered, so the year is not an error.
     far.border = None;
     assert!(!ByCustomer::tuple(&far, &mut Tuple::default()).unwrap());
 }
 
 #[test]
-fn a_tuple_is_read_back() {
+fn a_tuple_is_parsed() {
     let values = tuple(&cost(2)).unwrap();
     let mut values: Vec<_> = values.iter().map(String::as_str).collect();
     let cost = cost(2);
@@ -456,15 +456,15 @@ fn a_tuple_is_read_back() {
 }
 
 #[test]
-fn a_backfill_makes_the_tuples_of_the_writes() {
+fn a_backfill_makes_the_same_tuples_as_writes() {
     let sources = ByCustomer::source_columns();
     let once =
         ["customer_id", "SKU", "billed_in", "state", "shard", "id", "day", "clock", "nanos", "calculated_at", "border"];
     assert_eq!(sources, once);
     let written: Vec<_> = (0..7).map(cost).collect();
     let all = columns(&written, 0);
-    let place = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
-    let some: Vec<_> = sources.iter().map(|name| all[place(name)].clone()).collect();
+    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
+    let some: Vec<_> = sources.iter().map(|name| all[position(name)].clone()).collect();
     let made = |rows: std::ops::Range<usize>| {
         let mut made: Vec<Vec<String>> = Vec::new();
         ByCustomer::tuples(&some, rows, &mut |tuple| made.push(tuple.values().map(str::to_owned).collect())).unwrap();
@@ -478,7 +478,7 @@ fn a_backfill_makes_the_tuples_of_the_writes() {
 }
 
 #[test]
-fn a_views_patterns_take_its_own_types() {
+fn the_patterns_of_a_view_take_the_types_of_its_fields() {
     let cost = cost(2);
     let patterns = ByCustomer::patterns()
         .customer("a".."b")

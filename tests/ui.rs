@@ -1,7 +1,8 @@
-//! What must compile, and what does not, with what is said about it.
+//! Derives that compile, and derives that do not, with the compiler's messages.
 //!
-//! The cases that must compile are modules of this test, which is faster than a program each. The others are checked
-//! one by one; `TRYBUILD=overwrite` accepts the messages that are printed: read them before you do.
+//! The cases in `ui/pass` compile as modules of this test, which is faster than one program each. Each file in `ui` must
+//! fail with the messages of its `.stderr` file. `TRYBUILD=overwrite` updates these files: read every message that
+//! changed.
 
 #[path = "ui/pass/odd_partition_names.rs"]
 mod odd_partition_names;
@@ -17,7 +18,7 @@ mod two_hundred_fields;
 mod views;
 
 #[test]
-fn every_mistake_has_its_message() {
+fn every_mistake_is_reported_as_expected() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("ui/*.rs");
 }

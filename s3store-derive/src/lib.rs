@@ -22,10 +22,10 @@ mod words;
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Makes a struct a dataset's schema: its fields are the columns.
+/// Implements `Record`: the struct becomes a dataset's schema, and its fields become columns.
 ///
-/// A record is a struct with named fields and without generics. Each field has a type that fits a column (see the
-/// crate's documentation for the list, and [`ColumnType`](macro@ColumnType) for types of your own).
+/// A record is a struct with named fields and without generic parameters. Each field has a type that fits a column. The
+/// crate's documentation lists these types, and [`ColumnType`](macro@ColumnType) adds your own.
 ///
 /// ```
 /// use s3store::Record;
@@ -50,52 +50,53 @@ use syn::{DeriveInput, parse_macro_input};
 ///     inserted_at: Option<DateTime<Utc>>,
 /// }
 ///
-/// // A builder of patterns, with a method for each part of the partition.
+/// // The builder of patterns has a method for each part of the partition.
 /// let march = Cost::partitions().charge_period("2026-03-01".."2026-04-01").customer("abc");
 /// ```
 ///
-/// Every name is checked while the code compiles, all mistakes of a struct are reported at once, and each stands at
-/// the word that caused it.
+/// The macro checks every name at compile time. It reports all mistakes of a struct at once, each at the word that
+/// caused it.
 ///
-/// # On the struct
+/// # Attributes of the struct
 ///
 /// ## `partition_by(…)`
 ///
-/// What a record's partition is made of, in the order in which the parts stand in keys: `name=value/name=value`. A
-/// record has at least one part. Each is one of
+/// Sets the parts of a record's partition, in the order of the keys: `name=value/name=value`. A record has at least one
+/// part. A part is written in one of these forms:
 ///
-/// | written | the part's name | its value |
+/// | form | name of the part | value |
 /// |---|---|---|
 /// | `field` | the field's name | the field |
 /// | `name = field` | `name` | the field |
 /// | `"odd-name" = field` | any text without `=`, `/` and `..` | the field |
 /// | `name = format(field, "%Y-%m")` | `name` | a date or time in a format of chrono's [`strftime`] |
-/// | `name = pad(field, 5)` | `name` | an integer without a sign, with leading zeros |
-/// | `name = path::to::function(a, b)` | `name` | what the function makes of references to these fields |
+/// | `name = pad(field, 5)` | `name` | an unsigned integer with leading zeros |
+/// | `name = path::to::function(a, b)` | `name` | the function's result; it receives references to these fields |
 ///
-/// A value that stands by itself is a string, an integer, `bool`, a date, a time, a UUID, a unit enum, or a newtype of
-/// one of them, never an `Option` and never a float; a function returns any of these. A function of your own that is
-/// called `format` or `pad` is reached by a path: `name = self::format(field)`.
+/// A value is a string, an integer, a `bool`, a date, a time, a UUID, a unit enum, or a newtype of one of them. It is
+/// never an `Option` or a float. A function returns any of these types. To use a function of your own that is called
+/// `format` or `pad`, write its path: `name = self::format(field)`.
 ///
-/// The builder of [`partitions()`] has a method for each part, named like it; characters that no method can have become
-/// `_`. It takes an exact value, `prefix("…")`, or, where the text keeps the order of the values, a half-open range:
-/// strings, dates, UUIDs, padded integers, and formats that go from the year down without a gap (`%Y-%m`, `%Y%m%dT%H`).
+/// The builder that [`partitions()`] returns has a method for each part, with the part's name. Characters that a method
+/// name cannot contain become `_`. A method takes an exact value, `prefix("…")`, or a half-open range. It takes a range
+/// only if the text sorts like the values. This holds for strings, dates, UUIDs, padded integers, and formats that
+/// go from the year to smaller units without a gap (`%Y-%m`, `%Y%m%dT%H`).
 ///
-/// A value that holds `/` or `..`, is empty, or is wider than its `pad`, is an error of the write, and nothing of that
-/// write is sent.
+/// A write fails, and sends nothing, if a value is empty, contains `/` or `..`, or is wider than its `pad`.
 ///
 /// ## `dedup = "per_partition"`
 ///
-/// Records are deduplicated within their partition. If a field decides the partition without being part of the entity,
-/// records of one entity can lie in two partitions, and the latest of each surfaces. That does not compile, unless the
-/// struct says by this that it is meant.
+/// Records are deduplicated within their partition. If the partition depends on a field that is not part of the entity,
+/// records of one entity can be in two partitions, and a read returns the latest of each. Such a struct compiles only
+/// with this attribute.
 ///
 /// ## `projection_of = Cost`
 ///
-/// Makes the struct a narrow read of another record: it takes some of its fields, by name and with their types, and
-/// reads only their columns. Partitions, entity, version, encodings, column names and defaults are those of the record,
-/// so a projection's fields say nothing but `skip`, and it has no `views`. It deduplicates also when it leaves the key's fields out, and can't
-/// be written.
+/// Makes the struct a projection of another record: it has some of the record's fields, with the same names and types,
+/// and reads only their columns. Partitions, entity, version, encodings, column names, defaults and views are inherited
+/// from the record. The only attributes of a projection's fields are `skip` and its `default`.
+///
+/// A projection is deduplicated even if it leaves out fields of the entity or the version. It cannot be written.
 ///
 /// ```
 /// # use s3store::Record;
@@ -111,41 +112,42 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// ## `views(SkuPeriod, other::View)`
 ///
-/// The materialized views that every writer of this record keeps, by their types, see [`View`](macro@View): together
-/// with a record a write puts its markers. A view may stand before or after its record, and in another module. One of
-/// another record does not compile, nor do two of one name.
+/// Lists the types of the materialized views that every writer of this record keeps, see [`View`](macro@View). A write
+/// puts the markers of these views together with the records. A view can be declared before or after its record, and in
+/// another module. A view of another record does not compile, and neither do two views with the same name.
 ///
 /// ## `crate = path`
 ///
-/// Where generated code finds s3store, if it is no dependency of yours but another crate hands it on. A dependency that
-/// is renamed in `Cargo.toml` is found without it.
+/// Sets the path of s3store in generated code. It is needed only if s3store is not a dependency of your package but
+/// re-exported by another crate. A dependency that is renamed in `Cargo.toml` is found without it.
 ///
-/// # On a field
+/// # Attributes of a field
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `entity` | Part of what identifies an entity. All such fields together do, in the order of the struct. Never null, with a total order: no `Option`, no float, no list. Needs a `version`. |
-/// | `version` | Says which of an entity's records is the latest: the greatest. One field, never null, with a total order. |
-/// | `inserted_at` | The time of the write: a `DateTime<Utc>` or an `Option` of it. What is in it is ignored on write, and every written record has it when it is read. One field; it may be the version too. |
-/// | `timestamp = "ms"`, `"us"`, `"ns"` | The unit in which a `DateTime<Utc>`, `NaiveDateTime` or `NaiveTime` is stored; microseconds without it. Finer digits are cut off. Reading keeps every digit that the file has. |
-/// | `exact` | Finer digits than the unit's are an error instead. |
-/// | `decimal(18, 6)` | How many digits a `Decimal` has in all, 1 to 28, and how many of them are after the point. Needed for every `Decimal`. A value with more digits is an error, nothing is rounded. |
-/// | `rename = "SKU"` | The column's name; without it, the field's. |
-/// | `alias = "item"` | A name that the column has in older files: read where the column itself is missing. Can be repeated, and is tried in order. |
-/// | `default` | A null in a file becomes the type's `Default`; without it, a null in a field that is no `Option` is an error. |
-/// | `default = expression` | The same with a value of your own. Text becomes a `String` by itself: `default = "EUR"`. |
+/// | `entity` | Part of the key that identifies an entity. The key consists of all such fields, in the order of the struct. The field is never null and has a total order: no `Option`, float or list. Needs a `version`. |
+/// | `version` | Decides which of an entity's records is the latest: the one with the greatest version. One field, never null, with a total order. |
+/// | `inserted_at` | The time of the write, as a `DateTime<Utc>` or an `Option` of it. A write ignores the field's value; every record that is read has the time. One field; it can also be the `version`. |
+/// | `timestamp = "ms"`, `"us"`, `"ns"` | The unit in which a `DateTime<Utc>`, `NaiveDateTime` or `NaiveTime` is stored; the default is microseconds. Writing truncates finer digits. Reading keeps every digit in the file. |
+/// | `exact` | Makes digits finer than the unit an error. |
+/// | `decimal(18, 6)` | The precision of a `Decimal`, 1 to 28 digits, and its scale, the digits after the point. Needed for every `Decimal`. A value with more digits is an error; nothing is rounded. |
+/// | `rename = "SKU"` | The column's name. The default is the field's name. |
+/// | `alias = "item"` | The column's name in older files, read if the column is missing. Can be repeated; the aliases are tried in order. |
+/// | `default` | Reads a null as the type's `Default`. Without it, a null is an error unless the field is an `Option`. |
+/// | `default = expression` | Reads a null or a missing column as this value. A string literal is converted: `default = "EUR"`. |
 /// | `skip` | Not stored. Read as the `default`, or else as the type's `Default`. |
-/// | `with = path` | Stored as the type at `path` says, which implements `ColumnWith` for the field's type, or for what is in its `Option`. |
+/// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
-/// A file that lacks a column yields the field's `default`, or else its type's `Default`. A type that has neither does
-/// not compile: `#[record(default = …)]` says what older files mean.
+/// If a file lacks a column, the field is read as its `default`, or else as its type's `Default`. A type without
+/// `Default` does not compile without `#[record(default = …)]`, which sets the value for older files.
 ///
-/// The attributes of a list apply to its elements, those of an `Option` to what is in it.
+/// The attributes of a list apply to its elements, and those of an `Option` to the value inside.
 ///
-/// # What it implements
+/// # Implemented traits
 ///
-/// `Record`, and for all but projections `RootRecord`. The column constants, `<Cost as Record>::COLUMNS.sku`, are
-/// named like the fields. Nothing is added to the struct itself, so its own methods may have any name.
+/// The macro implements `Record` and, except for projections, `RootRecord`. The column constants, such as
+/// `<Cost as Record>::COLUMNS.sku`, have the names of the fields. The struct itself gets no methods, so your own
+/// methods can have any name.
 ///
 /// [`strftime`]: https://docs.rs/chrono/latest/chrono/format/strftime/index.html
 /// [`partitions()`]: https://docs.rs/s3store/latest/s3store/trait.Record.html#tymethod.partitions
@@ -155,11 +157,13 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
     derive::record(&input).into()
 }
 
-/// Makes a struct a materialized view of a record: one empty object on S3 for each distinct tuple of its values.
+/// Implements `View`: the struct becomes a materialized view of a record.
 ///
-/// "Which customers used this SKU in this month" is then one LIST. A view is a struct with named fields and without
-/// generics; its fields are its columns, in the order in which they stand in keys, so what is selected by most comes
-/// first.
+/// A view has one empty object on S3, a marker, for each distinct tuple of its values. It answers a question such as
+/// "which customers used this SKU in this month" with one LIST.
+///
+/// A view is a struct with named fields and without generic parameters. Its fields are its columns, in the order of the
+/// keys. Put the column that you select by most often first.
 ///
 /// ```
 /// use s3store::chrono::{DateTime, Utc};
@@ -200,48 +204,49 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 ///     (*cost >= Decimal::TEN).then(|| if *cost < Decimal::ONE_HUNDRED { "medium" } else { "large" }.to_owned())
 /// }
 ///
-/// // A builder of patterns, with a method for each column.
+/// // The builder of patterns has a method for each column.
 /// let march = SkuPeriod::patterns().sku("SKU-1").charge_period(prefix("2026-03-"));
 /// ```
 ///
-/// Where a view and its record disagree, the code does not compile: a field that the record has not, or has with
-/// another type; a format that does not parse; a name that no key can hold.
+/// A view that does not match its record does not compile. Examples are a field that the record does not have or has
+/// with another type, an invalid format, and a name that keys cannot contain.
 ///
-/// # On the struct
+/// # Attributes of the struct
 ///
 /// | attribute | meaning |
 /// |---|---|
-/// | `of = Cost` | The record, by its path. Needed. A view is made of a record, not of a projection. |
-/// | `name = "sku_period"` | The view's name, as it stands in keys: not empty, without `/` and `..`. Needed. |
-/// | `crate = path` | That of [`Record`](macro@Record). |
+/// | `of = Cost` | The path of the record, which is not a projection. Required. |
+/// | `name = "sku_period"` | The view's name in keys: not empty, without `/` and `..`. Required. |
+/// | `crate = path` | The path of s3store, as in [`Record`](macro@Record). |
 ///
-/// Writers keep the markers of the views that their record names, `#[record(views(SkuPeriod))]`.
+/// To have writers keep the view's markers, list it on the record: `#[record(views(SkuPeriod))]`.
 ///
-/// # On a field
+/// # Attributes of a field
 ///
-/// | attribute | the value |
+/// | attribute | value of the column |
 /// |---|---|
-/// | none | The record's field of this name, with the same type. |
-/// | `from = customer_id` | The record's field `customer_id`, with the same type. |
-/// | `format = "%Y-%m"` | The record's field, a date or time, in a format of `%Y` `%m` `%d` `%H` `%M` `%S` `%F` `%T` `%%` and other text; or in `rfc3339`, whole seconds, or `rfc3339_nanos`, with a fraction of as many digits as it needs. |
-/// | `with = path::to::function(a, b)` | What the function makes of references to these fields of the record: an `Option` of the field's type. Where it is `None`, the record has no marker. |
-/// | `rename = "charge-period"` | The column's name in keys, without `=` and `/`; without it, the field's. |
+/// | none | The record's field of this name, which has the same type. |
+/// | `from = customer_id` | The record's field `customer_id`, which has the same type. |
+/// | `format = "%Y-%m"` | The record's field, a date or time, in a format of `%Y` `%m` `%d` `%H` `%M` `%S` `%F` `%T` `%%` and other text. Or in `rfc3339`, with whole seconds, or `rfc3339_nanos`, with a fraction of as many digits as needed. |
+/// | `with = path::to::function(a, b)` | The result of a function that receives references to these fields of the record. It returns an `Option` of the column's type; if it returns `None`, the record has no marker. |
+/// | `rename = "charge-period"` | Sets the column's name in keys, without `=` and `/`. The default is the field's name. |
 ///
-/// A value that stands by itself is a string, an integer, `bool`, a date, a time, a UUID, a unit enum, or a newtype of
-/// one of them ([`ViewValue`]), never an `Option` and never a float. A `DateTime<Utc>` is RFC 3339 with a fraction of as
-/// many digits as it needs.
+/// A value is a string, an integer, a `bool`, a date, a time, a UUID, a unit enum, or a newtype of one of them
+/// ([`ViewValue`]). It is never an `Option` or a float. A `DateTime<Utc>` is written in RFC 3339, with a fraction of as
+/// many digits as needed.
 ///
-/// A field with a `format` is a `String`, the text as it is, or a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`, in
-/// which parts that the format lacks are those of the first day of the year 0, midnight, UTC: `%Y-%m` is read as the
-/// first of the month.
+/// A field with a `format` is a `String`, a `DateTime<Utc>`, a `NaiveDateTime` or a `NaiveDate`. A `String` holds the
+/// text. In the other types, parts that the format lacks are read as the first day of the year 0, midnight, UTC. For
+/// example, `%Y-%m` is read as the first day of the month.
 ///
-/// No value is made of the insertion time, which a record has not before it is written. A value that is empty or holds
-/// `/` or `..` is an error of the write, and nothing of that write is sent.
+/// No value can depend on the insertion time, which a record has only once it is written. A write fails, and sends
+/// nothing, if a value is empty or contains `/` or `..`.
 ///
-/// # What it implements
+/// # Implemented traits
 ///
-/// `View`, whose `patterns()` is a builder with a method for each column, named like it; characters that no method can
-/// have become `_`. Its methods take what those of a [record's partitions](macro@Record#partition_by) take.
+/// The macro implements `View`. Its function `patterns()` returns a builder with a method for each column, with the
+/// column's name. Characters that a method name cannot contain become `_`. The methods take the same arguments as those
+/// of a [record's partitions](macro@Record#partition_by).
 ///
 /// [`ViewValue`]: https://docs.rs/s3store/latest/s3store/column/trait.ViewValue.html
 #[proc_macro_derive(View, attributes(view))]
@@ -250,12 +255,12 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
     derive::view(&input).into()
 }
 
-/// Makes a struct or an enum fit a column: a nested struct, a newtype, or an enum without fields.
+/// Implements `ColumnType` for a nested struct, a newtype, or an enum without fields, so that it fits a column.
 ///
 /// ```
 /// use s3store::{ColumnType, Record};
 ///
-/// /// Stored as the text that it wraps.
+/// /// Stored as the text inside.
 /// #[derive(Debug, Clone, PartialEq, Default, ColumnType)]
 /// struct Sku(String);
 ///
@@ -296,33 +301,34 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// }
 /// ```
 ///
-/// A type that is stored as another one, but is no newtype of it, implements `AsColumn` instead.
+/// To store a type as another type that it does not wrap, implement `AsColumn` instead.
 ///
 /// # A struct with named fields
 ///
-/// Its fields say what a record's fields say, in `#[column(…)]`: `rename`, `alias`, `default`, `skip`, `with`,
+/// Its fields take the attributes of a record's fields, in `#[column(…)]`: `rename`, `alias`, `default`, `skip`, `with`,
 /// `timestamp`, `exact`, `decimal(18, 6)`. See [`Record`](macro@Record). `rename_all = "camelCase"` on the struct names
-/// all fields that have no `rename`. A struct can be no part of a record's entity, version or partition.
+/// all fields that have no `rename`. A nested struct cannot be part of a record's entity, version or partition.
 ///
 /// # A struct that wraps one value
 ///
-/// It is stored as what it wraps, and can be entity, version or part of a partition if that can. The field may say
-/// `timestamp`, `exact`, `decimal(18, 6)` or `with`; the fields of records of this type then say none of it.
+/// It is stored as the value inside, and can be entity, version or part of a partition if the value can. The field takes
+/// `timestamp`, `exact`, `decimal(18, 6)` or `with`. A record's field of this type then has none of these attributes.
 ///
 /// # An enum
 ///
-/// No variant has fields. It can be part of an entity (ordered as what is stored) and of a partition.
+/// No variant has fields. The enum can be part of a partition, and of an entity, where it is ordered by its stored
+/// values.
 ///
-/// As text, by default: `rename = "…"` on a variant is its text, and `alias = "…"` a text that older files have for
-/// it; `rename_all` on the enum names all others by a rule: `"lowercase"`, `"UPPERCASE"`, `"camelCase"`,
-/// `"PascalCase"`, `"snake_case"`, `"SCREAMING_SNAKE_CASE"`, `"kebab-case"`.
+/// By default an enum is stored as text. On a variant, `rename = "…"` sets its text, and `alias = "…"` adds a text that
+/// older files have for it. On the enum, `rename_all` derives the text of all other variants by a rule: `"lowercase"`,
+/// `"UPPERCASE"`, `"camelCase"`, `"PascalCase"`, `"snake_case"`, `"SCREAMING_SNAKE_CASE"` or `"kebab-case"`.
 ///
-/// As an integer, by `repr = "i32"` on the enum (`i8` to `i64`, `u8` to `u64`): each variant then writes its own,
-/// `Open = 1`, so that a variant more changes no value in a file.
+/// With `repr = "i32"` on the enum (`i8` to `i64`, `u8` to `u64`), it is stored as an integer. Each variant then has an
+/// explicit integer, `Open = 1`, so that a new variant changes no value in existing files.
 ///
-/// A text or an integer in a file that no variant has is an error that names both.
+/// Reading a text or an integer that belongs to no variant is an error that names the value and the enum.
 ///
-/// `crate = path` is that of [`Record`](macro@Record).
+/// `crate = path` is as in [`Record`](macro@Record).
 #[proc_macro_derive(ColumnType, attributes(column))]
 pub fn derive_column_type(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

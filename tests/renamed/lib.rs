@@ -1,4 +1,4 @@
-//! Derives in a package that calls s3store by another name, depends on nothing else, and allows no lint.
+//! Derives in a package that renames s3store, has no other dependency and enables strict lints.
 
 #![forbid(unsafe_code)]
 #![deny(missing_docs, unreachable_pub, clippy::pedantic)]
@@ -61,7 +61,7 @@ pub struct SkuDay {
     pub sku: Sku,
     /// The enum.
     pub currency: Currency,
-    /// A part of the version.
+    /// The day of the version.
     #[view(from = at, format = "%F")]
     pub day: String,
     /// A function of fields.
@@ -79,7 +79,7 @@ mod tests {
     use db::RootRecord;
 
     #[test]
-    fn a_renamed_crate_encodes_and_decodes() {
+    fn derives_work_with_a_renamed_crate() {
         let at = DateTime::from_timestamp_millis(1_774_000_000_123).unwrap();
         let address = Some(Address { street: "Main".to_owned() });
         let cost =

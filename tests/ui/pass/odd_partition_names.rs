@@ -12,7 +12,7 @@ struct Cost {
     at: DateTime<Utc>,
 }
 
-// The fields of a partition may be reached by any path, and functions may be anywhere.
+// A partition can use functions of any path.
 mod regions {
     pub struct Region(pub u8);
 
@@ -41,7 +41,7 @@ fn length_of(customer: &str) -> u64 {
 }
 
 #[test]
-fn odd_names_have_methods_and_stand_in_keys() {
+fn odd_names_have_methods_and_appear_in_keys() {
     let _ = Cost::partitions().charge_period("a")._2026("b").self_("c").größe(4).a_b("d").a_b_("e");
     let cost = Cost { day: "d".to_owned(), size: 4, at: DateTime::UNIX_EPOCH };
     let mut key = String::new();

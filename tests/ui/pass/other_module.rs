@@ -29,7 +29,7 @@ mod records {
         hidden: Hidden,
     }
 
-    // More visible than the types of its fields, which are called like what the macro makes.
+    // More visible than the types of its fields, which have the names of generated items.
     #[derive(Record)]
     #[record(partition_by(hidden))]
     pub struct Shown {
@@ -52,7 +52,7 @@ mod records {
     }
 
     impl Cost {
-        // Getters named like what a derive could have claimed.
+        // Methods with names that a derive could be expected to generate.
         pub(crate) fn day(&self) -> &str {
             &self.day
         }

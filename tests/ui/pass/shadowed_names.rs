@@ -1,49 +1,49 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings, clippy::pedantic)]
 #![allow(dead_code)]
-//! Names of the prelude that mean something else here, in the types of fields not.
+//! Derives in a module that shadows names of the prelude and of generated code.
 
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub struct Result;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub struct Vec;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub struct Option;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub struct Box;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub struct String;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub trait Default {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub trait Clone {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub trait Iterator {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 #[allow(non_camel_case_types)]
 pub struct usize;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 #[allow(non_camel_case_types)]
 pub struct bool;
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 #[allow(non_snake_case)]
 pub fn Ok() {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 #[allow(non_snake_case)]
 pub fn Some() {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub mod std {}
-/// Not what the prelude has.
+/// Shadows a name of the prelude.
 pub mod core {}
-/// Not what the macro means.
+/// Shadows a name in generated code.
 pub mod s3store {}
-/// Not what the macro means.
+/// Shadows a name in generated code.
 pub fn columns() {}
-/// Not what the macro means.
+/// Shadows a name in generated code.
 pub fn row() {}
-/// Not what the macro means.
+/// Shadows a name in generated code.
 pub fn key() {}
-/// Not what the macro means.
+/// Shadows a name in generated code.
 pub fn column0() {}
 #[allow(unused_macros)]
 macro_rules! vec {
@@ -150,7 +150,7 @@ pub struct Narrow {
 }
 
 #[test]
-fn names_of_the_prelude_may_mean_something_else() {
+fn names_of_the_prelude_can_be_shadowed() {
     use ::s3store::Record;
     let _ = Cost::partitions().day("2026-03-17").currency(Currency::Eur);
     let _ = <ByState as ::s3store::View>::patterns().state(State::Open).row("a".."b");

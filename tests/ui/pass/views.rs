@@ -1,6 +1,6 @@
 #![deny(warnings)]
 
-// Views before and after their record, in other modules, of private fields and raw identifiers.
+// Views before and after their record, in other modules, with private fields and raw identifiers.
 
 #[derive(s3store::View)]
 #[view(of = records::Cost, name = "before")]
@@ -23,7 +23,7 @@ mod records {
         at: Option<s3store::chrono::DateTime<s3store::chrono::Utc>>,
     }
 
-    // Never read, where only markers are written.
+    // Its fields are never read, because this module only writes.
     #[derive(View)]
     #[view(of = Cost, name = "inner")]
     struct Inner {
@@ -57,7 +57,7 @@ pub mod others {
         pub at: s3store::chrono::DateTime<s3store::chrono::Utc>,
     }
 
-    // Called like what the macro makes.
+    // Have the names of generated items.
     #[derive(Debug, Clone, s3store::ColumnType)]
     pub struct TypesPatterns(String);
 
@@ -75,7 +75,7 @@ pub mod others {
 }
 
 #[test]
-fn a_view_may_stand_anywhere() {
+fn a_view_can_be_declared_anywhere() {
     use s3store::{RootRecord, View};
 
     let names: Vec<_> = records::Cost::views().iter().map(|view| format!("{view:?}")).collect();
