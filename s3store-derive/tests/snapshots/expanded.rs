@@ -23,7 +23,7 @@ const _: () = {
         >,
         pub inserted_at: _s3store::Column<Cost, Option<DateTime<Utc>>, _s3store::Plain>,
     }
-    ///Selects partitions of [`Cost`].
+    ///A pattern for partitions of [`Cost`]. Each method narrows it.
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
     pub struct CostPartitions(_s3store::PatternBuilder);
     impl CostPartitions {
@@ -34,7 +34,9 @@ const _: () = {
                 ),
             )
         }
-        ///Selects by `charge_period`, the field `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        ///Selects by `charge_period`, which is the field `charge_period`.
+        ///
+        ///Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         #[must_use]
         pub fn charge_period(
             self,
@@ -44,7 +46,9 @@ const _: () = {
         ) -> Self {
             Self(self.0.with("charge_period", values))
         }
-        ///Selects by `region`, what `region_of` makes of `customer_id`: its text, `prefix("…")`, or a half-open range of texts.
+        ///Selects by `region`, which is the result of `region_of` for `customer_id`.
+        ///
+        ///Takes an exact text, `prefix("…")`, or a half-open range of texts.
         #[must_use]
         pub fn region(
             self,
@@ -52,7 +56,9 @@ const _: () = {
         ) -> Self {
             Self(self.0.with("region", values))
         }
-        ///Selects by `month`, the field `calculated_at` as "%Y-%m": an exact time, `prefix("…")`, or a half-open range.
+        ///Selects by `month`, which is the field `calculated_at` in the format `%Y-%m`.
+        ///
+        ///Takes an exact time, `prefix("…")`, or a half-open range of times.
         #[must_use]
         pub fn month(
             self,
@@ -60,7 +66,9 @@ const _: () = {
         ) -> Self {
             Self(self.0.with("month", values))
         }
-        ///Selects by `shard-no`, the field `shard` with 4 digits: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        ///Selects by `shard-no`, which is the field `shard` padded to 4 digits.
+        ///
+        ///Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         #[must_use]
         pub fn shard_no(
             self,
@@ -109,7 +117,7 @@ const _: () = {
     };
     const _: () = ::core::assert!(
         _s3store::all_distinct(& [< SkuPeriod as _s3store::View > ::NAME, <
-        other::ByCustomer as _s3store::View > ::NAME]), "two views of one name"
+        other::ByCustomer as _s3store::View > ::NAME]), "two views have the same name"
     );
     #[automatically_derived]
     impl _s3store::Record for Cost {
@@ -550,7 +558,7 @@ const _: () = {
 #[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
 const _: () = {
     use ::s3store::__private as _s3store;
-    ///Selects tuples of [`SkuPeriod`].
+    ///A pattern for tuples of [`SkuPeriod`]. Each method narrows it.
     #[derive(::core::clone::Clone, ::core::fmt::Debug)]
     pub struct SkuPeriodPatterns(_s3store::PatternBuilder);
     impl SkuPeriodPatterns {
@@ -559,7 +567,9 @@ const _: () = {
                 _s3store::PatternBuilder::new(&["charge_period", "month", "cost-bucket"]),
             )
         }
-        ///Selects by `charge_period`, the field `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        ///Selects by `charge_period`, which is the field `charge_period`.
+        ///
+        ///Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         #[must_use]
         pub fn charge_period(
             self,
@@ -567,7 +577,9 @@ const _: () = {
         ) -> Self {
             Self(self.0.with("charge_period", values))
         }
-        ///Selects by `month`, the field `calculated_at` as "%Y-%m": an exact time, `prefix("…")`, or a half-open range.
+        ///Selects by `month`, which is the field `calculated_at` in the format `%Y-%m`.
+        ///
+        ///Takes an exact time, `prefix("…")`, or a half-open range of times.
         #[must_use]
         pub fn month(
             self,
@@ -577,7 +589,9 @@ const _: () = {
         ) -> Self {
             Self(self.0.with("month", values))
         }
-        ///Selects by `cost-bucket`, what `bucket_of` makes of `net_cost` and `charge_period`: an exact value, `prefix("…")`, or a half-open range where the text keeps the order.
+        ///Selects by `cost-bucket`, which is the result of `bucket_of` for `net_cost` and `charge_period`.
+        ///
+        ///Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         #[must_use]
         pub fn cost_bucket(
             self,
@@ -610,15 +624,15 @@ const _: () = {
     impl _s3store::Ordered for SkuPeriodPart1 {}
     const _: () = ::core::assert!(
         ! < Cost as _s3store::Record > ::COLUMNS.charge_period.is_set_by_write(),
-        "the write sets the insertion time: no view is made of it"
+        "a view cannot read the insertion time, which the write sets"
     );
     const _: () = ::core::assert!(
         ! < Cost as _s3store::Record > ::COLUMNS.calculated_at.is_set_by_write(),
-        "the write sets the insertion time: no view is made of it"
+        "a view cannot read the insertion time, which the write sets"
     );
     const _: () = ::core::assert!(
         ! < Cost as _s3store::Record > ::COLUMNS.net_cost.is_set_by_write(),
-        "the write sets the insertion time: no view is made of it"
+        "a view cannot read the insertion time, which the write sets"
     );
     const _: fn(&SkuPeriod) = |view| {
         let _ = (&view.charge_period, &view.month, &view.bucket);
@@ -770,27 +784,27 @@ const _: () = {
 #[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
 const _: () = {
     use ::s3store::__private as _s3store;
-    /// Something for each field: its size, its builder or its reader, and one for the struct itself.
+    /// The sizes, builders or readers of the fields, and the one of the struct itself.
     #[doc(hidden)]
     #[derive(::core::default::Default)]
-    pub struct AddressParts<W, P0, P1> {
-        whole: W,
-        part0: P0,
-        part1: P1,
+    pub struct AddressChildren<P, T0, T1> {
+        parent: P,
+        child0: T0,
+        child1: T1,
     }
     #[automatically_derived]
     impl _s3store::ColumnType for Address {
-        type Size = AddressParts<
+        type Size = AddressChildren<
             (),
             <String as _s3store::ColumnType<_s3store::Plain>>::Size,
             <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Size,
         >;
-        type Builder = AddressParts<
+        type Builder = AddressChildren<
             _s3store::Validity,
             <String as _s3store::ColumnType<_s3store::Plain>>::Builder,
             <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Builder,
         >;
-        type Reader = AddressParts<
+        type Reader = AddressChildren<
             _s3store::StructReader,
             <String as _s3store::ColumnType<_s3store::Plain>>::Reader,
             <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Reader,
@@ -836,33 +850,33 @@ const _: () = {
         fn measure(value: &Self, size: &mut Self::Size) {
             <String as _s3store::ColumnType<
                 _s3store::Plain,
-            >>::measure(&value.street, &mut size.part0);
+            >>::measure(&value.street, &mut size.child0);
             <Option<
                 u32,
             > as _s3store::ColumnType<
                 _s3store::Plain,
-            >>::measure(&value.zip, &mut size.part1);
+            >>::measure(&value.zip, &mut size.child1);
         }
         fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
-            AddressParts {
-                whole: _s3store::Validity::new(rows),
-                part0: <String as _s3store::ColumnType<
+            AddressChildren {
+                parent: _s3store::Validity::new(rows),
+                child0: <String as _s3store::ColumnType<
                     _s3store::Plain,
-                >>::builder(rows, &size.part0),
-                part1: <Option<
+                >>::builder(rows, &size.child0),
+                child1: <Option<
                     u32,
-                > as _s3store::ColumnType<_s3store::Plain>>::builder(rows, &size.part1),
+                > as _s3store::ColumnType<_s3store::Plain>>::builder(rows, &size.child1),
             }
         }
         fn push(
             value: &Self,
             builder: &mut Self::Builder,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
-            builder.whole.append_non_null();
+            builder.parent.append_non_null();
             _s3store::in_column(
                 <String as _s3store::ColumnType<
                     _s3store::Plain,
-                >>::push(&value.street, &mut builder.part0),
+                >>::push(&value.street, &mut builder.child0),
                 "street",
             )?;
             _s3store::in_column(
@@ -870,79 +884,79 @@ const _: () = {
                     u32,
                 > as _s3store::ColumnType<
                     _s3store::Plain,
-                >>::push(&value.zip, &mut builder.part1),
+                >>::push(&value.zip, &mut builder.child1),
                 "zip",
             )?;
             ::core::result::Result::Ok(())
         }
         fn push_null(builder: &mut Self::Builder) {
-            builder.whole.append_null();
+            builder.parent.append_null();
             <String as _s3store::ColumnType<
                 _s3store::Plain,
-            >>::push_null(&mut builder.part0);
+            >>::push_null(&mut builder.child0);
             <Option<
                 u32,
-            > as _s3store::ColumnType<_s3store::Plain>>::push_null(&mut builder.part1);
+            > as _s3store::ColumnType<_s3store::Plain>>::push_null(&mut builder.child1);
         }
         fn finish(
             builder: Self::Builder,
         ) -> ::core::result::Result<_s3store::ArrayRef, _s3store::ValueError> {
             let children = ::std::vec![
                 _s3store::in_column(< String as _s3store::ColumnType < _s3store::Plain >>
-                ::finish(builder.part0), "street") ?, _s3store::in_column(< Option < u32
-                > as _s3store::ColumnType < _s3store::Plain >> ::finish(builder.part1),
+                ::finish(builder.child0), "street") ?, _s3store::in_column(< Option < u32
+                > as _s3store::ColumnType < _s3store::Plain >> ::finish(builder.child1),
                 "zip") ?,
             ];
             _s3store::struct_array(
                 <Self as _s3store::ColumnType>::shape(),
                 children,
-                builder.whole,
+                builder.parent,
             )
         }
         fn reader(
             array: &_s3store::ArrayRef,
         ) -> ::core::result::Result<Self::Reader, _s3store::ValueError> {
-            let whole = _s3store::StructReader::new(array)?;
-            ::core::result::Result::Ok(AddressParts {
-                part0: _s3store::in_column(
+            let parent = _s3store::StructReader::new(array)?;
+            ::core::result::Result::Ok(AddressChildren {
+                child0: _s3store::in_column(
                     <String as _s3store::ColumnType<
                         _s3store::Plain,
-                    >>::reader(whole.child(0usize)?),
+                    >>::reader(parent.child(0usize)?),
                     "street",
                 )?,
-                part1: _s3store::in_column(
+                child1: _s3store::in_column(
                     <Option<
                         u32,
                     > as _s3store::ColumnType<
                         _s3store::Plain,
-                    >>::reader(whole.child(1usize)?),
+                    >>::reader(parent.child(1usize)?),
                     "zip",
                 )?,
-                whole,
+                parent,
             })
         }
         fn is_null(
             reader: &Self::Reader,
             row: ::core::primitive::usize,
         ) -> ::core::primitive::bool {
-            reader.whole.is_null(row)
+            reader.parent.is_null(row)
         }
         fn get(
             reader: &Self::Reader,
             row: ::core::primitive::usize,
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
-            reader.whole.not_null(row)?;
+            reader.parent.not_null(row)?;
             ::core::result::Result::Ok(Self {
                 street: _s3store::in_column(
                     <String as _s3store::ColumnType<
                         _s3store::Plain,
-                    >>::get(&reader.part0, row),
+                    >>::get(&reader.child0, row),
                     "street",
                 )?,
                 zip: _s3store::in_column(
                     <Option<
                         u32,
-                    > as _s3store::ColumnType<_s3store::Plain>>::get(&reader.part1, row),
+                    > as _s3store::ColumnType<_s3store::Plain>>::get(&reader.child1, row),
                     "zip",
                 )?,
             })
