@@ -44,6 +44,11 @@ pub enum ErrorKind {
     Cancelled,
     /// A bug: a task panicked, or an invariant of the library does not hold. Please report it.
     Internal,
+    /// A write or restamp succeeded, but took longer than the dataset's commit timeout: the records are durable, but readers
+    /// of the change stream may have passed them. Restamp the commit.
+    Late,
+    /// It is unknown whether a write was committed. Write again with the same token, or look up the commit.
+    UnknownOutcome,
 }
 
 /// What metrics tell of a failure: OpenTelemetry's `error.type`.

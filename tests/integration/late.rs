@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, Meanwhile, Operation};
+use s3store::write::RestampError;
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep, wait_until};
@@ -97,7 +98,10 @@ async fn restamp_adds_a_later_ref() {
 
     sleep(Duration::from_secs(1)).await;
     world.s3.inject(put(".ref").times(4).hang());
-    let second = late(store.dataset().restamp(&again).await);
+    let second = match store.dataset().restamp(&again).await {
+        Err(RestampError::Late(commit)) => *commit,
+        other => panic!("{other:?} is not late"),
+    };
     assert!(second.offset > again.offset);
     assert!(store.dataset().restamp(&second).await.unwrap().offset > second.offset);
     assert_eq!(store.read_all().await.unwrap().len(), 2);
@@ -116,7 +120,7 @@ async fn restamp_rejects_commits_of_other_datasets() {
     mixed.data_path = other.data_path;
     for bad in [foreign, mixed] {
         let error = store.dataset().restamp(&bad).await.unwrap_err();
-        assert_eq!(error.kind(), Some(ErrorKind::InvalidInput), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
     }
     assert_eq!(world.log(), Vec::<String>::new());
 }
@@ -127,7 +131,7 @@ async fn an_unknown_outcome_names_the_commit_to_look_up() {
     let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(5).fail(503, "SlowDown"));
     let error = store.write_partition("part=a", &Event::of(&["a"], 2)).await.unwrap_err();
-    assert_eq!(error.kind(), Some(ErrorKind::Unavailable));
+    assert_eq!(error.kind(), ErrorKind::UnknownOutcome);
     let CommitError::Unknown(unknown) = error else { panic!("{error:?}") };
     assert_eq!(store.lookup_commit(&unknown.partition, &unknown.token).await.unwrap(), None);
     assert!(unknown.commit_path.ends_with(&format!("{}.commit", unknown.token)), "{unknown:?}");

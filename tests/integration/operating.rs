@@ -533,7 +533,7 @@ async fn requests_for_missing_objects_fail_without_the_permission_to_list() {
     refuse_missing_objects(&world, Operation::Get);
     let before = world.s3.keys(BUCKET);
     let error = store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").await.unwrap_err();
-    assert!(matches!(error, CommitError::NotCommitted(_)) && error.kind() == Some(ErrorKind::Refused), "{error:?}");
+    assert!(matches!(error, CommitError::NotCommitted(_)) && error.kind() == ErrorKind::Refused, "{error:?}");
     assert_eq!(store.lookup_commit("part=a", "t").await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(store.poll(&Offset::START).await.unwrap_err().kind(), ErrorKind::Refused);
     assert_eq!(world.s3.keys(BUCKET), before);

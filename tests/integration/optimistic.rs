@@ -58,7 +58,7 @@ async fn a_backend_that_ignores_conditions_fails_optimistic_writes() {
         let first = store.write(&records).token("1").optimistic_commit().await.unwrap();
         world.s3.clear_requests();
         let error = store.write_partition("part=a", &records).token("2").optimistic_commit().await.unwrap_err();
-        assert_eq!(error.kind(), Some(ErrorKind::Refused), "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::Refused, "{error:?}");
         assert_eq!(world.log(), Vec::<String>::new());
         // Ordinary writes still work.
         store.write(&records).token("2").await.unwrap();
@@ -77,7 +77,7 @@ async fn a_backend_that_stops_supporting_conditions_fails_optimistic_writes() {
     assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
     assert_eq!(store.read_all().await.unwrap().len(), 1);
     let error = store.write_partition("part=a", &records).token("3").optimistic_commit().await.unwrap_err();
-    assert_eq!(error.kind(), Some(ErrorKind::Refused));
+    assert_eq!(error.kind(), ErrorKind::Refused);
 }
 
 #[tokio::test(start_paused = true)]

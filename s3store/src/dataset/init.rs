@@ -1,4 +1,4 @@
-//! Initialising a dataset: its two durations, written once.
+//! Initialising a dataset: its two durations are written once.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
@@ -7,31 +7,77 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
 
-use super::Dataset;
+use super::handle::Dataset;
 use super::options::{DatasetOptions, Unopened};
-use super::timing::{self, Found, Timing};
+use super::timing::{StoredTiming, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::GoDuration;
 use crate::metrics::{Method, Operation};
 use crate::s3::{Class, Put, Strictly};
 
-/// Initialises a dataset when awaited. Made by [`Dataset::init`] and [`DatasetOptions::init`].
+impl Dataset {
+    /// Initialises a dataset with the default options. Await the returned builder, which also sets the timing.
+    ///
+    /// See [`Init`] for the errors, requests and what happens if it is dropped.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(client: aws_sdk_s3::Client) -> s3store::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// use s3store::Dataset;
+    ///
+    /// let init = Dataset::init(client, "warehouse", "billing").commit_timeout(Duration::from_secs(30));
+    /// let dataset = init.await?.into_dataset();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn init(client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Init {
+        Self::options().init(client, bucket, prefix)
+    }
+}
+
+impl DatasetOptions {
+    /// Initialises a dataset with these options. Await the returned builder, which also sets the timing.
+    ///
+    /// See [`Init`] for the errors, requests and what happens if it is dropped.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(client: aws_sdk_s3::Client) -> s3store::Result<()> {
+    /// use s3store::Dataset;
+    /// use s3store::dataset::Initialized;
+    ///
+    /// match Dataset::options().max_inflight_requests(4).init(client, "warehouse", "billing").await? {
+    ///     Initialized::Created(dataset) => println!("initialised {dataset:?}"),
+    ///     Initialized::Found(dataset) => println!("{dataset:?} was initialised before"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn init(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Init {
+        let timing = Timing { commit_timeout: Duration::from_secs(15), max_clock_skew: Duration::from_secs(1) };
+        Init { options: self, client, bucket: bucket.into(), prefix: prefix.into(), timing }
+    }
+}
+
+/// A builder that initialises a dataset when awaited. Made by [`Dataset::init`] and [`DatasetOptions::init`].
 ///
-/// It looks first: where both durations are there with the same values (as durations, `15s` is `15000ms`), nothing is
-/// written. Otherwise it writes what is missing, the commit timeout first, and never over something that is there, so
-/// that of two that run at once with different values one is refused and no mixture of both remains. (Where the backend
-/// ignores `If-None-Match` this can't be kept; initialise such a prefix from one place.)
+/// It first reads what the bucket contains. If both durations are there with the same values, it writes nothing; `15s`
+/// and `15000ms` are the same value. Otherwise it puts the missing ones, the commit timeout first, and never overwrites
+/// an object. If two run at once with different values, one is refused, and no mixture of both remains. A backend that
+/// ignores `If-None-Match` can't guarantee this; on such a backend, initialise a prefix from one place only.
 ///
 /// # Errors
-/// - [`Config`](crate::ErrorKind::Config): the dataset was initialised with other values. They can't be changed, since
-///   that would rewrite history; take another prefix.
-/// - As [`DatasetOptions::open`] otherwise.
+/// - [`Config`](crate::ErrorKind::Config): the dataset was initialised with other values. They can't be changed, because
+///   that would rewrite history. Use another prefix.
+/// - Otherwise it fails as [`DatasetOptions::open`] does.
 ///
 /// # Cancel safety
-/// Dropped, it may leave one of the two objects written. Running it again with the same values completes it.
+/// Dropping the future may leave one of the two objects written. Running it again with the same values writes the other.
 ///
 /// # Requests
-/// 2 GET where it was done before; otherwise up to 2 PUT more, each followed by 2 GET that look at what is there.
+/// 2 GET if the dataset is initialised already. Otherwise up to 2 PUT more, each followed by 2 GET that verify the result.
 #[must_use = "nothing happens until it is awaited"]
 #[derive(Debug)]
 pub struct Init {
@@ -42,18 +88,18 @@ pub struct Init {
     timing: Timing,
 }
 
-/// What [`Dataset::init`] did.
+/// The result of [`Dataset::init`]: an open dataset, and whether this call initialised it.
 #[derive(Debug, Clone)]
 #[must_use]
 pub enum Initialized {
-    /// The dataset was initialised by this call, or completed.
+    /// This call initialised the dataset, or wrote an object that was missing.
     Created(Dataset),
-    /// It had been initialised with the same values, before or at the same time.
+    /// The dataset was initialised with the same values, earlier or at the same time.
     Found(Dataset),
 }
 
 impl Initialized {
-    /// The dataset, open.
+    /// Returns the open dataset.
     #[must_use]
     pub fn into_dataset(self) -> Dataset {
         match self {
@@ -63,18 +109,13 @@ impl Initialized {
 }
 
 impl Init {
-    pub(super) fn new(options: DatasetOptions, client: Client, bucket: String, prefix: String) -> Self {
-        let timing = Timing { commit_timeout: Duration::from_secs(15), max_clock_skew: Duration::from_secs(1) };
-        Self { options, client, bucket, prefix, timing }
-    }
-
-    /// The budget of a write from its ref to its commit: at least 1 ms, and 8 s or more in production. Default 15 s.
+    /// Sets the budget of a write from its ref to its commit: at least 1 ms, in production 8 s or more. Default: 15 s.
     pub fn commit_timeout(mut self, timeout: Duration) -> Self {
         self.timing.commit_timeout = timeout;
         self
     }
 
-    /// How far the clocks of writers and readers may differ. Default 1 s.
+    /// Sets how far the clocks of writers and readers may differ. Default: 1 s.
     pub fn max_clock_skew(mut self, skew: Duration) -> Self {
         self.timing.max_clock_skew = skew;
         self
@@ -84,7 +125,7 @@ impl Init {
         let Self { options, client, bucket, prefix, timing } = self;
         if timing.commit_timeout < Duration::from_millis(1) {
             return Err(Error::invalid_input(format!(
-                "a commit timeout of {:?} is below the least, 1ms",
+                "a commit timeout of {:?} is too short; give at least 1ms",
                 timing.commit_timeout
             )));
         }
@@ -98,33 +139,6 @@ impl Init {
     }
 }
 
-/// Puts what is not there yet, the commit timeout first, and refuses other values. Tells whether it put anything.
-async fn put_missing(
-    unopened: &Unopened,
-    timing: Timing,
-    commit_timeout: String,
-    max_clock_skew: String,
-) -> Result<bool> {
-    let found = timing::find(&unopened.client, &unopened.prefix).await?;
-    refuse_others(unopened, found, timing)?;
-    if let Found { commit_timeout: Some(_), max_clock_skew: Some(_) } = found {
-        return Ok(false);
-    }
-    let mut created = false;
-    if found.commit_timeout.is_none() {
-        created |= put(unopened, unopened.prefix.commit_timeout_key(), commit_timeout).await?;
-        // Another init may have been first: its values count, and its partner may not be written yet.
-        refuse_others(unopened, timing::find(&unopened.client, &unopened.prefix).await?, timing)?;
-    }
-    if found.max_clock_skew.is_none() {
-        created |= put(unopened, unopened.prefix.max_clock_skew_key(), max_clock_skew).await?;
-    }
-    let now = timing::find(&unopened.client, &unopened.prefix).await?;
-    refuse_others(unopened, now, timing)?;
-    now.require(&unopened.client, &unopened.prefix)?;
-    Ok(created)
-}
-
 impl IntoFuture for Init {
     type Output = Result<Initialized>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
@@ -134,19 +148,47 @@ impl IntoFuture for Init {
     }
 }
 
-/// Fails if what lies in the bucket differs from what is wanted.
-fn refuse_others(unopened: &Unopened, found: Found, wanted: Timing) -> Result<()> {
+/// Puts the missing objects, the commit timeout first, and refuses other values. Returns `true` if it put anything.
+async fn put_missing(
+    unopened: &Unopened,
+    timing: Timing,
+    commit_timeout: String,
+    max_clock_skew: String,
+) -> Result<bool> {
+    let Unopened { client, prefix, .. } = unopened;
+    let stored = StoredTiming::get(client, prefix).await?;
+    refuse_others(unopened, stored, timing)?;
+    if let StoredTiming { commit_timeout: Some(_), max_clock_skew: Some(_) } = stored {
+        return Ok(false);
+    }
+    let mut created = false;
+    if stored.commit_timeout.is_none() {
+        created |= put(unopened, prefix.commit_timeout_key(), commit_timeout).await?;
+        // Another init may have been first. Then its values count, even if it has not put its second object yet.
+        refuse_others(unopened, StoredTiming::get(client, prefix).await?, timing)?;
+    }
+    if stored.max_clock_skew.is_none() {
+        created |= put(unopened, prefix.max_clock_skew_key(), max_clock_skew).await?;
+    }
+    let stored = StoredTiming::get(client, prefix).await?;
+    refuse_others(unopened, stored, timing)?;
+    stored.require(client, prefix)?;
+    Ok(created)
+}
+
+/// Fails if the bucket contains other values than the wanted ones.
+fn refuse_others(unopened: &Unopened, stored: StoredTiming, wanted: Timing) -> Result<()> {
     let checks = [
-        (unopened.prefix.commit_timeout_key(), found.commit_timeout, wanted.commit_timeout),
-        (unopened.prefix.max_clock_skew_key(), found.max_clock_skew, wanted.max_clock_skew),
+        (unopened.prefix.commit_timeout_key(), stored.commit_timeout, wanted.commit_timeout),
+        (unopened.prefix.max_clock_skew_key(), stored.max_clock_skew, wanted.max_clock_skew),
     ];
-    for (key, found, wanted) in checks {
-        if let Some(found) = found.filter(|found| *found != wanted) {
+    for (key, stored, wanted) in checks {
+        if let Some(stored) = stored.filter(|stored| *stored != wanted) {
             return Err(Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{key} says {found:?}, not {wanted:?}: the dataset was initialised with other values, \
-                     which can't be changed; open it as it is, or take another prefix"
+                    "{key} is {stored:?}, not {wanted:?}: the dataset was initialised with other values, \
+                     which can't be changed; open it as it is, or use another prefix"
                 ),
             ));
         }
@@ -154,13 +196,13 @@ fn refuse_others(unopened: &Unopened, found: Found, wanted: Timing) -> Result<()
     Ok(())
 }
 
-/// Puts a configuration object unless it exists, and tells whether it did.
+/// Puts a configuration object unless it exists. Returns `true` if it was put.
 async fn put(unopened: &Unopened, key: String, body: String) -> Result<bool> {
     let permit = unopened.client.permit(Operation::Put).await?;
     let put = Put::new(&key, Bytes::from(body));
     match unopened.client.put_new(&permit, &put, Strictly::No).await {
         Ok(()) => Ok(true),
-        // An uncertain try before it may have been what put the object.
+        // An earlier try without an answer may have put the object; then the next try found it there.
         Err(failure) if failure.class == Class::Precondition => Ok(failure.uncertain),
         Err(failure) => Err(failure.into_error(format!("put {key}"))),
     }

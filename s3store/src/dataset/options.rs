@@ -1,4 +1,4 @@
-//! How a dataset is opened.
+//! Opening a dataset, and the options for it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use opentelemetry::metrics::MeterProvider;
-use tokio_util::task::TaskTracker;
 
-use super::guard::{ClockGuard, Proof};
-use super::init::Init;
-use super::timing::{self, Timing};
-use super::{Dataset, Inner};
+use super::clock_guard::ClockGuard;
+use super::handle::Dataset;
+use super::timing::{StoredTiming, Timing};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Prefix;
@@ -20,6 +18,38 @@ use crate::s3::{BucketClient, ClientRetries, Consistency, Settings};
 
 /// The suffix of S3 Express One Zone buckets.
 const DIRECTORY_BUCKET: &str = "--x-s3";
+
+impl Dataset {
+    /// Opens a dataset with the default options: see [`DatasetOptions::open`].
+    ///
+    /// # Errors
+    /// Fails as [`DatasetOptions::open`] does.
+    ///
+    /// # Cancel safety
+    /// Opening changes nothing in the bucket.
+    ///
+    /// # Requests
+    /// 2 GET, concurrently.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(client: aws_sdk_s3::Client) -> s3store::Result<()> {
+    /// let dataset = s3store::Dataset::open(client, "warehouse", "billing").await?;
+    /// println!("the change stream is {:?} behind", dataset.settle_window());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn open(client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Self> {
+        Self::options().open(client, bucket, prefix).await
+    }
+
+    /// Returns the default options, to be changed before opening or initialising: requests in flight, consistency level,
+    /// clock guard, deadlines.
+    #[must_use]
+    pub fn options() -> DatasetOptions {
+        DatasetOptions::default()
+    }
+}
 
 /// Options for opening or initialising a [`Dataset`], made by [`Dataset::options`].
 #[derive(Clone)]
@@ -48,86 +78,98 @@ impl Default for DatasetOptions {
 }
 
 impl DatasetOptions {
-    /// How many requests the dataset may have under way at once, over all its readers and writers. Default 32.
+    /// Sets how many requests of all readers and writers of the dataset may be in flight at once. Default: 32.
     #[must_use]
     pub fn max_inflight_requests(mut self, requests: usize) -> Self {
         self.max_inflight_requests = requests;
         self
     }
 
-    /// The consistency level that every request asks StorageGRID for. Default strong-global.
+    /// Sets the consistency level that every request asks StorageGRID for. Default: strong-global.
     #[must_use]
     pub fn consistency(mut self, level: impl Into<Consistency>) -> Self {
         self.consistency = level.into();
         self
     }
 
-    /// What happens when the local clock is off. Default [`ClockGuard::Refuse`].
+    /// Sets the reaction to a local clock that is off. Default: [`ClockGuard::Refuse`].
     #[must_use]
     pub fn clock_guard(mut self, guard: ClockGuard) -> Self {
         self.clock_guard = guard;
         self
     }
 
-    /// What becomes of the client's own retries within this dataset's requests. Default [`ClientRetries::Off`].
+    /// Sets whether the S3 client's own retries stay on within this dataset's requests. Default: [`ClientRetries::Off`].
     #[must_use]
     pub fn client_retries(mut self, retries: ClientRetries) -> Self {
         self.client_retries = retries;
         self
     }
 
-    /// The deadline of each try of a request, whatever the client's own configuration; a body adds a second for each
-    /// MiB. Default 30 s. A ref or commit gets at most a quarter of the commit timeout, but at least a second.
+    /// Sets the deadline of each try of a request. Default: 30 s.
+    ///
+    /// It applies whatever the client's own timeouts are. A body adds one second for each MiB. A try of a ref or commit
+    /// gets at most a quarter of the commit timeout, but at least one second.
     #[must_use]
     pub fn try_deadline(mut self, deadline: Duration) -> Self {
         self.try_deadline = deadline;
         self
     }
 
-    /// The clock of the dataset, for tests. Default the machine's.
+    /// Sets the dataset's clock, for tests. Default: the machine's clock.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Where the dataset's metrics go. Default OpenTelemetry's global meter provider, as it is when the dataset is
-    /// opened: set it before. Where there is none, nothing is measured. The trait is that of the crate `opentelemetry`
-    /// 0.33, which the provider's SDK names its version of.
+    /// Sets the provider of the dataset's metrics. Default: OpenTelemetry's global meter provider.
+    ///
+    /// The global provider is read when the dataset is opened, so set it before. Without a provider nothing is measured.
+    /// The trait is that of the crate `opentelemetry` 0.33; the version of the provider's SDK must match it.
     #[must_use]
     pub fn meter_provider(mut self, provider: Arc<dyn MeterProvider + Send + Sync>) -> Self {
         self.meter_provider = Some(provider);
         self
     }
 
-    /// Opens a dataset.
+    /// Opens a dataset: checks bucket and prefix, and reads the dataset's configuration.
     ///
-    /// A commit timeout under 8 s, and a consistency level that this library doesn't know, are logged as warnings.
+    /// A commit timeout under 8 s, and a consistency level that this library does not know, are logged as warnings.
     ///
     /// # Errors
-    /// - [`Config`](crate::ErrorKind::Config): the dataset is not initialised, or its configuration can't be read.
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): an empty or illegal prefix, no request allowed in flight, or
-    ///   an S3 Express One Zone directory bucket (`--x-s3`), whose listings have no order.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    /// - [`Config`](crate::ErrorKind::Config): the dataset is not initialised, or its configuration is not readable.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): the prefix is empty or illegal, `max_inflight_requests` is 0,
+    ///   or the bucket is an S3 Express One Zone directory bucket (`--x-s3`), which lists keys in no order.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or
+    ///   did not answer.
+    ///
+    /// # Cancel safety
+    /// Opening changes nothing in the bucket.
     ///
     /// # Requests
-    /// 2 GET, side by side.
+    /// 2 GET, concurrently.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(client: aws_sdk_s3::Client) -> s3store::Result<()> {
+    /// use s3store::Dataset;
+    ///
+    /// let dataset = Dataset::options().max_inflight_requests(64).open(client, "warehouse", "billing").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Dataset> {
         let unopened = self.connect(client, bucket.into(), prefix.into())?;
         let call = unopened.client.metrics().call(Method::Open);
-        let find = async |_| {
-            timing::find(&unopened.client, &unopened.prefix).await?.require(&unopened.client, &unopened.prefix)
+        let get = async |_| {
+            StoredTiming::get(&unopened.client, &unopened.prefix).await?.require(&unopened.client, &unopened.prefix)
         };
-        let timing = call.run(find).await?;
+        let timing = call.run(get).await?;
         Ok(unopened.into_dataset(timing))
     }
 
-    /// Initialises a dataset: the returned builder takes the timing and is awaited.
-    pub fn init(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Init {
-        Init::new(self, client, bucket.into(), prefix.into())
-    }
-
-    /// Checks bucket and prefix; sends nothing.
+    /// Checks the options, the bucket and the prefix. Sends nothing.
     pub(super) fn connect(self, client: Client, bucket: String, prefix: String) -> Result<Unopened> {
         if bucket.is_empty() {
             return Err(Error::invalid_input("the bucket's name is empty"));
@@ -171,7 +213,7 @@ impl fmt::Debug for DatasetOptions {
     }
 }
 
-/// A dataset whose timing is not known yet.
+/// A dataset whose timing has not been read or written yet.
 pub(super) struct Unopened {
     pub(super) client: BucketClient,
     pub(super) prefix: Prefix,
@@ -183,7 +225,6 @@ impl Unopened {
         timing.warn_if_short();
         let Self { client, prefix, guard } = self;
         client.opened();
-        let proof = Proof::default().into();
-        Dataset(Inner { client, prefix, timing, guard, tails: TaskTracker::new(), proof }.into())
+        Dataset::new(client, prefix, timing, guard)
     }
 }

@@ -1,10 +1,10 @@
-//! A partition's records, together.
+//! The records of one partition.
 
-/// One partition and its rows: what a read yields by partition, and what a write is grouped into.
+/// One partition and its records. Reads return records in this form, and writes group them by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HivePartition<T> {
-    /// The partition's key, `name=value/name=value`.
+    /// The partition, `name=value/name=value`.
     pub partition: String,
-    /// On reads in the promised order; grouped for a write in their given order.
+    /// The partition's records: on reads in the promised order, grouped for a write in the order given.
     pub records: Vec<T>,
 }

@@ -4,25 +4,25 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
-use super::Dataset;
+use super::handle::Dataset;
 use crate::codec::{Compression, Encoder};
 use crate::error::{Error, Result};
 use crate::record::{Record, RootRecord, View, ViewWriter};
 
-/// A dataset's records as values of `T`: writes them where `T` is a record, reads them where it is a record or a
-/// projection of one.
+/// A handle that reads and writes a dataset's records as values of `T`.
 ///
-/// Making one costs nothing and sends nothing; a clone is cheap and shares what was prepared for `T`.
+/// It writes if `T` is a record, and reads if `T` is a record or a projection of one. Making a handle costs nothing and
+/// sends nothing. Clones share the encoders that were prepared for `T`.
 pub struct Store<T> {
     dataset: Dataset,
     compression: Compression,
     encoders: Arc<Encoders>,
-    /// Views beside those that the record itself names.
+    /// Views that were added to this handle. The record's own views are not in here.
     views: Vec<ViewWriter<T>>,
     records: PhantomData<fn() -> T>,
 }
 
-/// One encoder per compression, made when it is first used.
+/// One encoder for each compression, made on first use.
 type Encoders = [OnceLock<Arc<Encoder>>; 4];
 
 impl Dataset {
@@ -47,7 +47,7 @@ impl<T: Record> Store<T> {
         self
     }
 
-    /// The dataset.
+    /// Returns the dataset.
     #[must_use]
     pub fn dataset(&self) -> &Dataset {
         &self.dataset
@@ -59,28 +59,30 @@ impl<T: Record> Store<T> {
 }
 
 impl<T: RootRecord> Store<T> {
-    /// Keeps one more view with every write from now on: one that the record does not name itself, since it is of
-    /// another crate. Every writer of the record must do so; `#[record(views(…))]` can't be forgotten.
+    /// Adds a view that every write of this handle keeps up to date.
+    ///
+    /// Use it for a view of another crate, which the record can't name itself. Every writer of the record must add the
+    /// view, or look-ups miss records. Prefer `#[record(views(…))]` if you can: it applies to all writers.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) where the record has a view of that name already.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the record already has a view of that name.
     pub fn add_view<V: View<Record = T>>(mut self) -> Result<Self> {
         if self.views().iter().any(|view| view.name == V::NAME) {
             let record = T::description().record;
-            return Err(Error::invalid_input(format!("{record} has a view {:?} already", V::NAME)));
+            return Err(Error::invalid_input(format!("{record} already has a view {:?}", V::NAME)));
         }
         self.views.push(ViewWriter::of::<V>());
         Ok(self)
     }
 
-    /// All views of the writes.
+    /// Returns the views that writes put markers for: the record's own, and those that were added.
     pub(crate) fn views(&self) -> Vec<ViewWriter<T>> {
         let mut views = T::views();
         views.extend(&self.views);
         views
     }
 
-    /// The encoder for this record type.
+    /// Returns the encoder of this record type for a compression.
     pub(crate) fn encoder(&self, compression: Compression) -> Result<Arc<Encoder>> {
         let [snappy, zstd, gzip, uncompressed] = &*self.encoders;
         let slot = match compression {

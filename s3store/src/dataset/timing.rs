@@ -1,4 +1,4 @@
-//! The two persisted durations.
+//! The two durations that a dataset keeps in its bucket: commit timeout and clock skew.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use crate::format::{self, Prefix};
 use crate::metrics::Operation;
 use crate::s3::BucketClient;
 
-/// Below this a commit timeout is warned of: 1.67 times the pauses that a ref and a commit may spend in retries.
+/// The shortest commit timeout without a warning: 1.67 times the pauses that the retries of a ref and a commit can take.
 const ADVISED_COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What `init` persists.
+/// The configuration that `init` puts and `open` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timing {
     pub(super) commit_timeout: Duration,
     pub(super) max_clock_skew: Duration,
 }
 
-/// What lies in the bucket; a missing object is `None`.
+/// The durations that the bucket contains; `None` for a missing object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct StoredTiming {
     pub(super) commit_timeout: Option<Duration>,
     pub(super) max_clock_skew: Option<Duration>,
 }
@@ -36,37 +36,25 @@ impl Timing {
     }
 }
 
-/// Gets both objects, side by side.
-pub(super) async fn find(bucket: &BucketClient, prefix: &Prefix) -> Result<Found> {
-    let (commit_timeout, max_clock_skew) = futures_util::try_join!(
-        get(bucket, prefix.commit_timeout_key(), format::commit_timeout),
-        get(bucket, prefix.max_clock_skew_key(), format::max_clock_skew),
-    )?;
-    Ok(Found { commit_timeout, max_clock_skew })
-}
+impl StoredTiming {
+    /// Gets both objects concurrently: 2 GET.
+    pub(super) async fn get(client: &BucketClient, prefix: &Prefix) -> Result<Self> {
+        let (commit_timeout, max_clock_skew) = futures_util::try_join!(
+            get(client, prefix.commit_timeout_key(), format::commit_timeout),
+            get(client, prefix.max_clock_skew_key(), format::max_clock_skew),
+        )?;
+        Ok(Self { commit_timeout, max_clock_skew })
+    }
 
-async fn get(bucket: &BucketClient, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
-    let permit = bucket.permit(Operation::Get).await?;
-    let body = bucket.get(&permit, &key, 0).await.map_err(|failure| failure.into_error(format!("get {key}")))?;
-    drop(permit);
-    let Some(body) = body else { return Ok(None) };
-    let text = String::from_utf8_lossy(&body);
-    parse(&text).map(Some).map_err(|error| {
-        let how = "restore the object, or initialise another prefix with Dataset::init";
-        Error::new(ErrorKind::Config, format!("{key} can't be read: {error}; {how}"))
-    })
-}
-
-impl Found {
-    /// The timing, if the dataset is initialised.
-    pub(super) fn require(self, bucket: &BucketClient, prefix: &Prefix) -> Result<Timing> {
+    /// Returns the timing, or an error that names the missing object if the dataset is not initialised.
+    pub(super) fn require(self, client: &BucketClient, prefix: &Prefix) -> Result<Timing> {
         let missing = |key: String| {
             Error::new(
                 ErrorKind::Config,
                 format!(
                     "{key} is missing from bucket {bucket}: the dataset is not initialised; \
                      call Dataset::init(client, {bucket:?}, {prefix:?}) once",
-                    bucket = bucket.name(),
+                    bucket = client.name(),
                     prefix = prefix.as_str(),
                 ),
             )
@@ -76,4 +64,16 @@ impl Found {
             max_clock_skew: self.max_clock_skew.ok_or_else(|| missing(prefix.max_clock_skew_key()))?,
         })
     }
+}
+
+async fn get(client: &BucketClient, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
+    let permit = client.permit(Operation::Get).await?;
+    let body = client.get(&permit, &key, 0).await.map_err(|failure| failure.into_error(format!("get {key}")))?;
+    drop(permit);
+    let Some(body) = body else { return Ok(None) };
+    let text = String::from_utf8_lossy(&body);
+    parse(&text).map(Some).map_err(|error| {
+        let remedy = "restore the object, or initialise another prefix with Dataset::init";
+        Error::new(ErrorKind::Config, format!("{key} is not a readable duration: {error}; {remedy}"))
+    })
 }

@@ -207,7 +207,7 @@ instruments! {
         "Commits that calls returned as late: readers of the stream may lack them.";
     restamps: Counter<u64> = "s3store.write.restamps", "{event}", NONE, [],
         "Refs that were put once more for late commits, in time.";
-    tails: UpDownCounter<i64> = "s3store.write.tails", "{tail}", NONE, [],
+    finishers: UpDownCounter<i64> = "s3store.write.tails", "{tail}", NONE, [],
         "Refs and commits under way, detached from their callers.";
     read_records: Histogram<u64> = "s3store.read.records", "{record}", RECORDS, [METHOD],
         "Records that a call read, deduplicated.";

@@ -100,7 +100,7 @@ impl Metrics {
         ] {
             counter.add(0, sets.all());
         }
-        for gauge in [&instruments.waiting, &instruments.inflight, &instruments.tails] {
+        for gauge in [&instruments.waiting, &instruments.inflight, &instruments.finishers] {
             gauge.add(0, sets.all());
         }
         for operation in Operation::ALL {
@@ -189,10 +189,10 @@ impl Metrics {
         self.0.instruments.restamps.add(1, self.0.sets.all());
     }
 
-    /// A ref and its commit are under way until the guard is dropped.
-    pub(crate) fn tail(&self) -> Tail {
-        self.0.instruments.tails.add(1, self.0.sets.all());
-        Tail(self.clone())
+    /// Counts a finisher, the task that puts a ref and its commit, until the guard is dropped.
+    pub(crate) fn finisher(&self) -> Finisher {
+        self.0.instruments.finishers.add(1, self.0.sets.all());
+        Finisher(self.clone())
     }
 
     /// A partition waited to be decoded, until it was its turn.
@@ -251,13 +251,13 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// See [`Metrics::tail`].
+/// See [`Metrics::finisher`].
 #[derive(Debug)]
-pub(crate) struct Tail(Metrics);
+pub(crate) struct Finisher(Metrics);
 
-impl Drop for Tail {
+impl Drop for Finisher {
     fn drop(&mut self) {
-        self.0.0.instruments.tails.add(-1, self.0.0.sets.all());
+        self.0.0.instruments.finishers.add(-1, self.0.0.sets.all());
     }
 }
 

@@ -21,7 +21,6 @@ use crate::pattern::{ListPlan, Pattern};
 use crate::read::parts;
 use crate::record::{ReadLayout, Record, Tuple, View};
 use crate::s3::Listed;
-use crate::write::put_marker;
 
 /// The number of files that are read side by side.
 const FILES_IN_FLIGHT: usize = 8;
@@ -263,7 +262,7 @@ async fn put_markers(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut 
         known.clear();
     }
     let puts = stream::iter(keys.into_iter().map(|key| async move {
-        put_marker(dataset, &key).await?;
+        dataset.put_marker(&key).await?;
         Ok::<_, Error>(key)
     }));
     let mut landed = puts.buffer_unordered(dataset.client().permits());

@@ -1,31 +1,24 @@
-//! The phases of one write attempt, as types. Each can only be made from the one before, so the protocol's order can't
-//! be got wrong by whoever performs it.
+//! The phases of one write attempt, as types.
+//!
+//! Each phase can only be made from the one before, so that no caller can perform the protocol's steps out of order.
 
 use bytes::Bytes;
 
-use super::outcome::{Commit, Unknown, time};
+use super::commit::{Commit, insertion_time};
+use super::error::Unknown;
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, CommitMeta, PartitionKey, Prefix, Token};
 
-/// Where the records of one partition go, validated; nothing was sent. Step 1 of the write protocol.
+/// A token in a partition: at most one commit exists for it.
 #[derive(Debug, Clone)]
-pub(super) struct Attempt {
-    pub(super) place: Place,
-    id: AttemptId,
-    data_key: String,
-    inserted_at: i64,
-}
-
-/// A token in a partition: what has at most one commit.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct CommitSlot {
     prefix: Prefix,
     partition: PartitionKey,
     token: Token,
     commit_key: String,
 }
 
-impl Place {
+impl CommitSlot {
     pub(super) fn new(prefix: &Prefix, partition: PartitionKey, token: Token) -> Result<Self> {
         let commit_key = prefix.commit_key(&partition, &token)?;
         Ok(Self { prefix: prefix.clone(), partition, token, commit_key })
@@ -35,31 +28,40 @@ impl Place {
         &self.commit_key
     }
 
-    /// The commit that metadata found under the commit's key tell of.
+    /// Makes the commit that the slot's commit object describes by its metadata.
     pub(super) fn commit(&self, meta: &CommitMeta) -> Result<Commit> {
         Commit::found(&self.prefix, &self.partition, &self.token, meta)
     }
 }
 
+/// An attempt to write the records of one partition: validated, and nothing was sent. Step 1 of the write protocol.
+#[derive(Debug, Clone)]
+pub(super) struct Attempt {
+    pub(super) slot: CommitSlot,
+    id: AttemptId,
+    data_key: String,
+    inserted_at: i64,
+}
+
 impl Attempt {
-    /// Validates the keys of an attempt, the ref's among them: its length does not depend on the time.
-    pub(super) fn new(place: Place, id: AttemptId, inserted_at: i64) -> Result<Self> {
-        let data_key = place.prefix.data_key(&place.partition, &place.token, id)?;
-        place.prefix.ref_key(0, &place.token, id, &place.partition)?;
-        time(inserted_at)?;
-        Ok(Self { place, id, data_key, inserted_at })
+    /// Validates all keys of an attempt. The ref's key is included: its length does not depend on the time in it.
+    pub(super) fn new(slot: CommitSlot, id: AttemptId, inserted_at: i64) -> Result<Self> {
+        let data_key = slot.prefix.data_key(&slot.partition, &slot.token, id)?;
+        slot.prefix.ref_key(0, &slot.token, id, &slot.partition)?;
+        insertion_time(inserted_at)?;
+        Ok(Self { slot, id, data_key, inserted_at })
     }
 
-    /// Step 3: with the file that holds its records.
-    pub(super) fn prepared(self, file: DataFile, rows: u64) -> Prepared {
-        Prepared { attempt: self, file, rows }
+    /// Completes step 3 with the encoded data file.
+    pub(super) fn prepared(self, file: DataFile, records: u64) -> Prepared {
+        Prepared { attempt: self, file, records }
     }
 
     pub(super) fn unknown(&self, cause: Error) -> Unknown {
         Unknown {
-            partition: self.place.partition.as_str().to_owned(),
-            token: self.place.token.as_str().to_owned(),
-            commit_path: self.place.commit_key.clone(),
+            partition: self.slot.partition.as_str().to_owned(),
+            token: self.slot.token.as_str().to_owned(),
+            commit_path: self.slot.commit_key.clone(),
             data_path: self.data_key.clone(),
             cause,
         }
@@ -73,12 +75,12 @@ pub(super) struct DataFile {
     pub(super) md5: String,
 }
 
-/// An attempt with its encoded file.
+/// An attempt with its encoded data file.
 #[derive(Debug)]
 pub(super) struct Prepared {
     attempt: Attempt,
     file: DataFile,
-    rows: u64,
+    records: u64,
 }
 
 impl Prepared {
@@ -90,18 +92,18 @@ impl Prepared {
         &self.file
     }
 
-    /// Step 4 is done: everything that a visible record needs has landed, but the ref and the commit.
+    /// Completes step 4: the data file and all markers have landed.
     pub(super) fn landed(self) -> Landed {
         let bytes = self.file.body.len() as u64;
-        Landed { attempt: self.attempt, rows: self.rows, bytes }
+        Landed { attempt: self.attempt, records: self.records, bytes }
     }
 }
 
-/// An attempt whose data has landed: the point from which a write runs to its end.
+/// An attempt whose data file and markers have landed. From here on a finisher runs it to its end.
 #[derive(Debug)]
 pub(super) struct Landed {
     attempt: Attempt,
-    rows: u64,
+    records: u64,
     bytes: u64,
 }
 
@@ -110,24 +112,24 @@ impl Landed {
         &self.attempt
     }
 
-    /// The size of the data file.
+    /// Returns the size of the data file.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The ref's key, for the clock's microseconds.
+    /// Returns the ref's key for a time in microseconds.
     pub(super) fn ref_key(&self, micros: i64) -> Result<String> {
-        let Attempt { place, id, .. } = &self.attempt;
-        place.prefix.ref_key(micros, &place.token, *id, &place.partition)
+        let Attempt { slot, id, .. } = &self.attempt;
+        slot.prefix.ref_key(micros, &slot.token, *id, &slot.partition)
     }
 
-    /// Step 5 is done.
+    /// Completes step 5: the ref with this time has landed.
     pub(super) fn referenced(self, micros: i64) -> Referenced {
         let meta = CommitMeta {
             attempt: self.attempt.id,
             ref_micros: micros,
             inserted_at_micros: self.attempt.inserted_at,
-            record_count: self.rows,
+            record_count: self.records,
         };
         Referenced { attempt: self.attempt, meta }
     }
@@ -149,8 +151,8 @@ impl Referenced {
         &self.meta
     }
 
-    /// Step 6 is done.
+    /// Completes step 6: the commit has landed.
     pub(super) fn committed(&self) -> Result<Commit> {
-        self.attempt.place.commit(&self.meta)
+        self.attempt.slot.commit(&self.meta)
     }
 }

@@ -184,7 +184,7 @@ impl<T: RootRecord> Iterator for Batches<'_, '_, T> {
             match batch {
                 Err(error) if error.value.is_too_large() && length > 1 => self.size = length / 2,
                 Err(mut error) => {
-                    error.row = self.rows.place(self.start + error.row);
+                    error.row = self.rows.row_in_slice(self.start + error.row);
                     self.start = self.rows.len();
                     return Some(Err(unfit(error)));
                 }

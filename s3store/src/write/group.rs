@@ -1,4 +1,4 @@
-//! Records by partition.
+//! Grouping records by partition.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,18 +8,18 @@ use crate::error::{Error, Result};
 use crate::format::PartitionKey;
 use crate::record::{RootRecord, RowError};
 
-/// One partition's records, in their given order, by reference into the caller's slice.
+/// The records of one partition, in the order given, as references into the caller's slice.
 #[derive(Debug)]
 pub(super) struct Group<'a, T> {
     pub(super) key: PartitionKey,
     pub(super) rows: Rows<'a, T>,
 }
 
-/// Some of a slice's records.
+/// A selection of the records of the caller's slice.
 #[derive(Debug)]
 pub(super) struct Rows<'a, T> {
     records: &'a [T],
-    /// Which of them, in order; `None` for all.
+    /// The indexes of the selected records, in order; `None` if all are selected.
     picked: Option<Vec<usize>>,
 }
 
@@ -32,16 +32,17 @@ impl<'a, T> Rows<'a, T> {
         self.picked.as_ref().map_or(self.records.len(), Vec::len)
     }
 
-    /// The same rows in another order: `order` has positions among them.
+    /// Returns the same rows in another order. `order` contains positions in this selection.
     pub(super) fn ordered(&self, order: &[u32]) -> Self {
-        let place = |&position: &u32| {
+        let index = |&position: &u32| {
             let position = position as usize;
             self.picked.as_ref().map_or(position, |picked| picked[position])
         };
-        Self { records: self.records, picked: Some(order.iter().map(place).collect()) }
+        Self { records: self.records, picked: Some(order.iter().map(index).collect()) }
     }
 
-    /// Passes the rows of a range to one of two functions, whichever is the faster way to them.
+    /// Passes the rows of a range to one of two functions: to `slice` if they are adjacent in the caller's slice, which is
+    /// faster, otherwise to `picked`.
     pub(super) fn with_range<R>(
         &self,
         range: std::ops::Range<usize>,
@@ -50,12 +51,12 @@ impl<'a, T> Rows<'a, T> {
     ) -> R {
         match &self.picked {
             None => slice(self.records[range].iter()),
-            Some(places) => picked(Picked { records: self.records, places: places[range].iter() }),
+            Some(indexes) => picked(Picked { records: self.records, indexes: indexes[range].iter() }),
         }
     }
 
-    /// The row's place in the caller's slice.
-    pub(super) fn place(&self, position: usize) -> usize {
+    /// Returns the row's index in the caller's slice.
+    pub(super) fn row_in_slice(&self, position: usize) -> usize {
         self.picked.as_ref().and_then(|picked| picked.get(position).copied()).unwrap_or(position)
     }
 
@@ -64,19 +65,19 @@ impl<'a, T> Rows<'a, T> {
     }
 
     pub(super) fn get(&self, position: usize) -> &'a T {
-        &self.records[self.place(position)]
+        &self.records[self.row_in_slice(position)]
     }
 }
 
-/// Iterates over picked records.
+/// An iterator over selected records.
 pub(super) struct Picked<'r, 'a, T> {
     records: &'a [T],
-    places: std::slice::Iter<'r, usize>,
+    indexes: std::slice::Iter<'r, usize>,
 }
 
 impl<T> Clone for Picked<'_, '_, T> {
     fn clone(&self) -> Self {
-        Self { records: self.records, places: self.places.clone() }
+        Self { records: self.records, indexes: self.indexes.clone() }
     }
 }
 
@@ -84,11 +85,11 @@ impl<'a, T> Iterator for Picked<'_, 'a, T> {
     type Item = &'a T;
 
     fn next(&mut self) -> Option<&'a T> {
-        self.places.next().map(|&place| &self.records[place])
+        self.indexes.next().map(|&index| &self.records[index])
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.places.size_hint()
+        self.indexes.size_hint()
     }
 }
 
@@ -100,19 +101,19 @@ impl<'a, T: RootRecord> Group<'a, T> {
     }
 }
 
-/// Groups records by their partition keys, in key order.
+/// Groups records by their partition keys. Returns the groups in key order.
 pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
     let mut groups: Vec<(PartitionKey, Vec<usize>)> = Vec::new();
-    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut group_of_key: HashMap<String, usize> = HashMap::new();
     let mut key = String::new();
-    // Neighbours are often of one partition.
+    // Adjacent records are often of one partition, so the last group is tried first.
     let mut last: Option<usize> = None;
     for (row, record) in records.iter().enumerate() {
         key.clear();
         record.partition_key(&mut key).map_err(|error| unfit(error.at_row(row)))?;
-        let place = match last.filter(|&last| groups[last].0.as_str() == key) {
+        let index = match last.filter(|&last| groups[last].0.as_str() == key) {
             Some(last) => last,
-            None => match places.entry(key.clone()) {
+            None => match group_of_key.entry(key.clone()) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
                     let legal = PartitionKey::parse(&key, T::description().partition);
@@ -121,8 +122,8 @@ pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
                 }
             },
         };
-        groups[place].1.push(row);
-        last = Some(place);
+        groups[index].1.push(row);
+        last = Some(index);
     }
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     let all = groups.len() == 1;
@@ -130,7 +131,7 @@ pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
     Ok(groups.into_iter().map(|(key, picked)| Group { key, rows: rows(picked) }).collect())
 }
 
-/// The error for a value that does not fit: row and column of the caller's slice.
+/// Makes the error for a value that does not fit its column. Its message names the row of the caller's slice.
 pub(super) fn unfit(error: RowError) -> Error {
     Error::invalid_input(error.to_string())
 }

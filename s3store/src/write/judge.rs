@@ -1,4 +1,4 @@
-//! What the answers to a commit's PUT mean. Pure: the one who performs asks, sends, and asks again.
+//! Pure decisions about a commit's PUT: the meaning of its responses, and whether the commit is late.
 
 use std::time::Duration;
 
@@ -7,42 +7,45 @@ use crate::dataset::FoundCommit;
 use crate::format::{AttemptId, CommitMeta};
 use crate::s3::{Class, Failure};
 
-/// Whether a failed PUT of a commit leaves open what lies under its key, so that a HEAD must tell.
-pub(super) fn must_look(failure: &Failure) -> bool {
+/// Returns `true` if a commit may exist in spite of a failed PUT, so that only a HEAD can decide.
+pub(super) fn needs_head(failure: &Failure) -> bool {
     failure.uncertain || matches!(failure.class, Class::Precondition | Class::Forbidden | Class::Conflict)
 }
 
-/// What is settled once a HEAD has followed a failed PUT.
+/// The outcome of a commit's PUT that failed and was followed by a HEAD.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// An earlier try landed: this attempt is the commit.
-    Ours,
-    /// Another attempt is the commit, for good.
-    Theirs(FoundCommit),
-    /// No try was applied, nor will be.
+    /// An earlier try landed: the commit is this attempt's.
+    Own,
+    /// Another attempt has the commit, for good.
+    Other(FoundCommit),
+    /// S3 applied no try, and never will.
     NotCommitted,
-    /// The PUT may have been applied without a trace yet, or may still be.
+    /// A try without a definite answer may still be applied.
     Unknown,
 }
 
-/// Judges all tries of a PUT together with what the HEAD found.
-pub(super) fn settle(failure: &Failure, found: Option<FoundCommit>, ours: AttemptId) -> Settled {
+/// Decides the outcome from all tries of the PUT and the commit that the HEAD found.
+pub(super) fn settle(failure: &Failure, found: Option<FoundCommit>, own: AttemptId) -> Settled {
     match found {
-        Some(found) if found.meta.attempt == ours => Settled::Ours,
-        Some(found) => Settled::Theirs(found),
+        Some(found) if found.meta.attempt == own => Settled::Own,
+        Some(found) => Settled::Other(found),
         None if failure.uncertain => Settled::Unknown,
         None => Settled::NotCommitted,
     }
 }
 
-/// Whether the time from the ref's microseconds to the end of the commit is beyond the budget: by the monotonic clock,
-/// which stops while a machine sleeps, or by the wall clock, which can be set.
+/// Returns `true` if the time from the ref's microseconds to the end of the commit exceeds the commit timeout.
+///
+/// Either clock can report it: the monotonic clock stops while a machine sleeps, and the wall clock can be set.
 pub(super) fn is_late(ref_micros: i64, now: i64, elapsed: Duration, commit_timeout: Duration) -> bool {
     let by_wall = now.saturating_sub(ref_micros);
     elapsed > commit_timeout || by_wall > micros(commit_timeout)
 }
 
-/// Whether a commit that was found was late, as S3's time of it tells: an estimate in whole seconds, by S3's clock.
+/// Returns `true` if a commit that was found is late, by S3's time of the object.
+///
+/// This is an estimate: S3's clock is another one, and gives whole seconds.
 pub(super) fn was_late(meta: &CommitMeta, last_modified: Option<i64>, commit_timeout: Duration) -> bool {
     last_modified.is_some_and(|modified| modified.saturating_sub(meta.ref_micros) > micros(commit_timeout))
 }
@@ -71,31 +74,31 @@ mod tests {
     }
 
     #[test]
-    fn only_a_definite_answer_without_a_commit_says_not_committed() {
-        let ours = AttemptId::from_bytes([1; 16]);
+    fn not_committed_needs_a_definite_answer_and_no_commit() {
+        let own = AttemptId::from_bytes([1; 16]);
         for class in [Class::Precondition, Class::Forbidden, Class::Conflict, Class::Timeout, Class::Server] {
             for uncertain in [false, true] {
                 let failure = failure(class, uncertain);
-                assert_eq!(settle(&failure, Some(found(1)), ours), Settled::Ours);
-                assert_eq!(settle(&failure, Some(found(2)), ours), Settled::Theirs(found(2)));
+                assert_eq!(settle(&failure, Some(found(1)), own), Settled::Own);
+                assert_eq!(settle(&failure, Some(found(2)), own), Settled::Other(found(2)));
                 let nothing = if uncertain { Settled::Unknown } else { Settled::NotCommitted };
-                assert_eq!(settle(&failure, None, ours), nothing);
+                assert_eq!(settle(&failure, None, own), nothing);
             }
         }
     }
 
     #[test]
-    fn what_may_hide_a_commit_is_looked_at() {
+    fn failures_that_may_hide_a_commit_need_a_head() {
         for class in [Class::Precondition, Class::Forbidden, Class::Conflict] {
-            assert!(must_look(&failure(class, false)), "{class:?}");
+            assert!(needs_head(&failure(class, false)), "{class:?}");
         }
-        assert!(must_look(&failure(Class::Client, true)));
-        assert!(!must_look(&failure(Class::Client, false)));
-        assert!(!must_look(&failure(Class::SlowDown, false)));
+        assert!(needs_head(&failure(Class::Client, true)));
+        assert!(!needs_head(&failure(Class::Client, false)));
+        assert!(!needs_head(&failure(Class::SlowDown, false)));
     }
 
     #[test]
-    fn late_is_beyond_the_budget_by_either_clock() {
+    fn either_clock_can_exceed_the_commit_timeout() {
         let timeout = Duration::from_secs(8);
         assert!(!is_late(0, 8_000_000, timeout, timeout));
         assert!(is_late(0, 8_000_001, Duration::ZERO, timeout));

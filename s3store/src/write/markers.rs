@@ -3,54 +3,75 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
 use super::group::Rows;
 use crate::codec::BATCH_ROWS;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::Prefix;
 use crate::record::{RootRecord, Tuple, ViewWriter};
 
-/// A marker that has landed or not, however many partitions of the write want it.
-pub(super) type Landing = Arc<OnceCell<()>>;
+/// The PUT of one marker, shared by all partitions of the write that need it. It is sent once.
+type SharedPut = Arc<OnceCell<()>>;
 
-/// The markers of all partitions of one write, each once.
+/// The markers of all partitions of one write, by key.
 #[derive(Debug, Default)]
-pub(super) struct Markers(BTreeMap<String, Landing>);
+pub(super) struct WriteMarkers(BTreeMap<String, SharedPut>);
 
-/// The markers of one partition, by their keys, in order.
+/// The markers of one partition, in key order.
 #[derive(Debug, Default, Clone)]
-pub(super) struct PartMarkers(pub(super) Vec<(String, Landing)>);
+pub(super) struct PartitionMarkers(Vec<(String, SharedPut)>);
 
-impl Markers {
-    /// The markers of some rows. Rows are looked at on the caller's thread, since they are borrowed.
+impl WriteMarkers {
+    /// Finds the markers of a partition's rows. It runs on the caller's thread because the rows are borrowed.
     ///
     /// # Errors
-    /// A value that no key can hold; record, row, view and column are named.
-    pub(super) async fn of<T: RootRecord>(
+    /// `InvalidInput` for a value that a key can't contain. The message names record, row, view and column.
+    pub(super) async fn of_partition<T: RootRecord>(
         &mut self,
         prefix: &Prefix,
         views: &[ViewWriter<T>],
         rows: &Rows<'_, T>,
-    ) -> Result<PartMarkers> {
+    ) -> Result<PartitionMarkers> {
         let mut keys = BTreeSet::new();
         for view in views {
-            for tuple in tuples(view, rows).await? {
+            for tuple in distinct_tuples(view, rows).await? {
                 let values: Vec<&str> = tuple.values().collect();
                 let key = prefix.marker_key(view.name, view.columns, &values);
                 keys.insert(key.map_err(|error| error.context(T::description().record))?);
             }
         }
-        let landing = |key: String| {
-            let landing = Arc::clone(self.0.entry(key.clone()).or_default());
-            (key, landing)
+        let share = |key: String| {
+            let put = Arc::clone(self.0.entry(key.clone()).or_default());
+            (key, put)
         };
-        Ok(PartMarkers(keys.into_iter().map(landing).collect()))
+        Ok(PartitionMarkers(keys.into_iter().map(share).collect()))
     }
 }
 
-/// The distinct tuples of some rows.
-async fn tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Result<BTreeSet<Tuple>> {
+impl PartitionMarkers {
+    /// Puts the markers concurrently: 1 PUT for each that no other partition of the write has put.
+    pub(super) async fn put(&self, dataset: &Dataset) -> Result<()> {
+        dataset.metrics().fanout(self.0.len(), dataset.client().permits());
+        let mut waiting = self.0.iter();
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while in_flight.len() < dataset.client().permits() {
+                let Some((key, put)) = waiting.next() else { break };
+                in_flight.push(put.get_or_try_init(|| dataset.put_marker(key)));
+            }
+            match in_flight.next().await {
+                Some(landed) => landed.map(drop)?,
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+async fn distinct_tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Result<BTreeSet<Tuple>> {
     let (mut tuples, mut tuple) = (BTreeSet::new(), Tuple::default());
     for position in 0..rows.len() {
         let record = rows.get(position);
@@ -58,7 +79,7 @@ async fn tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Resu
             tokio::task::yield_now().await;
         }
         let taken = (view.tuple)(record, &mut tuple).map_err(|error| {
-            let (name, row) = (T::description().record, rows.place(position));
+            let (name, row) = (T::description().record, rows.row_in_slice(position));
             Error::invalid_input(format!("{name}, row {row}: view {:?}, {error}", view.name))
         })?;
         if taken && !tuples.contains(&tuple) {

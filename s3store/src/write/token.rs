@@ -1,4 +1,4 @@
-//! What makes a write retryable: its token, of several kinds, of which a write takes one.
+//! The tokens of a write, which make it retryable. A write takes one kind of token.
 
 use std::error::Error as StdError;
 
@@ -6,20 +6,20 @@ use crate::dataset::HivePartition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Token;
 
-/// A write without a token: each call is a write of its own.
+/// No token: each call writes the records again.
 #[derive(Debug, Clone, Copy)]
 pub struct NoToken(pub(super) ());
 
-/// One token for all partitions of a write.
+/// One token for all partitions of a write, set by [`token`](crate::write::Write::token).
 #[derive(Debug, Clone)]
 pub struct OneToken(pub(super) Option<String>);
 
-/// A token from a function of each partition's records.
+/// A function that makes each partition's token, set by [`token_of`](crate::write::Write::token_of).
 pub struct TokenOf<F>(pub(super) F);
 
-/// Where a write's tokens come from.
+/// The source of a write's tokens. Sealed: see [`NoToken`], [`OneToken`] and [`TokenOf`].
 pub trait Tokens<'a, T>: private::Sealed + Send {
-    /// The token of the partition that `partition` collects; `None` for none.
+    /// Returns the token of a partition. `partition` collects the partition's records when it is called.
     #[doc(hidden)]
     fn token(&mut self, partition: &dyn Fn() -> HivePartition<&'a T>) -> Result<Option<String>>;
 }
@@ -57,7 +57,7 @@ where
     }
 }
 
-/// What a token function returns: text, or a `Result` of text.
+/// A token function's return value: text, or a `Result` of text.
 pub trait IntoToken {
     #[doc(hidden)]
     fn into_token(self) -> std::result::Result<String, Box<dyn StdError + Send + Sync>>;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use s3store::testing::{Fault, FaultBuilder, Operation};
+use s3store::write::RestampError;
 use s3store::{Commit, CommitError, Store};
 
 use super::model::Written;
@@ -155,7 +156,10 @@ impl History {
             self.count("restamped twice");
         }
         self.count("restamped");
-        self.note(again);
+        self.note(again.map_err(|error| match error {
+            RestampError::Late(commit) => CommitError::Late(commit),
+            other => panic!("{other:?}"),
+        }));
         assert_eq!(self.in_time_by_ref.len(), before + 1);
     }
 

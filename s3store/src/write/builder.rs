@@ -1,0 +1,242 @@
+//! The builders of writes.
+
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::error::{CommitError, LateCount, WriteError};
+use super::group::{self, Group, Rows};
+use super::late::{self, LateHandling, ReportLate, RestampLate};
+use super::plan::Plan;
+use super::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
+use crate::codec::Compression;
+use crate::dataset::{HivePartition, Store};
+use crate::error::Result;
+use crate::format::PartitionKey;
+use crate::metrics::{Method, Tally};
+use crate::record::RootRecord;
+
+/// The options that both kinds of write share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WriteOptions {
+    pub(super) inserted_at: Option<DateTime<Utc>>,
+    pub(super) compression: Compression,
+    pub(super) optimistic: bool,
+}
+
+impl WriteOptions {
+    fn new(compression: Compression) -> Self {
+        Self { inserted_at: None, compression, optimistic: false }
+    }
+}
+
+/// A write to the records' own partitions, made by [`Store::write`].
+///
+/// `K` is the kind of token, `L` the handling of late commits.
+#[must_use = "nothing is written until it is awaited"]
+pub struct Write<'a, T, K = NoToken, L = ReportLate> {
+    store: &'a Store<T>,
+    records: &'a [T],
+    options: WriteOptions,
+    tokens: K,
+    late: L,
+}
+
+/// A write to one partition, made by [`Store::write_partition`].
+///
+/// `K` is the kind of token, `L` the handling of late commits.
+#[must_use = "nothing is written until it is awaited"]
+pub struct WritePartition<'a, T, K = NoToken, L = ReportLate> {
+    store: &'a Store<T>,
+    partition: String,
+    records: &'a [T],
+    options: WriteOptions,
+    tokens: K,
+    late: L,
+}
+
+impl<'a, T: RootRecord> Write<'a, T> {
+    pub(super) fn new(store: &'a Store<T>, records: &'a [T]) -> Self {
+        let options = WriteOptions::new(store.default_compression());
+        Self { store, records, options, tokens: NoToken(()), late: ReportLate(()) }
+    }
+}
+
+impl<'a, T: RootRecord> WritePartition<'a, T> {
+    pub(super) fn new(store: &'a Store<T>, partition: String, records: &'a [T]) -> Self {
+        let options = WriteOptions::new(store.default_compression());
+        Self { store, partition, records, options, tokens: NoToken(()), late: ReportLate(()) }
+    }
+}
+
+/// Implements the setters, which are the same for both builders. `$kept` are the fields whose types never change.
+macro_rules! setters {
+    ($name:ident { $($kept:ident),* }) => {
+        impl<'a, T: RootRecord, L> $name<'a, T, NoToken, L> {
+            /// Sets one token for every partition of this write: 1 to 200 printable ASCII characters, without space, `/`,
+            /// `;` and `..`.
+            ///
+            /// It must be the same for each retry, and different for each other write to a partition.
+            pub fn token(self, token: impl Into<String>) -> $name<'a, T, OneToken, L> {
+                self.with_tokens(OneToken(Some(token.into())))
+            }
+
+            /// Sets a token if there is one, as [`token`](Self::token) does. `None` writes without a token.
+            pub fn token_opt(self, token: Option<impl Into<String>>) -> $name<'a, T, OneToken, L> {
+                self.with_tokens(OneToken(token.map(Into::into)))
+            }
+
+            /// Sets a function that makes the token of each partition from its key and records.
+            ///
+            /// The function returns text, or a `Result` of text. An error fails the whole write before anything is sent.
+            pub fn token_of<F, R>(self, token_of: F) -> $name<'a, T, TokenOf<F>, L>
+            where
+                F: FnMut(&HivePartition<&'a T>) -> R + Send,
+                R: IntoToken,
+            {
+                self.with_tokens(TokenOf(token_of))
+            }
+
+            fn with_tokens<K>(self, tokens: K) -> $name<'a, T, K, L> {
+                let Self { $($kept,)* tokens: NoToken(()), late } = self;
+                $name { $($kept,)* tokens, late }
+            }
+        }
+
+        impl<'a, T: RootRecord, K, L> $name<'a, T, K, L> {
+            /// Sets the insertion time of these records, in whole microseconds. Default: the time when the write begins.
+            ///
+            /// If the token has been committed before, the insertion time of that commit stays.
+            pub fn inserted_at(mut self, time: DateTime<Utc>) -> Self {
+                self.options.inserted_at = Some(time);
+                self
+            }
+
+            /// Sets the compression of these files. Default: the store's.
+            pub fn compression(mut self, compression: Compression) -> Self {
+                self.options.compression = compression;
+                self
+            }
+
+            /// Skips the HEAD that looks for an earlier commit of the token, and relies on the backend to refuse a second
+            /// commit. Without a token it changes nothing.
+            ///
+            /// This saves one request if retries are rare. If the token has been committed before, a data file and a ref
+            /// stay behind; no reader uses them.
+            ///
+            /// The backend must enforce `If-None-Match: *`, or a policy must deny overwriting `*.commit`. The first such
+            /// write of a [`Dataset`](crate::Dataset) or its clones verifies that: it sends the HEAD, and up to one PUT
+            /// more for each partition. If the backend does not enforce it, later writes fail with
+            /// [`Refused`](crate::ErrorKind::Refused) before anything is sent.
+            pub fn optimistic_commit(mut self) -> Self {
+                self.options.optimistic = true;
+                self
+            }
+
+            /// Restamps a late commit, up to `tries` times, before reporting it as late.
+            ///
+            /// The write then returns [`StampedCommit`](crate::write::StampedCommit)s: each commit as it is, the same on
+            /// every retry, and the offset at which readers of the stream receive it. A retry that finds a late commit
+            /// restamps it again, because it can't know of an earlier restamp. Readers may then receive the records
+            /// twice; an entity key collapses them.
+            ///
+            /// # Errors
+            /// As without `restamp_late`. A commit is reported as late if no ref landed in time. Only failures that may
+            /// be temporary ([`Unavailable`](crate::ErrorKind::Unavailable)) and late refs are tried again.
+            ///
+            /// # Cancel safety
+            /// As without `restamp_late`. Dropping the future ends the tries; a ref that is in flight still completes.
+            ///
+            /// # Requests
+            /// As without `restamp_late`, and 1 PUT for each try.
+            ///
+            /// # Example
+            /// ```
+            /// # async fn example<T: s3store::RootRecord>(
+            /// #     store: s3store::Store<T>,
+            /// #     records: &[T],
+            /// # ) -> Result<(), s3store::WriteError> {
+            /// for stamped in store.write(records).restamp_late(5).token("load-2026-03-17").await? {
+            ///     println!("{} is at {}", stamped.commit.data_path, stamped.stream_offset);
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn restamp_late(self, tries: u32) -> $name<'a, T, K, RestampLate> {
+                let Self { $($kept,)* tokens, late: _ } = self;
+                $name { $($kept,)* tokens, late: RestampLate(tries) }
+            }
+        }
+
+        impl<T, K, L: fmt::Debug> fmt::Debug for $name<'_, T, K, L> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    .field("records", &self.records.len())
+                    .field("options", &self.options)
+                    .field("late", &self.late)
+                    .finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+setters!(Write { store, records, options });
+setters!(WritePartition { store, partition, records, options });
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> Write<'a, T, K, L> {
+    async fn run(self, tally: &Arc<Tally>) -> Result<Vec<L::Committed>, WriteError> {
+        let Self { store, records, options, mut tokens, late } = self;
+        // Grouping and tokens need no await, so they run in the first poll.
+        let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
+        let result = plan.map_err(WriteError::not_committed)?.run(tally).await;
+        let stamped = late::restamp_all(store.dataset(), result, late.restamps()).await?;
+        Ok(stamped.into_iter().map(L::committed).collect())
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> IntoFuture for Write<'a, T, K, L> {
+    type Output = Result<Vec<L::Committed>, WriteError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let call = self.store.dataset().metrics().call(Method::Write);
+            call.run(async |tally| count_late(self.run(&tally).await, &tally)).await
+        })
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> WritePartition<'a, T, K, L> {
+    async fn run(self, tally: &Arc<Tally>) -> Result<Option<L::Committed>, CommitError> {
+        let Self { store, partition, records, options, mut tokens, late } = self;
+        let key = PartitionKey::parse(&partition, T::description().partition)?;
+        let groups = match records {
+            [] => Vec::new(),
+            records => vec![Group { key, rows: Rows::all(records) }],
+        };
+        let result = Plan::new(store, groups, &mut tokens, options)?.run_one(tally).await;
+        let stamped = late::restamp_one(store.dataset(), result, late.restamps()).await?;
+        Ok(stamped.map(L::committed))
+    }
+}
+
+impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> IntoFuture for WritePartition<'a, T, K, L> {
+    type Output = Result<Option<L::Committed>, CommitError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send + 'a>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let call = self.store.dataset().metrics().call(Method::WritePartition);
+            call.run(async |tally| count_late(self.run(&tally).await, &tally)).await
+        })
+    }
+}
+
+/// Counts the late commits that a call returns.
+fn count_late<T, E: LateCount>(result: Result<T, E>, tally: &Tally) -> Result<T, E> {
+    tally.returned_late(result.as_ref().map_or_else(LateCount::late_count, |_| 0));
+    result
+}

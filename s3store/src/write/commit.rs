@@ -1,0 +1,72 @@
+//! The result of a successful write.
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{Error, Result};
+use crate::format::{CommitMeta, Offset, PartitionKey, Prefix, Token};
+
+/// A commit: one partition's records, durable and visible.
+///
+/// A retry with the same token returns the first commit, equal in every field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Commit {
+    /// The partition, `name=value/name=value`.
+    pub partition: String,
+    /// The caller's token, or the attempt's id if the caller gave none.
+    pub token: String,
+    /// The commit's position in the change stream.
+    pub offset: Offset,
+    /// The key of the data file.
+    pub data_path: String,
+    /// The key of the ref: the same text as `offset`.
+    pub ref_path: String,
+    /// The insertion time of the records, in whole microseconds: the caller's, or the time when the write began. The
+    /// file's insertion time column contains the same value.
+    pub inserted_at: DateTime<Utc>,
+    /// The number of records in the data file.
+    pub record_count: u64,
+}
+
+impl Commit {
+    /// Makes the commit that a commit object's metadata describes.
+    pub(crate) fn found(prefix: &Prefix, partition: &PartitionKey, token: &Token, meta: &CommitMeta) -> Result<Self> {
+        let ref_path = prefix.ref_key(meta.ref_micros, token, meta.attempt, partition)?;
+        Ok(Self {
+            partition: partition.as_str().to_owned(),
+            token: token.as_str().to_owned(),
+            offset: Offset::of(ref_path.clone()),
+            data_path: prefix.data_key(partition, token, meta.attempt)?,
+            ref_path,
+            inserted_at: insertion_time(meta.inserted_at_micros)?,
+            record_count: meta.record_count,
+        })
+    }
+}
+
+/// A commit, and its position in the change stream after any restamps.
+///
+/// Writes with [`restamp_late`](crate::write::Write::restamp_late) return it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StampedCommit {
+    /// The commit: the same on every retry.
+    pub commit: Commit,
+    /// The offset at which readers of the stream receive the records in time. It is the commit's own offset, or that of
+    /// the new ref if the commit was late.
+    pub stream_offset: Offset,
+}
+
+impl StampedCommit {
+    /// Wraps a commit that was in time, so that its own offset counts.
+    pub(super) fn in_time(commit: Commit) -> Self {
+        Self { stream_offset: commit.offset.clone(), commit }
+    }
+}
+
+/// Converts an insertion time from microseconds since 1970.
+pub(super) fn insertion_time(micros: i64) -> Result<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros).ok_or_else(|| {
+        Error::invalid_input(format!("an insertion time of {micros} microseconds since 1970 is out of range"))
+    })
+}
