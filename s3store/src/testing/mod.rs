@@ -5,15 +5,15 @@
 //! that passes each request to the server in the same process. [`S3::listen`] serves the same objects on a socket, for
 //! other programs.
 //!
-//! The server implements the parts of S3 that a dataset needs: LIST in byte order, user metadata, conditional PUT, range
-//! requests, multipart uploads, checksums, and S3's error codes. Objects live in memory and are gone when the last handle
-//! is dropped.
+//! The server implements the parts of S3 that a dataset needs: LIST in byte order, user metadata, conditional PUT,
+//! range requests, multipart uploads, checksums, and S3's error codes. Objects live in memory and are gone when the last
+//! handle is dropped.
 //!
 //! A test can:
 //!
 //! - Inject a [`Fault`] with [`S3::inject`]: an error before or after the request is applied, a delay, a dropped
-//!   connection, a response body that is cut off or stalls, a PUT that is applied late, a new key that LIST does not show
-//!   yet, or a function of the test that runs between two requests.
+//!   connection, a response body that is cut off or stalls, a PUT that is applied late, a new key that LIST does not
+//!   show yet, or a function of the test that runs between two requests.
 //! - Change how the server behaves: [`ConditionalPut`], [`Policy`], the page size of LIST, the server's clock.
 //! - Assert on the requests that arrived ([`S3::requests`]) and on the objects that exist ([`S3::keys`],
 //!   [`S3::object`]).
@@ -21,7 +21,8 @@
 //! The server never sleeps except for faults that say so. It works with `tokio::time::pause`: delays then take no real
 //! time.
 //!
-//! [`Files`] and [`read_file`] encode and decode data files without S3, and [`instruments`] lists the library's metrics.
+//! [`Files`] and [`read_file`] encode and decode data files without S3, and [`instruments()`] lists the library's
+//! metrics.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The server's clock. Nothing else in this module waits.
+//! The server's clock. Everything in this module that waits goes through this file.
 
 use std::time::Duration;
 
