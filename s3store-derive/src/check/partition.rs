@@ -145,3 +145,32 @@ fn determined_by_entity(cx: &Ctxt, record: &Record<'_>, parts: &[PartAttr]) {
         (Some(_), _) => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::{format_ident, quote};
+    use serde_json::Value;
+
+    /// The names that Go accepts, and those that it rejects, from the vectors that the Go library printed.
+    #[test]
+    fn partition_names_are_those_of_go() {
+        let vectors = include_str!("../../../tests/data/wire-vectors.json");
+        let vectors: Value = serde_json::from_str(vectors).unwrap();
+        let cases = vectors["partition_key_names"].as_array().unwrap();
+        assert!(cases.len() > 5);
+        for case in cases {
+            let names: Vec<_> = case["names"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+            let fields: Vec<_> = (0..names.len()).map(|index| format_ident!("field{index}")).collect();
+            let input = syn::parse_quote! {
+                #[record(partition_by(#(#names = #fields),*))]
+                struct Cost {
+                    net: u64,
+                    #(#fields: String,)*
+                }
+            };
+            let expanded = crate::expand::record(&input).to_string();
+            let fails = expanded.contains(&quote!(compile_error!).to_string());
+            assert_eq!(!fails, case["ok"] == true, "{names:?}: {expanded}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use uuid::Uuid;
 pub(crate) struct AttemptId([u8; 16]);
 
 impl AttemptId {
-    /// How many bytes its text has.
+    /// The length of the text, in bytes.
     pub(crate) const TEXT_LEN: usize = 32;
 
     pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -11,7 +11,7 @@ const REF_MICROS: &str = "refmicrots";
 const INSERTED_AT: &str = "insertedat";
 const ROW_COUNT: &str = "rowcount";
 
-/// What a commit says, in its user metadata.
+/// The fields of a commit, which are stored in its user metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct CommitMeta {
     /// The attempt that the commit makes visible.
@@ -20,12 +20,12 @@ pub(crate) struct CommitMeta {
     pub(crate) ref_micros: i64,
     /// The write's insertion time, in Unix microseconds.
     pub(crate) inserted_at_micros: i64,
-    /// How many records the data file holds.
+    /// The number of records in the data file.
     pub(crate) record_count: u64,
 }
 
 impl CommitMeta {
-    /// Renders the user metadata: names without `x-amz-meta-`, and their values.
+    /// Renders the user metadata, as pairs of a name (without `x-amz-meta-`) and a value.
     pub(crate) fn to_metadata(self) -> [(&'static str, String); 4] {
         [
             (ATTEMPT, self.attempt.to_string()),
@@ -38,10 +38,10 @@ impl CommitMeta {
     /// Parses the user metadata.
     ///
     /// # Errors
-    /// `InvalidData` where a field is missing or does not parse, naming it; the caller adds the object's key.
+    /// `InvalidData` if a field is missing or does not parse. The caller adds the object's key.
     pub(crate) fn from_metadata(metadata: &HashMap<String, String>) -> Result<Self> {
         let field = |name: &str| {
-            let missing = || Error::invalid_data(format!("the commit's metadata lack {name:?}"));
+            let missing = || Error::invalid_data(format!("the commit's metadata have no {name:?}"));
             metadata.get(name).map(String::as_str).ok_or_else(missing)
         };
         let attempt = field(ATTEMPT)?;
@@ -60,5 +60,5 @@ fn integer<T: FromStr>(name: &str, text: &str) -> Result<T> {
 }
 
 fn unreadable(name: &str, text: &str, expected: &str) -> Error {
-    Error::invalid_data(format!("the commit's metadata say {name:?} is {text:?}, expected {expected}"))
+    Error::invalid_data(format!("the commit's metadata {name:?} is {text:?}, expected {expected}"))
 }

@@ -1,4 +1,4 @@
-//! Data files and commits: what lies under `<prefix>/data/`.
+//! Data files and commits, the objects under `<prefix>/data/`.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::error::Result;
 const FILE: &str = ".parquet";
 const COMMIT: &str = ".commit";
 
-/// A name in a partition's folder, parsed. The token's text may be one that a caller can't use.
+/// The name of an object in a partition's folder. Its token may be one that [`Token::new`] does not accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DataName<'a> {
     /// `<token>-<attempt>.parquet`
@@ -17,17 +17,17 @@ pub(crate) enum DataName<'a> {
     Commit { token: &'a str },
 }
 
-/// A key under `<prefix>/data/`, parsed.
+/// A key under `<prefix>/data/`, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataKey<'a> {
-    /// The partition's key as it stands there, of any shape.
+    /// The partition's key, not checked.
     pub(crate) partition: &'a str,
-    /// The rest.
+    /// The name in the partition's folder.
     pub(crate) name: DataName<'a>,
 }
 
 impl<'a> DataName<'a> {
-    /// Parses the last part of a key; `None` for a name of another shape.
+    /// Parses the last part of a key. Returns `None` if it is neither a data file nor a commit.
     pub(crate) fn parse(name: &'a str) -> Option<Self> {
         if let Some(token) = name.strip_suffix(COMMIT) {
             return (!token.is_empty()).then_some(Self::Commit { token });
@@ -36,22 +36,16 @@ impl<'a> DataName<'a> {
         Some(Self::File { token, attempt })
     }
 
-    /// The text of the token.
+    /// Returns the text of the token.
     pub(crate) fn token_str(&self) -> &'a str {
         match self {
             Self::File { token, .. } | Self::Commit { token } => token,
         }
     }
 
-    /// The token, owned.
+    /// Returns the token.
     pub(crate) fn token(&self) -> Token {
         Token::found(self.token_str())
-    }
-
-    /// Whether this is a file whose token is its attempt: no other attempt can have the commit of its name.
-    #[cfg(test)]
-    pub(crate) fn is_own_token(&self) -> bool {
-        matches!(self, Self::File { token, attempt } if AttemptId::parse(token) == Some(*attempt))
     }
 }
 
@@ -64,7 +58,7 @@ impl fmt::Display for DataName<'_> {
     }
 }
 
-/// Splits `<token>-<attempt>` from its end, since a token may hold `-`.
+/// Splits `<token>-<attempt>` at the last `-`, since a token may contain `-`.
 pub(super) fn split_attempt(text: &str) -> Option<(&str, AttemptId)> {
     let (head, attempt) = text.split_at_checked(text.len().checked_sub(AttemptId::TEXT_LEN)?)?;
     let token = head.strip_suffix('-').filter(|token| !token.is_empty())?;
@@ -72,17 +66,17 @@ pub(super) fn split_attempt(text: &str) -> Option<(&str, AttemptId)> {
 }
 
 impl Prefix {
-    /// The root of all partitions: `<prefix>/data/`.
+    /// Returns the folder of all partitions: `<prefix>/data/`.
     pub(crate) fn data_prefix(&self) -> String {
         format!("{self}/data/")
     }
 
-    /// The folder of one partition, with its `/`: `<prefix>/data/<partition>/`.
+    /// Returns the folder of one partition: `<prefix>/data/<partition>/`.
     pub(crate) fn partition_prefix(&self, partition: &PartitionKey) -> String {
         format!("{self}/data/{partition}/")
     }
 
-    /// The key of an attempt's data file.
+    /// Renders the key of an attempt's data file.
     ///
     /// # Errors
     /// `InvalidInput` if the key would be longer than S3 allows.
@@ -90,7 +84,7 @@ impl Prefix {
         self.data_object(partition, DataName::File { token: token.as_str(), attempt })
     }
 
-    /// The key of a token's commit in a partition.
+    /// Renders the key of a token's commit in a partition.
     ///
     /// # Errors
     /// `InvalidInput` if the key would be longer than S3 allows.
@@ -103,7 +97,7 @@ impl Prefix {
         check_key_length(&key).map(|()| key)
     }
 
-    /// Parses a key under `<prefix>/data/`; `None` for a name of another shape.
+    /// Parses a key under `<prefix>/data/`. Returns `None` if it is neither a data file nor a commit.
     pub(crate) fn parse_data_key<'a>(&self, key: &'a str) -> Option<DataKey<'a>> {
         let (partition, name) = self.strip(key)?.strip_prefix("/data/")?.rsplit_once('/')?;
         if partition.is_empty() {

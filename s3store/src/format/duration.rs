@@ -1,13 +1,13 @@
-//! The bodies of the timing objects: durations as Go writes them.
+//! The bodies of the timing configuration: durations in Go's notation.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Go's `time.Duration`: signed nanoseconds, with Go's text.
+/// Go's `time.Duration`: a signed number of nanoseconds, parsed and printed as Go does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct GoDuration(i64);
+pub(crate) struct GoDuration(pub(super) i64);
 
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000 * MICRO;
@@ -15,24 +15,14 @@ const SECOND: u64 = 1_000 * MILLI;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
 
-/// 2^63, the greatest magnitude that any part of a duration may reach.
+/// The greatest magnitude of a duration, and of each of its parts: 2^63.
 const LIMIT: u64 = 1 << 63;
 
-/// The least commit timeout.
+/// The smallest commit timeout.
 const LEAST_COMMIT_TIMEOUT: Duration = Duration::from_millis(1);
 
 impl GoDuration {
-    #[cfg(test)]
-    pub(crate) const fn from_nanos(nanos: i64) -> Self {
-        Self(nanos)
-    }
-
-    #[cfg(test)]
-    pub(crate) const fn as_nanos(self) -> i64 {
-        self.0
-    }
-
-    /// Parses what Go's `time.ParseDuration` takes, `1h2m3.5s`, with white space around it.
+    /// Parses what Go's `time.ParseDuration` accepts, for instance `1h2m3.5s`. White space around it is ignored.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let (negative, mut rest) = match text.strip_prefix('-') {
@@ -54,10 +44,10 @@ impl GoDuration {
         if negative { 0i64.checked_sub_unsigned(total) } else { i64::try_from(total).ok() }.map(Self)
     }
 
-    /// The duration without sign.
+    /// Converts to a duration without a sign.
     ///
     /// # Errors
-    /// `Config` for a negative one.
+    /// `Config` if the duration is negative.
     fn to_std(self) -> Result<Duration> {
         let nanos = u64::try_from(self.0).map_err(|_| Error::new(ErrorKind::Config, format!("{self} is negative")))?;
         Ok(Duration::from_nanos(nanos))
@@ -68,13 +58,13 @@ impl TryFrom<Duration> for GoDuration {
     type Error = Error;
 
     fn try_from(duration: Duration) -> Result<Self> {
-        i64::try_from(duration.as_nanos()).map(Self).map_err(|_| {
-            Error::invalid_input(format!("{duration:?} is longer than 292 years, the most that is allowed"))
-        })
+        i64::try_from(duration.as_nanos())
+            .map(Self)
+            .map_err(|_| Error::invalid_input(format!("{duration:?} is too long: the maximum is 292 years")))
     }
 }
 
-/// Parses one `<digits>[.<digits>]<unit>`, in nanoseconds, and what follows it.
+/// Parses one `<digits>[.<digits>]<unit>`. Returns its nanoseconds, and the rest of the text.
 fn parse_part(text: &str) -> Option<(u64, &str)> {
     let (digits, rest) = split_digits(text);
     let mut whole = 0u64;
@@ -105,7 +95,7 @@ fn parse_part(text: &str) -> Option<(u64, &str)> {
     Some((nanos, rest))
 }
 
-/// The nanoseconds of a fraction of `unit`. Digits beyond what 63 bits hold don't count, and the rest is cut, as in Go.
+/// Returns the nanoseconds of a fraction of `unit`, rounded down. As in Go, digits that do not fit 63 bits are ignored.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -173,13 +163,13 @@ fn write_fraction(f: &mut fmt::Formatter<'_>, nanos: u64, unit: u64, name: &str)
 /// Parses the body of `_config/commit-timeout`: at least 1 ms.
 ///
 /// # Errors
-/// `Config`, saying what the body holds; the caller adds the object's key and how to initialise.
+/// `Config`, with the body. The caller adds the object's key, and how to initialise the dataset.
 pub(crate) fn commit_timeout(body: &str) -> Result<Duration> {
     let timeout = parse_body(body)?.to_std()?;
     if timeout < LEAST_COMMIT_TIMEOUT {
         return Err(Error::new(
             ErrorKind::Config,
-            format!("a commit timeout of {:?} is below the least, 1ms", body.trim()),
+            format!("a commit timeout of {:?} is too short: the minimum is 1ms", body.trim()),
         ));
     }
     Ok(timeout)
@@ -188,13 +178,13 @@ pub(crate) fn commit_timeout(body: &str) -> Result<Duration> {
 /// Parses the body of `_config/max-clock-skew`: at least 0.
 ///
 /// # Errors
-/// `Config`, saying what the body holds; the caller adds the object's key and how to initialise.
+/// `Config`, with the body. The caller adds the object's key, and how to initialise the dataset.
 pub(crate) fn max_clock_skew(body: &str) -> Result<Duration> {
     parse_body(body)?.to_std()
 }
 
 fn parse_body(body: &str) -> Result<GoDuration> {
     GoDuration::parse(body).ok_or_else(|| {
-        Error::new(ErrorKind::Config, format!("{body:?} is no duration: expected text like \"15s\" or \"1m30s\""))
+        Error::new(ErrorKind::Config, format!("{body:?} is not a duration: expected text such as \"15s\" or \"1m30s\""))
     })
 }

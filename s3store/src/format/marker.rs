@@ -1,23 +1,23 @@
-//! Markers: the tuples of a view, under `<prefix>/_matview/<view>/`.
+//! Markers: one empty object for each tuple of a view, under `<prefix>/_matview/<view>/`.
 
 use super::{Prefix, check_length, check_partition_value};
 use crate::error::{Error, Result};
 
 const BASENAME: &str = "m.matview";
 
-/// The limit for a marker's key, in bytes.
+/// The greatest length of a marker's key, in bytes.
 const MAX_LEN: usize = 1000;
 
 impl Prefix {
-    /// The root of a view's markers: `<prefix>/_matview/<view>/`.
+    /// Returns the folder of a view's markers: `<prefix>/_matview/<view>/`.
     pub(crate) fn view_prefix(&self, view: &str) -> String {
         format!("{self}/_matview/{view}/")
     }
 
-    /// The key of a tuple's marker. View and columns are taken to be checked.
+    /// Renders the key of a tuple's marker. The names of view and columns are not checked: the derive has done so.
     ///
     /// # Errors
-    /// `InvalidInput` for an illegal value, for more or fewer values than columns, and for a key of over 1,000 bytes.
+    /// `InvalidInput` for an illegal value, a wrong number of values, or a key of more than 1,000 bytes.
     pub(crate) fn marker_key(
         &self,
         view: &str,
@@ -41,14 +41,15 @@ impl Prefix {
         check_length(&key, MAX_LEN, "marker").map(|()| key)
     }
 
-    /// The tuple of a marker as it stands in its key, `col=val/…/col=val`, which patterns match; `None` for a key of
-    /// another shape.
+    /// Returns the part of a marker's key that patterns match, `col=val/…/col=val`, or `None` if the key is not a
+    /// marker of this view.
     pub(crate) fn marker_tuple<'a>(&self, view: &str, key: &'a str) -> Option<&'a str> {
         let rest = self.strip(key)?.strip_prefix("/_matview/")?.strip_prefix(view)?.strip_prefix('/')?;
         rest.strip_suffix(BASENAME)?.strip_suffix('/')
     }
 
-    /// The values of a marker, in the order of `columns`; `None` for a key of another shape or with other columns.
+    /// Returns the values of a marker, in the order of `columns`, or `None` if the key is not a marker of this view or
+    /// has other columns.
     pub(crate) fn parse_marker_key<'a>(
         &self,
         view: &str,
@@ -63,16 +64,4 @@ impl Prefix {
         let values = columns.iter().map(|column| value(column.as_ref())).collect::<Option<Vec<_>>>()?;
         segments.next().is_none().then_some(values)
     }
-}
-
-/// Refuses a view's name that can't stand in keys.
-///
-/// # Errors
-/// `InvalidInput` for an empty name, and one with `/` or `..`.
-#[cfg(test)]
-pub(crate) fn check_view_name(view: &str) -> Result<()> {
-    if view.is_empty() || view.contains('/') || view.contains("..") {
-        return Err(Error::invalid_input(format!("view name {view:?}: must not be empty, nor hold '/' or \"..\"")));
-    }
-    Ok(())
 }

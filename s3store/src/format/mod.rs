@@ -1,7 +1,8 @@
-//! The format on S3: the name and the body of every object, rendered and parsed side by side.
+//! The format on S3: the key and the body of every object, each rendered and parsed in one place.
 //!
-//! Pure: nothing here asks a clock or S3. Keys hang off a [`Prefix`]; a name that was found in the bucket parses to
-//! `None` where it is of another shape, and a body or metadata that does not parse is an error that says what is wrong.
+//! Everything here is pure: it uses neither S3 nor a clock. Keys are rendered and parsed by methods of [`Prefix`].
+//! Parsing an object's name returns `None` if it has another shape, since a bucket may contain foreign objects. Parsing
+//! a body or metadata returns an error, since the object's name claims that it is one of ours.
 
 mod attempt;
 mod commit;
@@ -23,15 +24,9 @@ pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
-#[cfg(test)]
-pub(crate) use data::DataKey;
 pub(crate) use data::DataName;
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
-#[cfg(test)]
-pub(crate) use marker::check_view_name;
 pub use offset::Offset;
-#[cfg(test)]
-pub(crate) use partition::validate_names;
 pub(crate) use partition::{PartitionKey, check_partition_value};
 pub(crate) use prefix::Prefix;
 pub(crate) use refs::RefName;
@@ -43,10 +38,10 @@ use crate::error::{Error, Result};
 /// The content type of every PUT.
 pub(crate) const CONTENT_TYPE: &str = "application/octet-stream";
 
-/// S3's limit for a key, in bytes of UTF-8.
+/// The greatest length of a key on S3, in bytes of UTF-8.
 pub(crate) const MAX_KEY_LEN: usize = 1024;
 
-/// Refuses a key that S3 would refuse for its length.
+/// Checks that a key is not longer than S3 allows.
 pub(crate) fn check_key_length(key: &str) -> Result<()> {
     check_length(key, MAX_KEY_LEN, "key")
 }

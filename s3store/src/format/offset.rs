@@ -1,4 +1,4 @@
-//! Places in the change stream.
+//! Offsets: positions in the change stream.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,14 +8,14 @@ use chrono::{DateTime, Utc};
 use super::refs::split_micros;
 use crate::error::{Error, Result};
 
-/// What stands between a dataset's prefix and the name of a ref.
+/// The part of a key between a dataset's prefix and the name of a ref.
 const FOLDER: &str = "/_ref/";
 
-/// A place in the change stream: behind the ref whose key it is, or before all.
+/// A position in the change stream: directly after one of its entries, or at the start.
 ///
-/// Offsets are ordered as the stream is, and stay what they are: a record seen at one stays at it. Store one as its
-/// text ([`as_str`](Offset::as_str) and [`parse`](str::parse), or serde behind the feature of that name), and go on
-/// from there at any later time.
+/// Offsets compare in the order of the stream. They are stable: an entry that a reader saw at an offset stays there.
+/// A consumer stores the offset up to which it has read, as text ([`as_str`](Offset::as_str) and
+/// [`parse`](str::parse), or with the feature `serde`), and continues from there at any later time.
 ///
 /// # Example
 /// ```
@@ -30,22 +30,22 @@ const FOLDER: &str = "/_ref/";
 pub struct Offset(String);
 
 impl Offset {
-    /// Before everything: the empty text.
+    /// The start of the stream. Its text is empty.
     pub const START: Self = Self(String::new());
 
-    /// An offset from a key that this library rendered or listed.
+    /// Wraps a key that this library rendered or listed, without checking it.
     pub(crate) fn of(key: impl Into<String>) -> Self {
         Self(key.into())
     }
 
-    /// The offset as text, to be stored: a ref's key, or the beginning of one.
+    /// Returns the offset as text, to be stored. It is the key of a ref, or the beginning of one.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The instant that the offset begins with: its writer's clock when the ref was put, or what it was made from.
-    /// `None` for the start, and for the place of an object that is no ref.
+    /// Returns the time of the offset: that of the writer's clock when it wrote the entry, or the time that the offset
+    /// was created from. Returns `None` for the start, and for the position of a foreign object among the refs.
     #[must_use]
     pub fn instant(&self) -> Option<DateTime<Utc>> {
         let (_, name) = self.0.rsplit_once(FOLDER)?;
@@ -62,16 +62,16 @@ impl fmt::Display for Offset {
 impl FromStr for Offset {
     type Err = Error;
 
-    /// Takes back what [`as_str`](Offset::as_str) gave. Whose dataset it is of is checked where it is used.
+    /// Parses the text that [`as_str`](Offset::as_str) returned. Calls that take an offset check its dataset.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a text that is no offset of any dataset.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the text is not an offset of any dataset.
     fn from_str(text: &str) -> Result<Self> {
         if text.is_empty() || text.split_once(FOLDER).is_some_and(|(prefix, _)| !prefix.is_empty()) {
             return Ok(Self(text.to_owned()));
         }
         Err(Error::invalid_input(format!(
-            "{text:?} is no offset: expected `<prefix>{FOLDER}…`, or nothing for the start"
+            "{text:?} is not an offset: expected `<prefix>{FOLDER}…`, or an empty text for the start"
         )))
     }
 }
@@ -96,18 +96,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_back() {
+    fn offsets_round_trip_through_text() {
         for text in ["", "p/_ref/0000000000000001", "a/b/_ref/1774051200000000-t;p=1.ref", "p/_ref/"] {
             assert_eq!(text.parse::<Offset>().unwrap().as_str(), text);
         }
         for text in ["p", "/_ref/0000000000000001", "p/data/x", " ", "_ref/0000000000000001"] {
             let error = text.parse::<Offset>().unwrap_err();
-            assert!(error.to_string().contains("is no offset"), "{text}: {error}");
+            assert!(error.to_string().contains("is not an offset"), "{text}: {error}");
         }
     }
 
     #[test]
-    fn an_offset_knows_its_instant() {
+    fn an_offset_has_the_time_of_its_ref() {
         let instant = |text: &str| text.parse::<Offset>().unwrap().instant().map(|time| time.timestamp_micros());
         assert_eq!(instant("p/_ref/0000000000000007"), Some(7));
         assert_eq!(instant("p/_ref/1774051200000000-t;p=1.ref"), Some(1_774_051_200_000_000));

@@ -5,33 +5,33 @@ use std::fmt;
 use super::{AttemptId, MAX_KEY_LEN};
 use crate::error::{Error, Result};
 
-/// What the shortest ref needs beside the prefix: `/_ref/<micros>-<token>-<attempt>;<partition>.ref`.
+/// The length of the shortest ref without the prefix: `/_ref/<micros>-<token>-<attempt>;<partition>.ref`.
 const SHORTEST_REF: usize = "/_ref/-0123456789012345-;a=b.ref".len() + 2 * AttemptId::TEXT_LEN;
 
-/// The key prefix of a dataset. All its keys are rendered and parsed by methods of this type.
+/// The key prefix of a dataset. Its methods render and parse all keys of the dataset.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Prefix(String);
 
 impl Prefix {
-    /// A prefix: not empty, made of parts joined by single `/`, none of them `.` or `..`, without control characters,
-    /// and short enough for keys to fit.
+    /// Checks a prefix. It consists of parts joined by single `/`, none of them empty, `.` or `..`, and contains no
+    /// control characters. It is short enough that the shortest ref fits into a key.
     ///
     /// # Errors
-    /// `InvalidInput`, saying what to change.
+    /// `InvalidInput`, with the rule that the prefix breaks.
     pub(crate) fn new(prefix: impl Into<String>) -> Result<Self> {
         let prefix = prefix.into();
         let what = if prefix.is_empty() {
             "is empty: a dataset needs a prefix of its own"
         } else if prefix.starts_with('/') || prefix.ends_with('/') {
-            "begins or ends with '/': leave it out"
+            "begins or ends with '/': remove it"
         } else if prefix.contains("//") {
-            "holds \"//\""
+            "contains \"//\""
         } else if prefix.split('/').any(|part| matches!(part, "." | "..")) {
             "has a part \".\" or \"..\", which some HTTP software resolves"
         } else if prefix.contains(char::is_control) {
-            "holds a control character"
+            "contains a control character"
         } else if prefix.len() > MAX_KEY_LEN - SHORTEST_REF {
-            "is too long: no key would fit"
+            "is too long: the keys below it would exceed 1024 bytes"
         } else {
             return Ok(Self(prefix));
         };
@@ -42,17 +42,17 @@ impl Prefix {
         &self.0
     }
 
-    /// The key of the dataset's commit timeout; see [`commit_timeout`](super::commit_timeout) for its body.
+    /// Returns the key of the commit timeout. [`commit_timeout`](super::commit_timeout) parses its body.
     pub(crate) fn commit_timeout_key(&self) -> String {
         format!("{self}/_config/commit-timeout")
     }
 
-    /// The key of the dataset's greatest clock skew; see [`max_clock_skew`](super::max_clock_skew) for its body.
+    /// Returns the key of the maximum clock skew. [`max_clock_skew`](super::max_clock_skew) parses its body.
     pub(crate) fn max_clock_skew_key(&self) -> String {
         format!("{self}/_config/max-clock-skew")
     }
 
-    /// What kind of object lies under a key, or under what begins like it.
+    /// Returns the kind of object that a key, or the beginning of a key, belongs to. It appears in tracing spans.
     pub(crate) fn object_kind(&self, key: &str) -> &'static str {
         let Some(rest) = self.strip(key) else { return "other" };
         match rest.split('/').nth(1) {
@@ -65,7 +65,7 @@ impl Prefix {
         }
     }
 
-    /// What follows the prefix in a key of this dataset.
+    /// Returns the rest of a key after the prefix, or `None` for a key of another dataset.
     pub(super) fn strip<'a>(&self, key: &'a str) -> Option<&'a str> {
         key.strip_prefix(self.0.as_str())
     }

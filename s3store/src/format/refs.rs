@@ -1,4 +1,4 @@
-//! Refs: the change stream's entries under `<prefix>/_ref/`, and the offsets between them.
+//! Refs, the entries of the change stream under `<prefix>/_ref/`, and offsets, the positions between them.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,21 +13,21 @@ const SUFFIX: &str = ".ref";
 const DIGITS: usize = 16;
 const MAX_MICROS: i64 = 9_999_999_999_999_999;
 
-/// The name of a ref, parsed: `<micros>-<token>-<attempt>;<escaped partition>.ref`.
+/// The name of a ref: `<micros>-<token>-<attempt>;<escaped partition>.ref`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RefName {
-    /// The writer's clock immediately before the ref was put, in Unix microseconds.
+    /// The time of the writer's clock immediately before it put the ref, in Unix microseconds.
     pub(crate) micros: i64,
-    /// The write's token; it may be one that a caller can't use.
+    /// The write's token, not checked.
     pub(crate) token: Token,
-    /// The attempt that the ref stands for.
+    /// The attempt that wrote the ref.
     pub(crate) attempt: AttemptId,
-    /// The partition; its segments may be of any shape.
+    /// The partition's key, not checked.
     pub(crate) partition: PartitionKey,
 }
 
 impl RefName {
-    /// Parses the last part of a ref's key; `None` for a name of another shape. The suffix may be missing, as in Go.
+    /// Parses the last part of a ref's key, or returns `None`. As in Go, the suffix may be missing.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let (header, partition) = name.strip_suffix(SUFFIX).unwrap_or(name).split_once(';')?;
         let (micros, rest) = split_micros(header)?;
@@ -44,7 +44,7 @@ impl fmt::Display for RefName {
     }
 }
 
-/// Splits the microseconds off a header: exactly 16 digits.
+/// Splits off the microseconds, which have exactly 16 digits.
 pub(super) fn split_micros(text: &str) -> Option<(i64, &str)> {
     let (digits, rest) = text.split_at_checked(DIGITS)?;
     if !digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -54,15 +54,15 @@ pub(super) fn split_micros(text: &str) -> Option<(i64, &str)> {
 }
 
 impl Prefix {
-    /// The root of all refs: `<prefix>/_ref/`.
+    /// Returns the folder of all refs: `<prefix>/_ref/`.
     pub(crate) fn ref_prefix(&self) -> String {
         format!("{self}/_ref/")
     }
 
-    /// The key of an attempt's ref.
+    /// Renders the key of an attempt's ref.
     ///
     /// # Errors
-    /// `InvalidInput` if the key would be longer than S3 allows, and for a time that 16 digits don't hold.
+    /// `InvalidInput` if the key is longer than S3 allows, or if the time does not fit 16 digits.
     pub(crate) fn ref_key(
         &self,
         micros: i64,
@@ -72,7 +72,7 @@ impl Prefix {
     ) -> Result<String> {
         if !(0..=MAX_MICROS).contains(&micros) {
             return Err(Error::invalid_input(format!(
-                "the clock says {micros} microseconds since 1970, which no ref can hold: correct it"
+                "the clock is at {micros} microseconds since 1970, which does not fit a ref: correct the clock"
             )));
         }
         let name = RefName { micros, token: token.clone(), attempt, partition: partition.clone() };
@@ -80,40 +80,40 @@ impl Prefix {
         check_key_length(&key).map(|()| key)
     }
 
-    /// Parses the key of a ref; `None` for a name of another shape.
+    /// Parses the key of a ref, or returns `None`.
     pub(crate) fn parse_ref_key(&self, key: &str) -> Option<RefName> {
         let name = self.strip(key)?.strip_prefix("/_ref/")?;
-        // A token holds no `/`, and a partition's are escaped.
+        // A token contains no `/`, and those of a partition are escaped.
         (!name.contains('/')).then(|| RefName::parse(name))?
     }
 
-    /// The offset of an instant, in Unix microseconds: below every ref from then on, above every ref before. An instant
-    /// outside of what refs can hold is moved to their first or last.
+    /// Returns the offset of a time in Unix microseconds: after every earlier ref, before every ref of that time or
+    /// later. A time that does not fit a ref is clamped.
     pub(crate) fn offset_at(&self, micros: i64) -> String {
         format!("{self}/_ref/{:0DIGITS$}", micros.clamp(0, MAX_MICROS))
     }
 
-    /// The offset that a stream reader does not pass: refs above it may still be overtaken by one that sorts before.
+    /// Returns the offset at which a stream reader stops: after it, a ref that sorts earlier may still arrive.
     pub(crate) fn ref_cutoff(&self, now: DateTime<Utc>, settle_window: Duration) -> String {
         let settled = chrono::Duration::from_std(settle_window).ok().and_then(|window| now.checked_sub_signed(window));
         self.offset_at(settled.map_or(0, |settled| settled.timestamp_micros()))
     }
 
-    /// Refuses an offset of another dataset. The empty offset is the beginning.
+    /// Checks that an offset belongs to this dataset. The empty offset is the start of every stream.
     ///
     /// # Errors
-    /// `InvalidInput`, naming both.
+    /// `InvalidInput`, with the offset and the expected prefix.
     pub(crate) fn check_offset(&self, offset: &str) -> Result<()> {
         let root = self.ref_prefix();
         if offset.is_empty() || offset.starts_with(&root) {
             return Ok(());
         }
         Err(Error::invalid_input(format!(
-            "offset {offset:?} is not one of this dataset, whose offsets begin with {root:?}"
+            "offset {offset:?} belongs to another dataset: offsets of this one begin with {root:?}"
         )))
     }
 
-    /// The instant of an offset or of a ref's key, in Unix microseconds; `None` where it begins with none.
+    /// Returns the time of an offset or a ref's key, in Unix microseconds, or `None` if it has none.
     pub(crate) fn offset_micros(&self, offset: &str) -> Option<i64> {
         split_micros(self.strip(offset)?.strip_prefix("/_ref/")?).map(|(micros, _)| micros)
     }

@@ -1,4 +1,4 @@
-//! Times in markers and partition keys: rendered and parsed as Go's layouts do.
+//! Times in markers and partition keys, rendered and parsed as Go's layouts do.
 
 use std::fmt::Write as _;
 
@@ -6,22 +6,22 @@ use chrono::{DateTime, Datelike, NaiveDate, TimeDelta, Timelike, Utc};
 
 use crate::error::{Error, Result};
 
-/// How a time is written: always in UTC, with fields of fixed width.
+/// The format of a time: always in UTC, with fields of fixed width.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TimeFormat(Vec<Item>);
+pub(crate) struct TimeFormat(Vec<FormatItem>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Item {
+enum FormatItem {
     Literal(String),
-    Field(Field),
-    /// `.` and the nanoseconds without trailing zeros, or nothing where there are none.
+    TimeField(TimeField),
+    /// `.` and the nanoseconds without trailing zeros, or nothing if they are zero.
     Nanos,
-    /// `Z`; any offset is read.
+    /// The zone: rendered as `Z`, parsed as `Z` or any offset.
     Zone,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Field {
+enum TimeField {
     Year,
     Month,
     Day,
@@ -30,8 +30,8 @@ enum Field {
     Second,
 }
 
-/// What was read; parts that the format lacks stay as Go fills them.
-struct Parts {
+/// The parts of a time that have been parsed. Parts that are not in the format keep Go's defaults.
+struct ParsedTime {
     year: i32,
     month: u32,
     day: u32,
@@ -46,35 +46,36 @@ impl TimeFormat {
     /// Go's `time.RFC3339`: whole seconds, `2026-03-17T10:15:00Z`.
     pub(crate) fn rfc3339() -> Self {
         let mut items = Self::date_time();
-        items.push(Item::Zone);
+        items.push(FormatItem::Zone);
         Self(items)
     }
 
     /// Go's `time.RFC3339Nano`: `2026-03-17T10:15:00.1Z`.
     pub(crate) fn rfc3339_nano() -> Self {
         let mut items = Self::date_time();
-        items.extend([Item::Nanos, Item::Zone]);
+        items.extend([FormatItem::Nanos, FormatItem::Zone]);
         Self(items)
     }
 
-    fn date_time() -> Vec<Item> {
-        let literal = |text: &str| Item::Literal(text.to_owned());
+    fn date_time() -> Vec<FormatItem> {
+        let literal = |text: &str| FormatItem::Literal(text.to_owned());
         vec![
-            Item::Field(Field::Year),
+            FormatItem::TimeField(TimeField::Year),
             literal("-"),
-            Item::Field(Field::Month),
+            FormatItem::TimeField(TimeField::Month),
             literal("-"),
-            Item::Field(Field::Day),
+            FormatItem::TimeField(TimeField::Day),
             literal("T"),
-            Item::Field(Field::Hour),
+            FormatItem::TimeField(TimeField::Hour),
             literal(":"),
-            Item::Field(Field::Minute),
+            FormatItem::TimeField(TimeField::Minute),
             literal(":"),
-            Item::Field(Field::Second),
+            FormatItem::TimeField(TimeField::Second),
         ]
     }
 
-    /// A format of `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%F` (`%Y-%m-%d`), `%T` (`%H:%M:%S`), `%%` and other text.
+    /// Parses a format of `%Y`, `%m`, `%d`, `%H`, `%M`, `%S`, `%F` (`%Y-%m-%d`), `%T` (`%H:%M:%S`), `%%` and literal
+    /// text.
     ///
     /// # Errors
     /// `InvalidInput` for any other `%`.
@@ -82,16 +83,16 @@ impl TimeFormat {
         let mut items = Vec::new();
         let mut chars = format.chars();
         while let Some(c) = chars.next() {
-            let fields: &[(Field, &str)] = match c {
+            let fields: &[(TimeField, &str)] = match c {
                 '%' => match chars.next() {
-                    Some('Y') => &[(Field::Year, "")],
-                    Some('m') => &[(Field::Month, "")],
-                    Some('d') => &[(Field::Day, "")],
-                    Some('H') => &[(Field::Hour, "")],
-                    Some('M') => &[(Field::Minute, "")],
-                    Some('S') => &[(Field::Second, "")],
-                    Some('F') => &[(Field::Year, "-"), (Field::Month, "-"), (Field::Day, "")],
-                    Some('T') => &[(Field::Hour, ":"), (Field::Minute, ":"), (Field::Second, "")],
+                    Some('Y') => &[(TimeField::Year, "")],
+                    Some('m') => &[(TimeField::Month, "")],
+                    Some('d') => &[(TimeField::Day, "")],
+                    Some('H') => &[(TimeField::Hour, "")],
+                    Some('M') => &[(TimeField::Minute, "")],
+                    Some('S') => &[(TimeField::Second, "")],
+                    Some('F') => &[(TimeField::Year, "-"), (TimeField::Month, "-"), (TimeField::Day, "")],
+                    Some('T') => &[(TimeField::Hour, ":"), (TimeField::Minute, ":"), (TimeField::Second, "")],
                     Some('%') => {
                         push_literal(&mut items, "%");
                         &[]
@@ -99,7 +100,7 @@ impl TimeFormat {
                     other => {
                         let found = other.map(String::from).unwrap_or_default();
                         return Err(Error::invalid_input(format!(
-                            "time format {format:?}: `%{found}` is none of %Y %m %d %H %M %S %F %T %%"
+                            "time format {format:?}: `%{found}` is not one of %Y %m %d %H %M %S %F %T %%"
                         )));
                     }
                 },
@@ -109,17 +110,17 @@ impl TimeFormat {
                 }
             };
             for (field, after) in fields {
-                items.push(Item::Field(*field));
+                items.push(FormatItem::TimeField(*field));
                 push_literal(&mut items, after);
             }
         }
         Ok(Self(items))
     }
 
-    /// Renders a time; what the format has no part for is cut.
+    /// Renders a time. Parts that are not in the format are dropped.
     ///
     /// # Errors
-    /// `InvalidInput` for a year that four digits don't hold.
+    /// `InvalidInput` if the year does not have four digits.
     pub(crate) fn render(&self, time: DateTime<Utc>) -> Result<String> {
         if !(0..=9999).contains(&time.year()) {
             return Err(Error::invalid_input(format!("the year of {time} does not fit four digits")));
@@ -127,29 +128,37 @@ impl TimeFormat {
         let mut text = String::new();
         for item in &self.0 {
             match item {
-                Item::Literal(literal) => text.push_str(literal),
-                Item::Field(Field::Year) => push_number(&mut text, 4, time.year().unsigned_abs()),
-                Item::Field(Field::Month) => push_number(&mut text, 2, time.month()),
-                Item::Field(Field::Day) => push_number(&mut text, 2, time.day()),
-                Item::Field(Field::Hour) => push_number(&mut text, 2, time.hour()),
-                Item::Field(Field::Minute) => push_number(&mut text, 2, time.minute()),
-                Item::Field(Field::Second) => push_number(&mut text, 2, time.second()),
-                Item::Nanos => push_nanos(&mut text, time.timestamp_subsec_nanos()),
-                Item::Zone => text.push('Z'),
+                FormatItem::Literal(literal) => text.push_str(literal),
+                FormatItem::TimeField(TimeField::Year) => push_number(&mut text, 4, time.year().unsigned_abs()),
+                FormatItem::TimeField(TimeField::Month) => push_number(&mut text, 2, time.month()),
+                FormatItem::TimeField(TimeField::Day) => push_number(&mut text, 2, time.day()),
+                FormatItem::TimeField(TimeField::Hour) => push_number(&mut text, 2, time.hour()),
+                FormatItem::TimeField(TimeField::Minute) => push_number(&mut text, 2, time.minute()),
+                FormatItem::TimeField(TimeField::Second) => push_number(&mut text, 2, time.second()),
+                FormatItem::Nanos => push_nanos(&mut text, time.timestamp_subsec_nanos()),
+                FormatItem::Zone => text.push('Z'),
             }
         }
         Ok(text)
     }
 
-    /// Parses a time. Parts that the format lacks are filled as Go does: year 0, the first of the month, midnight, UTC.
-    /// After the seconds a fraction may stand even where the format has none, as in Go.
+    /// Parses a time. As in Go, parts that are not in the format default to year 0, January 1st, midnight, UTC, and
+    /// seconds may have a fraction even if the format has none.
     ///
     /// # Errors
-    /// `InvalidData` for text of another format, and for a day that no month has.
+    /// `InvalidData` if the text does not match the format, or is not a valid date.
     pub(crate) fn parse(&self, text: &str) -> Result<DateTime<Utc>> {
-        let fault = || Error::invalid_data(format!("{text:?} is no time of the format {}", self.example()));
-        let mut parts =
-            Parts { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, nanos: 0, offset: TimeDelta::zero() };
+        let fault = || Error::invalid_data(format!("{text:?} is not a time in the format of {}", self.example()));
+        let mut parts = ParsedTime {
+            year: 0,
+            month: 1,
+            day: 1,
+            hour: 0,
+            minute: 0,
+            second: 0,
+            nanos: 0,
+            offset: TimeDelta::zero(),
+        };
         let mut rest = text;
         for item in &self.0 {
             rest = parts.read(item, rest).ok_or_else(fault)?;
@@ -160,38 +169,38 @@ impl TimeFormat {
         parts.time().ok_or_else(fault)
     }
 
-    /// The format, by an example.
+    /// Returns an example of the format, for messages.
     fn example(&self) -> String {
         let time = DateTime::from_timestamp(1_773_742_501, 100_000_000).unwrap_or_default();
         self.render(time).unwrap_or_default()
     }
 }
 
-impl Parts {
-    fn read<'a>(&mut self, item: &Item, text: &'a str) -> Option<&'a str> {
+impl ParsedTime {
+    fn read<'a>(&mut self, item: &FormatItem, text: &'a str) -> Option<&'a str> {
         let rest = match item {
-            Item::Literal(literal) => text.strip_prefix(literal.as_str())?,
-            Item::Nanos => text,
-            Item::Zone => {
+            FormatItem::Literal(literal) => text.strip_prefix(literal.as_str())?,
+            FormatItem::Nanos => text,
+            FormatItem::Zone => {
                 let (offset, rest) = read_zone(text)?;
                 self.offset = offset;
                 rest
             }
-            Item::Field(field) => {
+            FormatItem::TimeField(field) => {
                 let width = match field {
-                    Field::Year => 4,
-                    // Go takes an hour of one digit.
-                    Field::Hour if !text.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => 1,
+                    TimeField::Year => 4,
+                    // Go accepts an hour of one digit.
+                    TimeField::Hour if !text.as_bytes().get(1).is_some_and(u8::is_ascii_digit) => 1,
                     _ => 2,
                 };
                 let (value, rest) = read_number(text, width)?;
                 match field {
-                    Field::Year => self.year = i32::try_from(value).ok()?,
-                    Field::Month => self.month = value,
-                    Field::Day => self.day = value,
-                    Field::Hour => self.hour = value,
-                    Field::Minute => self.minute = value,
-                    Field::Second => {
+                    TimeField::Year => self.year = i32::try_from(value).ok()?,
+                    TimeField::Month => self.month = value,
+                    TimeField::Day => self.day = value,
+                    TimeField::Hour => self.hour = value,
+                    TimeField::Minute => self.minute = value,
+                    TimeField::Second => {
                         self.second = value;
                         let (nanos, rest) = read_fraction(rest);
                         self.nanos = nanos;
@@ -220,7 +229,7 @@ fn read_number(text: &str, width: usize) -> Option<(u32, &str)> {
     Some((digits.parse().ok()?, rest))
 }
 
-/// Reads `.` or `,` and digits, where there are any; digits beyond the nanoseconds are cut.
+/// Reads `.` or `,` and digits, if present. Digits beyond nanoseconds are ignored.
 fn read_fraction(text: &str) -> (u32, &str) {
     let Some(after) = text.strip_prefix(['.', ',']) else { return (0, text) };
     let end = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
@@ -239,7 +248,7 @@ fn read_zone(text: &str) -> Option<(TimeDelta, &str)> {
     let east = text.starts_with('+');
     let (hours, rest) = read_number(text.strip_prefix(['+', '-'])?, 2)?;
     let (minutes, rest) = read_number(rest.strip_prefix(':')?, 2)?;
-    // What Go takes.
+    // Go accepts these limits too.
     if hours > 24 || minutes > 60 {
         return None;
     }
@@ -247,21 +256,21 @@ fn read_zone(text: &str) -> Option<(TimeDelta, &str)> {
     Some((if east { offset } else { -offset }, rest))
 }
 
-fn push_literal(items: &mut Vec<Item>, text: &str) {
+fn push_literal(items: &mut Vec<FormatItem>, text: &str) {
     match items.last_mut() {
         _ if text.is_empty() => {}
-        Some(Item::Literal(literal)) => literal.push_str(text),
-        _ => items.push(Item::Literal(text.to_owned())),
+        Some(FormatItem::Literal(literal)) => literal.push_str(text),
+        _ => items.push(FormatItem::Literal(text.to_owned())),
     }
 }
 
 fn push_number(text: &mut String, width: usize, number: u32) {
-    // Writing to a String does not fail.
+    // Writing to a `String` does not fail.
     let _ = write!(text, "{number:0width$}");
 }
 
 fn push_nanos(text: &mut String, nanos: u32) {
-    // chrono counts a leap second beyond its last nanosecond.
+    // chrono represents a leap second by 10^9 nanoseconds and more.
     let nanos = nanos.min(999_999_999);
     if nanos > 0 {
         let digits = format!("{nanos:09}");

@@ -1,4 +1,4 @@
-//! What groups the attempts of one logical write.
+//! The token, which groups the attempts of one logical write.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use crate::error::{Error, Result};
 
 const MAX_LEN: usize = 200;
 
-/// The token of a write: the caller's, or the attempt itself where the caller gave none.
+/// The token of a write: the caller's, or the id of the attempt if the caller gave none.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// A caller's token: 1 to 200 bytes of printable ASCII, without space, `/`, `;` and `..`.
+    /// Checks a caller's token: 1 to 200 bytes of printable ASCII, without space, `/`, `;` and `..`.
     ///
     /// # Errors
-    /// `InvalidInput`, saying what the token may hold.
+    /// `InvalidInput`, with the rule that the token breaks.
     pub(crate) fn new(token: impl Into<String>) -> Result<Self> {
         let token = token.into();
         match fault(&token) {
@@ -24,24 +24,18 @@ impl Token {
         }
     }
 
-    /// The token of a write that was given none.
+    /// Returns the token of a write whose caller gave none.
     pub(crate) fn of_attempt(attempt: AttemptId) -> Self {
         Self(attempt.to_string())
     }
 
-    /// A token as it stands in an object's name; it may be one that a caller can't use.
+    /// Takes a token from an object's name, without checking it.
     pub(crate) fn found(text: &str) -> Self {
         Self(text.to_owned())
     }
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether the write was given no token: then its file needs no commit to be told from another attempt's.
-    #[cfg(test)]
-    pub(crate) fn is_attempt(&self, attempt: AttemptId) -> bool {
-        AttemptId::parse(&self.0) == Some(attempt)
     }
 }
 
@@ -53,9 +47,9 @@ fn fault(token: &str) -> Option<String> {
         return Some(format!("has {} bytes, at most {MAX_LEN} are allowed", token.len()));
     }
     if let Some(illegal) = token.chars().find(|c| !('!'..='~').contains(c) || matches!(c, '/' | ';')) {
-        return Some(format!("holds {illegal:?}: only printable ASCII is allowed, without space, '/' and ';'"));
+        return Some(format!("contains {illegal:?}: only printable ASCII is allowed, without space, '/' and ';'"));
     }
-    token.contains("..").then(|| "holds \"..\", which is not allowed".to_owned())
+    token.contains("..").then(|| "contains \"..\", which is not allowed".to_owned())
 }
 
 impl fmt::Display for Token {

@@ -58,8 +58,6 @@ mod into;
 mod plan;
 mod selection;
 #[cfg(test)]
-mod selection_tests;
-#[cfg(test)]
 mod tests;
 
 pub use into::IntoPatterns;

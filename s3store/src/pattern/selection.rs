@@ -252,7 +252,10 @@ fn message(error: crate::Error) -> String {
 /// A part of a value may be empty, but holds nothing that no value holds.
 fn check_part(what: &str, text: &str) -> std::result::Result<(), String> {
     match ["/", ".."].into_iter().find(|illegal| text.contains(illegal)) {
-        Some(illegal) => Err(format!("the {what} {text:?} holds {illegal:?}, which no partition value does")),
+        Some(illegal) => Err(format!("the {what} {text:?} contains {illegal:?}, which no partition value does")),
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,16 +138,6 @@ pub trait ColumnType<E = Plain>: Sized {
 ///     fn from_column(cents: i64) -> Result<Self, ValueError> { Ok(Money { cents }) }
 /// }
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` does not fit a column",
-    label = "no column type",
-    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::column::AsColumn`, or for this field alone \
-            with `#[record(with = …)]`",
-    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
-            differ between machines, use u64 and i64",
-    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
-            Decimal"
-)]
 pub trait AsColumn: Sized {
     /// The type that is stored.
     type Column: ColumnType;

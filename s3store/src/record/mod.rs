@@ -10,8 +10,6 @@ mod encoding;
 mod formatted;
 mod order;
 mod partition;
-#[cfg(test)]
-mod partition_tests;
 mod types;
 mod value;
 mod view;

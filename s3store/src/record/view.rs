@@ -91,12 +91,6 @@ impl Tuple {
 }
 
 /// A type whose values can stand in a view's column: as text, and back.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no text for a view's column",
-    label = "can't be a column of a view",
-    note = "a view's columns are strings, integers, bool, dates, times in UTC, UUIDs and enums without fields; others by \
-            a function, `#[view(with = function(field))]`"
-)]
 pub trait ViewValue: PartitionValue + Sized {
     /// The value back from its text.
     ///

@@ -6,12 +6,10 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::ValueError;
-use super::partition::{
-    AsValue, PartitionTime, PartitionValue, format_time, in_partition, pad, push_padded, push_time,
-};
+use super::{AsValue, PartitionTime, PartitionValue, format_time, in_partition, pad, push_padded, push_time};
 use crate::error::Result as CrateResult;
 use crate::pattern::{Discrete, IntoSelection, Ordered, PartitionFormat, PatternBuilder, Rendered};
+use crate::record::ValueError;
 
 fn text(value: impl PartitionValue) -> String {
     let mut key = String::from("before=");

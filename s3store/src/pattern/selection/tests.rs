@@ -4,10 +4,10 @@
 
 use proptest::prelude::*;
 
-use super::tests::render;
 use super::*;
-use crate::error::{Error, ErrorKind, Result};
-use crate::format::check_partition_value;
+use crate::error::{Error, ErrorKind};
+use crate::pattern::tests::render;
+use crate::pattern::{IntoPatterns, Pattern, PatternBuilder, Sealed};
 
 /// How `day` is rendered: what the derive prints for a formatted column.
 #[derive(Debug)]
@@ -120,15 +120,15 @@ fn a_builder_keeps_its_fault_until_the_read() {
     let year = chrono::NaiveDate::from_ymd_opt(12_345, 1, 1).unwrap();
     for (builder, expected) in [
         (all().customer(""), "column \"odd-name\": value \"\" is empty"),
-        (all().customer("a/b"), "column \"odd-name\": value \"a/b\" holds '/', which separates the columns"),
+        (all().customer("a/b"), "column \"odd-name\": value \"a/b\" contains '/', which separates the columns"),
         (all().customer("b".."a"), "column \"odd-name\": the range is reversed: as text, \"b\" comes after \"a\""),
         (
             all().customer("a/".."b"),
-            "column \"odd-name\": the end of a range \"a/\" holds \"/\", which no partition value does",
+            "column \"odd-name\": the end of a range \"a/\" contains \"/\", which no partition value does",
         ),
         (
             all().customer(prefix("a..")),
-            "column \"odd-name\": the prefix \"a..\" holds \"..\", which no partition value does",
+            "column \"odd-name\": the prefix \"a..\" contains \"..\", which no partition value does",
         ),
         (all().day(year), "column \"day\": the year 12345 does not fit four digits"),
         (
