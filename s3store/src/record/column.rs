@@ -1,4 +1,4 @@
-//! The machinery of columns: what a type needs to be one.
+//! The traits that make a type fit a column, and the constants that stand for a record's columns.
 
 use std::marker::PhantomData;
 
@@ -7,83 +7,96 @@ use arrow_array::ArrayRef;
 use super::derived::{Collect, ColumnReader, collector};
 use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 
-/// A type that fits a column, under an encoding `E` that the field's attributes choose.
+/// A type that fits a column under the encoding `E`, which the attributes of a field select.
 ///
-/// Implemented for the types listed in the crate's documentation. A type of your own gets it by
-/// `#[derive(ColumnType)]` (nested structs, newtypes, unit enums) or by implementing [`AsColumn`].
+/// The crate implements it for the types that its documentation lists. For your own type, derive it with
+/// `#[derive(ColumnType)]` (nested structs, newtypes, enums without fields), or implement [`AsColumn`].
 ///
-/// An array is built in two passes over the rows, which is as fast as writing the buffers by hand: `measure` sums up
-/// what the builder must reserve, then `push` appends. No item is a method: where this trait is imported, `vec.push(…)`
-/// must stay what it is.
+/// # Example
+/// ```
+/// use s3store::{ColumnType, Record};
+///
+/// #[derive(Debug, Clone, PartialEq, Default, ColumnType)]
+/// struct Sku(String);
+///
+/// #[derive(Debug, Clone, PartialEq, Record)]
+/// #[record(partition_by(sku))]
+/// struct Sale {
+///     sku: Sku,
+///     tags: Vec<String>,
+///     discount: Option<f64>,
+/// }
+/// ```
+// An array is built in two passes over the rows: `measure` adds up what the builder must reserve, then `push` appends.
+// No item takes `self`, so that importing this trait never changes the meaning of `vec.push(…)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not fit a column",
-    label = "no column type",
-    note = "give it one with `#[derive(s3store::ColumnType)]`, with `impl s3store::column::AsColumn`, or for this field alone \
-            with `#[record(with = …)]`",
-    note = "a Decimal needs its digits and places, `#[record(decimal(18, 6))]`; instead of usize and isize, which \
-            differ between machines, use u64 and i64",
-    note = "what says `timestamp` has a unit of time: DateTime<Utc>, NaiveDateTime, NaiveTime; what says `decimal` is a \
-            Decimal"
+    label = "not a column type",
+    note = "derive `s3store::ColumnType` for it, implement `s3store::column::AsColumn`, or convert only this field with \
+            `#[record(with = …)]`",
+    note = "a Decimal needs its digits and decimal places, `#[record(decimal(18, 6))]`; use u64 and i64 instead of usize \
+            and isize, whose size depends on the machine",
+    note = "the attribute `timestamp` is for DateTime<Utc>, NaiveDateTime and NaiveTime, `decimal` for Decimal"
 )]
 pub trait ColumnType<E = Plain>: Sized {
-    /// What is summed up before building: bytes of strings, items of lists; `()` where the width is fixed.
+    /// The measure of many values, for instance the bytes of all strings; `()` for values of fixed width.
     #[doc(hidden)]
     type Size: Default;
-    /// Collects values.
+    /// Collects values into an array.
     #[doc(hidden)]
     type Builder;
-    /// Reads values: the typed arrays of a column.
+    /// Reads values from the arrays of a column.
     #[doc(hidden)]
     type Reader;
-    /// How a `Vec` of this type is stored: [`AsList`](super::AsList), but for `u8`, whose `Vec` is bytes.
+    /// The layout of a `Vec` of this type: [`AsBytes`](super::AsBytes) for `u8`, [`AsList`](super::AsList) for others.
     #[doc(hidden)]
     type InVec: VecLayout<Self, E>;
-    /// Whether the stored values have a total order: [`Total`](super::Total) or [`Unordered`](super::Unordered).
+    /// The order of the stored values: [`Total`](super::Total) or [`Unordered`](super::Unordered).
     #[doc(hidden)]
     type Order;
-    /// Whether the column may hold nulls: true for `Option` alone.
+    /// If `true`, the column may contain nulls.
     #[doc(hidden)]
     const NULLABLE: bool = false;
 
-    /// The shape of the column.
+    /// Returns the shape of the column.
     #[doc(hidden)]
     fn shape() -> Shape;
-    /// Adds this value to `size`. A guess: a builder grows beyond it.
+    /// Adds this value to `size`, an estimate beyond which a builder grows.
     #[doc(hidden)]
     fn measure(value: &Self, size: &mut Self::Size);
-    /// A builder for `rows` values of `size` in all.
+    /// Creates a builder for `rows` values, which together measure `size`.
     #[doc(hidden)]
     fn builder(rows: usize, size: &Self::Size) -> Self::Builder;
-    /// Appends this value. After an error the builder is of no further use.
+    /// Appends this value. After an error the builder must not be used.
     #[doc(hidden)]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError>;
     /// Appends a null.
     #[doc(hidden)]
     fn push_null(builder: &mut Self::Builder);
-    /// The array, in the write type.
+    /// Builds the array, in the write type.
     #[doc(hidden)]
     fn finish(builder: Self::Builder) -> Result<ArrayRef, ValueError>;
-    /// A reader of an array of the read type. A wrong type is an error, never a panic.
+    /// Creates a reader of an array of the read type. A wrong type is an error, never a panic.
     ///
-    /// Timestamps and times of day may come in any unit, so that nothing is lost of a file whose unit is finer than
-    /// the field's: what casts a file's columns to the read type leaves a finer unit alone. Values keep every digit.
+    /// Timestamps and times of day may have any unit: if the unit of a file is finer than that of the field, the array
+    /// keeps it, so that no digit is lost.
     #[doc(hidden)]
     fn reader(array: &ArrayRef) -> Result<Self::Reader, ValueError>;
-    /// Whether the value of a row is null. The row is one of the array's.
+    /// Returns `true` if the value of a row is null.
     #[doc(hidden)]
     fn is_null(reader: &Self::Reader, row: usize) -> bool;
-    /// The value of a row. A null is an error, but for `Option`.
+    /// Returns the value of a row. A null is an error unless the type is nullable.
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
 
-    /// The value as it comes back when it is read, where storing it cuts something off: a time to its column's unit.
+    /// Returns the value as a read returns it, if storing it loses something: a time is truncated to the column's unit.
     #[doc(hidden)]
     #[inline]
     fn stored(_value: &Self) -> Option<Self> {
         None
     }
 
-    /// Collects the column `name` of records, from the field that `field` gives.
+    /// Creates the collector of the column `name`, whose values `field` takes from records.
     #[doc(hidden)]
     fn collector<R, F>(name: &'static str, field: F) -> Box<dyn Collect<R>>
     where
@@ -94,7 +107,7 @@ pub trait ColumnType<E = Plain>: Sized {
         collector::<R, Self, E, F>(name, field)
     }
 
-    /// [`collector`](Self::collector) for a record of many fields: compiled once for all fields of this type.
+    /// Creates a [`collector`](Self::collector) that is compiled once per type, for records with many fields.
     #[doc(hidden)]
     #[inline(never)]
     fn collector_outlined<R: 'static>(name: &'static str, field: fn(&R) -> &Self) -> Box<dyn Collect<R>>
@@ -105,7 +118,7 @@ pub trait ColumnType<E = Plain>: Sized {
         collector::<R, Self, E, _>(name, field)
     }
 
-    /// An array of one element.
+    /// Builds an array of one element.
     #[doc(hidden)]
     #[inline(never)]
     fn single(value: Self) -> Result<ArrayRef, ValueError> {
@@ -114,7 +127,7 @@ pub trait ColumnType<E = Plain>: Sized {
         Self::finish(builder)
     }
 
-    /// A column of this type. `default` makes an array of one element.
+    /// Describes a column of this type. `default` builds an array of one element.
     #[doc(hidden)]
     #[inline(never)]
     fn node(
@@ -127,55 +140,109 @@ pub trait ColumnType<E = Plain>: Sized {
     }
 }
 
-/// A type of your own, stored as another type.
+/// A type of your own that is stored as another type.
 ///
-/// ```ignore
+/// Implement it if the derive of [`ColumnType`](macro@crate::ColumnType) does not fit, for instance to check or convert
+/// values. The type can be an entity or version field if `Column` can. For types of other crates see [`ColumnWith`].
+///
+/// # Example
+/// ```
+/// use s3store::Record;
+/// use s3store::column::{AsColumn, ValueError};
+///
+/// #[derive(Debug, Clone, PartialEq, Default)]
+/// struct Money {
+///     cents: i64,
+/// }
+///
 /// impl AsColumn for Money {
 ///     type Column = i64;
 ///
-///     fn to_column(&self) -> Result<i64, ValueError> { Ok(self.cents) }
+///     fn to_column(&self) -> Result<i64, ValueError> {
+///         Ok(self.cents)
+///     }
 ///
-///     fn from_column(cents: i64) -> Result<Self, ValueError> { Ok(Money { cents }) }
+///     fn from_column(cents: i64) -> Result<Self, ValueError> {
+///         Ok(Money { cents })
+///     }
+/// }
+///
+/// #[derive(Debug, Clone, PartialEq, Record)]
+/// #[record(partition_by(day))]
+/// struct Sale {
+///     day: String,
+///     price: Money,
 /// }
 /// ```
 pub trait AsColumn: Sized {
     /// The type that is stored.
     type Column: ColumnType;
 
-    /// The stored value.
+    /// Converts a value for storing.
     ///
     /// # Errors
-    /// A value that can't be stored; the write is refused and nothing of it is sent.
+    /// The value can't be stored. The write then fails before anything is sent.
     fn to_column(&self) -> Result<Self::Column, ValueError>;
 
-    /// The value back from what is stored.
+    /// Converts a stored value back.
     ///
     /// # Errors
-    /// A stored value that is none of this type; the read fails and names file, column and row.
+    /// The stored value is not valid. The read then fails with an error that names file, column and row.
     fn from_column(column: Self::Column) -> Result<Self, ValueError>;
 }
 
-/// How a foreign type `T` is stored, for `#[record(with = path)]`, where `path` names the type that implements this.
+/// A conversion of the foreign type `T`, for fields marked `#[record(with = path)]`. `path` names the type that
+/// implements this trait.
+///
+/// # Example
+/// ```
+/// use std::net::Ipv4Addr;
+///
+/// use s3store::Record;
+/// use s3store::column::{ColumnWith, ValueError};
+///
+/// struct AsNumber;
+///
+/// impl ColumnWith<Ipv4Addr> for AsNumber {
+///     type Column = u32;
+///
+///     fn to_column(address: &Ipv4Addr) -> Result<u32, ValueError> {
+///         Ok(address.to_bits())
+///     }
+///
+///     fn from_column(bits: u32) -> Result<Ipv4Addr, ValueError> {
+///         Ok(Ipv4Addr::from_bits(bits))
+///     }
+/// }
+///
+/// #[derive(Debug, Clone, PartialEq, Record)]
+/// #[record(partition_by(day))]
+/// struct Request {
+///     day: String,
+///     #[record(with = AsNumber, default = Ipv4Addr::UNSPECIFIED)]
+///     client: Ipv4Addr,
+/// }
+/// ```
 pub trait ColumnWith<T> {
     /// The type that is stored.
     type Column: ColumnType;
 
-    /// The stored value.
+    /// Converts a value for storing.
     ///
     /// # Errors
-    /// A value that can't be stored; the write is refused and nothing of it is sent.
+    /// The value can't be stored. The write then fails before anything is sent.
     fn to_column(value: &T) -> Result<Self::Column, ValueError>;
 
-    /// The value back from what is stored.
+    /// Converts a stored value back.
     ///
     /// # Errors
-    /// A stored value that is none of this type; the read fails and names file, column and row.
+    /// The stored value is not valid. The read then fails with an error that names file, column and row.
     fn from_column(column: Self::Column) -> Result<T, ValueError>;
 }
 
 /// A column of a record, as a constant: `<Cost as Record>::COLUMNS.sku`.
 ///
-/// Other derives name these constants, so that the compiler itself checks a projection's or a view's fields.
+/// The derives of projections and views refer to these constants, so that the compiler checks their fields.
 pub struct Column<R, T, E = Plain> {
     name: &'static str,
     field: fn(&R) -> &T,
@@ -190,21 +257,21 @@ impl<R, T, E> Column<R, T, E> {
         Self { name, field, set_by_write: false, encoding: PhantomData }
     }
 
-    /// Of the field marked `inserted_at`.
+    /// Creates the column of the field marked `inserted_at`.
     #[doc(hidden)]
     #[must_use]
     pub const fn inserted_at(name: &'static str, field: fn(&R) -> &T) -> Self {
         Self { set_by_write: true, ..Self::new(name, field) }
     }
 
-    /// Whether what is in the field of a record is ignored, and the write sets it.
+    /// Returns `true` if the write sets this column and ignores the field of the record.
     #[doc(hidden)]
     #[must_use]
     pub const fn is_set_by_write(&self) -> bool {
         self.set_by_write
     }
 
-    /// The field of a record as it comes back when it is read, where that differs.
+    /// Returns the field of a record as a read returns it, if that differs.
     #[doc(hidden)]
     #[must_use]
     pub fn stored(&self, record: &R) -> Option<T>
@@ -214,17 +281,17 @@ impl<R, T, E> Column<R, T, E> {
         T::stored(self.of(record))
     }
 
-    /// The field of a record.
+    /// Returns the field of a record.
     #[doc(hidden)]
     #[must_use]
     pub fn of<'r>(&self, record: &'r R) -> &'r T {
         (self.field)(record)
     }
 
-    /// Reads the column at `index` of some of the record's, with the read type.
+    /// Opens a reader of this column, which is at `index` in `columns` and has the read type.
     ///
     /// # Errors
-    /// There is none, or it has another type.
+    /// There is no such column, or it has another type.
     #[doc(hidden)]
     pub fn reader(&self, columns: &[ArrayRef], index: usize) -> Result<ColumnReader<T, E>, RowError>
     where
@@ -233,7 +300,7 @@ impl<R, T, E> Column<R, T, E> {
         ColumnReader::open(self, columns, index)
     }
 
-    /// The column's name in the files.
+    /// Returns the column's name in the files.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         self.name

@@ -1,14 +1,14 @@
-//! Encodings: the ways of storing a type that a field's attributes choose from.
+//! Encodings: the ways in which a type can be stored. The attributes of a field select one.
 
 use std::marker::PhantomData;
 
 use arrow_schema::TimeUnit;
 
-/// The encoding of a type's own choice.
+/// The default encoding of a type.
 #[derive(Debug)]
 pub enum Plain {}
 
-/// Date-times and times of day in the unit `U`; `F` says what happens to finer digits.
+/// Points in time and times of day, stored in the unit `U`. `F` decides what happens to finer digits.
 ///
 /// `#[record(timestamp = "ms")]` is `Timestamp<Milli>`, `#[record(timestamp = "ms", exact)]` is
 /// `Timestamp<Milli, Exact>`.
@@ -19,7 +19,7 @@ pub struct Timestamp<U, F = Truncate>(PhantomData<(U, F)>);
 #[derive(Debug)]
 pub enum Milli {}
 
-/// Microseconds: what is taken where a field says nothing.
+/// Microseconds, the default.
 #[derive(Debug)]
 pub enum Micro {}
 
@@ -27,11 +27,11 @@ pub enum Micro {}
 #[derive(Debug)]
 pub enum Nano {}
 
-/// Digits finer than the unit are cut off, towards the past, as Go does.
+/// Digits finer than the unit are dropped, which rounds towards the past, as Go does.
 #[derive(Debug)]
 pub enum Truncate {}
 
-/// A value with digits finer than the unit is refused.
+/// A value with digits finer than the unit is an error.
 #[derive(Debug)]
 pub enum Exact {}
 
@@ -40,15 +40,15 @@ pub enum Exact {}
 #[derive(Debug)]
 pub enum DecimalOf<const P: u8, const S: i8> {}
 
-/// Stored as `A` says, an implementation of [`ColumnWith`](super::ColumnWith).
+/// Values are converted by `A`, which implements [`ColumnWith`](super::ColumnWith).
 #[derive(Debug)]
 pub struct With<A>(PhantomData<A>);
 
-/// What is in an `Option` is stored as `A` says, an implementation of [`ColumnWith`](super::ColumnWith).
+/// The value in an `Option` is converted by `A`, which implements [`ColumnWith`](super::ColumnWith).
 #[derive(Debug)]
 pub struct WithOption<A>(PhantomData<A>);
 
-/// An encoding that `Option`, `Vec` and maps hand on to what they hold.
+/// An encoding that `Option`, `Vec` and maps apply to their elements.
 pub trait ElementEncoding {}
 
 impl ElementEncoding for Plain {}
@@ -58,10 +58,10 @@ impl<const P: u8, const S: i8> ElementEncoding for DecimalOf<P, S> {}
 
 /// The unit of a timestamp or time of day.
 pub trait Unit: sealed::Sealed {
-    /// Arrow's name for it.
+    /// The unit in Arrow.
     #[doc(hidden)]
     const UNIT: TimeUnit;
-    /// Nanoseconds in one.
+    /// The number of nanoseconds in one unit.
     #[doc(hidden)]
     const NANOS: u32;
     /// The unit's name in messages.
@@ -87,9 +87,9 @@ impl Unit for Nano {
     const NAME: &'static str = "nanoseconds";
 }
 
-/// What happens to digits finer than the unit.
+/// The treatment of digits finer than the unit: [`Truncate`] or [`Exact`].
 pub trait Precision: sealed::Sealed {
-    /// Whether they are refused.
+    /// If `true`, finer digits are an error.
     #[doc(hidden)]
     const EXACT: bool;
 }

@@ -1,4 +1,4 @@
-//! Values as they stand in partition keys.
+//! The text of values in partition keys.
 
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
@@ -14,24 +14,38 @@ use crate::error::{Error, Result as CrateResult};
 use crate::pattern::{Discrete, Ordered, PartitionFormat, Rendered, Text};
 
 /// A type whose values can be part of a partition key.
+///
+/// The crate implements it for strings, integers, `bool`, dates, times and UUIDs; the derive of
+/// [`ColumnType`](macro@crate::ColumnType) implements it for newtypes and for enums without fields.
+///
+/// # Example
+/// ```
+/// use s3store::column::PartitionValue;
+/// use s3store::chrono::NaiveDate;
+///
+/// let mut key = String::from("day=");
+/// NaiveDate::from_ymd_opt(2026, 3, 17).unwrap().render(&mut key)?;
+/// assert_eq!(key, "day=2026-03-17");
+/// # Ok::<(), s3store::column::ValueError>(())
+/// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no text for a partition",
+    message = "`{Self}` can't be rendered as part of a partition key",
     label = "can't be part of a partition key",
-    note = "a partition is made of strings, integers, bool, dates, times in UTC, UUIDs and enums; of others by a \
-            function, `#[record(partition_by(name = function(field)))]`"
+    note = "strings, integers, bool, dates, times in UTC, UUIDs and enums can; convert other types by a function, \
+            `#[record(partition_by(name = function(field)))]`"
 )]
 pub trait PartitionValue {
-    /// What selects values of this type: [`Text`], or [`AsValue`] of the type.
+    /// The kind of selections of this type: [`Text`] for strings, [`AsValue`] for other types.
     type Kind;
 
-    /// Appends the text of this value. It is not checked here that a partition may have it.
+    /// Appends the text of this value to `key`. The caller checks that the text is legal in a key.
     ///
     /// # Errors
-    /// A value that has no text.
+    /// The value has no text, for instance a year of five digits.
     fn render(&self, key: &mut String) -> Result<(), ValueError>;
 }
 
-/// Values are selected by themselves, as [`PartitionValue`] renders them.
+/// The kind of columns that are selected by values of `T`, rendered by [`PartitionValue`].
 pub type AsValue<T> = Rendered<ByValue<T>, T>;
 
 /// The format of [`AsValue`].
@@ -99,7 +113,7 @@ impl PartitionValue for NaiveDate {
     }
 }
 
-/// RFC 3339 in UTC, as Go has it: `2026-03-17T10:15:00Z`; with a fraction of as many digits as it needs.
+/// RFC 3339 in UTC, as in Go: `2026-03-17T10:15:00Z`, with a fraction of as many digits as needed.
 impl PartitionValue for DateTime<Utc> {
     type Kind = AsValue<Self>;
 
@@ -110,7 +124,7 @@ impl PartitionValue for DateTime<Utc> {
     }
 }
 
-/// `2026-03-17T10:15:00`, with a fraction of as many digits as it needs.
+/// `2026-03-17T10:15:00`, with a fraction of as many digits as needed.
 impl PartitionValue for NaiveDateTime {
     type Kind = AsValue<Self>;
 
@@ -122,7 +136,7 @@ impl PartitionValue for NaiveDateTime {
     }
 }
 
-/// `10:15:00`, with a fraction of as many digits as it needs.
+/// `10:15:00`, with a fraction of as many digits as needed.
 impl PartitionValue for NaiveTime {
     type Kind = AsValue<Self>;
 
@@ -133,16 +147,17 @@ impl PartitionValue for NaiveTime {
     }
 }
 
-/// A date or time, which a format renders.
+/// A date or time that a format can render.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no date or time that a format could render",
-    label = "neither DateTime<Utc> nor NaiveDate, NaiveTime, NaiveDateTime"
+    message = "`{Self}` is not a date or time that a format can render",
+    label = "expected DateTime<Utc>, NaiveDate, NaiveTime or NaiveDateTime"
 )]
 pub trait PartitionTime {
-    /// The year, which must have four digits to keep the order, and the nanoseconds, which may be a leap second's.
+    /// Returns the year and the nanoseconds, which decide if the value can be rendered: the year must have four digits,
+    /// and the value must not be a leap second.
     #[doc(hidden)]
     fn limits(&self) -> (i32, u32);
-    /// This value in a format.
+    /// Formats this value.
     #[doc(hidden)]
     fn in_format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>>;
 }
@@ -169,10 +184,10 @@ times! {
     NaiveTime: |time| (0, time.nanosecond());
 }
 
-/// Appends a date or time in a format of chrono's, `%Y-%m`.
+/// Appends a date or time in a format of chrono, for instance `%Y-%m`.
 ///
 /// # Errors
-/// A year that has not four digits, a leap second, or a format that this type lacks the parts for.
+/// The year does not have four digits, the value is a leap second, or the format needs parts that this type lacks.
 pub fn push_time<T: PartitionTime>(value: &T, format: &str, key: &mut String) -> Result<(), ValueError> {
     let (year, nanos) = value.limits();
     four_digits(year)?;
@@ -180,7 +195,7 @@ pub fn push_time<T: PartitionTime>(value: &T, format: &str, key: &mut String) ->
     write(key, &value.in_format(format))
 }
 
-/// A date or time in a format of chrono's, `%Y-%m`.
+/// Renders a date or time in a format of chrono, for instance `%Y-%m`.
 ///
 /// # Errors
 /// See [`push_time`].
@@ -188,11 +203,11 @@ pub fn format_time<T: PartitionTime>(value: &T, format: &str) -> CrateResult<Str
     rendered(|text| push_time(value, format, text))
 }
 
-/// An integer without a sign, which zeros can pad.
+/// An unsigned integer, which can be padded with zeros.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be padded with zeros",
-    label = "not one of u8, u16, u32, u64",
-    note = "negative numbers, as text, are not in order"
+    label = "expected u8, u16, u32 or u64",
+    note = "the text of negative numbers does not sort by value"
 )]
 pub trait Unsigned: Copy + Display {}
 
@@ -201,10 +216,10 @@ impl Unsigned for u16 {}
 impl Unsigned for u32 {}
 impl Unsigned for u64 {}
 
-/// Appends an integer with `width` digits.
+/// Appends an integer, padded with zeros to `width` digits.
 ///
 /// # Errors
-/// It has more digits.
+/// The integer has more digits.
 pub fn push_padded<T: Unsigned>(value: &T, width: usize, key: &mut String) -> Result<(), ValueError> {
     let start = key.len();
     key.write_fmt(format_args!("{value:0width$}")).map_err(ValueError::new)?;
@@ -214,7 +229,7 @@ pub fn push_padded<T: Unsigned>(value: &T, width: usize, key: &mut String) -> Re
     Ok(())
 }
 
-/// An integer with `width` digits.
+/// Renders an integer, padded with zeros to `width` digits.
 ///
 /// # Errors
 /// See [`push_padded`].
@@ -222,10 +237,10 @@ pub fn pad<T: Unsigned>(value: &T, width: usize) -> CrateResult<String> {
     rendered(|text| push_padded(value, width, text))
 }
 
-/// Names the partition column of an error.
+/// Adds the partition column to an error.
 ///
 /// # Errors
-/// The one that is given.
+/// The error of `result`.
 pub fn in_partition(result: Result<(), ValueError>, name: &str) -> Result<(), ValueError> {
     result.map_err(|error| ValueError::new(format_args!("partition column {name}: {error}")))
 }
@@ -279,7 +294,7 @@ pub(super) fn rendered(render: impl FnOnce(&mut String) -> Result<(), ValueError
     Ok(text)
 }
 
-/// `Display` of a date fails, where a format asks for parts that it lacks.
+/// Appends a value. `Display` of a date fails if the format needs parts that the date lacks.
 fn write(key: &mut String, value: &impl Display) -> Result<(), ValueError> {
     write!(key, "{value}").map_err(|_| ValueError::new("the format does not suit this type of date or time"))
 }

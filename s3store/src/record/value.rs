@@ -1,8 +1,16 @@
-//! What is wrong with a single value, and where it stands.
+//! Errors about a single value, with its column and row.
 
 use std::fmt;
 
-/// A value that does not fit its column, or a stored value that does not fit its field.
+/// The error for a value that does not fit its column, or a stored value that does not fit its field.
+///
+/// # Example
+/// ```
+/// use s3store::column::ValueError;
+///
+/// let error = ValueError::new("7 decimal places, the column holds 6").in_column("net_cost");
+/// assert_eq!(error.to_string(), "column net_cost: 7 decimal places, the column holds 6");
+/// ```
 pub struct ValueError(Box<Inner>);
 
 struct Inner {
@@ -12,12 +20,12 @@ struct Inner {
 }
 
 impl ValueError {
-    /// An error with a message in the form `what is wrong`, for instance `7 decimal places, the column holds 6`.
+    /// Creates an error. The message says what is wrong, for instance `7 decimal places, the column holds 6`.
     pub fn new(message: impl fmt::Display) -> Self {
         Self(Box::new(Inner { column: String::new(), message: message.to_string(), too_large: false }))
     }
 
-    /// The values of one array are more than 32-bit offsets can address.
+    /// Creates the error for an array whose values exceed 32-bit offsets.
     #[cold]
     pub(crate) fn too_large(message: impl fmt::Display) -> Self {
         let mut error = Self::new(message);
@@ -25,24 +33,24 @@ impl ValueError {
         error
     }
 
-    /// A stored null where the field takes none.
+    /// Creates the error for a null in a field that can't be null.
     #[cold]
     pub(crate) fn null() -> Self {
         Self::new("null, and the field is neither an Option nor has a default")
     }
 
-    /// A row beyond the array's end.
+    /// Creates the error for a row beyond the end of the array.
     #[cold]
     pub(crate) fn no_row(row: usize) -> Self {
         Self::new(format_args!("row {row} is beyond the end of the column"))
     }
 
-    /// Whether fewer rows at once would fit: the values of one array are more than 32-bit offsets can address.
+    /// Returns `true` if the values of one array exceed 32-bit offsets, so that encoding fewer rows at once may succeed.
     pub(crate) fn is_too_large(&self) -> bool {
         self.0.too_large
     }
 
-    /// Names the column, or puts the outer column before what is named already: `address.zip`.
+    /// Adds the column. A second call prepends the outer column: `address.zip`.
     #[must_use]
     #[cold]
     pub fn in_column(mut self, column: &str) -> Self {
@@ -81,7 +89,7 @@ impl std::error::Error for ValueError {}
 pub struct RowError {
     /// Counted from 0: in the caller's slice on write, in the batch on read.
     pub row: usize,
-    /// What is wrong, and in which column.
+    /// The error, with its column.
     pub value: ValueError,
 }
 

@@ -1,4 +1,4 @@
-//! What `#[derive(View)]` implements: tuples of values made of records, as text and back.
+//! The traits behind `#[derive(View)]`: tuples of values, rendered as text and parsed back.
 
 use std::fmt;
 use std::ops::Range;
@@ -13,15 +13,15 @@ use super::{PartitionValue, RootRecord, RowError, ValueError};
 use crate::format::TimeFormat;
 use crate::pattern::IntoPatterns;
 
-/// A materialized view of a record: one marker on S3 for each distinct tuple of its fields' values.
+/// A materialized view of a record, which keeps one marker on S3 for each distinct tuple of its fields.
 ///
 /// Derived by `#[derive(View)]`, never implemented by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no view",
+    message = "`{Self}` is not a view",
     note = "a view is a struct with named fields, `#[derive(s3store::View)]` and `#[view(of = …, name = \"…\")]`"
 )]
 pub trait View: Sized + Send + 'static {
-    /// The record that the view is made of.
+    /// The record whose values the view contains.
     type Record: RootRecord;
 
     /// A builder of patterns over the view's columns, with a method per column.
@@ -33,46 +33,46 @@ pub trait View: Sized + Send + 'static {
     /// The view's columns, as they stand in keys, in order.
     const COLUMNS: &'static [&'static str];
 
-    /// Selects every tuple; each method of the builder narrows one column.
+    /// Returns a builder that selects every tuple. Each of its methods narrows one column.
     fn patterns() -> Self::Patterns;
 
-    /// The names of the record's columns that the values are made of, each once.
+    /// Returns the names of the record's columns that the view needs, each once.
     #[doc(hidden)]
     fn source_columns() -> Vec<&'static str>;
 
-    /// Makes `tuple` that of a record, whatever it held before. False where the record has none.
+    /// Replaces `tuple` by that of a record. Returns `false` if the record has none.
     #[doc(hidden)]
     fn tuple(record: &Self::Record, tuple: &mut Tuple) -> Result<bool, ValueError>;
 
-    /// Hands over the tuples of the rows of a batch that has the [`source_columns`](Self::source_columns) as columns, in order, with
-    /// their read types.
+    /// Calls `take` with the tuple of each row of a batch. `columns` are the
+    /// [`source_columns`](Self::source_columns), in order and with their read types.
     #[doc(hidden)]
     fn tuples(columns: &[ArrayRef], rows: Range<usize>, take: &mut dyn FnMut(&Tuple)) -> Result<(), RowError>;
 
-    /// The value that a tuple stands for. There are as many values as columns.
+    /// Parses the values of a tuple, one per column.
     #[doc(hidden)]
     fn from_tuple(values: &[&str]) -> Result<Self, ValueError>;
 }
 
-/// The values of one tuple as text, one after the other.
+/// The values of one tuple as text, in one buffer that is reused from tuple to tuple.
 #[derive(Debug, Default, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tuple {
     text: String,
-    /// Where each value ends.
+    /// The end of each value in `text`.
     ends: Vec<usize>,
 }
 
 impl Tuple {
-    /// Without values, to be filled again.
+    /// Removes all values.
     pub fn clear(&mut self) {
         self.text.clear();
         self.ends.clear();
     }
 
-    /// Appends a value, which `render` writes to the end of a text.
+    /// Appends a value, which `render` appends to a text.
     ///
     /// # Errors
-    /// A value that has no text; `column` is named.
+    /// The error of `render`, with the column.
     pub fn push(
         &mut self,
         column: &str,
@@ -83,19 +83,31 @@ impl Tuple {
         Ok(())
     }
 
-    /// The values.
+    /// Returns the values.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| self.text.get(start..end).unwrap_or_default())
     }
 }
 
-/// A type whose values can stand in a view's column: as text, and back.
+/// A type whose values can be a column of a view: they are rendered as text by [`PartitionValue`] and parsed back.
+///
+/// The crate implements it for strings, integers, `bool`, dates, times and UUIDs; the derive of
+/// [`ColumnType`](macro@crate::ColumnType) implements it for newtypes and for enums without fields.
+///
+/// # Example
+/// ```
+/// use s3store::column::ViewValue;
+///
+/// assert_eq!(u16::parse("443")?, 443);
+/// assert!(u16::parse("https").is_err());
+/// # Ok::<(), s3store::column::ValueError>(())
+/// ```
 pub trait ViewValue: PartitionValue + Sized {
-    /// The value back from its text.
+    /// Parses a value.
     ///
     /// # Errors
-    /// Text that is none of this type's.
+    /// The text is not a value of this type.
     fn parse(text: &str) -> Result<Self, ValueError>;
 }
 
@@ -136,7 +148,7 @@ parsed!(
 
 impl ViewValue for DateTime<Utc> {
     fn parse(text: &str) -> Result<Self, ValueError> {
-        TimeFormat::rfc3339_nano().parse(text).map_err(|_| no(text, "time by RFC 3339"))
+        TimeFormat::rfc3339_nano().parse(text).map_err(|_| no(text, "RFC 3339 time"))
     }
 }
 
@@ -158,19 +170,19 @@ impl ViewValue for NaiveTime {
     }
 }
 
-/// An enum back from its text: what its derived [`ViewValue`] calls.
+/// Parses an enum from its text. The derived [`ViewValue`] of an enum calls it.
 ///
 /// # Errors
-/// Text that is none of the enum's.
+/// The text is not a value of the enum.
 pub fn parse_enum<T: EnumText>(text: &str) -> Result<T, ValueError> {
     T::of(text).ok_or_else(|| no(text, T::NAME))
 }
 
 fn no(text: &str, what: &str) -> ValueError {
-    ValueError::new(format_args!("{text:?} is no {what}"))
+    ValueError::new(format_args!("{text:?} is not a valid {what}"))
 }
 
-/// A view of a record `R`, as its writer needs it.
+/// The parts of a view that a writer of the record `R` needs.
 pub struct ViewWriter<R> {
     pub(crate) name: &'static str,
     pub(crate) columns: &'static [&'static str],
@@ -178,7 +190,7 @@ pub struct ViewWriter<R> {
 }
 
 impl<R: RootRecord> ViewWriter<R> {
-    /// Of the view `V`.
+    /// Creates the writer of the view `V`.
     #[must_use]
     pub fn of<V: View<Record = R>>() -> Self {
         Self { name: V::NAME, columns: V::COLUMNS, tuple: V::tuple }
@@ -199,7 +211,7 @@ impl<R> fmt::Debug for ViewWriter<R> {
     }
 }
 
-/// Whether no two of these names are the same: asserted when a record with views compiles.
+/// Returns `true` if all names differ. The derive of a record asserts it for its views at compile time.
 #[must_use]
 pub const fn all_distinct(names: &[&str]) -> bool {
     let mut a = 0;
@@ -258,10 +270,10 @@ mod tests {
             assert_eq!(back(&time.time()), time.time());
         }
         for (error, what) in [
-            (u8::parse("256").map(drop), "\"256\" is no u8"),
-            (bool::parse("TRUE").map(drop), "\"TRUE\" is no bool"),
-            (NaiveDate::parse("2026-02-30").map(drop), "\"2026-02-30\" is no date"),
-            (DateTime::<Utc>::parse("noon").map(drop), "\"noon\" is no time by RFC 3339"),
+            (u8::parse("256").map(drop), "\"256\" is not a valid u8"),
+            (bool::parse("TRUE").map(drop), "\"TRUE\" is not a valid bool"),
+            (NaiveDate::parse("2026-02-30").map(drop), "\"2026-02-30\" is not a valid date"),
+            (DateTime::<Utc>::parse("noon").map(drop), "\"noon\" is not a valid RFC 3339 time"),
         ] {
             assert_eq!(error.unwrap_err().to_string(), what);
         }

@@ -29,13 +29,13 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-/// Whether a partition column is selected by `values` where it has this text.
+/// Returns `true` if `values` select a partition column with this text.
 fn selects<K>(values: impl IntoSelection<K>, text: &str) -> bool {
     let patterns = PatternBuilder::new(&["part"]).with("part", values).into_patterns(&["part"]).unwrap();
     patterns.iter().any(|pattern| pattern.matches(&format!("part={text}"), &["part"]))
 }
 
-/// By month: one text for many values.
+/// By month, so that many values have the same text.
 #[derive(Debug)]
 enum Month {}
 
@@ -64,7 +64,7 @@ impl PartitionFormat for Padded {
 impl Ordered for Padded {}
 
 #[test]
-fn values_have_the_text_that_go_gives_them() {
+fn values_render_as_in_go() {
     assert_eq!(text("ä/ b".to_owned()), "ä/ b");
     let texts = [text("x"), text(Box::<str>::from("x")), text(Arc::<str>::from("x")), text(Cow::from("x"))];
     assert!(texts.iter().all(|text| text == "x"));
@@ -80,7 +80,7 @@ fn values_have_the_text_that_go_gives_them() {
 }
 
 #[test]
-fn what_has_no_text_is_refused() {
+fn values_without_text_are_errors() {
     assert_eq!(refusal(NaiveDate::MAX), "the year 262142 does not have four digits");
     assert_eq!(refusal(DateTime::<Utc>::MIN_UTC), "the year -262143 does not have four digits");
     let leap = NaiveTime::from_hms_nano_opt(23, 59, 59, 1_500_000_000).unwrap();
@@ -125,7 +125,7 @@ fn exact_values_select_their_own_text() {
 }
 
 #[test]
-fn a_range_ends_where_the_text_of_its_last_value_does() {
+fn a_range_includes_the_text_of_its_last_value() {
     type Months = Rendered<Month>;
     let within: Range<_> = at("2026-03-05T00:00:00Z")..at("2026-03-20T00:00:00Z");
     assert!(selects::<Months>(within, "2026-03"));
@@ -137,7 +137,7 @@ fn a_range_ends_where_the_text_of_its_last_value_does() {
     assert!(selects::<Months>(until, "2026-03") && !selects::<Months>(until, "2026-04"));
     let since: RangeFrom<_> = at("2026-03-20T00:00:00Z")..;
     assert!(selects::<Months>(since.clone(), "2026-03") && !selects::<Months>(since, "2026-02"));
-    // Of renderings with one text for each value, the end is never part.
+    // If each value has its own text, a range never contains its end.
     assert!(!selects::<AsValue<NaiveDate>>(day("2026-03-05")..day("2026-03-20"), "2026-03-20"));
     assert!(selects::<AsValue<NaiveDate>>(day("2026-03-05")..day("2026-03-20"), "2026-03-19"));
     assert!(!selects::<Rendered<Padded>>(9..10, "0010") && selects::<Rendered<Padded>>(9..10, "0009"));
@@ -168,7 +168,7 @@ fn every_value_of_a_range_is_selected() {
 }
 
 #[test]
-fn nothing_lies_between_a_value_and_the_one_before() {
+fn before_returns_the_next_smaller_value() {
     assert_eq!(7_u32.before(), Some(6));
     assert_eq!((0_u8.before(), Uuid::nil().before()), (None, None));
     assert_eq!(day("2026-03-01").before(), Some(day("2026-02-28")));
