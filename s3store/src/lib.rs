@@ -86,6 +86,7 @@ mod error;
 mod format;
 // The guide exists only in the documentation. Its examples need the feature `testing`.
 #[cfg(all(doc, any(not(doctest), feature = "testing")))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 mod ids;
 mod merge;
