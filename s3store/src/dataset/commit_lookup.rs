@@ -3,8 +3,7 @@
 use super::handle::Dataset;
 use crate::error::Result;
 use crate::format::CommitMeta;
-use crate::metrics::Operation;
-use crate::s3::Permit;
+use crate::s3::{Head, Permit};
 
 /// A commit object that a HEAD has found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +19,18 @@ impl Dataset {
     /// # Errors
     /// `InvalidData` if the object's metadata is not that of a commit. It is never reported as "no commit".
     pub(crate) async fn find_commit(&self, key: &str) -> Result<Option<FoundCommit>> {
-        let permit = self.client().permit(Operation::Head).await?;
-        self.find_commit_with(&permit, key).await
+        let head = self.client().head(key).await?;
+        head.map(|head| parse(key, &head)).transpose()
     }
 
     /// Does the same as [`find_commit`](Self::find_commit), with a permit that the caller holds already.
     pub(crate) async fn find_commit_with(&self, permit: &Permit, key: &str) -> Result<Option<FoundCommit>> {
-        let head = self.client().head(permit, key).await;
-        let head = head.map_err(|failure| failure.into_error(format!("head {key}")))?;
-        let Some(head) = head else { return Ok(None) };
-        let meta = CommitMeta::from_metadata(&head.metadata).map_err(|error| error.context(key))?;
-        Ok(Some(FoundCommit { meta, last_modified: head.last_modified }))
+        let head = permit.head(key).await?;
+        head.map(|head| parse(key, &head)).transpose()
     }
+}
+
+fn parse(key: &str, head: &Head) -> Result<FoundCommit> {
+    let meta = CommitMeta::from_metadata(&head.metadata).map_err(|error| error.context(key))?;
+    Ok(FoundCommit { meta, last_modified: head.last_modified })
 }

@@ -12,8 +12,8 @@ use super::options::{DatasetOptions, Unopened};
 use super::timing::{StoredTiming, Timing};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::GoDuration;
-use crate::metrics::{Method, Operation};
-use crate::s3::{Class, Put, Strictly};
+use crate::metrics::Method;
+use crate::s3::Put;
 
 impl Dataset {
     /// Initialises a dataset with the default options. Await the returned builder, which also sets the timing.
@@ -196,14 +196,7 @@ fn refuse_others(unopened: &Unopened, stored: StoredTiming, wanted: Timing) -> R
     Ok(())
 }
 
-/// Puts a configuration object unless it exists. Returns `true` if it was put.
+/// Puts a configuration object unless it exists. Returns `true` if it put the object, or may have.
 async fn put(unopened: &Unopened, key: String, body: String) -> Result<bool> {
-    let permit = unopened.client.permit(Operation::Put).await?;
-    let put = Put::new(&key, Bytes::from(body));
-    match unopened.client.put_new(&permit, &put, Strictly::No).await {
-        Ok(()) => Ok(true),
-        // An earlier try without an answer may have put the object; then the next try found it there.
-        Err(failure) if failure.class == Class::Precondition => Ok(failure.uncertain),
-        Err(failure) => Err(failure.into_error(format!("put {key}"))),
-    }
+    unopened.client.put_if_absent(Put::new(key, Bytes::from(body))).await
 }

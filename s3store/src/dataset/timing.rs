@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{self, Prefix};
-use crate::metrics::Operation;
 use crate::s3::BucketClient;
 
 /// The shortest commit timeout without a warning: 1.67 times the pauses that the retries of a ref and a commit can take.
@@ -54,7 +53,7 @@ impl StoredTiming {
                 format!(
                     "{key} is missing from bucket {bucket}: the dataset is not initialised; \
                      call Dataset::init(client, {bucket:?}, {prefix:?}) once",
-                    bucket = client.name(),
+                    bucket = client.bucket(),
                     prefix = prefix.as_str(),
                 ),
             )
@@ -67,10 +66,7 @@ impl StoredTiming {
 }
 
 async fn get(client: &BucketClient, key: String, parse: fn(&str) -> Result<Duration>) -> Result<Option<Duration>> {
-    let permit = client.permit(Operation::Get).await?;
-    let body = client.get(&permit, &key, 0).await.map_err(|failure| failure.into_error(format!("get {key}")))?;
-    drop(permit);
-    let Some(body) = body else { return Ok(None) };
+    let Some(body) = client.get(&key, 0).await? else { return Ok(None) };
     let text = String::from_utf8_lossy(&body);
     parse(&text).map(Some).map_err(|error| {
         let remedy = "restore the object, or initialise another prefix with Dataset::init";

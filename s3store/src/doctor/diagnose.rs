@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::report::Finding;
 use crate::error::Result;
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix, RefName, Token};
-use crate::s3::Listed;
+use crate::s3::ListedObject;
 use crate::write::Commit;
 
 /// S3 tells times in whole seconds: an object landed within this, in microseconds, from what it says.
@@ -94,8 +94,8 @@ pub(super) struct Diagnosis {
 }
 
 impl Seen {
-    pub(super) fn add_refs(&mut self, prefix: &Prefix, objects: Vec<Listed>) {
-        for Listed { key, last_modified, .. } in objects {
+    pub(super) fn add_refs(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
+        for ListedObject { key, last_modified, .. } in objects {
             match prefix.parse_ref_key(&key) {
                 Some(RefName { micros, token, attempt, partition }) => {
                     let write = self.writes.entry(Place { partition, token }).or_default();
@@ -106,8 +106,8 @@ impl Seen {
         }
     }
 
-    pub(super) fn add_data(&mut self, prefix: &Prefix, objects: Vec<Listed>) {
-        for Listed { key, size, last_modified } in objects {
+    pub(super) fn add_data(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
+        for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let place = Place { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() };
             let write = self.writes.entry(place).or_default();

@@ -114,10 +114,16 @@ async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagn
     let mut seen = Seen::default();
     // Up to the present: what was restamped may have its ref behind the window.
     let since = Offset::of(keys.offset_at(scope.since));
-    dataset.each_page(&keys.ref_prefix(), Some(since.as_str()), |page| seen.add_refs(keys, page.objects)).await?;
+    let mut refs = dataset.client().list(keys.ref_prefix()).after(since.as_str());
+    while let Some(page) = refs.next().await? {
+        seen.add_refs(keys, page.objects);
+    }
     // With a clock that is ahead, the window would reach into writes under way.
     dataset.check_reader_clock()?;
-    dataset.each_page(&keys.data_prefix(), None, |page| seen.add_data(keys, page.objects)).await?;
+    let mut data = dataset.client().list(keys.data_prefix());
+    while let Some(page) = data.next().await? {
+        seen.add_data(keys, page.objects);
+    }
 
     let mut diagnosis = Diagnosis::default();
     diagnosis.findings.extend(seen.malformed());

@@ -25,7 +25,7 @@ pub(crate) use self::instruments::INSTRUMENTS;
 pub use self::instruments::{Instrument, InstrumentKind};
 use self::instruments::{Instruments, of};
 pub(crate) use self::method::Method;
-pub(crate) use self::request::{Held, Operation, Request, Waiting};
+pub(crate) use self::request::{HeldPermit, Operation, PermitWait, RequestMetrics};
 use self::sets::Sets;
 use crate::clock::{Clock, micros};
 
@@ -149,19 +149,19 @@ impl Metrics {
     }
 
     /// Something asks for a permit.
-    pub(crate) fn wait(&self, operation: Operation) -> Waiting<'_> {
-        Waiting::begin(self, operation)
+    pub(crate) fn wait(&self, operation: Operation) -> PermitWait<'_> {
+        PermitWait::begin(self, operation)
     }
 
-    /// A request begins: see [`Request`].
+    /// A request begins: see [`RequestMetrics`].
     pub(crate) fn request(
         &self,
         operation: Operation,
-        held: Option<&Held>,
+        held: Option<&HeldPermit>,
         key: &str,
         object: impl FnOnce() -> &'static str,
-    ) -> Request<'_> {
-        Request::begin(self, operation, held.map(Held::began), key, object)
+    ) -> RequestMetrics<'_> {
+        RequestMetrics::begin(self, operation, held.map(HeldPermit::began), key, object)
     }
 
     /// `items` are about to be worked on, at most `limit` at once.

@@ -34,7 +34,7 @@ impl Operation {
 
 /// What waits for a permit. Dropped, it has given up.
 #[derive(Debug)]
-pub(crate) struct Waiting<'m> {
+pub(crate) struct PermitWait<'m> {
     metrics: &'m Metrics,
     operation: Operation,
     began: Instant,
@@ -44,13 +44,13 @@ pub(crate) struct Waiting<'m> {
 
 /// A permit that is held.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct HeldPermit {
     metrics: Metrics,
     /// When the wait for it began.
     began: Instant,
 }
 
-impl<'m> Waiting<'m> {
+impl<'m> PermitWait<'m> {
     pub(super) fn begin(metrics: &'m Metrics, operation: Operation) -> Self {
         Self { metrics, operation, began: metrics.0.clock.monotonic(), queued: false, granted: false }
     }
@@ -61,7 +61,7 @@ impl<'m> Waiting<'m> {
         self.metrics.0.instruments.waiting.add(1, self.metrics.0.sets.all());
     }
 
-    pub(crate) fn granted(mut self) -> Held {
+    pub(crate) fn granted(mut self) -> HeldPermit {
         self.granted = true;
         let Metrics(metrics) = self.metrics;
         let (instruments, all) = (&metrics.instruments, metrics.sets.all());
@@ -71,11 +71,11 @@ impl<'m> Waiting<'m> {
         }
         instruments.semaphore_acquires.add(1, metrics.sets.granted());
         instruments.inflight.add(1, all);
-        Held { metrics: self.metrics.clone(), began: self.began }
+        HeldPermit { metrics: self.metrics.clone(), began: self.began }
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for PermitWait<'_> {
     fn drop(&mut self) {
         let Metrics(metrics) = self.metrics;
         if self.queued {
@@ -83,7 +83,7 @@ impl Drop for Waiting<'_> {
         }
         if !self.granted {
             metrics.instruments.semaphore_acquires.add(1, metrics.sets.given_up());
-            let request = Request {
+            let request = RequestMetrics {
                 metrics: self.metrics,
                 operation: self.operation,
                 began: self.began,
@@ -96,13 +96,13 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl Held {
+impl HeldPermit {
     pub(crate) fn began(&self) -> Instant {
         self.began
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPermit {
     fn drop(&mut self) {
         self.metrics.0.instruments.inflight.add(-1, self.metrics.0.sets.all());
     }
@@ -110,7 +110,7 @@ impl Drop for Held {
 
 /// A request under way. Dropped without an end it counts as canceled.
 #[derive(Debug)]
-pub(crate) struct Request<'m> {
+pub(crate) struct RequestMetrics<'m> {
     metrics: &'m Metrics,
     operation: Operation,
     began: Instant,
@@ -119,7 +119,7 @@ pub(crate) struct Request<'m> {
     ended: bool,
 }
 
-impl<'m> Request<'m> {
+impl<'m> RequestMetrics<'m> {
     /// `began` is when the wait for its permit began, if it is the permit's first request. `object` is the kind of
     /// object that `key` names; both are told to the span alone, the key only where debug output is wanted.
     pub(super) fn begin(
@@ -216,7 +216,7 @@ impl<'m> Request<'m> {
     }
 }
 
-impl Drop for Request<'_> {
+impl Drop for RequestMetrics<'_> {
     fn drop(&mut self) {
         self.finish(Outcome::Canceled);
     }

@@ -7,7 +7,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
 use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::s3::{Listed, Page};
+use crate::s3::ListedObject;
 
 /// The committed files that the patterns select.
 pub(super) async fn snapshot(
@@ -42,13 +42,13 @@ pub(super) async fn snapshot(
 }
 
 /// All pages of one listing, with the `Date` of the first.
-async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<Listed>, Option<i64>)> {
+async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<ListedObject>, Option<i64>)> {
     let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
     let (mut objects, mut date) = (Vec::new(), None);
-    let take = |page: Page| {
+    let mut pages = dataset.client().list(prefix);
+    while let Some(page) = pages.next().await? {
         date = date.or(page.date);
         objects.extend(page.objects);
-    };
-    dataset.each_page(&prefix, None, take).await?;
+    }
     Ok((listing, objects, date))
 }

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use crate::codec::{FileReader, Footer, Step, Tail};
 use crate::dataset::{Dataset, blocking};
 use crate::error::{Error, Result};
-use crate::metrics::{Operation, Tally};
+use crate::metrics::Tally;
 
 /// How much of a file's end is fetched for its footer; more where the footer says so.
 const FOOTER_BYTES: u64 = 32 << 10;
@@ -66,9 +66,7 @@ fn coalesced(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 /// 1 GET.
 async fn range(dataset: &Dataset, key: &str, wanted: Range<u64>, tally: &Tally) -> Result<Option<Bytes>> {
-    let permit = dataset.client().permit(Operation::Get).await?;
-    let body = dataset.client().get_range(&permit, key, wanted).await;
-    let body = body.map_err(|failure| failure.into_error(format!("get {key}")))?;
+    let body = dataset.client().get_range(key, wanted).await?;
     tally.bytes(body.as_ref().map_or(0, |body| body.len() as u64));
     Ok(body)
 }

@@ -23,7 +23,7 @@ use crate::codec::{self, Opener};
 use crate::dataset::{Dataset, blocking, task_error};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{Keep, Merge, Source, merge};
-use crate::metrics::{Metrics, Operation, Tally};
+use crate::metrics::{Metrics, Tally};
 use crate::record::{Key, ReadLayout};
 
 /// Partitions whose downloads may have begun before they are decoded.
@@ -278,10 +278,7 @@ impl Download {
     /// The file's bytes: 1 GET. `None` for one that is gone and may be.
     async fn run(self) -> Result<Option<Bytes>> {
         let Self { dataset, file, missing, sizes, tally, watch } = self;
-        let permit = dataset.client().permit(Operation::Get).await?;
-        let body = dataset.client().get(&permit, &file.key, sizes.of(&file)).await;
-        drop(permit);
-        let body = body.map_err(|failure| failure.into_error(format!("get {}", file.key)))?;
+        let body = dataset.client().get(&file.key, sizes.of(&file)).await?;
         watch.moved();
         match (&body, &missing) {
             (Some(body), _) => {
@@ -376,8 +373,8 @@ async fn acquire(
     Ok(taken)
 }
 
-fn closed(_: tokio::sync::AcquireError) -> Error {
-    Error::new(ErrorKind::Cancelled, "the read was stopped")
+fn closed(error: tokio::sync::AcquireError) -> Error {
+    Error::internal("the semaphore of a read was closed").with_source(error)
 }
 
 #[cfg(test)]

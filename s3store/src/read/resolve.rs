@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
 use crate::pattern::Listing;
-use crate::s3::Listed;
+use crate::s3::ListedObject;
 
 /// A commit must be older than a listing's first page by this, in microseconds of S3's clock, to be taken without
 /// asking which attempt it names: a retry that landed between two pages shows the commit beside another attempt's file.
@@ -66,12 +66,12 @@ impl Seen {
         prefix: &Prefix,
         listing: &Listing,
         names: &[&str],
-        objects: Vec<Listed>,
+        objects: Vec<ListedObject>,
         date: Option<i64>,
     ) {
         // Keys of one partition come together: whether it is wanted is found out once.
         let mut last: Option<(PartitionKey, bool)> = None;
-        for Listed { key, size, last_modified } in objects {
+        for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let (partition, name) = (parsed.partition, parsed.name);
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {

@@ -1,44 +1,44 @@
-//! What became of a request that failed, and whether another try is worth it.
+//! The failure of a request: its class, which decides about retries, and the error for the caller.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use crate::error::{Error, ErrorKind, ErrorType};
+use crate::error::{Error, ErrorKind, ErrorType, S3Error};
 
-/// The classes of failure that the layers above tell apart.
+/// The classes of failure that the layers above distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     /// 404 for the object.
     NotFound,
-    /// 412: the condition of a conditional PUT does not hold, the object exists.
+    /// 412: the condition of a conditional PUT does not hold; the object exists.
     Precondition,
-    /// 403: permissions, or a policy that denies overwriting.
+    /// 403: missing permissions, or a policy that denies overwriting.
     Forbidden,
-    /// 409: another conditional PUT of the key is under way.
+    /// 409: another conditional PUT of the key is in flight.
     Conflict,
-    /// 501: the backend does not know what was asked of it.
+    /// 501: the backend does not support the request.
     NotImplemented,
-    /// Throttled: 429, or a code that says so under any status.
+    /// Throttled: 429, or an error code for throttling under any status.
     SlowDown,
-    /// The server failed: 5xx, or a code that says so.
+    /// The server failed: 5xx, or an error code for it under any status.
     Server,
     /// Any other 4xx.
     Client,
-    /// No answer, or one that broke off.
+    /// No response, or one that broke off.
     Transport,
-    /// No whole answer within the try's deadline.
+    /// No complete response within the try's deadline.
     Timeout,
-    /// The answer's `ETag` is not the MD5 of the body that was sent.
+    /// The response's `ETag` is not the MD5 of the body that was sent.
     Corrupt,
     /// The SDK could not build the request; nothing was sent.
     Unsent,
 }
 
 impl Class {
-    /// Whether another try may succeed.
+    /// Returns `true` if another try may succeed.
     pub(crate) fn is_transient(self) -> bool {
         match self {
             Self::Conflict | Self::SlowDown | Self::Server | Self::Transport | Self::Timeout | Self::Corrupt => true,
@@ -51,7 +51,7 @@ impl Class {
         }
     }
 
-    /// What metrics tell of it.
+    /// Returns the value of `error.type` in metrics and spans.
     pub(crate) fn error_type(self) -> ErrorType {
         match self {
             Self::Precondition => ErrorType::PreconditionFailed,
@@ -63,111 +63,150 @@ impl Class {
             Self::Corrupt | Self::Unsent => ErrorType::Other,
         }
     }
+
+    fn error_kind(self) -> ErrorKind {
+        match self {
+            Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition => ErrorKind::Refused,
+            Self::NotFound => ErrorKind::Vanished,
+            Self::Unsent => ErrorKind::InvalidInput,
+            Self::Conflict | Self::SlowDown | Self::Server | Self::Transport | Self::Timeout | Self::Corrupt => {
+                ErrorKind::Unavailable
+            }
+        }
+    }
 }
 
-/// Why a request failed after all its tries.
+/// The failure of a request after its last try.
+///
+/// It keeps neither the SDK's error nor the raw response: their headers and bodies can contain security tokens.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The last try's class.
     pub(crate) class: Class,
-    /// Whether any try had no definite answer: it may have been applied, or may yet be.
+    /// If `true`, some try had no definite response: the server may have applied it, or may still apply it.
     pub(crate) uncertain: bool,
-    /// How many tries were made.
+    /// The number of tries.
     pub(crate) tries: u32,
-    code: Option<String>,
-    status: Option<u16>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// S3's error response to the last try.
+    response: Option<S3Error>,
+    /// Why the last try got no complete response.
+    cause: Option<String>,
 }
 
 impl Failure {
-    /// A failure that is no answer of S3's.
-    pub(crate) fn local(class: Class) -> Self {
-        Self { class, uncertain: class != Class::Unsent, tries: 0, code: None, status: None, source: None }
+    /// Creates a failure without an error response from S3.
+    pub(super) fn local(class: Class) -> Self {
+        Self { class, uncertain: class != Class::Unsent, tries: 0, response: None, cause: None }
     }
 
-    /// A body that broke off.
-    pub(crate) fn body(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { source: Some(source.into()), ..Self::local(Class::Transport) }
+    /// Creates the failure of a response whose body broke off.
+    pub(super) fn body(error: &dyn StdError) -> Self {
+        Self::body_text(chain(error))
     }
 
-    /// Reads the SDK's error.
-    pub(crate) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
+    /// Creates the failure of a response whose body is incomplete or not understood.
+    pub(super) fn body_text(cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..Self::local(Class::Transport) }
+    }
+
+    /// Classifies an error of the SDK.
+    pub(super) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let status = error.raw_response().map(|response| response.status().as_u16());
-        let code = match &error {
-            SdkError::ServiceError(service) => service.err().meta().code().map(str::to_owned),
-            _ => None,
-        };
-        let class = match &error {
-            SdkError::ConstructionFailure(_) => Class::Unsent,
-            SdkError::TimeoutError(_) => Class::Timeout,
-            SdkError::ServiceError(_) => classify(status.unwrap_or_default(), code.as_deref()),
-            // An answer whose headers were read counts by its status; one with success and a broken body does not.
-            SdkError::ResponseError(_) if status.is_some_and(|status| status >= 300) => {
-                classify(status.unwrap_or_default(), None)
+        let response = error.raw_response().map(|response| {
+            let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
+            S3Error {
+                status: response.status().as_u16(),
+                code: meta.and_then(|meta| meta.code()).map(str::to_owned),
+                message: meta.and_then(|meta| meta.message()).map(str::to_owned),
+                request_id: response.headers().get("x-amz-request-id").map(str::to_owned),
             }
+        });
+        let status = response.as_ref().map(S3Error::status);
+        let class = match (&error, &response) {
+            (SdkError::ConstructionFailure(_), _) => Class::Unsent,
+            (SdkError::TimeoutError(_), _) => Class::Timeout,
+            (SdkError::ServiceError(_), Some(response)) => classify(response.status(), response.code()),
+            // The error response broke off, but its status arrived. A response with a successful status that broke off
+            // is a failure of the transport.
+            (SdkError::ResponseError(_), Some(response)) if response.status() >= 300 => classify(response.status(), None),
             _ => Class::Transport,
         };
         let uncertain = match class {
-            Class::Unsent => false,
+            Class::Unsent | Class::NotImplemented => false,
             Class::Transport | Class::Timeout | Class::Corrupt => true,
-            Class::NotImplemented => false,
             _ => status.is_none_or(|status| status >= 500),
         };
-        Self { class, uncertain, tries: 0, code, status, source: Some(DisplayErrorContext(error).to_string().into()) }
+        // Only errors that are made on this side: what is made of a response can quote its body.
+        let cause = match &error {
+            SdkError::DispatchFailure(failure) => failure.as_connector_error().map(|error| chain(error)),
+            SdkError::ConstructionFailure(_) | SdkError::TimeoutError(_) => Some(chain(&error)),
+            _ => None,
+        };
+        let response = response.filter(|_| class != Class::Transport);
+        Self { class, uncertain, tries: 0, response, cause }
     }
 
-    /// The crate's error for a caller. `what` names operation and object, as in `put data file a/b.parquet`.
-    pub(crate) fn into_error(self, what: impl fmt::Display) -> Error {
-        let kind = match self.class {
-            Class::Forbidden | Class::Client | Class::NotImplemented | Class::Precondition => ErrorKind::Refused,
-            Class::NotFound => ErrorKind::Vanished,
-            Class::Unsent => ErrorKind::InvalidInput,
-            Class::Conflict | Class::SlowDown | Class::Server | Class::Transport | Class::Timeout | Class::Corrupt => {
-                ErrorKind::Unavailable
-            }
-        };
-        let error = Error::new(kind, format!("{what}: {self}")).with_type(self.class.error_type());
-        match self.source {
-            Some(source) => error.with_source(source),
+    /// Converts a failure because the object does not exist to `None`.
+    pub(super) fn none_if_absent<T>(result: Result<T, Self>) -> Result<Option<T>, Self> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if failure.class == Class::NotFound => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Converts to the crate's error. `operation` names operation and object, as in `put data file a/b.parquet`.
+    pub(crate) fn into_error(self, operation: impl fmt::Display) -> Error {
+        let message = format!("{operation}: {self}");
+        let mut error = Error::new(self.class.error_kind(), message).with_type(self.class.error_type());
+        if let Some(response) = self.response {
+            error = error.with_s3_error(response);
+        }
+        match self.cause {
+            Some(cause) => error.with_source(cause),
             None => error,
         }
     }
 }
 
 impl fmt::Display for Failure {
+    /// Writes the reason, and in brackets S3's status, code and message, the request id and the number of tries.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.class {
             Class::NotFound => "not found",
-            Class::Precondition => "the object exists already",
-            Class::Forbidden => "refused; check the credentials' permissions and the bucket's policy",
-            Class::Conflict => "another conditional put is under way",
-            Class::NotImplemented => "not implemented by this s3 server",
+            Class::Precondition => "the object already exists",
+            Class::Forbidden => "access denied; check the permissions of the credentials and the bucket's policy",
+            Class::Conflict => "another conditional PUT of the key is in flight",
+            Class::NotImplemented => "not supported by this S3 server",
             Class::SlowDown => "throttled",
-            Class::Server => "the s3 server failed",
-            Class::Client => "refused by the s3 server",
-            Class::Transport => "no answer, or one that broke off",
-            Class::Timeout => "no answer within the deadline",
-            Class::Corrupt => "the answer's etag is not the body's md5; it was altered on its way",
+            Class::Server => "the S3 server failed",
+            Class::Client => "rejected by the S3 server",
+            Class::Transport => "no complete response from S3",
+            Class::Timeout => "no complete response from S3 within the deadline",
+            Class::Corrupt => "the response's ETag is not the MD5 of the body; the body was altered on the way",
             Class::Unsent => "the request could not be built",
         })?;
-        match (self.status, &self.code) {
-            (Some(status), Some(code)) => write!(f, " ({status} {code}")?,
-            (Some(status), None) => write!(f, " ({status}")?,
-            (None, _) if self.tries > 1 => f.write_str(" (")?,
-            (None, _) => return Ok(()),
-        }
-        match (self.status, self.tries) {
-            (_, ..=1) => f.write_str(")"),
-            (Some(_), tries) => write!(f, ", {tries} tries)"),
-            (None, tries) => write!(f, "{tries} tries)"),
-        }
+        let response = self.response.as_ref().map(ToString::to_string);
+        let tries = (self.tries > 1).then(|| format!("{} tries", self.tries));
+        let details: Vec<String> = response.into_iter().chain(tries).collect();
+        if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
     }
 }
 
-/// The class of an answer, by its code first: servers send some codes under statuses of their own.
+/// Returns the messages of an error and of its sources.
+fn chain(error: &dyn StdError) -> String {
+    let mut messages = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        messages = format!("{messages}: {error}");
+        source = error.source();
+    }
+    messages
+}
+
+/// Classifies an error response. The code counts before the status, since some servers send codes under other statuses.
 fn classify(status: u16, code: Option<&str>) -> Class {
     match code.unwrap_or_default() {
         "SlowDown"
@@ -209,6 +248,10 @@ fn classify(status: u16, code: Option<&str>) -> Class {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::error::ErrorMetadata;
+    use aws_sdk_s3::operation::put_object::PutObjectError;
+    use aws_smithy_types::body::SdkBody;
+
     use super::*;
 
     #[test]
@@ -234,16 +277,39 @@ mod tests {
     }
 
     #[test]
-    fn messages_tell_status_code_and_tries() {
-        let failure = Failure {
-            status: Some(503),
+    fn messages_contain_the_response_and_the_number_of_tries() {
+        let response = S3Error {
+            status: 503,
             code: Some("SlowDown".to_owned()),
-            tries: 5,
-            ..Failure::local(Class::SlowDown)
+            message: Some("Please reduce your request rate.".to_owned()),
+            request_id: Some("1A2B".to_owned()),
         };
-        assert_eq!(failure.to_string(), "throttled (503 SlowDown, 5 tries)");
-        assert_eq!(Failure::local(Class::Timeout).to_string(), "no answer within the deadline");
-        let failure = Failure { tries: 5, ..Failure::local(Class::Timeout) };
-        assert_eq!(failure.to_string(), "no answer within the deadline (5 tries)");
+        let failure = Failure { response: Some(response), tries: 5, ..Failure::local(Class::SlowDown) };
+        let expected = "throttled (503 SlowDown: Please reduce your request rate, request 1A2B, 5 tries)";
+        assert_eq!(failure.to_string(), expected);
+        assert_eq!(Failure::local(Class::Timeout).to_string(), "no complete response from S3 within the deadline");
+        let failure = Failure { tries: 5, ..Failure::local(Class::Transport) };
+        assert_eq!(failure.to_string(), "no complete response from S3 (5 tries)");
+    }
+
+    #[test]
+    fn an_error_keeps_no_raw_response() {
+        let body = "<Error><Code>InvalidToken</Code><Token-0>hunter2</Token-0></Error>";
+        let response = |status: u16| {
+            let mut response = HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body));
+            response.headers_mut().insert("x-amz-security-token", "hunter2");
+            response.headers_mut().insert("x-amz-request-id", "1A2B");
+            response
+        };
+        let meta = ErrorMetadata::builder().code("InvalidToken").message("The token is invalid.").build();
+        let service = SdkError::service_error(PutObjectError::generic(meta), response(400));
+        let broken = SdkError::<PutObjectError, _>::response_error(format!("not understood: {body}"), response(500));
+        for (failure, code) in [(service, Some("InvalidToken")), (broken, None)] {
+            let error = Failure::from_sdk(failure).into_error("put data file a.parquet");
+            assert!(error.source().is_none());
+            assert!(!format!("{error} {error:?} {error:#?}").contains("hunter2"), "{error:?}");
+            let response = error.s3_error().unwrap();
+            assert_eq!((response.code(), response.request_id()), (code, Some("1A2B")));
+        }
     }
 }

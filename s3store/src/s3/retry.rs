@@ -1,17 +1,110 @@
-//! When to try again: five tries, with the jittered pauses that the Go documentation gives.
+//! Retries: up to five tries a request, with the jittered pauses that the Go library documents.
 
+use std::future::Future;
 use std::ops::Range;
 use std::time::Duration;
 
+use aws_sdk_s3::config::Builder;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use tracing::Instrument;
+
+use super::failure::{Class, Failure};
+use super::interceptor::TryInterceptor;
+use super::{BucketClient, ClientRetries, Permit};
 use crate::ids;
+use crate::metrics::{Operation, Outcome};
 
 /// The pauses before the second to the fifth try, in milliseconds.
 const PAUSES: [Range<u64>; 4] = [100..300, 300..500, 500..800, 500..800];
 
-/// How long to wait after `tries` failed tries; `None` when no try is left.
+/// Returns how long to wait after `tries` failed tries, or `None` if no try is left.
 pub(crate) fn pause_after(tries: u32) -> Option<Duration> {
     let window = PAUSES.get(usize::try_from(tries).ok()?.checked_sub(1)?)?;
     Some(ids::jitter(window.clone()))
+}
+
+/// The response to one try.
+pub(super) struct Response<T> {
+    pub(super) output: T,
+    /// The `Date` header, in microseconds.
+    pub(super) date: Option<i64>,
+}
+
+impl Permit {
+    /// Sends a request up to five times, as long as it fails with a transient error. `send_once` makes one try, and
+    /// `body_size` returns the size of the body that a successful one moved, for the metrics.
+    pub(super) async fn retry<T, F>(
+        &self,
+        operation: Operation,
+        key: &str,
+        mut send_once: impl FnMut() -> F,
+        body_size: impl FnOnce(&T) -> usize,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        let mut request = self.request(operation, key);
+        let mut uncertain = false;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            request.attempt();
+            let mut failure = match send_once().instrument(request.span().clone()).await {
+                Ok(value) => {
+                    request.body(body_size(&value));
+                    request.end(Outcome::Success);
+                    return Ok(value);
+                }
+                Err(failure) => failure,
+            };
+            uncertain |= failure.uncertain;
+            failure.uncertain = uncertain;
+            failure.tries = tries;
+            let error = failure.class.error_type();
+            if failure.class.is_transient() {
+                request.transient(error);
+            }
+            match pause_after(tries).filter(|_| failure.class.is_transient()) {
+                Some(pause) => self.client.clock().sleep(pause).await,
+                None => {
+                    request.span().in_scope(|| tracing::debug!(%failure, "a request failed"));
+                    request.end(Outcome::Error(error));
+                    return Err(failure);
+                }
+            }
+        }
+    }
+}
+
+impl BucketClient {
+    /// Makes one try of a request, within `deadline`. `send` gets the configuration that the request must be customized
+    /// with: it adds the headers, observes the response's `Date`, and turns the client's own retries off.
+    pub(super) async fn send<T, E, F>(
+        &self,
+        deadline: Duration,
+        retries: ClientRetries,
+        send: impl FnOnce(Builder) -> F,
+    ) -> Result<Response<T>, Failure>
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let interceptor = TryInterceptor::new(&self.0.wire);
+        let mut config = Builder::new().interceptor(interceptor.clone());
+        if retries == ClientRetries::Off {
+            config = config.retry_config(RetryConfig::disabled());
+        }
+        let output = self.limit(deadline, send(config)).await?.map_err(Failure::from_sdk)?;
+        Ok(Response { output, date: interceptor.date() })
+    }
+
+    /// Waits for a future, or fails with [`Class::Timeout`] after `deadline`. The SDK's own timeouts are not enough: they
+    /// do not cover response bodies.
+    pub(super) async fn limit<F: Future>(&self, deadline: Duration, future: F) -> Result<F::Output, Failure> {
+        self.clock().limit(deadline, future).await.ok_or_else(|| Failure::local(Class::Timeout))
+    }
 }
 
 #[cfg(test)]

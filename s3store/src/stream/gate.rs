@@ -11,11 +11,10 @@ use super::page::Page;
 use super::walk::{Bounds, Ref, StopReason, Walk, WalkEnd};
 use super::window::Window;
 use crate::dataset::Dataset;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Tally;
 use crate::record::Record;
-use crate::s3::ListFrom;
 
 /// Listed pages that may wait for their HEADs.
 const PAGES_AHEAD: usize = 1;
@@ -81,25 +80,25 @@ impl ChangeStream {
         let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
         let list = async move {
             let mut walk = Walk::new(self.dataset.keys(), self.partition_names, bounds);
-            let prefix = self.dataset.keys().ref_prefix();
-            let after = Some(bounds.after.as_str()).filter(|after| !after.is_empty());
-            let mut next = None::<String>;
+            let mut pager = self.dataset.client().list(self.dataset.keys().ref_prefix());
+            if !bounds.after.as_str().is_empty() {
+                pager = pager.after(bounds.after.as_str());
+            }
             loop {
                 let left = bounds.limit.saturating_sub(walk.taken());
-                let from = ListFrom { after, next: next.as_deref(), limit: Some(left.saturating_add(1)) };
-                let page = self.dataset.list_page(&prefix, from).await?;
-                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref
-                // of this page may be judged by it.
+                let page = pager.next_up_to(left.saturating_add(1)).await?;
+                let page = page.ok_or_else(|| Error::internal("a walk along the refs did not end at the last page"))?;
+                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref of
+                // this page may be judged by it.
                 self.dataset.check_reader_clock()?;
-                let refs = walk.take_page(page.objects.into_iter().map(|object| object.key), page.next.is_none());
+                let refs = walk.take_page(page.objects.into_iter().map(|object| object.key), page.is_last);
                 let receiver_gone = listed.send(refs).await.is_err();
                 if let Some(end) = walk.end() {
                     return Ok(end);
                 }
                 if receiver_gone {
-                    return Err(Error::new(ErrorKind::Cancelled, "the poll was cancelled"));
+                    return Err(Error::internal("the HEADs of a poll ended before its LISTs"));
                 }
-                next = page.next;
             }
         };
 

@@ -20,7 +20,7 @@ use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
 use crate::read::parts;
 use crate::record::{ReadLayout, Record, Tuple, View};
-use crate::s3::Listed;
+use crate::s3::ListedObject;
 
 /// The number of files that are read side by side.
 const FILES_IN_FLIGHT: usize = 8;
@@ -178,7 +178,7 @@ async fn list_files<V: View>(
     let mut files = Vec::new();
     for listing in ListPlan::new(patterns, partition_names).into_listings() {
         let prefix = format!("{}{}", keys.data_prefix(), listing.prefix());
-        let select = |object: Listed| {
+        let select = |object: ListedObject| {
             let parsed = keys.parse_data_key(&object.key)?;
             let selected = matches!(parsed.name, DataName::File { .. })
                 && listing.matches(parsed.partition, partition_names)
@@ -187,7 +187,10 @@ async fn list_files<V: View>(
             let partition = selected.then(|| parsed.partition.to_owned())?;
             Some(BackfillFile { partition, size: object.size, key: object.key, last_of_partition: false })
         };
-        dataset.each_page(&prefix, None, |page| files.extend(page.objects.into_iter().filter_map(select))).await?;
+        let mut pages = dataset.client().list(prefix);
+        while let Some(page) = pages.next().await? {
+            files.extend(page.objects.into_iter().filter_map(select));
+        }
     }
     files.sort_by(|a, b| (&a.partition, &a.key).cmp(&(&b.partition, &b.key)));
     for index in 0..files.len() {

@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::metrics::Method;
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
-use crate::s3::ListFrom;
 
 /// Listed pages that may wait for the consumer.
 const PAGES_AHEAD: usize = 2;
@@ -82,9 +81,8 @@ impl<V: View> Lookup<V> {
 /// Lists the markers under one prefix and sends the matches of each page.
 async fn list_matches<V: View>(dataset: &Dataset, listing: Listing, out: &Sender<Result<Vec<Match<V>>>>) -> Result<()> {
     let prefix = format!("{}{}", dataset.keys().view_prefix(V::NAME), listing.prefix());
-    let mut next = None::<String>;
-    loop {
-        let page = dataset.list_page(&prefix, ListFrom { next: next.as_deref(), ..ListFrom::default() }).await?;
+    let mut pages = dataset.client().list(prefix);
+    while let Some(page) = pages.next().await? {
         let mut matches = Vec::with_capacity(page.objects.len());
         for object in page.objects {
             // Other objects under the prefix were not put by this library.
@@ -94,13 +92,10 @@ async fn list_matches<V: View>(dataset: &Dataset, listing: Listing, out: &Sender
             }
         }
         if out.send(Ok(matches)).await.is_err() {
-            return Ok(());
-        }
-        match page.next {
-            Some(token) => next = Some(token),
-            None => return Ok(()),
+            break;
         }
     }
+    Ok(())
 }
 
 fn parse_marker<V: View>(dataset: &Dataset, key: &str) -> Result<V> {

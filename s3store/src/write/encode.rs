@@ -11,7 +11,7 @@ use super::group::{Rows, unfit};
 use crate::codec::sort::{self, InOrder};
 use crate::codec::{BATCH_ROWS, Encoder, File};
 use crate::dataset::blocking;
-use crate::error::{Error, ErrorKind, ErrorType, Result};
+use crate::error::{Error, ErrorType, Result};
 use crate::record::{Key, RootRecord};
 use crate::s3::md5_hex;
 
@@ -220,6 +220,6 @@ fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef> {
 
 #[cold]
 fn unsorted() -> Error {
-    Error::new(ErrorKind::Cancelled, "the records are still out of order when sorted, which is a bug")
+    Error::internal("the records are still out of order after sorting")
         .with_type(ErrorType::Other)
 }

@@ -9,7 +9,7 @@ use super::judge::{self, Settled};
 use super::protocol::{self, Mode, TimedCommit};
 use crate::dataset::{Dataset, FoundCommit, IfNoneMatchSupport, task_error};
 use crate::metrics::{Operation, Tally};
-use crate::s3::{Class, Failure, Permit, Put, Strictly};
+use crate::s3::{Class, Failure, IfNoneMatch, Permit, Put};
 
 /// The shortest deadline for a try of a ref or commit. It applies even if the commit timeout is shorter, because a late
 /// commit is better than one with an unknown outcome.
@@ -74,7 +74,7 @@ async fn finish(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) ->
 
 /// Puts a ref, an empty object: 1 PUT. Step 5.
 pub(super) async fn put_ref(dataset: &Dataset, permit: &Permit, key: &str) -> Result<(), Failure> {
-    dataset.client().put(permit, &urgent_put(dataset, key)).await
+    permit.put(&urgent_put(dataset, key)).await
 }
 
 /// The attempt that the commit object names.
@@ -93,8 +93,8 @@ async fn put_commit(
     mode: Mode,
 ) -> Result<Winner, CommitError> {
     let key = referenced.attempt().slot.commit_key();
-    let strictly = if mode == Mode::Optimistic { Strictly::Yes } else { Strictly::No };
-    let Err(failure) = dataset.client().put_new(permit, &commit_put(dataset, referenced), strictly).await else {
+    let condition = if mode == Mode::Optimistic { IfNoneMatch::Required } else { IfNoneMatch::BestEffort };
+    let Err(failure) = permit.put_if_absent(&commit_put(dataset, referenced), condition).await else {
         return Ok(Winner::Own);
     };
     if mode == Mode::Optimistic && failure.class == Class::NotImplemented {
@@ -121,7 +121,7 @@ async fn put_commit(
 /// Puts this attempt's commit again, conditionally and with the same metadata, to see whether the backend refuses it.
 async fn probe(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
     let probe = dataset.conditional_put();
-    match dataset.client().put_new(permit, &commit_put(dataset, referenced), Strictly::Yes).await {
+    match permit.put_if_absent(&commit_put(dataset, referenced), IfNoneMatch::Required).await {
         Ok(()) => probe.record(IfNoneMatchSupport::Ignored),
         Err(failure) => match failure.class {
             Class::Precondition | Class::Forbidden => probe.record(IfNoneMatchSupport::Enforced),
@@ -133,13 +133,13 @@ async fn probe(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
     }
 }
 
-fn commit_put<'a>(dataset: &Dataset, referenced: &'a Referenced) -> Put<'a> {
+fn commit_put(dataset: &Dataset, referenced: &Referenced) -> Put {
     let put = urgent_put(dataset, referenced.attempt().slot.commit_key());
     Put { metadata: referenced.meta().to_metadata().into(), ..put }
 }
 
 /// Makes the PUT of an empty object whose tries have short deadlines: at most a quarter of the commit timeout each.
-fn urgent_put<'a>(dataset: &Dataset, key: &'a str) -> Put<'a> {
+fn urgent_put(dataset: &Dataset, key: &str) -> Put {
     let deadline = (dataset.commit_timeout() / 4).max(SHORTEST_TRY_DEADLINE);
     let try_deadline = Some(deadline.min(dataset.client().try_deadline()));
     Put { try_deadline, ..Put::new(key, bytes::Bytes::new()) }

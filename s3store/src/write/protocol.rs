@@ -7,7 +7,6 @@ use super::judge;
 use super::markers::PartitionMarkers;
 use crate::dataset::{Dataset, FoundCommit, IfNoneMatchSupport};
 use crate::error::{Error, ErrorKind, Result};
-use crate::metrics::Operation;
 use crate::s3::Put;
 
 /// A commit that was found or made, and whether it is late.
@@ -77,9 +76,6 @@ pub(super) async fn land(dataset: &Dataset, prepared: Prepared, markers: &Partit
 }
 
 async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
-    let client = dataset.client();
-    let permit = client.permit(Operation::Put).await?;
     let DataFile { body, md5 } = prepared.file();
-    let put = client.put(&permit, &Put::digested(prepared.data_key(), body.clone(), md5)).await;
-    put.map_err(|failure| failure.into_error(format!("put data file {}", prepared.data_key())))
+    dataset.client().put("data file", Put::with_md5(prepared.data_key(), body.clone(), md5)).await
 }

@@ -10,24 +10,24 @@ fn prefix() -> Prefix {
     Prefix::new("d").unwrap()
 }
 
-fn listed(key: String, landed: i64) -> Listed {
-    Listed { key, size: 9, last_modified: Some(landed) }
+fn listed(key: String, landed: i64) -> ListedObject {
+    ListedObject { key, size: 9, last_modified: Some(landed) }
 }
 
-fn a_ref(attempt: &str, stamped: i64, landed: i64) -> Listed {
+fn a_ref(attempt: &str, stamped: i64, landed: i64) -> ListedObject {
     listed(format!("d/_ref/{stamped:016}-t-{attempt};p=1.ref"), landed)
 }
 
-fn file(attempt: &str) -> Listed {
+fn file(attempt: &str) -> ListedObject {
     listed(format!("d/data/p=1/t-{attempt}.parquet"), STAMPED)
 }
 
-fn commit(landed: i64) -> Listed {
+fn commit(landed: i64) -> ListedObject {
     listed("d/data/p=1/t.commit".to_owned(), landed)
 }
 
 /// What is found where the commit, if it is listed, names [`ATTEMPT`].
-fn found(objects: &[Listed]) -> Vec<String> {
+fn found(objects: &[ListedObject]) -> Vec<String> {
     let (prefix, mut seen, mut diagnosis) = (prefix(), Seen::default(), Diagnosis::default());
     let (refs, data) = objects.iter().cloned().partition(|object| object.key.contains("/_ref/"));
     seen.add_refs(&prefix, refs);
@@ -64,7 +64,7 @@ fn what_may_be_late_within_the_second_is_found() {
 fn a_restamp_in_time_repairs() {
     let (restamp, landed) = (STAMPED + 60 * SECOND, STAMPED + 60 * SECOND);
     let late = [a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED + 30 * SECOND)];
-    let with = |more: Listed| found(&[late.as_slice(), &[more]].concat());
+    let with = |more: ListedObject| found(&[late.as_slice(), &[more]].concat());
     assert_eq!(with(a_ref(ATTEMPT, restamp, landed)), [""; 0]);
     assert_eq!(with(a_ref(ATTEMPT, restamp, landed + 9 * SECOND)), ["late"]);
     // Behind the window it counts too; that of another attempt does not.
@@ -93,6 +93,6 @@ fn what_lies_outside_of_the_window_is_left_alone() {
     ];
     assert_eq!(found(&objects), [""; 0]);
     // A time that S3 does not tell may be any.
-    let untold = Listed { last_modified: None, ..file(ATTEMPT) };
+    let untold = ListedObject { last_modified: None, ..file(ATTEMPT) };
     assert_eq!(found(&[untold]), ["file without commit"]);
 }

@@ -9,17 +9,17 @@ fn attempt(number: u8) -> AttemptId {
     AttemptId::from_bytes([number; 16])
 }
 
-fn file(partition: &str, token: &str, number: u8) -> Listed {
+fn file(partition: &str, token: &str, number: u8) -> ListedObject {
     let name = DataName::File { token, attempt: attempt(number) };
-    Listed { key: format!("d/data/{partition}/{name}"), size: 7, last_modified: Some(0) }
+    ListedObject { key: format!("d/data/{partition}/{name}"), size: 7, last_modified: Some(0) }
 }
 
-fn commit(partition: &str, token: &str, last_modified: i64) -> Listed {
+fn commit(partition: &str, token: &str, last_modified: i64) -> ListedObject {
     let name = DataName::Commit { token };
-    Listed { key: format!("d/data/{partition}/{name}"), size: 0, last_modified: Some(last_modified) }
+    ListedObject { key: format!("d/data/{partition}/{name}"), size: 0, last_modified: Some(last_modified) }
 }
 
-fn seen(objects: Vec<Listed>) -> (Prefix, Seen) {
+fn seen(objects: Vec<ListedObject>) -> (Prefix, Seen) {
     let prefix = Prefix::new("d").unwrap();
     let plan = ListPlan::new([Pattern::parse("*", &NAMES).unwrap()], &NAMES);
     let mut seen = Seen::default();
@@ -94,8 +94,8 @@ fn partitions_come_in_key_order_and_foreign_names_are_passed() {
         commit("p=1", "a", old),
         file("q=1", "t", 1),
         commit("q=1", "t", old),
-        Listed { key: "d/data/p=1/readme.txt".to_owned(), size: 1, last_modified: None },
-        Listed { key: "elsewhere/data/p=1/x.commit".to_owned(), size: 1, last_modified: None },
+        ListedObject { key: "d/data/p=1/readme.txt".to_owned(), size: 1, last_modified: None },
+        ListedObject { key: "elsewhere/data/p=1/x.commit".to_owned(), size: 1, last_modified: None },
     ];
     let plan = ListPlan::new([Pattern::parse("p=*", &NAMES).unwrap()], &NAMES);
     let prefix = Prefix::new("d").unwrap();

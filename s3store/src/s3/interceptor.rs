@@ -1,4 +1,4 @@
-//! One try of one request: the header it carries, the `Date` it brings back, its deadline.
+//! What every try adds to its request and reads from its response: the consistency header, the `Date`, the deadline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,53 +11,69 @@ use aws_sdk_s3::error::BoxError;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
-use super::skew::{Answer, Skew, SkewMonitor};
+use super::Consistency;
+use super::skew::{DateSample, Skew, SkewMonitor};
 use crate::clock::{Clock, micros};
 
-/// S3 stores at least this much of a body in a second, or a try is given up.
+/// The slowest transfer that a deadline allows for. A try that is slower than this fails.
 const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
 
-/// What every try of a dataset does to its request and reads of its answer.
+/// The state that all tries of a dataset share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) clock: Clock,
-    /// The monotonic clock's zero, for [`SkewMonitor`].
-    pub(super) epoch: tokio::time::Instant,
-    pub(super) skew: SkewMonitor,
-    pub(super) consistency: Option<String>,
+pub(super) struct Wire {
+    clock: Clock,
+    /// The zero of the monotonic clock for [`SkewMonitor`].
+    epoch: tokio::time::Instant,
+    skew: SkewMonitor,
+    /// The value of the `Consistency-Control` header.
+    consistency: Option<String>,
 }
 
-impl Shared {
-    /// The local clock's difference to S3's, if any answer has told it.
+impl Wire {
+    pub(super) fn new(clock: Clock, consistency: &Consistency) -> Self {
+        Self {
+            epoch: clock.monotonic(),
+            skew: SkewMonitor::default(),
+            consistency: consistency.header().map(str::to_owned),
+            clock,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Returns the difference between the local clock and S3's, or `None` before the first response.
     pub(super) fn skew(&self) -> Option<Skew> {
         self.skew.skew(self.clock.micros(), self.monotonic())
     }
 
-    pub(super) fn monotonic(&self) -> i64 {
+    fn monotonic(&self) -> i64 {
         micros(self.clock.monotonic().saturating_duration_since(self.epoch))
     }
 }
 
-/// The interceptor of one try.
+/// The interceptor of one try. Clones share the response's date.
 #[derive(Debug, Clone)]
-pub(super) struct Exchange {
-    shared: Arc<Shared>,
+pub(super) struct TryInterceptor {
+    wire: Arc<Wire>,
+    /// The local clock when the try began, in microseconds.
     sent: i64,
     date: Arc<Mutex<Option<i64>>>,
 }
 
-impl Exchange {
-    pub(super) fn new(shared: &Arc<Shared>) -> Self {
-        Self { shared: Arc::clone(shared), sent: shared.clock.micros(), date: Arc::default() }
+impl TryInterceptor {
+    pub(super) fn new(wire: &Arc<Wire>) -> Self {
+        Self { wire: Arc::clone(wire), sent: wire.clock.micros(), date: Arc::default() }
     }
 
-    /// The answer's `Date`, in microseconds.
+    /// Returns the response's `Date`, in microseconds.
     pub(super) fn date(&self) -> Option<i64> {
         *self.date.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Intercept for Exchange {
+impl Intercept for TryInterceptor {
     fn name(&self) -> &'static str {
         "s3store"
     }
@@ -68,7 +84,7 @@ impl Intercept for Exchange {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let Some(level) = &self.shared.consistency {
+        if let Some(level) = &self.wire.consistency {
             context.request_mut().headers_mut().try_insert("consistency-control", level.clone())?;
         }
         Ok(())
@@ -80,24 +96,29 @@ impl Intercept for Exchange {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let received = self.shared.clock.micros();
+        let received = self.wire.clock.micros();
         let date = context.response().headers().get("date").and_then(http_date);
         if let Some(date) = date {
             *self.date.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
-            let monotonic = self.shared.monotonic();
-            self.shared.skew.observe(Answer { sent: self.sent, received, monotonic, date });
+            let monotonic = self.wire.monotonic();
+            self.wire.skew.observe(DateSample { sent: self.sent, received, monotonic, date });
         }
         Ok(())
     }
 }
 
 fn http_date(text: &str) -> Option<i64> {
-    DateTime::from_str(text, Format::HttpDate).ok()?.secs().checked_mul(1_000_000)
+    DateTime::from_str(text, Format::HttpDate).ok().as_ref().and_then(micros_of)
 }
 
-/// The deadline of a try that moves a body of `bytes`: `least`, and more for a large body.
+/// Returns a time of S3's in microseconds since 1970; whole seconds.
+pub(super) fn micros_of(time: &DateTime) -> Option<i64> {
+    time.secs().checked_mul(1_000_000)
+}
+
+/// Returns the deadline of a try that transfers a body of `bytes`: `least`, plus the time for the body.
 pub(super) fn deadline(least: Duration, bytes: u64) -> Duration {
-    least + Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND)
+    least.saturating_add(Duration::from_secs(bytes / SLOWEST_BYTES_PER_SECOND))
 }
 
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! HEAD: the metadata of an object.
+
+use std::collections::HashMap;
+
+use super::failure::Failure;
+use super::interceptor::micros_of;
+use super::{BucketClient, Permit};
+use crate::error::Result;
+use crate::metrics::Operation;
+
+/// The metadata of an object.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) metadata: HashMap<String, String>,
+    /// S3's `Last-Modified`, in microseconds; whole seconds.
+    pub(crate) last_modified: Option<i64>,
+}
+
+impl BucketClient {
+    /// Reads an object's metadata, or returns `None` if it does not exist: 1 HEAD.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Head>> {
+        let key = key.to_owned();
+        self.run(Operation::Head, async move |permit| permit.head(&key).await).await
+    }
+
+    async fn head_once(&self, key: &str) -> Result<Head, Failure> {
+        let request = self.0.client.head_object().bucket(self.bucket()).key(key);
+        let send = |config| request.customize().config_override(config).send();
+        let response = self.send(self.try_deadline(), self.0.settings.client_retries, send).await?.output;
+        Ok(Head {
+            last_modified: response.last_modified().and_then(micros_of),
+            metadata: response.metadata.unwrap_or_default(),
+        })
+    }
+}
+
+impl Permit {
+    /// Reads an object's metadata, or returns `None` if it does not exist: 1 HEAD.
+    pub(crate) async fn head(&self, key: &str) -> Result<Option<Head>> {
+        let head = self.retry(Operation::Head, key, || self.client.head_once(key), |_| 0).await;
+        Failure::none_if_absent(head).map_err(|failure| failure.into_error(format!("head {key}")))
+    }
+}

@@ -1,0 +1,155 @@
+//! PUT: replaces an object, or creates it if its key does not exist.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
+use bytes::Bytes;
+use md5::{Digest, Md5};
+
+use super::failure::{Class, Failure};
+use super::interceptor::deadline;
+use super::{BucketClient, ClientRetries, Permit};
+use crate::error::Result;
+use crate::format::CONTENT_TYPE;
+use crate::metrics::Operation;
+
+/// An object to put.
+#[derive(Debug, Clone)]
+pub(crate) struct Put {
+    pub(crate) key: String,
+    pub(crate) body: Bytes,
+    /// The body's MD5 in hex: see [`md5_hex`]. The response's `ETag` must agree with it.
+    pub(crate) md5: String,
+    pub(crate) metadata: Vec<(&'static str, String)>,
+    /// The deadline of each try, in place of the dataset's.
+    pub(crate) try_deadline: Option<Duration>,
+}
+
+impl Put {
+    /// Computes the MD5 of the body. For a large body compute it off the async threads and use [`Put::with_md5`].
+    pub(crate) fn new(key: impl Into<String>, body: Bytes) -> Self {
+        let md5 = md5_hex(&body);
+        Self::with_md5(key, body, md5)
+    }
+
+    pub(crate) fn with_md5(key: impl Into<String>, body: Bytes, md5: impl Into<String>) -> Self {
+        Self { key: key.into(), body, md5: md5.into(), metadata: Vec::new(), try_deadline: None }
+    }
+}
+
+/// How to treat a backend that does not support `If-None-Match` and answers 501.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfNoneMatch {
+    /// The PUT fails.
+    Required,
+    /// The PUT is sent again without the condition. Later PUTs are sent without it from the start.
+    BestEffort,
+}
+
+/// The condition of a PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Condition {
+    /// Replace what is under the key.
+    None,
+    /// The key must not exist.
+    IfNoneMatch,
+    /// The key should not exist, but the backend can't check it. As with [`IfNoneMatch`](Self::IfNoneMatch), the
+    /// client's own retries are off, so that the result of every try is known.
+    Unsupported,
+}
+
+impl BucketClient {
+    /// Puts an object, replacing what is under its key: 1 PUT. `what` names the object in errors, as in `data file`.
+    pub(crate) async fn put(&self, what: &'static str, put: Put) -> Result<()> {
+        self.run(Operation::Put, async move |permit| {
+            permit.put(&put).await.map_err(|failure| failure.into_error(format!("put {what} {}", put.key)))
+        })
+        .await
+    }
+
+    /// Puts an object unless its key exists. Returns `false` if the key exists.
+    ///
+    /// Returns `true` too if the key exists but an earlier try had no definite response: that try may have put it.
+    pub(crate) async fn put_if_absent(&self, put: Put) -> Result<bool> {
+        self.run(Operation::Put, async move |permit| match permit.put_if_absent(&put, IfNoneMatch::BestEffort).await {
+            Ok(()) => Ok(true),
+            Err(failure) if failure.class == Class::Precondition => Ok(failure.uncertain),
+            Err(failure) => Err(failure.into_error(format!("put {}", put.key))),
+        })
+        .await
+    }
+}
+
+impl Permit {
+    /// Puts an object, replacing what is under its key.
+    pub(crate) async fn put(&self, put: &Put) -> Result<(), Failure> {
+        self.put_if(put, Condition::None).await
+    }
+
+    /// Puts an object unless its key exists. If it does, fails with [`Class::Precondition`], or with
+    /// [`Class::Forbidden`] if a bucket policy denies overwriting.
+    pub(crate) async fn put_if_absent(&self, put: &Put, condition: IfNoneMatch) -> Result<(), Failure> {
+        let unconditional = &self.client.0.unconditional;
+        let mut uncertain = false;
+        if condition == IfNoneMatch::Required || !unconditional.load(Ordering::Relaxed) {
+            match self.put_if(put, Condition::IfNoneMatch).await {
+                Err(failure) if failure.class == Class::NotImplemented && condition == IfNoneMatch::BestEffort => {
+                    unconditional.store(true, Ordering::Relaxed);
+                    uncertain = failure.uncertain;
+                }
+                result => return result,
+            }
+        }
+        self.put_if(put, Condition::Unsupported).await.map_err(|mut failure| {
+            failure.uncertain |= uncertain;
+            failure
+        })
+    }
+
+    async fn put_if(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
+        let send = || self.client.put_once(put, condition);
+        self.retry(Operation::Put, &put.key, send, |()| put.body.len()).await
+    }
+}
+
+impl BucketClient {
+    async fn put_once(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
+        let body = ByteStream::from(put.body.clone());
+        let request = self.0.client.put_object().bucket(self.bucket()).key(&put.key).content_type(CONTENT_TYPE).body(body);
+        let mut request = request.set_if_none_match((condition == Condition::IfNoneMatch).then(|| "*".to_owned()));
+        for (name, value) in &put.metadata {
+            request = request.metadata(*name, value);
+        }
+        let retries = match condition {
+            Condition::None => self.0.settings.client_retries,
+            Condition::IfNoneMatch | Condition::Unsupported => ClientRetries::Off,
+        };
+        let deadline = deadline(put.try_deadline.unwrap_or(self.try_deadline()), put.body.len() as u64);
+        let send = |config| request.customize().config_override(config).send();
+        let response = self.send(deadline, retries, send).await?.output;
+        // The ETag is the body's MD5, unless the object is encrypted with a key of KMS or of the user.
+        let comparable = response.sse_customer_algorithm().is_none()
+            && matches!(response.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
+        match response.e_tag().map(|etag| etag.trim_matches('"')) {
+            Some(etag) if comparable && is_md5(etag) && !etag.eq_ignore_ascii_case(&put.md5) => {
+                Err(Failure::local(Class::Corrupt))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Returns the MD5 of a body, in hex.
+pub(crate) fn md5_hex(body: &[u8]) -> String {
+    use std::fmt::Write;
+    Md5::digest(body).iter().fold(String::with_capacity(32), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+fn is_md5(etag: &str) -> bool {
+    etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
