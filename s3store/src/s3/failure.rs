@@ -95,7 +95,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// Creates a failure without an error response from S3.
-    pub(super) fn local(class: Class) -> Self {
+    pub(crate) fn local(class: Class) -> Self {
         Self { class, uncertain: class != Class::Unsent, tries: 0, response: None, cause: None }
     }
 
