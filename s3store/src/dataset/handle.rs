@@ -58,7 +58,7 @@ impl Dataset {
     /// Returns the bucket's name.
     #[must_use]
     pub fn bucket(&self) -> &str {
-        self.0.client.name()
+        self.0.client.bucket()
     }
 
     /// Returns the dataset's key prefix, without `/` at either end.
