@@ -1,4 +1,4 @@
-//! The columns of a batch as a file has them, to what the reader wants: a tree of small steps, decided beforehand.
+//! Converts the decoded columns of a batch to the columns that a reader wants, by a tree of adapters planned once per file.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,63 +13,67 @@ use super::BATCH_ROWS;
 use super::cast::LeafCast;
 use crate::record::{RowError, ValueError};
 
-/// How a column, or a node below one, is brought to its type.
+/// Converts a column, or a node below one.
 #[derive(Debug)]
-pub(super) struct Adapt {
-    pub(super) step: Step,
-    pub(super) nulls: Nulls,
-    /// What comes out.
+pub(super) struct NodeAdapter {
+    pub(super) conversion: Conversion,
+    pub(super) nulls: NullHandling,
+    /// The resulting type.
     pub(super) data_type: DataType,
 }
 
+/// The conversion of a node's values.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum Conversion {
     Leaf(LeafCast),
-    List { field: FieldRef, element: Box<Adapt> },
-    Map { entries: FieldRef, fields: Fields, key: Box<Adapt>, value: Box<Adapt> },
+    List { field: FieldRef, element: Box<NodeAdapter> },
+    Map { entries: FieldRef, fields: Fields, key: Box<NodeAdapter>, value: Box<NodeAdapter> },
     Struct { fields: Fields, members: Vec<Member> },
 }
 
-/// What becomes of nulls.
+/// The handling of nulls in the file.
 #[derive(Debug)]
-pub(super) enum Nulls {
+pub(super) enum NullHandling {
     Keep,
     Refuse,
-    /// Replaced by this array's one value.
+    /// Replaces nulls by the only value of this array.
     Replace(ArrayRef),
 }
 
-/// A named column or field, and where it comes from.
+/// A named column or struct field, with its source.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: &'static str,
-    pub(super) source: Source,
+    pub(super) source: MemberSource,
 }
 
+/// The source of a member's values.
 #[derive(Debug)]
-pub(super) enum Source {
-    /// The file has it, at this place among what is read of it.
-    Column(usize, Adapt),
-    /// The file lacks it.
+pub(super) enum MemberSource {
+    /// A column of the file, by its index among the decoded columns.
+    Column(usize, NodeAdapter),
+    /// A constant, because the column is missing in the file.
     Missing(Filler),
 }
 
-/// One value for all rows.
+/// A column that has the same value in all rows.
 #[derive(Debug)]
 pub(super) struct Filler {
     value: ArrayRef,
+    /// The value [`BATCH_ROWS`] times, built on first use. Batches are slices of it.
     batch: OnceLock<ArrayRef>,
 }
 
 impl Member {
     pub(super) fn data_type(&self) -> &DataType {
         match &self.source {
-            Source::Column(_, adapt) => &adapt.data_type,
-            Source::Missing(filler) => filler.value.data_type(),
+            MemberSource::Column(_, adapter) => &adapter.data_type,
+            MemberSource::Missing(filler) => filler.value.data_type(),
         }
     }
 
-    /// The array for `rows` rows of which `columns` is what the file has. `parent` are the nulls of the struct around.
+    /// Returns the member's values for `rows` rows. `columns` are the decoded columns, `parent` the nulls of the
+    /// enclosing struct.
     pub(super) fn apply(
         &self,
         columns: &[ArrayRef],
@@ -77,10 +81,10 @@ impl Member {
         parent: Option<&NullBuffer>,
     ) -> Result<ArrayRef, RowError> {
         let array = match &self.source {
-            Source::Missing(filler) => filler.repeat(rows).map_err(|error| ValueError::new(error).at_row(0)),
-            Source::Column(place, adapt) => match columns.get(*place) {
-                Some(column) => adapt.apply(column, parent),
-                None => Err(ValueError::new("not among the decoded columns").at_row(0)),
+            MemberSource::Missing(filler) => filler.repeat(rows).map_err(|error| ValueError::new(error).at_row(0)),
+            MemberSource::Column(index, adapter) => match columns.get(*index) {
+                Some(column) => adapter.apply(column, parent),
+                None => Err(ValueError::new("the column was not decoded").at_row(0)),
             },
         };
         array.map_err(|error| RowError { value: error.value.in_column(self.name), ..error })
@@ -88,7 +92,7 @@ impl Member {
 }
 
 impl Filler {
-    /// `value` has one element.
+    /// Returns a filler of `value`, which must have one element.
     pub(super) fn new(value: ArrayRef) -> Self {
         Self { value, batch: OnceLock::new() }
     }
@@ -106,21 +110,21 @@ impl Filler {
     }
 }
 
-impl Adapt {
+impl NodeAdapter {
     fn apply(&self, array: &ArrayRef, parent: Option<&NullBuffer>) -> Result<ArrayRef, RowError> {
-        let adapted = self.step.apply(array)?;
+        let adapted = self.conversion.apply(array)?;
         if adapted.null_count() == 0 {
             return Ok(adapted);
         }
         match &self.nulls {
-            Nulls::Keep => Ok(adapted),
-            Nulls::Refuse => match first_null(&adapted, parent) {
+            NullHandling::Keep => Ok(adapted),
+            NullHandling::Refuse => match first_null(&adapted, parent) {
                 Some(row) => {
-                    Err(ValueError::new("a null, where the field is no Option and has no default").at_row(row))
+                    Err(ValueError::new("a null, but the field is not an Option and has no default").at_row(row))
                 }
                 None => Ok(adapted),
             },
-            Nulls::Replace(value) => {
+            NullHandling::Replace(value) => {
                 let valid = adapted.nulls().map_or_else(
                     || BooleanArray::from(vec![true; adapted.len()]),
                     |nulls| BooleanArray::new(nulls.inner().clone(), None),
@@ -131,15 +135,16 @@ impl Adapt {
     }
 }
 
-/// The first null that no null around it hides.
+/// Returns the first null that is not inside a null struct.
 fn first_null(array: &ArrayRef, parent: Option<&NullBuffer>) -> Option<usize> {
     let nulls = array.nulls()?;
     (0..array.len()).find(|&row| nulls.is_null(row) && parent.is_none_or(|parent| parent.is_valid(row)))
 }
 
-impl Step {
+impl Conversion {
     fn apply(&self, array: &ArrayRef) -> Result<ArrayRef, RowError> {
-        let whole = |error: ArrowError| ValueError::new(error).at_row(0);
+        // Arrow does not report a row; the error is about the whole array.
+        let array_error = |error: ArrowError| ValueError::new(error).at_row(0);
         match self {
             Self::Leaf(cast) => cast.apply(array),
             Self::List { field, element } => {
@@ -149,18 +154,18 @@ impl Step {
                     .map_err(|error| in_row_of(list.offsets(), named(error, field.name())))?;
                 ListArray::try_new(Arc::clone(field), list.offsets().clone(), values, list.nulls().cloned())
                     .map(|list| Arc::new(list) as ArrayRef)
-                    .map_err(whole)
+                    .map_err(array_error)
             }
             Self::Map { entries, fields, key, value } => {
                 let map = array.as_map_opt().ok_or_else(|| unexpected(array))?;
-                let part = |adapt: &Adapt, array: &ArrayRef, name: &str| {
-                    adapt.apply(array, None).map_err(|error| in_row_of(map.offsets(), named(error, name)))
+                let part = |adapter: &NodeAdapter, array: &ArrayRef, name: &str| {
+                    adapter.apply(array, None).map_err(|error| in_row_of(map.offsets(), named(error, name)))
                 };
                 let arrays = vec![part(key, map.keys(), "key")?, part(value, map.values(), "value")?];
-                let pairs = StructArray::try_new(fields.clone(), arrays, None).map_err(whole)?;
+                let pairs = StructArray::try_new(fields.clone(), arrays, None).map_err(array_error)?;
                 MapArray::try_new(Arc::clone(entries), map.offsets().clone(), pairs, map.nulls().cloned(), false)
                     .map(|map| Arc::new(map) as ArrayRef)
-                    .map_err(whole)
+                    .map_err(array_error)
             }
             Self::Struct { fields, members } => {
                 let group = array.as_struct_opt().ok_or_else(|| unexpected(array))?;
@@ -170,7 +175,7 @@ impl Step {
                     .collect::<Result<Vec<_>, _>>()?;
                 StructArray::try_new_with_length(fields.clone(), arrays, group.nulls().cloned(), group.len())
                     .map(|group| Arc::new(group) as ArrayRef)
-                    .map_err(whole)
+                    .map_err(array_error)
             }
         }
     }
@@ -180,12 +185,12 @@ fn named(error: RowError, name: &str) -> RowError {
     RowError { value: error.value.in_column(name), ..error }
 }
 
-/// An error at an element, moved to the row that the element belongs to.
+/// Moves an error from a list's element to the row that contains the element.
 fn in_row_of(offsets: &OffsetBuffer<i32>, error: RowError) -> RowError {
     let element = i32::try_from(error.row).unwrap_or(i32::MAX);
     RowError { row: offsets.partition_point(|&offset| offset <= element).saturating_sub(1), ..error }
 }
 
 fn unexpected(array: &ArrayRef) -> RowError {
-    ValueError::new(format!("decoded as {}", array.data_type())).at_row(0)
+    ValueError::new(format!("the decoder returned {}", array.data_type())).at_row(0)
 }

@@ -1,4 +1,4 @@
-//! One column of values from the type a file has to the type a reader wants, where nothing is lost.
+//! Lossless casts of a leaf column from the file's type to the type that a reader wants.
 
 use std::sync::Arc;
 
@@ -13,42 +13,42 @@ use arrow_schema::{ArrowError, DataType, TimeUnit};
 
 use crate::record::{RowError, ValueError};
 
-/// What a leaf of a file is, beyond its Arrow type.
+/// The Parquet annotation of a leaf column, as far as its Arrow type does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Annotation {
-    /// Nothing that matters here.
+    /// None that matters for a cast.
     Plain,
-    /// Bytes that are the name of an enum's value.
+    /// The names of an enum's values.
     Enum,
-    /// Text that the decoder takes for UTF-8 without looking.
+    /// Text that the decoder does not check for valid UTF-8.
     UncheckedText,
 }
 
-/// How the values of a leaf change.
+/// The cast of a leaf column.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum LeafCast {
-    /// Not at all.
+    /// Keeps the values.
     Keep,
-    /// They don't, but whether they are UTF-8 is looked at.
+    /// Keeps the values, and fails if one is not UTF-8.
     CheckText,
-    /// To a type that holds all of theirs.
+    /// Casts to a type that holds every value of the file's type.
     Widen(DataType),
-    /// To a type that may be too narrow for some: those are errors.
+    /// Casts to a type that may be too narrow, and fails for values that do not fit.
     Checked(DataType),
-    /// To a timestamp of a unit so many times finer, whatever the zone: what is stored is UTC, or is taken for it.
-    /// Instants out of that unit's range are errors.
+    /// Casts to a timestamp with a unit that is `factor` times finer, and fails for instants out of its range. The time
+    /// zone is ignored: stored instants are UTC.
     Instant { factor: i64, to: DataType },
-    /// To a decimal of another precision or scale; values that would be rounded or cut are errors.
+    /// Casts to a decimal of another precision or scale, and fails for values that would be rounded or cut.
     Decimal { from: i8, precision: u8, scale: i8 },
-    /// Bytes to bytes of one length; another length is an error.
-    Fixed(i32),
-    /// A column of nothing but nulls, of no type.
+    /// Casts to bytes of one length, and fails for other lengths.
+    FixedLength(i32),
+    /// Gives a type to a column that has only nulls and no type.
     Nulls(DataType),
 }
 
 impl LeafCast {
-    /// How `file` becomes `wanted`, and the type that comes out: `wanted`, or its finer sibling where the file's times
-    /// have more digits. `None` if the one is no form of the other.
+    /// Returns the cast from `file` to `wanted` and the resulting type. That is `wanted`, except that times keep the
+    /// file's unit if it is finer. Returns `None` if the types are not convertible.
     pub(super) fn plan(file: &DataType, annotation: Annotation, wanted: &DataType) -> Option<(Self, DataType)> {
         use DataType::{
             Binary, BinaryView, Boolean, Date32, Date64, Decimal128, Decimal256, FixedSizeBinary, Null, Time32, Time64,
@@ -67,7 +67,7 @@ impl LeafCast {
             (Boolean, Boolean) | (Utf8View, Utf8View) | (BinaryView, BinaryView) | (Date32, Date32) => to(Self::Keep),
             (FixedSizeBinary(a), FixedSizeBinary(b)) => (a == b).then(|| (Self::Keep, wanted.clone())),
             (FixedSizeBinary(_), BinaryView) => to(Self::Widen(BinaryView)),
-            (BinaryView, FixedSizeBinary(length)) => to(Self::Fixed(*length)),
+            (BinaryView, FixedSizeBinary(length)) => to(Self::FixedLength(*length)),
             (Date64, Date32) => to(Self::Checked(Date32)),
             (Timestamp(have, _), Timestamp(want, zone)) => {
                 let unit = *have.max(want);
@@ -89,16 +89,16 @@ impl LeafCast {
         }
     }
 
-    /// The values of `array`, changed.
+    /// Casts the values of `array`.
     pub(super) fn apply(&self, array: &ArrayRef) -> Result<ArrayRef, RowError> {
         match self {
             Self::Keep => Ok(Arc::clone(array)),
             Self::CheckText => check_text(array),
             Self::Widen(to) => cast(array, to).map_err(|error| ValueError::new(error).at_row(0)),
-            Self::Checked(to) => checked(array, to),
-            Self::Instant { factor, to } => instant(array, *factor, to),
-            Self::Decimal { from, precision, scale } => decimal(array, *from, *precision, *scale),
-            Self::Fixed(length) => fixed(array, *length),
+            Self::Checked(to) => cast_checked(array, to),
+            Self::Instant { factor, to } => cast_instant(array, *factor, to),
+            Self::Decimal { from, precision, scale } => cast_decimal(array, *from, *precision, *scale),
+            Self::FixedLength(length) => cast_fixed_length(array, *length),
             Self::Nulls(to) => Ok(new_null_array(to, array.len())),
         }
     }
@@ -120,7 +120,7 @@ fn time_of_day(unit: TimeUnit) -> DataType {
     }
 }
 
-/// Whether every number of the type `narrow` is one of `wide`.
+/// Returns whether the type `wide` represents every number of the type `narrow`.
 fn holds_all(wide: &DataType, narrow: &DataType) -> bool {
     use DataType::{Float16, Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
     match wide {
@@ -136,45 +136,45 @@ fn holds_all(wide: &DataType, narrow: &DataType) -> bool {
     }
 }
 
-/// Casts so that values that don't fit become nulls, and refuses the first of those.
-fn checked(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, RowError> {
+/// Casts to a type that may be too narrow. Arrow turns values that do not fit into nulls; the first of these is the error.
+fn cast_checked(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, RowError> {
     let out = cast_with_options(array, to, &CastOptions { safe: true, ..CastOptions::default() })
         .map_err(|error| ValueError::new(error).at_row(0))?;
-    // Whole days alone are a date; the cast would cut.
-    let cut = match array.data_type() {
+    // Arrow would truncate a Date64 that is not a whole day.
+    let truncated = match array.data_type() {
         DataType::Date64 => {
             let days = array.as_primitive::<Date64Type>();
             (0..days.len()).find(|&row| days.is_valid(row) && days.value(row).rem_euclid(86_400_000) != 0)
         }
         _ => None,
     };
-    match cut.or_else(|| lost(array, &out)) {
+    match truncated.or_else(|| first_new_null(array, &out)) {
         Some(row) => Err(ValueError::new(format!("the value does not fit {to}")).at_row(row)),
         None => Ok(out),
     }
 }
 
-/// The first value that became a null.
-fn lost(from: &dyn Array, to: &dyn Array) -> Option<usize> {
-    let lost = to.null_count() != from.null_count();
-    lost.then(|| (0..to.len()).find(|&row| to.is_null(row) && from.is_valid(row))).flatten()
+/// Returns the first row that is null in `to` but not in `from`.
+fn first_new_null(from: &dyn Array, to: &dyn Array) -> Option<usize> {
+    let differs = to.null_count() != from.null_count();
+    differs.then(|| (0..to.len()).find(|&row| to.is_null(row) && from.is_valid(row))).flatten()
 }
 
-fn instant(array: &ArrayRef, factor: i64, to: &DataType) -> Result<ArrayRef, RowError> {
-    // To and from integers, which leaves zones alone.
-    let whole = |error: ArrowError| ValueError::new(error).at_row(0);
-    let ticks = cast(array, &DataType::Int64).map_err(whole)?;
+fn cast_instant(array: &ArrayRef, factor: i64, to: &DataType) -> Result<ArrayRef, RowError> {
+    // Casting by way of integers ignores time zones.
+    let array_error = |error: ArrowError| ValueError::new(error).at_row(0);
+    let ticks = cast(array, &DataType::Int64).map_err(array_error)?;
     let ticks = ticks.as_primitive::<Int64Type>();
     if factor == 1 {
-        return cast(ticks, to).map_err(whole);
+        return cast(ticks, to).map_err(array_error);
     }
     let finer: Int64Array = ticks.unary_opt(|tick| tick.checked_mul(factor));
-    match lost(ticks, &finer) {
+    match first_new_null(ticks, &finer) {
         Some(row) => {
             let value = format!("the value {} ({}) does not fit {to}", ticks.value(row), array.data_type());
             Err(ValueError::new(value).at_row(row))
         }
-        None => cast(&finer, to).map_err(whole),
+        None => cast(&finer, to).map_err(array_error),
     }
 }
 
@@ -188,20 +188,20 @@ fn check_text(array: &ArrayRef) -> Result<ArrayRef, RowError> {
     text.map(|text| Arc::new(text) as ArrayRef).map_err(|error| ValueError::new(error).at_row(0))
 }
 
-fn fixed(array: &ArrayRef, length: i32) -> Result<ArrayRef, RowError> {
+fn cast_fixed_length(array: &ArrayRef, length: i32) -> Result<ArrayRef, RowError> {
     let bytes = array.as_binary_view();
     let wanted = usize::try_from(length).unwrap_or_default();
     let bad = (0..bytes.len()).find(|&row| bytes.is_valid(row) && bytes.value(row).len() != wanted);
     if let Some(row) = bad {
         let found = bytes.value(row).len();
-        return Err(ValueError::new(format!("{found} bytes, the column holds {length}")).at_row(row));
+        return Err(ValueError::new(format!("{found} bytes, but the column holds {length}")).at_row(row));
     }
     FixedSizeBinaryArray::try_from_sparse_iter_with_size(bytes.iter(), length)
         .map(|array| Arc::new(array) as ArrayRef)
         .map_err(|error| ValueError::new(error).at_row(0))
 }
 
-fn decimal(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<ArrayRef, RowError> {
+fn cast_decimal(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<ArrayRef, RowError> {
     let shift = i32::from(scale) - i32::from(from);
     let limit = 10i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
     let value = |row: usize| -> Option<i128> {
@@ -224,7 +224,7 @@ fn decimal(array: &ArrayRef, from: i8, precision: u8, scale: i8) -> Result<Array
         .map_err(|error| ValueError::new(error).at_row(0))
 }
 
-/// `value` × 10^`shift`, if that is whole.
+/// Returns `value` × 10^`shift` if that is an integer.
 fn rescaled(value: i256, shift: i32) -> Option<i256> {
     let factor = i256::from_i128(10).checked_pow(shift.unsigned_abs());
     match (shift >= 0, factor) {

@@ -1,4 +1,4 @@
-//! Columns to a Parquet file.
+//! Encoding columns as a Parquet file.
 
 use std::io;
 use std::sync::Arc;
@@ -19,70 +19,73 @@ use super::{BATCH_ROWS, Compression};
 use crate::error::{Error, Result};
 use crate::record::Description;
 
-/// Names the writer in the footer. Without a version: equal records give equal bytes.
+/// The writer's name in the footer. It has no version, because equal records must give equal bytes across releases.
 const CREATED_BY: &str = "s3store";
 
-/// Up to here a dictionary, statistics by page and page indexes cost more than they bring.
+/// Files of at most this many rows have no dictionaries, page statistics or page indexes, which would cost more than they
+/// save.
 const SMALL_ROWS: usize = 512;
 
-/// Rows of a row group: what a streaming merge holds of each file.
+/// The most rows of a row group. A streaming merge holds one row group of each file in memory.
 const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 
-/// A dictionary that grows beyond this ends there, and the rest of the row group is written plainly. Columns of few
-/// values stay far below; for others, each row group would spend half its time on a dictionary that is given up.
+/// The largest dictionary. If one grows beyond this, the rest of the row group is written without it. Columns of few
+/// distinct values stay far below. For other columns, a higher limit would spend half the time of each row group on a
+/// dictionary that is abandoned later.
 const DICTIONARY_BYTES: usize = 128 << 10;
 
-/// Room for the footer of most files.
+/// The space to reserve for a footer; most are smaller.
 const FOOTER_BYTES: usize = 4 << 10;
 
-/// Encoded bytes after which a row group ends early, for wide rows.
+/// The encoded size after which a row group of wide rows ends early.
 const ROW_GROUP_BYTES: usize = 64 << 20;
 
-/// Makes the files of one record type, with one compression. Made once: the schemas and the options are the same for
-/// each file, and setting them up costs more than to encode a few rows.
+/// The schemas and options of the files of one record type, with one compression. All files share them, because creating
+/// them costs more than encoding a few rows.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     schema: SchemaRef,
     root: TypePtr,
-    small: Options,
-    large: Options,
+    small: FileOptions,
+    large: FileOptions,
 }
 
+/// The options of files up to [`SMALL_ROWS`] rows, or of larger ones.
 #[derive(Debug)]
-struct Options {
+struct FileOptions {
     properties: WriterPropertiesPtr,
     columns: ArrowRowGroupWriterFactory,
 }
 
 impl Encoder {
-    /// An encoder for the description's columns, in their write types.
+    /// Returns an encoder for the description's columns, in their write types.
     pub(crate) fn new(description: &Description, compression: Compression) -> Result<Self> {
         let schema = description.write_schema();
         let fail = |error: ParquetError| {
-            Error::invalid_input(format!("{} has no parquet schema", description.record)).with_source(error)
+            Error::invalid_input(format!("{} has no Parquet schema", description.record)).with_source(error)
         };
         let parquet = ArrowSchemaConverter::new().schema_root(description.record).convert(&schema).map_err(fail)?;
         let sorting = sorting_columns(description, &parquet);
         let root = parquet.root_schema_ptr();
         let options =
-            |small| Options::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
+            |small| FileOptions::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
         Ok(Self { small: options(true)?, large: options(false)?, root, schema })
     }
 
-    /// A file of `rows` rows, to be written.
-    pub(crate) fn file(self: &Arc<Self>, rows: usize) -> Result<File> {
-        File::start(Arc::clone(self), rows).map_err(unencodable)
+    /// Starts a file. `rows` is the expected row count: it selects the options and how much memory is reserved.
+    pub(crate) fn file(self: &Arc<Self>, rows: usize) -> Result<FileWriter> {
+        FileWriter::start(Arc::clone(self), rows).map_err(unencodable)
     }
 
-    fn options(&self, small: bool) -> &Options {
+    fn options(&self, small: bool) -> &FileOptions {
         if small { &self.small } else { &self.large }
     }
 }
 
-impl Options {
+impl FileOptions {
     fn new(root: &TypePtr, schema: &SchemaRef, properties: WriterProperties) -> Result<Self, ParquetError> {
         let properties = Arc::new(properties);
-        // The factory can only be had from a writer.
+        // Only a file writer can create the factory.
         let writer = SerializedFileWriter::new(io::sink(), Arc::clone(root), Arc::clone(&properties))?;
         Ok(Self { columns: ArrowRowGroupWriterFactory::new(&writer, Arc::clone(schema)), properties })
     }
@@ -95,8 +98,8 @@ fn properties(compression: Compression, sorting: Option<Vec<SortingColumn>>, sma
         Compression::Gzip => Codec::GZIP(GzipLevel::default()),
         Compression::Uncompressed => Codec::UNCOMPRESSED,
     };
-    // No Arrow schema in the footer: the Parquet types say all that our columns are, and it is larger than a small
-    // file's data.
+    // The footer contains no Arrow schema: the Parquet types describe our columns completely, and an Arrow schema is
+    // larger than a small file's data.
     WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(codec)
@@ -108,7 +111,7 @@ fn properties(compression: Compression, sorting: Option<Vec<SortingColumn>>, sma
         .build()
 }
 
-/// The key's columns as Parquet numbers them: by leaf.
+/// Returns the key's columns by the index of their leaf, as Parquet numbers them.
 fn sorting_columns(description: &Description, parquet: &SchemaDescriptor) -> Option<Vec<SortingColumn>> {
     let key = description.key.as_ref()?;
     let leaf = |column: usize| {
@@ -123,14 +126,14 @@ fn sorting_columns(description: &Description, parquet: &SchemaDescriptor) -> Opt
 }
 
 fn unencodable(error: ParquetError) -> Error {
-    Error::invalid_input("the records do not encode as parquet").with_source(error)
+    Error::invalid_input(format!("can't encode the records as Parquet: {error}"))
 }
 
-/// A file under way.
-pub(crate) struct File {
+/// Encodes one Parquet file in memory.
+pub(crate) struct FileWriter {
     encoder: Arc<Encoder>,
     small: bool,
-    /// How many rows are expected from here on.
+    /// How many rows are still expected, including those of the current row group.
     rows_ahead: usize,
     writer: SerializedFileWriter<Vec<u8>>,
     group: Vec<ArrowColumnWriter>,
@@ -138,7 +141,7 @@ pub(crate) struct File {
     groups: usize,
 }
 
-impl File {
+impl FileWriter {
     fn start(encoder: Arc<Encoder>, rows: usize) -> Result<Self, ParquetError> {
         let small = rows <= SMALL_ROWS;
         let properties = Arc::clone(&encoder.options(small).properties);
@@ -146,13 +149,13 @@ impl File {
         Ok(Self { encoder, small, rows_ahead: rows, writer, group: Vec::new(), group_rows: 0, groups: 0 })
     }
 
-    /// Appends rows, given as all their columns. They are cut into [`BATCH_ROWS`], so where the rows of one call end
-    /// makes no difference if they are a multiple of that.
+    /// Appends rows, given by all their columns. Rows are written in batches of [`BATCH_ROWS`], so the file's bytes do not
+    /// depend on how rows are split over calls as long as each call but the last has a multiple of that.
     pub(crate) fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
         self.write_columns(columns).map_err(unencodable)
     }
 
-    /// The whole file.
+    /// Ends the last row group, writes the footer and returns the file's bytes.
     pub(crate) fn finish(mut self) -> Result<Bytes> {
         if self.group_rows > 0 {
             self.end_group().map_err(unencodable)?;
@@ -164,7 +167,7 @@ impl File {
         let rows = columns.first().map_or(0, |column| column.len());
         let expected = self.encoder.schema.fields().len();
         if columns.len() != expected || columns.iter().any(|column| column.len() != rows) {
-            return Err(ParquetError::General(format!("{expected} columns of equal length expected")));
+            return Err(ParquetError::General(format!("expected {expected} columns of equal length")));
         }
         if rows <= BATCH_ROWS {
             return self.write_batch(columns, rows);
@@ -191,7 +194,7 @@ impl File {
         for (field, column) in self.encoder.schema.fields().iter().zip(columns) {
             if !field.data_type().equals_datatype(column.data_type()) {
                 let found = column.data_type();
-                return Err(ParquetError::General(format!("column {}: {found} is not its type", field.name())));
+                return Err(ParquetError::General(format!("column {}: unexpected type {found}", field.name())));
             }
             for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
                 writer.write(leaf)?;
@@ -218,8 +221,8 @@ impl File {
         Ok(())
     }
 
-    /// Makes room for the group under way and, as if they were like it, for those that follow: growing with each copies
-    /// what is there, into memory that is new.
+    /// Reserves space for the current row group, and for the expected rest of the file at the current group's size per
+    /// row. Growing the buffer with each group would copy all bytes written before.
     fn reserve(&mut self) {
         let bytes = self.group_bytes();
         let written = self.writer.inner_mut();

@@ -7,19 +7,23 @@ use parquet::errors::ParquetError;
 
 use crate::error::{Error, Result};
 
-/// Runs a step of the Parquet decoder.
+/// Runs a call into the Parquet decoder and returns its errors and panics as [`Error`]s.
 ///
-/// Bytes that are no sound Parquet make it panic here and there. What the step worked on must not be used again after
-/// an error; then no broken state can be seen.
-pub(super) fn guarded<T>(step: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(step)) {
+/// The decoder panics on some malformed files. After an error, drop the value that the call worked on: its state may be
+/// inconsistent.
+pub(super) fn catch_panics<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::invalid_data("the file is no sound parquet").with_source(error)),
-        Err(panic) => Err(Error::invalid_data("the file is no sound parquet").with_source(words(panic.as_ref()))),
+        Ok(Err(error)) => Err(unreadable(&error)),
+        Err(panic) => Err(unreadable(&panic_message(panic.as_ref()))),
     }
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    words.unwrap_or("the decoder panicked").to_owned()
+fn unreadable(reason: &dyn std::fmt::Display) -> Error {
+    Error::invalid_data(format!("not a readable Parquet file: {reason}"))
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("the decoder panicked")
 }

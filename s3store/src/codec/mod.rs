@@ -1,44 +1,40 @@
 //! Record batches to Parquet bytes, and back.
 //!
-//! Writing is the plain half: [`Encoder`] holds everything that is the same for each file of a record type, and
-//! [`sort::permutation`] says in which order rows belong. Reading adapts: a plan ([`FileReader::plan`]) matches a
-//! file's columns to what the reader wants, by name, and decides once how each is brought to its type; [`FileReader`]
-//! applies that to batches.
+//! Writing: an [`Encoder`] holds the schemas and options that all files of a record type share, and a [`FileWriter`]
+//! encodes one file. [`sort::permutation`] computes the order of the rows.
+//!
+//! Reading: a [`FilePlan`](mapping::FilePlan) matches a file's columns to the wanted ones by name, and decides once how
+//! each is converted. A [`MemoryReader`] decodes a file that is in memory. A [`RangeReader`] decodes one that is fetched
+//! by byte ranges.
+//!
+//! Nothing here performs I/O or knows an async runtime.
 
 mod adapt;
 mod cast;
+mod compression;
+mod decoded_types;
 mod encode;
-mod file;
+mod footer;
 mod guard;
+mod mapping;
+mod memory_reader;
+pub(crate) mod neighbours;
 mod packed;
 mod plan;
+mod range_reader;
 mod ranks;
+mod row_groups;
 pub(crate) mod sort;
-pub(crate) mod steps;
-mod whole;
 
-pub(crate) use encode::{Encoder, File};
-#[cfg(test)]
-use file::open;
-pub(crate) use file::{FileReader, Footer, Opener, Step, Tail};
+pub use compression::Compression;
+pub(crate) use encode::{Encoder, FileWriter};
+pub(crate) use footer::{Footer, FooterSearch};
+pub(crate) use memory_reader::{MemoryReader, Opener};
+pub(crate) use range_reader::{RangeProgress, RangeReader};
 
-/// Rows of a batch, when reading and when writing. Larger ones leave the processor's caches and cost a tenth.
+/// Rows per batch, for reading and for writing. Larger batches do not fit the processor's caches and cost a tenth more
+/// time.
 pub(crate) const BATCH_ROWS: usize = 8_192;
-
-/// How data files are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[non_exhaustive]
-pub enum Compression {
-    /// Fast to write and to read.
-    #[default]
-    Snappy,
-    /// Smaller than Snappy, and slower to write.
-    Zstd,
-    /// For readers that know nothing newer.
-    Gzip,
-    /// None: the least work for a processor, the most for the network.
-    Uncompressed,
-}
 
 #[cfg(test)]
 mod tests;

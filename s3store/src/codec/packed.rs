@@ -1,5 +1,7 @@
-//! Sorting rows as numbers: as much of each key as fits is packed into a number that compares alike, with the row below
-//! it. What those leave tied is compared column by column.
+//! Sorting rows by packed keys.
+//!
+//! As much of each row's key as fits is packed into a number that compares as the key does, with the row's number in the
+//! lowest bits. Sorting these numbers is faster than comparing columns. Rows that tie are then compared column by column.
 
 use std::cmp::Ordering;
 
@@ -13,54 +15,55 @@ use arrow_array::{Array, ArrayRef};
 use arrow_ord::ord::{DynComparator, make_comparator};
 use arrow_schema::{DataType, SortOptions, TimeUnit};
 
+use super::neighbours::incomparable;
 use super::ranks::ranks;
-use super::sort::unordered;
 use crate::error::Result;
 
-/// How many bytes of a text are looked at, after what all rows begin with.
+/// How many bytes of a text are packed at most, after the prefix that all rows share.
 const SPAN: usize = 32;
 
-/// The rows in the order of their keys, equal keys in their given order.
-pub(super) fn order(keys: &[ArrayRef], rows: u32) -> Result<Vec<u32>> {
-    let mut packed = Packed::new(rows);
-    let mut whole = packed.add_all(keys, false);
-    if whole < keys.len() {
-        // Numbers for long texts of which there are few may leave room for the columns after them.
-        let mut ranked = Packed::new(rows);
+/// Returns the rows' numbers in ascending order of their keys. The sort is stable.
+pub(super) fn sorted_rows(keys: &[ArrayRef], rows: u32) -> Result<Vec<u32>> {
+    let mut packed = PackedKeys::new(rows);
+    let mut complete = packed.add_all(keys, false);
+    if complete < keys.len() {
+        // If a column has few distinct texts, their ranks may leave room for the columns after it.
+        let mut ranked = PackedKeys::new(rows);
         let more = ranked.add_all(keys, true);
-        if more > whole {
-            (packed, whole) = (ranked, more);
+        if more > complete {
+            (packed, complete) = (ranked, more);
         }
     }
-    let comparators = keys.get(whole..).unwrap_or_default().iter();
-    let comparators = comparators.map(|key| make_comparator(key, key, SortOptions::default()).map_err(unordered));
+    let comparators = keys.get(complete..).unwrap_or_default().iter();
+    let comparators = comparators.map(|key| make_comparator(key, key, SortOptions::default()).map_err(incomparable));
     Ok(packed.sorted(&comparators.collect::<Result<Vec<_>>>()?))
 }
 
-/// A number for each row.
-struct Packed {
+/// A number for each row that compares as the row's key does, as far as the key fits.
+struct PackedKeys {
     numbers: Vec<u128>,
-    /// Bits for the row.
+    /// Bits reserved for the row's number.
     row_bits: u32,
-    /// Bits in use.
+    /// Bits that the keys use.
     bits: u32,
 }
 
-impl Packed {
+impl PackedKeys {
     fn new(rows: u32) -> Self {
         Self { numbers: vec![0; rows as usize], row_bits: u32::BITS - rows.leading_zeros(), bits: 0 }
     }
 
-    /// Adds what fits, and says how many columns did as a whole.
+    /// Packs columns until one does not fit completely. Returns how many did.
     fn add_all(&mut self, keys: &[ArrayRef], ranked: bool) -> usize {
         keys.iter().take_while(|key| self.add(key, ranked)).count()
     }
 
+    /// Returns the number of unused bits.
     fn room(&self) -> u32 {
         u128::BITS - self.row_bits - self.bits
     }
 
-    /// Adds a column, or as much of it as fits; whether that is all of it.
+    /// Packs a column, or as much of it as fits. Returns whether all of it did.
     fn add(&mut self, key: &ArrayRef, ranked: bool) -> bool {
         match key.data_type() {
             DataType::Boolean => {
@@ -117,15 +120,15 @@ impl Packed {
     }
 
     fn add_numbers(&mut self, values: impl Iterator<Item = i128> + Clone) -> bool {
-        let (least, most) =
-            values.clone().fold((i128::MAX, i128::MIN), |(least, most), value| (least.min(value), most.max(value)));
-        let width = u128::BITS - most.abs_diff(least).leading_zeros();
-        let (taken, cut) = (width.min(self.room()), width.saturating_sub(self.room()));
+        let (min, max) =
+            values.clone().fold((i128::MAX, i128::MIN), |(min, max), value| (min.min(value), max.max(value)));
+        let width = u128::BITS - max.abs_diff(min).leading_zeros();
+        let (packed, dropped) = (width.min(self.room()), width.saturating_sub(self.room()));
         for (number, value) in self.numbers.iter_mut().zip(values) {
-            *number = *number << taken | value.abs_diff(least).checked_shr(cut).unwrap_or(0);
+            *number = *number << packed | value.abs_diff(min).checked_shr(dropped).unwrap_or(0);
         }
-        self.bits += taken;
-        cut == 0
+        self.bits += packed;
+        dropped == 0
     }
 
     fn add_texts<'k>(&mut self, text: impl Fn(usize) -> &'k [u8], ranked: bool) -> bool {
@@ -133,31 +136,30 @@ impl Packed {
         if ranked && let Some(ranks) = ranks((0..rows).map(&text)) {
             return self.add_numbers(ranks.into_iter().map(i128::from));
         }
-        let (places, common, mut whole) = places(rows, &text);
+        let TextPositions { positions, prefix, complete } = TextPositions::find(rows, &text);
         let (mut width, room) = (0, self.room().min(u64::BITS));
-        let fitting = places.iter().take_while(|place| {
-            let fits = width + place.width <= room;
-            width += if fits { place.width } else { 0 };
+        let fitting = positions.iter().take_while(|position| {
+            let fits = width + position.width <= room;
+            width += if fits { position.width } else { 0 };
             fits
         });
-        let fitting = &places[..fitting.count()];
-        whole &= fitting.len() == places.len();
+        let fitting = &positions[..fitting.count()];
         for (row, number) in self.numbers.iter_mut().enumerate() {
-            let rest = text(row).get(common..).unwrap_or_default();
-            let code = |code: u64, (place, at): (&Place, usize)| {
-                code << place.width | rest.get(at).map_or(0, |&byte| u64::from(byte).wrapping_sub(place.less))
+            let rest = text(row).get(prefix..).unwrap_or_default();
+            let code = |code: u64, (position, at): (&Position, usize)| {
+                code << position.width | rest.get(at).map_or(0, |&byte| u64::from(byte).wrapping_sub(position.offset))
             };
             *number = *number << width | u128::from(fitting.iter().zip(0..).fold(0, code));
         }
         self.bits += width;
-        whole
+        complete && fitting.len() == positions.len()
     }
 
-    /// The rows by their numbers, and where those are equal by what the comparators say.
+    /// Sorts by the packed numbers, and rows that tie by the comparators. Returns the rows' numbers.
     fn sorted(self, comparators: &[DynComparator]) -> Vec<u32> {
         let Self { numbers, row_bits, bits } = self;
         let with_row = numbers.into_iter().zip(0u128..).map(|(number, row)| number << row_bits | row);
-        #[expect(clippy::cast_possible_truncation, reason = "the bits that are in use")]
+        #[expect(clippy::cast_possible_truncation, reason = "the condition checks that 64 bits hold them")]
         if bits + row_bits <= u64::BITS {
             let mut numbers: Vec<u64> = with_row.map(|number| number as u64).collect();
             numbers.sort_unstable();
@@ -170,7 +172,7 @@ impl Packed {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the row")]
+#[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the row's number")]
 fn rows_of<N: Copy>(numbers: &[N], row_bits: u32, comparators: &[DynComparator], wide: fn(N) -> u128) -> Vec<u32> {
     let row = |number: N| (wide(number) & ((1 << row_bits) - 1)) as u32;
     let mut order: Vec<u32> = numbers.iter().map(|&number| row(number)).collect();
@@ -191,37 +193,49 @@ fn rows_of<N: Copy>(numbers: &[N], row_bits: u32, comparators: &[DynComparator],
     order
 }
 
-/// A place in the texts of a column: the byte there, as a number of few bits.
-struct Place {
+/// The packed form of the bytes at one position of a column's texts.
+struct Position {
+    /// Bits per packed byte.
     width: u32,
-    /// By how much the number is less than the byte.
-    less: u64,
+    /// The difference between a byte and its packed number.
+    offset: u64,
 }
 
-/// The places of some texts after the bytes that all begin with, how many those are, and whether the places reach the
-/// end of each text.
-fn places<'k>(rows: usize, text: impl Fn(usize) -> &'k [u8]) -> (Vec<Place>, usize, bool) {
-    let first = if rows == 0 { &[][..] } else { text(0) };
-    let (mut common, mut shortest, mut longest) = (first.len(), first.len(), first.len());
-    for row in 1..rows {
-        let text = text(row);
-        if !text.starts_with(&first[..common]) {
-            common = first.iter().zip(text).take_while(|(a, b)| a == b).count();
+/// The positions to pack of a column's texts.
+struct TextPositions {
+    /// The positions after the prefix, [`SPAN`] at most.
+    positions: Vec<Position>,
+    /// The length of the prefix that all texts share.
+    prefix: usize,
+    /// Whether the positions cover every text to its end.
+    complete: bool,
+}
+
+impl TextPositions {
+    fn find<'k>(rows: usize, text: impl Fn(usize) -> &'k [u8]) -> Self {
+        let first = if rows == 0 { &[][..] } else { text(0) };
+        let (mut prefix, mut shortest, mut longest) = (first.len(), first.len(), first.len());
+        for row in 1..rows {
+            let text = text(row);
+            if !text.starts_with(&first[..prefix]) {
+                prefix = first.iter().zip(text).take_while(|(a, b)| a == b).count();
+            }
+            (shortest, longest) = (shortest.min(text.len()), longest.max(text.len()));
         }
-        (shortest, longest) = (shortest.min(text.len()), longest.max(text.len()));
-    }
-    let mut seen = [(u8::MAX, u8::MIN); SPAN];
-    for row in 0..rows {
-        for ((least, most), &byte) in seen.iter_mut().zip(text(row).get(common..).unwrap_or_default()) {
-            (*least, *most) = ((*least).min(byte), (*most).max(byte));
+        let mut ranges = [(u8::MAX, u8::MIN); SPAN];
+        for row in 0..rows {
+            for ((min, max), &byte) in ranges.iter_mut().zip(text(row).get(prefix..).unwrap_or_default()) {
+                (*min, *max) = ((*min).min(byte), (*max).max(byte));
+            }
         }
+        let span = (longest - prefix).min(SPAN);
+        let position = |(at, &(min, max)): (usize, &(u8, u8))| {
+            // If some texts end before this position, zero stands for "no byte".
+            let has_ends = u64::from(prefix + at >= shortest);
+            let offset = u64::from(min).wrapping_sub(has_ends);
+            Position { width: u64::BITS - u64::from(max).wrapping_sub(offset).leading_zeros(), offset }
+        };
+        let positions = ranges[..span].iter().enumerate().map(position).collect();
+        Self { positions, prefix, complete: span == longest - prefix }
     }
-    let span = (longest - common).min(SPAN);
-    let place = |(at, &(least, most)): (usize, &(u8, u8))| {
-        // Where texts end, zero is kept for that.
-        let ended = u64::from(common + at >= shortest);
-        let less = u64::from(least).wrapping_sub(ended);
-        Place { width: u64::BITS - u64::from(most).wrapping_sub(less).leading_zeros(), less }
-    };
-    (seen[..span].iter().enumerate().map(place).collect(), common, span == longest - common)
 }

@@ -1,12 +1,12 @@
-//! Texts as numbers that compare like them.
+//! Ranks of texts: numbers that compare as the texts do.
 
 use std::collections::HashMap;
 
-/// The place of each text among the distinct ones; `None` if those are many.
+/// Returns the rank of each text among the distinct texts, or `None` if more than a quarter of the texts are distinct.
 pub(super) fn ranks<'k>(texts: impl ExactSizeIterator<Item = &'k [u8]>) -> Option<Vec<u32>> {
-    let most = texts.len() / 4;
+    let limit = texts.len() / 4;
     let mut numbers: HashMap<&[u8], usize> = HashMap::new();
-    let mut of_rows = Vec::with_capacity(texts.len());
+    let mut numbers_of_rows = Vec::with_capacity(texts.len());
     let mut last: Option<(&[u8], usize)> = None;
     for text in texts {
         let number = match last {
@@ -16,11 +16,11 @@ pub(super) fn ranks<'k>(texts: impl ExactSizeIterator<Item = &'k [u8]>) -> Optio
                 *numbers.entry(text).or_insert(next)
             }
         };
-        if number >= most {
+        if number >= limit {
             return None;
         }
         last = Some((text, number));
-        of_rows.push(number);
+        numbers_of_rows.push(number);
     }
     let mut sorted: Vec<(&[u8], usize)> = numbers.into_iter().collect();
     sorted.sort_unstable();
@@ -28,5 +28,5 @@ pub(super) fn ranks<'k>(texts: impl ExactSizeIterator<Item = &'k [u8]>) -> Optio
     for (rank, (_, number)) in (0..).zip(sorted) {
         ranks[number] = rank;
     }
-    Some(of_rows.into_iter().map(|number| ranks[number]).collect())
+    Some(numbers_of_rows.into_iter().map(|number| ranks[number]).collect())
 }

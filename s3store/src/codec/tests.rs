@@ -19,7 +19,9 @@ use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::open;
+use super::MemoryReader;
+use super::footer::footer_of;
+use super::mapping::FilePlan;
 use crate::error::Result;
 use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape, ValueError};
 
@@ -80,7 +82,13 @@ pub(crate) fn data_file(name: &str) -> Bytes {
     Bytes::from(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// All rows of a file, as one batch.
+/// Opens a file without a mapping that is known from another file.
+pub(crate) fn open(file: Bytes, layout: &ReadLayout) -> Result<MemoryReader> {
+    let plan = FilePlan::new(footer_of(&file)?, layout, None)?;
+    MemoryReader::new(plan, file)
+}
+
+/// Reads all rows of a file as one batch.
 pub(crate) fn read(bytes: Bytes, columns: Vec<ColumnNode>) -> Result<RecordBatch> {
     let reader = open(bytes, &layout(columns, None))?;
     let schema = Arc::clone(reader.plan().schema());

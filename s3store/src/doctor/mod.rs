@@ -15,7 +15,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
-use crate::read::parts;
+use crate::read::ranged;
 use crate::stream::{IntoWindow, Window};
 
 impl Dataset {
@@ -168,7 +168,7 @@ async fn count_rows(dataset: &Dataset, footers: Vec<Footer>, tally: &Tally) -> R
 
 /// The rows that a file's footer tells; `None` where the file is gone.
 async fn rows_of(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<u64>> {
-    let footer = parts::footer(dataset, key, size, tally).await?;
+    let footer = ranged::footer(dataset, key, size, tally).await?;
     footer.map(|footer| footer.rows().map_err(|error| error.context(key))).transpose()
 }
 

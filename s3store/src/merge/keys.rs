@@ -1,41 +1,47 @@
-//! Keys as bytes that compare like the columns they stand for.
+//! Keys encoded as bytes that compare as the key columns do.
 
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::ArrowError;
 
-use crate::codec::sort::unordered;
+use crate::codec::neighbours::incomparable;
 use crate::error::{Error, Result};
 use crate::record::Key;
 
-/// Encodes the keys of batches.
+/// Encodes the keys of batches of one schema.
 #[derive(Debug)]
 pub(super) struct KeyEncoder {
     key: Key,
-    /// Made for the types of the first batch.
+    /// Created for the column types of the first batch.
     converters: Option<Converters>,
 }
 
 #[derive(Debug)]
 struct Converters {
-    whole: RowConverter,
-    entity: Entity,
+    key: RowConverter,
+    entity: EntityConverter,
 }
 
-/// How an entity is told from the whole key, entity and version.
+/// How to find the entity in an encoded key, which is the entity followed by the version.
 #[derive(Debug)]
-enum Entity {
-    /// The version is the last so many bytes.
-    Before(usize),
-    /// The version's length varies: entities are encoded apart.
-    Apart(RowConverter),
+enum EntityConverter {
+    /// The version has a fixed length, so the entity is the key without its last `version_bytes` bytes.
+    Prefix { version_bytes: usize },
+    /// The version's length varies, so entities are also encoded separately.
+    Separate(RowConverter),
 }
 
-/// The keys of a batch's rows.
+/// The encoded keys of a batch's rows.
 #[derive(Debug)]
-pub(super) struct Keys {
-    whole: Rows,
-    entity: Result<Rows, usize>,
+pub(super) struct EncodedKeys {
+    keys: Rows,
+    entities: Entities,
+}
+
+#[derive(Debug)]
+enum Entities {
+    Prefix { version_bytes: usize },
+    Separate(Rows),
 }
 
 impl KeyEncoder {
@@ -43,20 +49,22 @@ impl KeyEncoder {
         Self { key: key.clone(), converters: None }
     }
 
-    pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<Keys> {
-        let columns = columns(batch, &self.key)?;
+    /// Encodes the keys of a batch.
+    pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<EncodedKeys> {
+        let columns = key_columns(batch, &self.key)?;
         let converters = match &mut self.converters {
             Some(converters) => converters,
-            none => none.insert(Converters::new(&columns).map_err(unordered)?),
+            none => none.insert(Converters::new(&columns).map_err(incomparable)?),
         };
-        let whole = converters.whole.convert_columns(&columns).map_err(unordered)?;
-        let entity = match &converters.entity {
-            Entity::Before(bytes) => Err(*bytes),
-            Entity::Apart(converter) => {
-                Ok(converter.convert_columns(&columns[..self.key.entity.len()]).map_err(unordered)?)
+        let keys = converters.key.convert_columns(&columns).map_err(incomparable)?;
+        let entities = match &converters.entity {
+            EntityConverter::Prefix { version_bytes } => Entities::Prefix { version_bytes: *version_bytes },
+            EntityConverter::Separate(converter) => {
+                let entity = &columns[..self.key.entity.len()];
+                Entities::Separate(converter.convert_columns(entity).map_err(incomparable)?)
             }
         };
-        Ok(Keys { whole, entity })
+        Ok(EncodedKeys { keys, entities })
     }
 }
 
@@ -70,43 +78,49 @@ impl Converters {
         let entity = if fixed {
             let sample: Vec<_> =
                 version.iter().map(|version| arrow_array::new_null_array(version.data_type(), 1)).collect();
-            Entity::Before(converter(version)?.convert_columns(&sample)?.row(0).data().len())
+            let version_bytes = converter(version)?.convert_columns(&sample)?.row(0).data().len();
+            EntityConverter::Prefix { version_bytes }
         } else {
-            Entity::Apart(converter(entity)?)
+            EntityConverter::Separate(converter(entity)?)
         };
-        Ok(Self { whole: converter(columns)?, entity })
+        Ok(Self { key: converter(columns)?, entity })
     }
 }
 
-impl Keys {
-    /// How the whole key of a row compares with another's.
+impl EncodedKeys {
+    /// Compares the key of a row with that of another row.
     pub(super) fn cmp(&self, row: usize, other: &Self, other_row: usize) -> std::cmp::Ordering {
-        self.whole.row(row).cmp(&other.whole.row(other_row))
+        self.keys.row(row).cmp(&other.keys.row(other_row))
     }
 
-    pub(super) fn same(&self, row: usize, other: &Self, other_row: usize) -> bool {
-        self.whole.row(row) == other.whole.row(other_row)
+    /// Returns whether two rows have the same entity and version.
+    pub(super) fn same_key(&self, row: usize, other: &Self, other_row: usize) -> bool {
+        self.keys.row(row) == other.keys.row(other_row)
     }
 
+    /// Returns whether two rows have the same entity.
     pub(super) fn same_entity(&self, row: usize, other: &Self, other_row: usize) -> bool {
-        match (&self.entity, &other.entity) {
-            (Ok(entity), Ok(others)) => entity.row(row) == others.row(other_row),
-            _ => self.entity_bytes(row) == other.entity_bytes(other_row),
+        match (&self.entities, &other.entities) {
+            (Entities::Separate(entities), Entities::Separate(others)) => entities.row(row) == others.row(other_row),
+            _ => self.entity_prefix(row) == other.entity_prefix(other_row),
         }
     }
 
-    fn entity_bytes(&self, row: usize) -> &[u8] {
-        let version = self.entity.as_ref().err().copied().unwrap_or(0);
-        let bytes = self.whole.row(row).data();
-        &bytes[..bytes.len().saturating_sub(version)]
+    fn entity_prefix(&self, row: usize) -> &[u8] {
+        let version_bytes = match &self.entities {
+            Entities::Prefix { version_bytes } => *version_bytes,
+            Entities::Separate(_) => 0,
+        };
+        let key = self.keys.row(row).data();
+        &key[..key.len().saturating_sub(version_bytes)]
     }
 }
 
-/// The columns of the key.
-pub(super) fn columns(batch: &RecordBatch, key: &Key) -> Result<Vec<ArrayRef>> {
+/// Returns the key columns of a batch, entity first. They must not contain nulls.
+pub(super) fn key_columns(batch: &RecordBatch, key: &Key) -> Result<Vec<ArrayRef>> {
     let column = |index: usize| match batch.columns().get(index) {
         Some(column) if column.null_count() == 0 => Ok(column.clone()),
-        Some(_) => Err(Error::invalid_data("a null in a key column")),
+        Some(_) => Err(Error::invalid_data("a key column contains a null")),
         None => Err(Error::invalid_data("a key column is missing")),
     };
     key.columns().map(column).collect()

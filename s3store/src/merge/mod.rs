@@ -1,16 +1,18 @@
 //! Ordered merge of sorted runs, with deduplication.
 //!
-//! A file that is in key order is one run. One that steps down a few times is cut there into several; one that steps
-//! down more often is sorted first. Whether it does is found out, whatever its footer says. A single run passes
-//! through, less what it repeats, and [`straight`] hands it over while it is read; several are merged by a tree of losers
-//! over encoded keys, from one batch of each at a time.
+//! A file in key order is one run. A file that is out of order in a few places is split there into several runs; one with
+//! more such places is sorted. The rows decide this, not the footer, because a footer's sort mark may be wrong.
+//!
+//! A single run passes through without encoded keys, minus superseded rows. [`stream_single_file`] does the same while the
+//! file is still being decoded. Several runs are merged by a loser tree over encoded keys, one batch of each in memory at
+//! a time.
 
 mod keys;
+mod loser_tree;
 mod runs;
 #[cfg(any(feature = "arrow", test))]
 mod slim;
-mod tree;
-mod types;
+mod time_units;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -20,49 +22,50 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::interleave::interleave_record_batch;
 
-use crate::codec::{BATCH_ROWS, FileReader};
+use crate::codec::{BATCH_ROWS, MemoryReader};
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use keys::KeyEncoder;
-pub(crate) use runs::straight;
-use runs::{Piece, Run};
+use loser_tree::LoserTree;
+pub(crate) use runs::stream_single_file;
+use runs::{EncodedBatch, RunCursor, RunPart};
 #[cfg(any(feature = "arrow", test))]
 pub(crate) use slim::slim;
-use tree::Tree;
 
-/// Which of the records that share a key are kept.
+/// Which rows with equal keys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
-    /// One per entity, of the highest version; of those that tie, the later.
+    /// One row per entity: the one with the highest version. The last of several with that version is kept.
     Latest,
-    /// One per entity and version, the later of those that tie.
+    /// One row per entity and version: the last of several.
     History,
-    /// All.
+    /// All rows.
     All,
 }
 
-/// A file's batches, all of one schema, which is known before.
-pub(crate) trait Source: Iterator<Item = Result<RecordBatch>> + Send + 'static {
+/// The batches of one file.
+pub(crate) trait BatchSource: Iterator<Item = Result<RecordBatch>> + Send + 'static {
+    /// Returns the schema of all batches.
     fn schema(&self) -> SchemaRef;
 }
 
-impl Source for FileReader {
+impl BatchSource for MemoryReader {
     fn schema(&self) -> SchemaRef {
         Arc::clone(self.plan().schema())
     }
 }
 
-/// Merges files into the order of the layout's key. Earlier files come first, which settles ties. Without a key: all
-/// rows, in file and row order, each file read when its turn comes.
+/// Merges files into the order of the layout's key. Rows that tie keep the order of their files.
 ///
-/// The batches have the types that [`FileReader`] gives them; where files differ in the unit
-/// of a time, what comes out has the finest.
-pub(crate) fn merge<S: Source>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -> Result<Merge> {
-    let common = types::common(files.iter().map(Source::schema));
+/// Without a key, returns all rows in file and row order, and decodes each file only when the one before it has ended.
+///
+/// If files differ in the unit of a time column, the merged batches have the finest unit.
+pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -> Result<Merge> {
+    let common = time_units::common_schema(files.iter().map(BatchSource::schema));
     let unified = |file: S| {
         let common = common.clone();
         file.map(move |batch| match &common {
-            Some(schema) => types::cast_batch(batch?, schema),
+            Some(schema) => time_units::cast_batch(batch?, schema),
             None => batch,
         })
     };
@@ -72,11 +75,11 @@ pub(crate) fn merge<S: Source>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -
     };
     let mut runs = Vec::new();
     for file in files {
-        runs.extend(runs::of_file(file, key, keep)?);
+        runs.extend(runs::split_into_runs(file, key, keep)?);
     }
     let state = match runs.pop() {
-        Some(run) if runs.is_empty() && run.iter().all(Piece::is_in_order) => State::One(run.into()),
-        last => State::Many(Box::new(Many::start(key, runs.into_iter().chain(last).collect())?)),
+        Some(run) if runs.is_empty() && run.iter().all(RunPart::is_in_order) => State::SingleRun(run.into()),
+        last => State::Runs(Box::new(RunMerge::start(key, runs.into_iter().chain(last).collect())?)),
     };
     Ok(Merge { keep, state })
 }
@@ -89,16 +92,16 @@ pub(crate) struct Merge {
 }
 
 enum State {
-    /// Without a key.
+    /// The batches of the files one after the other, if there is no key.
     Files(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),
-    /// One run, of which only neighbours can be equal.
-    One(VecDeque<Piece>),
-    Many(Box<Many>),
+    SingleRun(VecDeque<RunPart>),
+    Runs(Box<RunMerge>),
 }
 
 impl Merge {
-    /// Whether files are still being read.
-    pub(crate) fn is_reading(&self) -> bool {
+    /// Returns whether files are still being decoded. With a key, all files are decoded before the first batch is
+    /// returned, because the last row of a file may be the least.
+    pub(crate) fn is_decoding(&self) -> bool {
         matches!(self.state, State::Files(_))
     }
 }
@@ -107,8 +110,8 @@ impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Files(_) => "Files",
-            Self::One(_) => "One",
-            Self::Many(_) => "Many",
+            Self::SingleRun(_) => "SingleRun",
+            Self::Runs(_) => "Runs",
         };
         f.write_str(name)
     }
@@ -121,8 +124,8 @@ impl Iterator for Merge {
         loop {
             let batch = match &mut self.state {
                 State::Files(batches) => batches.next()?,
-                State::One(pieces) => pieces.pop_front()?.latest(),
-                State::Many(many) => many.next_batch(self.keep).transpose()?,
+                State::SingleRun(parts) => parts.pop_front()?.without_superseded(),
+                State::Runs(runs) => runs.next_batch(self.keep).transpose()?,
             };
             match batch {
                 Ok(batch) if batch.num_rows() == 0 => {}
@@ -132,25 +135,25 @@ impl Iterator for Merge {
     }
 }
 
-/// Several runs, merged.
+/// The merge of several runs.
 #[derive(Debug)]
-struct Many {
+struct RunMerge {
     encoder: KeyEncoder,
-    runs: Vec<Run>,
-    tree: Tree,
-    /// What the rows of the batch under way are taken from.
-    slots: Vec<Arc<runs::Encoded>>,
-    /// The rows of the batch under way: slot and row.
+    runs: Vec<RunCursor>,
+    tree: LoserTree,
+    /// The input batches that the next output batch takes rows from.
+    slots: Vec<Arc<EncodedBatch>>,
+    /// The rows of the next output batch, each as a slot and a row in it.
     rows: Vec<(usize, usize)>,
-    /// The row that is out next, unless the one after supersedes it.
+    /// The last row taken from a run. It is part of the output unless the next row supersedes it.
     pending: Option<(usize, usize)>,
 }
 
-impl Many {
-    fn start(key: &Key, runs: Vec<Vec<Piece>>) -> Result<Self> {
+impl RunMerge {
+    fn start(key: &Key, runs: Vec<Vec<RunPart>>) -> Result<Self> {
         let mut encoder = KeyEncoder::new(key);
-        let runs = runs.into_iter().map(|pieces| Run::start(pieces, &mut encoder)).collect::<Result<Vec<_>>>()?;
-        let tree = Tree::new(runs.len(), |a, b| Run::precedes(&runs, a, b));
+        let runs = runs.into_iter().map(|parts| RunCursor::start(parts, &mut encoder)).collect::<Result<Vec<_>>>()?;
+        let tree = LoserTree::new(runs.len(), |a, b| RunCursor::precedes(&runs, a, b));
         Ok(Self { encoder, runs, tree, slots: Vec::new(), rows: Vec::with_capacity(BATCH_ROWS), pending: None })
     }
 
@@ -171,7 +174,7 @@ impl Many {
                 let superseded = match keep {
                     Keep::All => false,
                     Keep::Latest => self.slots[old_slot].keys.same_entity(old_row, &encoded.keys, row),
-                    Keep::History => self.slots[old_slot].keys.same(old_row, &encoded.keys, row),
+                    Keep::History => self.slots[old_slot].keys.same_key(old_row, &encoded.keys, row),
                 };
                 if !superseded {
                     self.rows.push((old_slot, old_row));
@@ -179,7 +182,7 @@ impl Many {
             }
             run.slot = Some(slot);
             run.advance(&mut self.encoder)?;
-            self.tree.replay(|a, b| Run::precedes(&self.runs, a, b));
+            self.tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
         }
         let finished = self.rows.len() < BATCH_ROWS;
         if finished {
@@ -191,12 +194,12 @@ impl Many {
         let batches: Vec<_> = self.slots.iter().map(|slot| &slot.batch).collect();
         let batch = interleave_record_batch(&batches, &self.rows).map_err(unmergeable)?;
         self.rows.clear();
-        self.start_slots();
+        self.reset_slots();
         Ok(Some(batch))
     }
 
-    /// Lets go of what the finished batch was taken from, but for the pending row.
-    fn start_slots(&mut self) {
+    /// Drops the input batches of the finished output batch, except the pending row's.
+    fn reset_slots(&mut self) {
         self.runs.iter_mut().for_each(|run| run.slot = None);
         match self.pending.take() {
             Some((slot, row)) => {
@@ -210,7 +213,7 @@ impl Many {
 }
 
 fn unmergeable(error: ArrowError) -> Error {
-    Error::invalid_data("the files' columns do not merge").with_source(error)
+    Error::invalid_data("can't merge the files' columns").with_source(error)
 }
 
 #[cfg(test)]

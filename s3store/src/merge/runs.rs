@@ -1,4 +1,4 @@
-//! Files cut into sorted runs, and the way through one.
+//! Splitting files into sorted runs, and iterating over a run.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,32 +8,33 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 
-use super::keys::{KeyEncoder, Keys, columns};
+use super::keys::{EncodedKeys, KeyEncoder, key_columns};
 use super::{Keep, unmergeable};
+use crate::codec::neighbours::{Neighbours, compare_rows};
 use crate::codec::sort;
-use crate::codec::steps::{Steps, compare};
 use crate::error::Result;
 use crate::record::Key;
 
-/// More runs than this of one file cost more to merge than to sort.
+/// The most runs to split a file into. Sorting the file costs less than merging more runs.
 const MAX_RUNS: usize = 8;
 
-/// A part of a run: a batch, and the order of its rows if it is not their own.
+/// A batch of a run.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct RunPart {
     batch: RecordBatch,
+    /// The rows in key order, or `None` if the batch is sorted.
     order: Option<Vec<u32>>,
-    /// The rows that the next one supersedes, if the batch is whole and all of its file is in order.
+    /// The rows that the row after them supersedes. Only complete if the file is one run.
     superseded: Vec<usize>,
 }
 
-impl Piece {
+impl RunPart {
     pub(super) fn is_in_order(&self) -> bool {
         self.order.is_none()
     }
 
-    /// The rows that the row after them does not supersede, of a file that is one run.
-    pub(super) fn latest(self) -> Result<RecordBatch> {
+    /// Returns the batch without superseded rows. Only correct if the file is one run.
+    pub(super) fn without_superseded(self) -> Result<RecordBatch> {
         let Self { batch, superseded, .. } = self;
         if superseded.is_empty() {
             return Ok(batch);
@@ -45,21 +46,22 @@ impl Piece {
     }
 }
 
-/// The runs of a file, in its order. Each batch is looked at when it comes, while the processor's caches have it.
-pub(super) fn of_file(
+/// Decodes a file and splits it into runs, in file order. Each batch is compared right after it was decoded, while it is
+/// in the processor's caches.
+pub(super) fn split_into_runs(
     batches: impl Iterator<Item = Result<RecordBatch>>,
     key: &Key,
     keep: Keep,
-) -> Result<Vec<Vec<Piece>>> {
+) -> Result<Vec<Vec<RunPart>>> {
     let mut all = Vec::new();
-    let mut runs = Some(Natural { key, keep, runs: Vec::new(), before: None });
+    let mut builder = Some(RunBuilder::new(key, keep));
     for batch in batches {
         let batch = batch?;
         if batch.num_rows() == 0 {
             continue;
         }
-        runs = match runs {
-            Some(natural) => natural.and(&batch)?,
+        builder = match builder {
+            Some(builder) => builder.push(&batch)?,
             None => None,
         };
         all.push(batch);
@@ -67,71 +69,76 @@ pub(super) fn of_file(
     let Some(first) = all.first() else {
         return Ok(Vec::new());
     };
-    if let Some(natural) = runs {
-        return Ok(natural.runs);
+    if let Some(builder) = builder {
+        return Ok(builder.runs);
     }
     let batch = concat_batches(&first.schema(), &all).map_err(unmergeable)?;
-    let order = sort::permutation(&columns(&batch, key)?)?;
-    Ok(vec![vec![Piece { batch, order: Some(order), superseded: Vec::new() }]])
+    let order = sort::permutation(&key_columns(&batch, key)?)?;
+    Ok(vec![vec![RunPart { batch, order: Some(order), superseded: Vec::new() }]])
 }
 
-/// Hands over the batches of a file that is alone as long as they are in order, less what is superseded: each when the
-/// next one has come, while the processor's caches have it. Whether all were in order; if not, what was handed over is
-/// of no use.
-pub(crate) fn straight(
+/// Passes the batches of the only file of a partition to `take`, without superseded rows.
+///
+/// Returns `false` if rows are out of order; the caller must then discard all batches. Each batch is passed on once the
+/// next one is decoded, because that one's first row may supersede the last row.
+pub(crate) fn stream_single_file(
     batches: impl Iterator<Item = Result<RecordBatch>>,
     key: &Key,
     keep: Keep,
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<bool> {
-    let mut natural = Natural { key, keep, runs: Vec::new(), before: None };
-    let mut hand_over = |piece: Piece| take(&piece.latest()?);
+    let mut builder = RunBuilder::new(key, keep);
+    let mut pass_on = |part: RunPart| take(&part.without_superseded()?);
     for batch in batches {
         let batch = batch?;
         if batch.num_rows() == 0 {
             continue;
         }
-        natural = match natural.and(&batch)? {
-            Some(natural) if natural.runs.len() == 1 => natural,
+        builder = match builder.push(&batch)? {
+            Some(builder) if builder.runs.len() == 1 => builder,
             _ => return Ok(false),
         };
-        // The next batch may supersede the last row.
-        for run in &mut natural.runs {
-            run.drain(..run.len().saturating_sub(1)).try_for_each(&mut hand_over)?;
+        for run in &mut builder.runs {
+            run.drain(..run.len().saturating_sub(1)).try_for_each(&mut pass_on)?;
         }
     }
-    natural.runs.into_iter().flatten().try_for_each(hand_over)?;
+    builder.runs.into_iter().flatten().try_for_each(pass_on)?;
     Ok(true)
 }
 
-/// The runs that the rows form as they stand.
-struct Natural<'k> {
+/// Splits a file into the runs that its rows form, batch by batch.
+struct RunBuilder<'k> {
     key: &'k Key,
     keep: Keep,
-    runs: Vec<Vec<Piece>>,
-    /// The key's columns in the batch before.
-    before: Option<Vec<ArrayRef>>,
+    runs: Vec<Vec<RunPart>>,
+    /// The key columns of the batch before.
+    keys_before: Option<Vec<ArrayRef>>,
 }
 
-impl Natural<'_> {
-    /// With one more batch; `None` if those are too many runs.
-    fn and(mut self, batch: &RecordBatch) -> Result<Option<Self>> {
-        let keys = columns(batch, self.key)?;
-        let Steps { descents, same_entity, same } = Steps::of(&keys, self.key.entity.len())?;
-        let (mut superseded, alike) = match self.keep {
+impl<'k> RunBuilder<'k> {
+    fn new(key: &'k Key, keep: Keep) -> Self {
+        Self { key, keep, runs: Vec::new(), keys_before: None }
+    }
+
+    /// Adds a batch. Returns `None` if the file has more than [`MAX_RUNS`] runs.
+    fn push(mut self, batch: &RecordBatch) -> Result<Option<Self>> {
+        let keys = key_columns(batch, self.key)?;
+        let Neighbours { descents, same_entity, same_key } = Neighbours::compare(&keys, self.key.entity.len())?;
+        // A row is superseded if the next row equals it in this many leading key columns.
+        let (mut superseded, equal_columns) = match self.keep {
             Keep::All => (Vec::new(), usize::MAX),
             Keep::Latest => (same_entity, self.key.entity.len()),
-            Keep::History => (same, keys.len()),
+            Keep::History => (same_key, keys.len()),
         };
         let mut starts_run = true;
-        if let Some(before) = &self.before {
+        if let Some(before) = &self.keys_before {
             let last = before.first().map_or(0, |key| key.len()).saturating_sub(1);
-            let (ordering, equal) = compare(before, last, &keys, 0)?;
+            let (ordering, equal) = compare_rows(before, last, &keys, 0)?;
             starts_run = ordering.is_gt();
-            if equal >= alike
-                && let Some(piece) = self.runs.last_mut().and_then(|run| run.last_mut())
+            if equal >= equal_columns
+                && let Some(part) = self.runs.last_mut().and_then(|run| run.last_mut())
             {
-                piece.superseded.push(last);
+                part.superseded.push(last);
             }
         }
         let mut start = 0;
@@ -144,72 +151,77 @@ impl Natural<'_> {
             }
             if let Some(run) = self.runs.last_mut() {
                 let superseded = std::mem::take(&mut superseded);
-                run.push(Piece { batch: batch.slice(start, end - start), order: None, superseded });
+                run.push(RunPart { batch: batch.slice(start, end - start), order: None, superseded });
             }
             (start, starts_run) = (end, true);
         }
-        self.before = Some(keys);
+        self.keys_before = Some(keys);
         Ok(Some(self))
     }
 }
 
-/// A batch with its keys.
+/// A batch of a run with its encoded keys.
 #[derive(Debug)]
-pub(super) struct Encoded {
+pub(super) struct EncodedBatch {
     pub(super) batch: RecordBatch,
-    pub(super) keys: Keys,
+    pub(super) keys: EncodedKeys,
     order: Option<Vec<u32>>,
 }
 
-/// The way through a run. Only the batch that it stands in has its keys encoded.
+/// A position in a run. Keys are encoded only for the current batch.
 #[derive(Debug)]
-pub(super) struct Run {
-    ahead: VecDeque<Piece>,
-    current: Option<Arc<Encoded>>,
-    at: usize,
-    /// Where the current batch stands among those that the merged batch under way is taken from.
+pub(super) struct RunCursor {
+    ahead: VecDeque<RunPart>,
+    /// The current batch, or `None` at the end of the run.
+    current: Option<Arc<EncodedBatch>>,
+    /// The position in the current batch, in key order.
+    position: usize,
+    /// The current batch's index among the merge's input batches, once a row was taken from it.
     pub(super) slot: Option<usize>,
 }
 
-impl Run {
-    pub(super) fn start(pieces: Vec<Piece>, encoder: &mut KeyEncoder) -> Result<Self> {
-        let mut run = Self { ahead: pieces.into(), current: None, at: 0, slot: None };
+impl RunCursor {
+    /// Returns a cursor at the first row.
+    pub(super) fn start(parts: Vec<RunPart>, encoder: &mut KeyEncoder) -> Result<Self> {
+        let mut run = Self { ahead: parts.into(), current: None, position: 0, slot: None };
         run.load(encoder)?;
         Ok(run)
     }
 
     fn load(&mut self, encoder: &mut KeyEncoder) -> Result<()> {
-        self.at = 0;
+        self.position = 0;
         self.slot = None;
         self.current = match self.ahead.pop_front() {
             None => None,
-            Some(Piece { batch, order, .. }) => {
+            Some(RunPart { batch, order, .. }) => {
                 let keys = encoder.encode(&batch)?;
-                Some(Arc::new(Encoded { batch, keys, order }))
+                Some(Arc::new(EncodedBatch { batch, keys, order }))
             }
         };
         Ok(())
     }
 
-    /// The row that it stands at, and its batch.
-    pub(super) fn row(&self) -> Option<(&Arc<Encoded>, usize)> {
+    /// Returns the current batch and the current row's number in it, or `None` at the end of the run.
+    pub(super) fn row(&self) -> Option<(&Arc<EncodedBatch>, usize)> {
         let current = self.current.as_ref()?;
         let row = match &current.order {
-            None => self.at,
-            Some(order) => *order.get(self.at)? as usize,
+            None => self.position,
+            Some(order) => *order.get(self.position)? as usize,
         };
         Some((current, row))
     }
 
+    /// Moves to the next row.
     pub(super) fn advance(&mut self, encoder: &mut KeyEncoder) -> Result<()> {
-        self.at += 1;
+        self.position += 1;
         match &self.current {
-            Some(current) if self.at < current.batch.num_rows() => Ok(()),
+            Some(current) if self.position < current.batch.num_rows() => Ok(()),
             _ => self.load(encoder),
         }
     }
 
-    /// Whether the run `a` has the lesser row, or the same one in an earlier place. A run at its end comes last.
+    /// Returns whether the current row of run `a` comes before that of run `b`. Ties are broken by the runs' indices. A run
+    /// at its end comes last.
     pub(super) fn precedes(runs: &[Self], a: usize, b: usize) -> bool {
         match (runs.get(a).and_then(Self::row), runs.get(b).and_then(Self::row)) {
             (None, _) => false,

@@ -11,14 +11,14 @@ use arrow_array::{
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
-use super::{Keep, Merge, Source, slim};
+use super::{BatchSource, Keep, Merge, slim};
 use crate::error::Result;
 use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape};
 
-/// A file's batches in memory.
-struct File(SchemaRef, std::vec::IntoIter<RecordBatch>);
+/// The batches of a file.
+struct Batches(SchemaRef, std::vec::IntoIter<RecordBatch>);
 
-impl Iterator for File {
+impl Iterator for Batches {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -26,7 +26,7 @@ impl Iterator for File {
     }
 }
 
-impl Source for File {
+impl BatchSource for Batches {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.0)
     }
@@ -35,7 +35,7 @@ impl Source for File {
 fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Keep) -> Result<Merge> {
     let file = |batches: Vec<RecordBatch>| {
         let schema = batches.first().map_or_else(|| layout.schema(), RecordBatch::schema);
-        File(schema, batches.into_iter())
+        Batches(schema, batches.into_iter())
     };
     super::merge(layout, files.into_iter().map(file).collect(), keep)
 }
@@ -140,7 +140,7 @@ proptest! {
         for (file, keep) in files.iter().flat_map(|file| KEEPS.map(|keep| (file, keep))) {
             let mut taken = Vec::new();
             let source = batches(&layout, file, batch_rows).into_iter().map(Ok);
-            let in_order = super::straight(source, &key, keep, |batch| {
+            let in_order = super::stream_single_file(source, &key, keep, |batch| {
                 taken.extend((batch.num_rows() > 0).then(|| batch.clone()));
                 Ok(())
             });

@@ -1,12 +1,16 @@
-//! Reading: resolve which files are committed, fetch, decode, order, emit.
+//! Reading: finds the committed files, downloads and decodes them, and delivers their rows in order.
 
-mod list;
-pub(crate) mod parts;
-mod pipeline;
+mod download;
+mod job;
+mod memory_reserve;
+mod method;
+mod partition_rows;
+pub(crate) mod ranged;
 mod resolve;
+mod row_sizes;
 mod sink;
-mod sizes;
-mod watch;
+mod snapshot;
+mod stall_watch;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -14,146 +18,126 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
-
-pub(crate) use self::pipeline::Missing;
-use self::pipeline::{Job, ReadAhead, Straight};
-pub(crate) use self::resolve::{File, PartitionFiles, Size};
-use self::sink::Events;
+pub(crate) use self::download::MissingFile;
+use self::job::{Job, ReadAhead};
+pub(crate) use self::method::ReadMethod;
+use self::method::ResultForm;
+pub(crate) use self::resolve::{FileSize, PartitionFiles, StoredFile};
+use self::sink::{Events, PartitionRecords, Sink, StreamedRecords};
 use crate::codec::Opener;
 use crate::dataset::{Dataset, HivePartition, ResultStream, Store};
-use crate::error::{Error, Result};
-use crate::merge::{self, Keep};
-use crate::metrics::{Call, Method, Metrics, Tally};
+use crate::error::Result;
+use crate::merge::Keep;
+use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
-use crate::record::{Key, ReadLayout, Record};
+use crate::record::{ReadLayout, Record};
 
-/// What a read may hold decoded, and downloaded, ahead of its consumer, unless it is told otherwise.
+/// The default of [`Read::read_ahead_bytes`].
 const READ_AHEAD_BYTES: u64 = 256 << 20;
 
+/// How many chunks wait between the decoder and the consumer.
+const CHUNKS_READY: usize = 2;
+
 impl<T: Record> Store<T> {
-    /// A snapshot of the partitions that the patterns select: what was committed when the read's LIST began, and
-    /// perhaps some of what is committed while it runs.
+    /// Reads a snapshot of the partitions that the patterns select.
     ///
-    /// Takes one pattern or many (text, [`T::partitions()`](Record::partitions), arrays, slices, `Vec`s); with no
-    /// pattern it reads nothing, and what several select is read once. The grammar of text stands at [`IntoPatterns`].
+    /// The snapshot contains everything that was committed when the read's LIST began. It may also contain some of the
+    /// records that are committed while the read runs.
     ///
-    /// Returns a builder. Await it for a `Vec<T>`, or take [`stream`](Read::stream) or
-    /// [`partitions`](Read::partitions), which hold less.
+    /// Takes one pattern or several: text, [`T::partitions()`](Record::partitions), arrays, slices or `Vec`s. A partition
+    /// that several patterns select is read once. Without a pattern, nothing is read. See [`IntoPatterns`] for the
+    /// grammar of text patterns.
+    ///
+    /// Returns a builder. Await it for a `Vec<T>`, or call [`stream`](Read::stream) or
+    /// [`partitions`](Read::partitions), which hold less in memory.
     ///
     /// # Order
-    /// Partitions by the bytes of their keys. Within one, records by (entity, version) where the record has an entity
-    /// key, and otherwise in the order of file names and rows. The same data gives the same order, each time.
+    /// Partitions are ordered by the bytes of their keys. Within a partition, records are ordered by (entity, version)
+    /// if the record type has an entity key, and otherwise by file name and row. The same data always gives the same
+    /// order.
     ///
-    /// With an entity key, the latest version of each entity is returned, within its partition; of records that tie,
-    /// the one in the later file, or later in a file. [`history`](Read::history) gives every version.
+    /// With an entity key, the read returns the latest version of each entity within its partition. If several records
+    /// have that version, it returns the one in the last file, or the last one in a file.
+    /// [`history`](Read::history) returns every version.
     ///
     /// # Errors
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern that is none; nothing was sent.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): an object that is not what it should be, by its key.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid. No request was sent.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): an object is malformed or does not fit the record type. The
+    ///   message contains its key.
     /// - [`Vanished`](crate::ErrorKind::Vanished): a file was deleted between LIST and GET. Read again.
-    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 returned an error.
     ///
     /// # Cancel safety
-    /// Dropping the future or stream stops its requests. Nothing is changed in any case.
+    /// Dropping the future or the stream stops its requests. A read never changes anything.
     ///
     /// # Requests
-    /// For each pattern that no other covers 1 LIST per page of at most 1,000 keys; 1 HEAD for each token with more
-    /// than one attempt, or whose commit is seconds old; 1 GET per file.
+    /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
+    /// - 1 HEAD for each token that has more than one attempt, or a commit that is only seconds old.
+    /// - 1 GET for each file.
+    ///
+    /// # Example
+    /// ```
+    /// # #[derive(s3store::Record)]
+    /// # #[record(partition_by(period))]
+    /// # struct Cost { period: String, sku: String, amount: i64 }
+    /// # async fn example(store: s3store::Store<Cost>) -> s3store::Result<()> {
+    /// let march: Vec<Cost> = store.read("period=2026-03-*").await?;
+    /// let two_days = store.read(["period=2026-03-17", "period=2026-03-18"]).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is read until it is awaited or streamed"]
     pub fn read(&self, patterns: impl IntoPatterns) -> Read<T> {
-        Read {
-            dataset: self.dataset().clone(),
-            source: Source::Patterns(patterns.into_patterns(T::Root::description().partition)),
-            asked: Asked::Snapshot,
-            missing: Missing::Fatal,
-            history: false,
-            ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
-            records: PhantomData,
-        }
+        let patterns = patterns.into_patterns(T::Root::description().partition);
+        Read::new(self.dataset(), FileSource::Patterns(patterns), ReadMethod::Snapshot, MissingFile::Fail)
     }
 
-    /// A snapshot of everything: see [`read`](Store::read).
+    /// Reads a snapshot of all partitions: see [`read`](Store::read).
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// let everything = store.read_all().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "nothing is read until it is awaited or streamed"]
     pub fn read_all(&self) -> Read<T> {
         self.read("*")
     }
 }
 
-/// A read, made by [`Store::read`]. Await it, or take one of its streams.
+/// A read, returned by [`Store::read`] and by the change stream. Await it, or take one of its streams.
 #[must_use = "nothing is read until it is awaited or streamed"]
 pub struct Read<T> {
     dataset: Dataset,
-    source: Source,
-    asked: Asked,
-    missing: Missing,
+    source: FileSource,
+    method: ReadMethod,
+    missing: MissingFile,
     history: bool,
     ahead: ReadAhead,
     records: PhantomData<fn() -> T>,
 }
 
-/// What a read counts as.
-#[derive(Debug, Clone)]
-pub(crate) enum Asked {
-    Snapshot,
-    Range,
-    Entries,
-    /// A part of another call.
-    Within(Arc<Tally>),
-}
-
-/// How a read is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sink {
-    Whole,
-    Records,
-    Partitions,
-    #[cfg(feature = "arrow")]
-    Batches,
-}
-
-impl Asked {
-    fn begin(&self, metrics: &Metrics, sink: Sink) -> Call {
-        let method = match (self, sink) {
-            (Self::Within(tally), _) => return Call::within(tally),
-            (Self::Snapshot, Sink::Whole) => Method::Read,
-            (Self::Snapshot, Sink::Records) => Method::ReadStream,
-            (Self::Snapshot, Sink::Partitions) => Method::ReadPartitions,
-            (Self::Range, Sink::Whole | Sink::Records) => Method::ReadRange,
-            (Self::Range, Sink::Partitions) => Method::ReadRangePartitions,
-            (Self::Entries, Sink::Whole | Sink::Records) => Method::ReadEntries,
-            (Self::Entries, Sink::Partitions) => Method::ReadEntriesPartitions,
-            #[cfg(feature = "arrow")]
-            (Self::Snapshot, Sink::Batches) => Method::ReadBatches,
-            #[cfg(feature = "arrow")]
-            (Self::Range, Sink::Batches) => Method::ReadRangeBatches,
-            #[cfg(feature = "arrow")]
-            (Self::Entries, Sink::Batches) => Method::ReadEntriesBatches,
-        };
-        metrics.call(method)
-    }
-}
-
-/// Where a read takes its files from.
-pub(crate) enum Source {
-    /// A snapshot of what patterns select.
+/// The source of a read's files.
+enum FileSource {
+    /// A snapshot of the partitions that patterns select.
     Patterns(Result<Vec<Pattern>>),
-    /// Committed files, found in another way.
-    Files(FoundFiles),
+    /// Committed files that were found in another way.
+    Find(FindFiles),
 }
 
-/// Committed files: partitions in key order, files in key order. What finding them takes, it counts.
-pub(crate) type FoundFiles = Box<dyn FnOnce(Arc<Tally>) -> Finding + Send>;
+/// Finds the committed files to read: partitions in key order, files in key order. Counts its requests in the tally.
+pub(crate) type FindFiles = Box<dyn FnOnce(Arc<Tally>) -> FoundFiles + Send>;
 
-type Finding = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
+type FoundFiles = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
 
 impl<T: Record> Read<T> {
-    /// A read of files that the change stream leads to.
-    pub(crate) fn files(dataset: &Dataset, asked: Asked, files: FoundFiles, missing: Missing) -> Self {
+    fn new(dataset: &Dataset, source: FileSource, method: ReadMethod, missing: MissingFile) -> Self {
         Self {
             dataset: dataset.clone(),
-            source: Source::Files(files),
-            asked,
+            source,
+            method,
             missing,
             history: false,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
@@ -161,76 +145,112 @@ impl<T: Record> Read<T> {
         }
     }
 
-    /// Every version of each entity, in place of the latest. Records that agree in entity and version are one and the
-    /// same: the later is returned. Without an entity key it changes nothing.
+    /// Returns a read of the files that `find` returns.
+    pub(crate) fn of_files(dataset: &Dataset, method: ReadMethod, find: FindFiles, missing: MissingFile) -> Self {
+        Self::new(dataset, FileSource::Find(find), method, missing)
+    }
+
+    /// Returns every version of each entity instead of only the latest.
+    ///
+    /// Records with the same entity and version count as one record; the last of them is returned. Without an entity key
+    /// this has no effect.
     pub fn history(mut self) -> Self {
         self.history = true;
         self
     }
 
-    /// How many partitions may be decoded ahead of the one that is being consumed. Default 1; with 0 the next is
-    /// decoded when this one is consumed.
+    /// Sets how many partitions may be decoded ahead of the one that is being consumed. Default: 1.
+    ///
+    /// With 0, a partition is decoded only after the one before it is consumed.
     pub fn read_ahead_partitions(mut self, partitions: usize) -> Self {
         self.ahead.partitions = partitions;
         self
     }
 
-    /// How many bytes may wait, decoded, for the consumer; and as many, as they lie in S3, for being decoded. Decoded
-    /// bytes are those of the files' footers. Default 256 MiB. A single partition that is larger still passes, alone.
+    /// Sets how many bytes may wait for the consumer in decoded form, and how many more may wait to be decoded.
+    /// Default: 256 MiB each.
     ///
-    /// What lies in S3 is known from a listing. The change stream knows a file's rows, but not its bytes: there it is
-    /// estimated, at first with 1 KiB a row and then from the files before, so that files of much larger rows may take
-    /// more than this until one of them has been read.
+    /// The decoded size is taken from the files' footers. A single partition that is larger than the limit is read
+    /// anyway, but by itself.
+    ///
+    /// The size before decoding is taken from the listing. The change stream knows a file's row count, but not its size,
+    /// so there it is estimated: first with 1 KiB per row, then from the files read before. Files with much larger rows
+    /// may exceed the limit until one of them has been read.
     pub fn read_ahead_bytes(mut self, bytes: u64) -> Self {
         self.ahead.bytes = bytes;
         self
     }
 
-    /// The records as a stream, one after the other.
+    /// Streams the records one after the other.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// let mut records = store.read("period=2026-03-*").stream();
+    /// while let Some(record) = records.try_next().await? { /* … */ }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> ResultStream<T> {
-        sink::records(self.start(Sink::Records, rows::<T>, None))
+        sink::records(self.start::<StreamedRecords<T>>(ResultForm::RecordStream))
     }
 
-    /// The records by partition: a stream of each partition's key and rows.
+    /// Streams the partitions, each with its key and all its records.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// let mut partitions = store.read("period=2026-03-*").partitions();
+    /// while let Some(day) = partitions.try_next().await? {
+    ///     println!("{}: {} records", day.partition, day.records.len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn partitions(self) -> ResultStream<HivePartition<T>> {
-        sink::partitions(self.start(Sink::Partitions, rows::<T>, Some(straight::<T>)))
+        sink::partitions(self.start::<PartitionRecords<T>>(ResultForm::PartitionStream))
     }
 
-    /// The records as Arrow batches, deduplicated and ordered alike, of the record's columns in its order. Strings and
-    /// bytes are `Utf8View` and `BinaryView`. Batches don't span partitions.
+    /// Streams the records as Arrow batches, ordered and deduplicated as by [`stream`](Self::stream).
+    ///
+    /// A batch has the record's columns in the order of its fields. Strings and bytes are `Utf8View` and `BinaryView`. A
+    /// batch never spans two partitions.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// let mut batches = store.read("period=2026-03-*").batches();
+    /// while let Some(batch) = batches.try_next().await? {
+    ///     println!("{} rows", batch.num_rows());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn batches(self) -> ResultStream<RecordBatch> {
-        sink::batches(self.start(Sink::Batches, own_columns, None))
+    pub fn batches(self) -> ResultStream<arrow_array::RecordBatch> {
+        sink::batches(self.start::<sink::ArrowBatches>(ResultForm::BatchStream))
     }
 
-    fn start<X: Send + 'static>(
-        self,
-        sink: Sink,
-        emit: fn(&ReadLayout, RecordBatch) -> Result<X>,
-        straight: Option<Straight<X>>,
-    ) -> Events<X> {
+    fn start<S: Sink>(self, form: ResultForm) -> Events<S::Chunk> {
         let layout = ReadLayout::new(T::description(), T::Root::description());
-        let keep = match (&layout.key, self.history) {
-            (None, _) => Keep::All,
-            (Some(_), true) => Keep::History,
-            (Some(_), false) => Keep::Latest,
-        };
-        let Self { dataset, source, asked, ahead, missing, .. } = self;
+        let keep = keep_for(&layout, self.history);
+        let Self { dataset, source, method, ahead, missing, .. } = self;
         let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
-        let begin = move || asked.begin(&metrics, sink);
-        Events::new(pipeline::BATCHES_READY, begin, move |out, tally| async move {
+        let begin = move || method.begin(&metrics, form);
+        Events::new(CHUNKS_READY, begin, move |out, tally| async move {
             let partitions = match source {
-                Source::Patterns(Ok(patterns)) => list::snapshot(&dataset, patterns, names, &tally).await,
-                Source::Patterns(Err(error)) => Err(error),
-                Source::Files(find) => find(Arc::clone(&tally)).await,
+                FileSource::Patterns(Ok(patterns)) => {
+                    snapshot::committed_files(&dataset, patterns, names, &tally).await
+                }
+                FileSource::Patterns(Err(error)) => Err(error),
+                FileSource::Find(find) => find(Arc::clone(&tally)).await,
             };
-            let job =
-                Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, emit, straight, tally };
+            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, tally };
             match partitions {
-                Ok(partitions) => job.run(partitions, out).await,
+                Ok(partitions) => job.run::<S>(partitions, out).await,
                 Err(error) => drop(out.send(Err(error)).await),
             }
         })
@@ -242,7 +262,7 @@ impl<T: Record> IntoFuture for Read<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(sink::collect(self.start(Sink::Whole, rows::<T>, Some(straight::<T>))))
+        Box::pin(sink::collect(self.start::<PartitionRecords<T>>(ResultForm::Vec)))
     }
 }
 
@@ -257,70 +277,34 @@ impl<T> fmt::Debug for Read<T> {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for FileSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Patterns(patterns) => patterns.fmt(f),
-            Self::Files(_) => f.write_str("files"),
+            Self::Find(_) => f.write_str("files"),
         }
     }
 }
 
-/// A merged batch as records.
-fn rows<T: Record>(_layout: &ReadLayout, batch: RecordBatch) -> Result<Vec<T>> {
-    let mut rows = Vec::with_capacity(batch.num_rows());
-    append(&batch, &mut rows)?;
-    Ok(rows)
-}
-
-fn append<T: Record>(batch: &RecordBatch, rows: &mut Vec<T>) -> Result<()> {
-    let decoded = T::decode(batch.columns(), 0..batch.num_rows(), rows);
-    decoded.map_err(|error| Error::invalid_data(error.to_string()))
-}
-
-/// The records of a file that is alone in its partition; `None` if it is out of order.
-fn straight<T: Record>(
-    file: &mut dyn Iterator<Item = Result<RecordBatch>>,
-    rows: usize,
-    key: &Key,
-    keep: Keep,
-) -> Result<Option<(Vec<T>, usize)>> {
-    let mut records = room(rows);
-    let in_order = merge::straight(file, key, keep, |batch| append(batch, &mut records))?;
-    let count = records.len();
-    if count < records.capacity() / 2 {
-        // Most rows were superseded, or the footer promised too many.
-        records.shrink_to_fit();
+fn keep_for(layout: &ReadLayout, history: bool) -> Keep {
+    match (&layout.key, history) {
+        (None, _) => Keep::All,
+        (Some(_), true) => Keep::History,
+        (Some(_), false) => Keep::Latest,
     }
-    Ok(in_order.then_some((records, count)))
 }
 
-/// For so many rows, by a footer's word: more are not believed in before they are there.
-fn room<T>(rows: usize) -> Vec<T> {
-    const MOST: usize = 1 << 20;
-    Vec::with_capacity(rows.min(MOST))
-}
-
-/// The records of one file, decoded on this thread: what the testing tools and the benchmarks measure.
+/// Decodes a file on the calling thread, as a snapshot read does with the only file of a partition.
 #[cfg(feature = "testing")]
-pub(crate) fn decode_here<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
-    let (layout, mut file) = (opener.layout(), opener.open(file)?);
-    let keep = if layout.key.is_some() { Keep::Latest } else { Keep::All };
-    if let Some((records, _)) = pipeline::alone(&mut file, layout, keep, straight)? {
-        return Ok(records);
-    }
-    let mut rows = room(file.plan().rows());
-    for batch in merge::merge(layout, vec![file], keep)? {
-        append(&batch?, &mut rows)?;
-    }
-    Ok(rows)
-}
+pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
+    use self::partition_rows::{PartitionRows, open_files};
 
-/// A merged batch without the columns that were read for its order alone, and fit to be held.
-#[cfg(feature = "arrow")]
-fn own_columns(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
-    let own: Vec<usize> = (0..layout.own).collect();
-    let batch = batch.project(&own);
-    let batch = batch.map_err(|error| Error::invalid_data("a batch lacks its columns").with_source(error))?;
-    Ok(merge::slim(&batch))
+    let layout = opener.layout();
+    let (files, _) = open_files(vec![("file".to_owned(), file)], opener)?;
+    let mut rows = PartitionRows::<PartitionRecords<T>>::new(files, layout, keep_for(layout, false))?;
+    let mut chunks = Vec::new();
+    while let Some(chunk) = rows.next_chunk(layout)? {
+        chunks.push(chunk);
+    }
+    Ok(sink::concat(chunks))
 }

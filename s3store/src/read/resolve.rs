@@ -1,4 +1,4 @@
-//! Which files a snapshot consists of: what to LIST, and which of the listed files are committed. Pure.
+//! Decides which of the listed files are committed. Performs no I/O.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,25 @@ use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
 use crate::pattern::Listing;
 use crate::s3::ListedObject;
 
-/// A commit must be older than a listing's first page by this, in microseconds of S3's clock, to be taken without
-/// asking which attempt it names: a retry that landed between two pages shows the commit beside another attempt's file.
+/// The age, in microseconds of S3's clock, from which a commit with one file is trusted without a HEAD.
+///
+/// A listing has several pages. If a retry lands between two of them, the listing can contain the retry's commit and only
+/// the earlier attempt's file. A commit that is older than the listing's first page by this much rules that out.
 const SETTLED: i64 = 5_000_000;
 
-/// A data file.
+/// A data file in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
+pub(crate) struct StoredFile {
     pub(crate) key: String,
-    pub(crate) size: Size,
+    pub(crate) size: FileSize,
 }
 
-/// How large a file is.
+/// The size of a data file, as far as it is known before the file is fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
-    /// Its bytes, as listed.
+pub(crate) enum FileSize {
+    /// The size in bytes, from a listing.
     Bytes(u64),
-    /// Its rows, where nothing tells its bytes before it is read.
+    /// The row count, from a ref.
     Rows(u64),
 }
 
@@ -30,37 +32,38 @@ pub(crate) enum Size {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PartitionFiles {
     pub(crate) key: String,
-    pub(crate) files: Vec<File>,
+    pub(crate) files: Vec<StoredFile>,
 }
 
-/// What was listed under one token of one partition.
+/// The listed objects of one token in one partition.
 #[derive(Debug, Default)]
-struct Attempts {
-    files: Vec<(AttemptId, File)>,
-    commit: Option<CommitSeen>,
+struct TokenObjects {
+    files: Vec<(AttemptId, StoredFile)>,
+    commit: Option<ListedCommit>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct CommitSeen {
+struct ListedCommit {
     last_modified: Option<i64>,
-    /// The `Date` of the first page of the listing that saw it.
+    /// The `Date` header of the listing's first page.
     listed: Option<i64>,
 }
 
-/// All that was listed, by partition and token.
+/// The listed files and commits, by partition and token.
 #[derive(Debug, Default)]
-pub(super) struct Seen(BTreeMap<PartitionKey, BTreeMap<String, Attempts>>);
+pub(super) struct Resolver(BTreeMap<PartitionKey, BTreeMap<String, TokenObjects>>);
 
-/// A commit that must be looked at before its files are taken.
+/// A commit whose attempt must be looked up, because the listing leaves open which file it commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Question {
+pub(super) struct CommitQuery {
     pub(super) commit_key: String,
     partition: PartitionKey,
     token: String,
 }
 
-impl Seen {
-    /// Takes a page of a listing; `date` is that of the listing's first page.
+impl Resolver {
+    /// Adds the objects of a listing. `date` is the `Date` header of its first page. Skips keys that are not data keys of
+    /// a partition that the listing selects.
     pub(super) fn add(
         &mut self,
         prefix: &Prefix,
@@ -69,7 +72,7 @@ impl Seen {
         objects: Vec<ListedObject>,
         date: Option<i64>,
     ) {
-        // Keys of one partition come together: whether it is wanted is found out once.
+        // Keys of one partition are adjacent, so the pattern is matched once per partition.
         let mut last: Option<(PartitionKey, bool)> = None;
         for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
@@ -82,22 +85,24 @@ impl Seen {
                 Some(tokens) => tokens,
                 None => self.0.entry(known.clone()).or_default(),
             };
-            let attempts = tokens.entry(name.token_str().to_owned()).or_default();
+            let objects = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
-                DataName::File { attempt, .. } => attempts.files.push((attempt, File { key, size: Size::Bytes(size) })),
-                DataName::Commit { .. } => attempts.commit = Some(CommitSeen { last_modified, listed: date }),
+                DataName::File { attempt, .. } => {
+                    objects.files.push((attempt, StoredFile { key, size: FileSize::Bytes(size) }));
+                }
+                DataName::Commit { .. } => objects.commit = Some(ListedCommit { last_modified, listed: date }),
             }
         }
     }
 
-    /// The commits whose attempt must be known, in key order.
-    pub(super) fn questions(&self, prefix: &Prefix) -> Vec<Question> {
-        let mut questions = Vec::new();
+    /// Returns the commits to look up, in key order.
+    pub(super) fn queries(&self, prefix: &Prefix) -> Vec<CommitQuery> {
+        let mut queries = Vec::new();
         for (partition, tokens) in &self.0 {
-            for (token, attempts) in tokens {
-                if attempts.must_ask(token) {
+            for (token, objects) in tokens {
+                if objects.is_ambiguous(token) {
                     let name = DataName::Commit { token };
-                    questions.push(Question {
+                    queries.push(CommitQuery {
                         commit_key: format!("{}{name}", prefix.partition_prefix(partition)),
                         partition: partition.clone(),
                         token: token.clone(),
@@ -105,23 +110,24 @@ impl Seen {
                 }
             }
         }
-        questions
+        queries
     }
 
-    /// Keeps, under the question's token, only the file of the attempt that the commit names.
-    pub(super) fn answer(&mut self, question: &Question, commit: Option<CommitMeta>) {
-        let tokens = self.0.get_mut(&question.partition);
-        if let Some(attempts) = tokens.and_then(|tokens| tokens.get_mut(&question.token)) {
-            attempts.files.retain(|(attempt, _)| commit.is_some_and(|commit| commit.attempt == *attempt));
+    /// Applies the result of a query: drops the files of the token's other attempts.
+    pub(super) fn resolve(&mut self, query: &CommitQuery, commit: Option<CommitMeta>) {
+        let tokens = self.0.get_mut(&query.partition);
+        if let Some(objects) = tokens.and_then(|tokens| tokens.get_mut(&query.token)) {
+            objects.files.retain(|(attempt, _)| commit.is_some_and(|commit| commit.attempt == *attempt));
         }
     }
 
-    /// The committed files once all questions are answered: partitions in key order, files in key order.
+    /// Returns the committed files, once all queries are resolved. Partitions are in key order, and so are their files.
     pub(super) fn into_partitions(self) -> Vec<PartitionFiles> {
         let mut partitions = Vec::new();
         for (key, tokens) in self.0 {
-            let committed = tokens.into_values().filter(|attempts| attempts.commit.is_some());
-            let mut files: Vec<File> = committed.flat_map(|attempts| attempts.files).map(|(_, file)| file).collect();
+            let committed = tokens.into_values().filter(|objects| objects.commit.is_some());
+            let files = committed.flat_map(|objects| objects.files);
+            let mut files: Vec<StoredFile> = files.map(|(_, file)| file).collect();
             if files.is_empty() {
                 continue;
             }
@@ -132,9 +138,12 @@ impl Seen {
     }
 }
 
-impl Attempts {
-    /// Whether the listing leaves open which file is committed. Without a commit none was, when the listing began.
-    fn must_ask(&self, token: &str) -> bool {
+impl TokenObjects {
+    /// Returns whether the listing leaves open which file is committed.
+    ///
+    /// Without a commit, nothing was committed when the listing began. A token that equals its attempt's id has only that
+    /// attempt.
+    fn is_ambiguous(&self, token: &str) -> bool {
         let (Some(commit), [first, rest @ ..]) = (self.commit, self.files.as_slice()) else { return false };
         if rest.is_empty() && AttemptId::parse(token) == Some(first.0) {
             return false;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, PartitionKey, Prefix};
-use crate::read::{File, PartitionFiles, Size};
+use crate::read::{FileSize, PartitionFiles, StoredFile};
 
 /// An entry of the change stream: one commit, at the offset of one of its refs.
 ///
@@ -67,7 +67,7 @@ pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Ve
             None => drop(partitions.insert(partition.clone(), BTreeMap::from([(data_path.clone(), *record_count)]))),
         }
     }
-    let file = |(key, rows)| File { key, size: Size::Rows(rows) };
+    let file = |(key, rows)| StoredFile { key, size: FileSize::Rows(rows) };
     let partition =
         |(key, files): (String, BTreeMap<_, _>)| PartitionFiles { key, files: files.into_iter().map(file).collect() };
     partitions.into_iter().map(partition).collect()
@@ -119,7 +119,7 @@ mod tests {
             files.iter().map(|file| &file.key[..13]).collect::<Vec<_>>(),
             ["d/data/p=1/c-", "d/data/p=1/z-", "d/data/p=1-2/", "d/data/p=1-2/"]
         );
-        assert!(files.iter().all(|file| file.size == Size::Rows(3)));
+        assert!(files.iter().all(|file| file.size == FileSize::Rows(3)));
         assert_eq!(partitions_of(&entries).into_iter().collect::<Vec<_>>(), ["p=1", "p=1-2"]);
         assert!(partitions_of(&[]).is_empty());
     }

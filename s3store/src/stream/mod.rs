@@ -29,7 +29,7 @@ use crate::clock::micros_from;
 use crate::dataset::{Dataset, Store};
 use crate::format::Offset;
 use crate::metrics::Tally;
-use crate::read::{Asked, Missing, Read};
+use crate::read::{MissingFile, Read, ReadMethod};
 use crate::record::Record;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -200,7 +200,7 @@ impl<T: Record> Store<T> {
         let poll = self.poll_range(window);
         let files = |tally: Arc<Tally>| async move { poll.run(&tally).await.map(entry::files) };
         let files = Box::new(|tally| Box::pin(files(tally)) as Pin<Box<_>>);
-        Read::files(self.dataset(), Asked::Range, files, Missing::Skipped(Arc::default()))
+        Read::of_files(self.dataset(), ReadMethod::Range, files, MissingFile::Skip(Arc::default()))
     }
 
     /// Reads the records of entries that a poll returned. Await the returned builder, or take one of its streams.
@@ -240,7 +240,7 @@ impl<T: Record> Store<T> {
         let checked = entries.iter().try_for_each(|entry| check(entry.borrow()));
         let files = checked.map(|()| entry::files(entries));
         let files = Box::new(|_| Box::pin(std::future::ready(files)) as Pin<Box<_>>);
-        Read::files(dataset, Asked::Entries, files, Missing::Skipped(Arc::default()))
+        Read::of_files(dataset, ReadMethod::Entries, files, MissingFile::Skip(Arc::default()))
     }
 
     /// Follows the change stream from an offset, without end.

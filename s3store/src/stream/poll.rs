@@ -16,7 +16,7 @@ use crate::dataset::{Dataset, Store};
 use crate::error::Result;
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
-use crate::read::{Asked, Missing, Read};
+use crate::read::{MissingFile, Read, ReadMethod};
 use crate::record::Record;
 
 /// The default number of refs that a poll covers.
@@ -145,8 +145,8 @@ impl<T: Record> PollRecords<T> {
         let missing = Arc::<AtomicU64>::default();
         let files = entry::files(&entries);
         let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
-        let skipped = Missing::Skipped(Arc::clone(&missing));
-        let read = Read::<T>::files(self.store.dataset(), Asked::Within(tally), files, skipped);
+        let skipped = MissingFile::Skip(Arc::clone(&missing));
+        let read = Read::<T>::of_files(self.store.dataset(), ReadMethod::Within(tally), files, skipped);
         let records = read.history().await?;
         let (missing, caught_up) = (missing.load(Ordering::Relaxed), reason != StopReason::Limit);
         Ok((RecordPage { records, entries, next, caught_up, malformed, missing }, reason))

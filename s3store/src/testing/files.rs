@@ -1,4 +1,4 @@
-//! Data files without S3: what a write would put, what a read makes of it.
+//! Encoding and decoding data files without S3.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,8 +12,31 @@ use crate::error::Result;
 use crate::record::{ReadLayout, Record, RootRecord};
 use crate::{read, write};
 
-/// Encodes and decodes the data files of a record type, as a [`Store`](crate::Store) does, on the calling thread and
-/// without S3: for tests of files, and for measuring.
+/// Encodes and decodes the data files of a record type, for tests of files and for benchmarks.
+///
+/// It runs the same code as a [`Store`](crate::Store), but on the calling thread and without S3.
+///
+/// # Example
+/// ```
+/// use s3store::chrono::DateTime;
+/// use s3store::testing::Files;
+/// use s3store::{Compression, Record};
+///
+/// #[derive(Debug, PartialEq, Record)]
+/// #[record(partition_by(period))]
+/// struct Cost {
+///     period: String,
+///     amount: i64,
+/// }
+///
+/// # fn main() -> s3store::Result<()> {
+/// let files = Files::<Cost>::new(Compression::Snappy)?;
+/// let costs = [Cost { period: "2026-03-17".to_owned(), amount: 42 }];
+/// let file = files.encode(&costs, DateTime::UNIX_EPOCH)?;
+/// assert_eq!(files.decode(file)?, costs);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Files<T> {
     encoder: Arc<Encoder>,
     opener: Opener,
@@ -21,10 +44,10 @@ pub struct Files<T> {
 }
 
 impl<T: RootRecord> Files<T> {
-    /// Prepares what is the same for each file.
+    /// Prepares the schemas and options that all files share.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a record that Parquet has no schema for.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if Parquet can't represent the record type.
     pub fn new(compression: Compression) -> Result<Self> {
         let description = T::description();
         Ok(Self {
@@ -34,20 +57,22 @@ impl<T: RootRecord> Files<T> {
         })
     }
 
-    /// The Parquet file that a write of these records would put, sorted by the record's key where it has one.
+    /// Encodes records as the Parquet file that a write would put: sorted by the record's key if it has one.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for a value that does not fit its column, with row and column.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a value does not fit its column. The message contains the row
+    /// and the column.
     pub fn encode(&self, records: &[T], inserted_at: DateTime<Utc>) -> Result<Bytes> {
-        write::encode_here(records, inserted_at.timestamp_micros(), &self.encoder)
+        write::encode_file(records, inserted_at.timestamp_micros(), &self.encoder)
     }
 
-    /// The records of one file as a snapshot read returns them: the latest of each entity where the record has a key.
+    /// Decodes the records of one file as a snapshot read returns them: only the latest of each entity if the record has
+    /// a key.
     ///
     /// # Errors
-    /// [`InvalidData`](crate::ErrorKind::InvalidData) for a file that does not decode, or does not fit the record.
+    /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
     pub fn decode(&self, file: Bytes) -> Result<Vec<T>> {
-        read::decode_here(file, &self.opener)
+        read::decode_file(file, &self.opener)
     }
 }
 
@@ -57,10 +82,12 @@ impl<T> fmt::Debug for Files<T> {
     }
 }
 
-/// The records of one file, whatever wrote it, as `T`: as a snapshot read of a partition with this file alone.
+/// Decodes the records of one file as `T`. Returns what a snapshot read of a partition with only this file returns.
+///
+/// Any program may have written the file. Use [`Files`] to decode several files of one record type faster.
 ///
 /// # Errors
-/// [`InvalidData`](crate::ErrorKind::InvalidData) for a file that does not decode, or does not fit the record.
+/// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
 pub fn read_file<T: Record>(file: Bytes) -> Result<Vec<T>> {
-    read::decode_here(file, &Opener::new(ReadLayout::new(T::description(), T::Root::description())))
+    read::decode_file(file, &Opener::new(ReadLayout::new(T::description(), T::Root::description())))
 }

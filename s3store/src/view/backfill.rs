@@ -12,13 +12,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::micros_from;
-use crate::codec::Step;
 use crate::dataset::{Dataset, ResultStream, TaskStream, blocking};
 use crate::error::{Error, Result};
 use crate::format::DataName;
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
-use crate::read::parts;
+use crate::read::ranged::{self, RangedRead};
 use crate::record::{ReadLayout, Record, Tuple, View};
 use crate::s3::ListedObject;
 
@@ -230,14 +229,19 @@ async fn markers_of<V: View>(
     layout: Arc<ReadLayout>,
     tally: &Tally,
 ) -> Result<Option<FileMarkers>> {
-    let Some(footer) = parts::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
+    let Some(footer) = ranged::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
     let reader = blocking(move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
     let (mut records, mut tuples) = (0, BTreeSet::<Tuple>::new());
     loop {
-        let Some((rest, step)) = parts::step(dataset, &file.key, reader, tally).await? else { return Ok(None) };
-        let Step::Batch(batch) = step else { break };
-        reader = rest;
+        let batch = match ranged::next_batch(dataset, &file.key, reader, tally).await? {
+            RangedRead::Batch(rest, batch) => {
+                reader = rest;
+                batch
+            }
+            RangedRead::End => break,
+            RangedRead::FileMissing => return Ok(None),
+        };
         records += batch.num_rows() as u64;
         let extended = blocking(move || {
             let outcome = V::tuples(batch.columns(), 0..batch.num_rows(), &mut |tuple| {

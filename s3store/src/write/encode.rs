@@ -1,91 +1,126 @@
-//! Records to the bytes of a data file.
+//! Encoding records as a data file.
 
+use std::future::Ready;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
 use arrow_select::concat::concat;
 use bytes::Bytes;
+use futures_util::future::Either;
 
 use super::attempt::DataFile;
 use super::group::{Rows, unfit};
-use crate::codec::sort::{self, InOrder};
-use crate::codec::{BATCH_ROWS, Encoder, File};
+use crate::codec::sort::{self, OrderCheck};
+use crate::codec::{BATCH_ROWS, Encoder, FileWriter};
 use crate::dataset::blocking;
 use crate::error::{Error, ErrorType, Result};
 use crate::record::{Key, RootRecord};
 use crate::s3::md5_hex;
 
-/// Batches between two chances for other tasks of the thread.
-const BATCHES_A_TURN: usize = 4;
+/// How many batches are converted before the task yields to others on its thread.
+const BATCHES_PER_TURN: usize = 4;
 
-/// The file of some rows: sorted by the record's key where it has one, equal keys in their given order.
+/// Encodes rows as a data file, sorted by the record's key if it has one. The sort is stable.
 pub(super) async fn encode<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     encoder: Arc<Encoder>,
 ) -> Result<DataFile> {
-    let key = T::description().key.as_ref();
-    if let Some(file) = written(rows, inserted_at, Draft::new(&encoder, rows.len(), key)).await? {
-        return Ok(file);
-    }
-    let keys = keys(rows, inserted_at, key).await?;
-    let order = blocking(move || order(keys)).await?;
-    let file = written(&rows.ordered(&order), inserted_at, Draft::new(&encoder, rows.len(), None)).await?;
-    file.ok_or_else(unsorted)
+    let data_file = |body: Bytes| DataFile { md5: md5_hex(&body), body };
+    encode_on(Workers::BlockingPool, rows, inserted_at, encoder, data_file).await
 }
 
-/// As [`encode`], on this thread: what the testing tools and the benchmarks measure.
-#[cfg(feature = "testing")]
-pub(crate) fn encode_here<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Arc<Encoder>) -> Result<Bytes> {
-    let key = T::description().key.as_ref();
-    let written = |rows: &Rows<'_, T>, key| {
-        let mut draft = Draft::new(encoder, rows.len(), key);
-        for batch in Batches::new(rows, inserted_at, None) {
-            match draft.write(&batch?)? {
-                Some(more) => draft = more,
-                None => return Ok(None),
-            }
+/// Where the encoding to Parquet runs.
+#[derive(Debug, Clone, Copy)]
+enum Workers {
+    /// On tokio's threads for blocking work.
+    BlockingPool,
+    /// On the calling thread. The future is then ready when it is first polled.
+    #[cfg(feature = "testing")]
+    CallingThread,
+}
+
+impl Workers {
+    /// Starts `work`. The caller can do something else before it awaits the result.
+    fn run<R: Send + 'static>(
+        self,
+        work: impl FnOnce() -> Result<R> + Send + 'static,
+    ) -> Either<impl Future<Output = Result<R>>, Ready<Result<R>>> {
+        match self {
+            Self::BlockingPool => Either::Left(blocking(work)),
+            #[cfg(feature = "testing")]
+            Self::CallingThread => Either::Right(std::future::ready(work())),
         }
-        draft.finish().map(Some)
-    };
-    let rows = Rows::all(records);
-    if let Some(file) = written(&rows, key)? {
+    }
+
+    /// Lets other tasks of the thread run, unless the work is to be done in one go.
+    async fn yield_now(self) {
+        if matches!(self, Self::BlockingPool) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The steps of [`encode`]. `finish` converts the file's bytes to the result; it runs on a worker, because it may read all
+/// bytes.
+async fn encode_on<T: RootRecord, F: Send + 'static>(
+    workers: Workers,
+    rows: &Rows<'_, T>,
+    inserted_at: i64,
+    encoder: Arc<Encoder>,
+    finish: fn(Bytes) -> F,
+) -> Result<F> {
+    let key = T::description().key.as_ref();
+    let draft = Draft::new(&encoder, rows.len(), key);
+    if let Some(file) = encode_in_given_order(rows, inserted_at, draft, workers, finish).await? {
         return Ok(file);
     }
-    let keys = Batches::new(&rows, inserted_at, key).collect::<Result<_>>()?;
-    written(&rows.ordered(&order(key_columns(keys, key))?), None)?.ok_or_else(unsorted)
+    let keys = key_columns(rows, inserted_at, key, workers).await?;
+    let order = workers.run(move || sorted_order(keys)).await?;
+    let draft = Draft::new(&encoder, rows.len(), None);
+    let file = encode_in_given_order(&rows.ordered(&order), inserted_at, draft, workers, finish).await?;
+    file.ok_or_else(still_unsorted)
 }
 
-/// Whether all rows fit their columns.
+/// Encodes all records on the calling thread, by the same steps as a write.
+#[cfg(feature = "testing")]
+pub(crate) fn encode_file<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Arc<Encoder>) -> Result<Bytes> {
+    let rows = Rows::all(records);
+    let file = encode_on(Workers::CallingThread, &rows, inserted_at, Arc::clone(encoder), |bytes| bytes);
+    futures_util::FutureExt::now_or_never(file)
+        .unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "encoding on the calling thread waited; this is a bug")))
+}
+
+/// Checks that all rows fit their columns.
 pub(super) async fn validate<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64) -> Result<()> {
-    each_batch(Batches::new(rows, inserted_at, None), drop).await
+    each_batch(Batches::new(rows, inserted_at, None), Workers::BlockingPool, drop).await
 }
 
-/// A file under way.
+/// A file that is being encoded.
 struct Draft {
     encoder: Arc<Encoder>,
     rows: usize,
-    /// Begun with the first rows, once those are known to be in order.
-    file: Option<File>,
-    /// For a record with a key, until its rows are known to be in order.
-    check: Option<InOrder>,
+    /// The file, started once the first batch is known to be in order.
+    file: Option<FileWriter>,
+    /// Checks the order of the rows. `None` if the record has no key, or if the rows are already sorted.
+    check: Option<OrderCheck>,
 }
 
 impl Draft {
     fn new(encoder: &Arc<Encoder>, rows: usize, key: Option<&Key>) -> Self {
-        let check = key.map(|key| InOrder::new(key.clone()));
+        let check = key.map(|key| OrderCheck::new(key.clone()));
         Self { encoder: Arc::clone(encoder), rows, file: None, check }
     }
 
-    /// Appends rows; `None` if they are out of order, and nothing of the file is of use.
+    /// Appends rows. Returns `None` if they are out of order; the file is then discarded.
     fn write(mut self, batch: &[ArrayRef]) -> Result<Option<Self>> {
         if let Some(check) = &mut self.check
             && !check.continues(batch)?
         {
             return Ok(None);
         }
-        let mut file = self.begun()?;
-        // No rows have no columns.
+        let mut file = self.started()?;
+        // A batch without rows has no columns.
         if !batch.is_empty() {
             file.write(batch)?;
         }
@@ -93,18 +128,26 @@ impl Draft {
         Ok(Some(self))
     }
 
-    fn begun(&mut self) -> Result<File> {
+    fn started(&mut self) -> Result<FileWriter> {
         self.file.take().map_or_else(|| self.encoder.file(self.rows), Ok)
     }
 
     fn finish(mut self) -> Result<Bytes> {
-        self.begun()?.finish()
+        self.started()?.finish()
     }
 }
 
-/// The rows as they stand, in a file; `None` if they are out of order. Rows become columns on the caller's thread, since
-/// they are borrowed: a few nanoseconds a row. Meanwhile the batch before becomes Parquet.
-async fn written<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64, draft: Draft) -> Result<Option<DataFile>> {
+/// Encodes the rows in their given order. Returns `None` if they are out of order.
+///
+/// Rows are converted to columns on the caller's thread, because they are borrowed; that takes a few nanoseconds per row.
+/// Meanwhile the workers encode the batch before.
+async fn encode_in_given_order<T: RootRecord, F: Send + 'static>(
+    rows: &Rows<'_, T>,
+    inserted_at: i64,
+    draft: Draft,
+    workers: Workers,
+    finish: fn(Bytes) -> F,
+) -> Result<Option<F>> {
     let mut batches = Batches::new(rows, inserted_at, None);
     let (mut draft, mut writing) = (Some(draft), None);
     loop {
@@ -115,42 +158,46 @@ async fn written<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64, draft: Dra
         }
         let Some(before) = draft.take() else { return Ok(None) };
         if last {
-            let finish = |draft: Draft| {
-                let body = draft.finish()?;
-                Ok(DataFile { md5: md5_hex(&body), body })
-            };
-            return blocking(move || before.write(&batch)?.map(finish).transpose()).await;
+            let finish = move |draft: Draft| draft.finish().map(finish);
+            return workers.run(move || before.write(&batch)?.map(finish).transpose()).await;
         }
-        writing = Some(blocking(move || before.write(&batch)));
+        writing = Some(workers.run(move || before.write(&batch)));
     }
 }
 
-/// The key's columns, in pieces, entity first.
-async fn keys<T: RootRecord>(
+/// Returns the key's columns, entity first. Each column is a list of arrays, one per batch.
+async fn key_columns<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     key: Option<&'static Key>,
+    workers: Workers,
 ) -> Result<Vec<Vec<ArrayRef>>> {
     let mut batches = Vec::with_capacity(rows.len().div_ceil(BATCH_ROWS));
-    each_batch(Batches::new(rows, inserted_at, key), |batch| batches.push(batch)).await?;
-    Ok(key_columns(batches, key))
+    each_batch(Batches::new(rows, inserted_at, key), workers, |batch| batches.push(batch)).await?;
+    let arrays = |column: usize| batches.iter().map(|batch| Arc::clone(&batch[column])).collect();
+    Ok(key.into_iter().flat_map(Key::columns).map(arrays).collect())
 }
 
-async fn each_batch<T: RootRecord>(batches: Batches<'_, '_, T>, mut take: impl FnMut(Vec<ArrayRef>)) -> Result<()> {
+/// Converts rows batch by batch, and yields now and then.
+async fn each_batch<T: RootRecord>(
+    batches: Batches<'_, '_, T>,
+    workers: Workers,
+    mut take: impl FnMut(Vec<ArrayRef>),
+) -> Result<()> {
     for (turn, batch) in batches.enumerate() {
         take(batch?);
-        if turn % BATCHES_A_TURN == BATCHES_A_TURN - 1 {
-            tokio::task::yield_now().await;
+        if turn % BATCHES_PER_TURN == BATCHES_PER_TURN - 1 {
+            workers.yield_now().await;
         }
     }
     Ok(())
 }
 
-/// Rows as columns, [`BATCH_ROWS`] at a time, or fewer where so many have more text than an array can hold.
+/// Rows as columns, in batches of [`BATCH_ROWS`]. Batches are smaller if an array can't hold the text of that many rows.
 struct Batches<'r, 'a, T> {
     rows: &'r Rows<'a, T>,
     inserted_at: i64,
-    /// All columns, unless those of this key are enough.
+    /// If set, only this key's columns are converted.
     only: Option<&'static Key>,
     start: usize,
     size: usize,
@@ -197,29 +244,23 @@ impl<T: RootRecord> Iterator for Batches<'_, '_, T> {
     }
 }
 
-/// The pieces of each key column, entity first.
-fn key_columns(batches: Vec<Vec<ArrayRef>>, key: Option<&Key>) -> Vec<Vec<ArrayRef>> {
-    let piece = |column: usize| batches.iter().map(|batch| Arc::clone(&batch[column])).collect();
-    key.into_iter().flat_map(Key::columns).map(piece).collect()
-}
-
-/// In which order the rows belong.
-fn order(keys: Vec<Vec<ArrayRef>>) -> Result<Vec<u32>> {
-    let keys = keys.iter().map(|pieces| whole(pieces)).collect::<Result<Vec<_>>>()?;
+/// Returns the rows' numbers in the order of their keys.
+fn sorted_order(keys: Vec<Vec<ArrayRef>>) -> Result<Vec<u32>> {
+    let keys = keys.iter().map(|arrays| concat_arrays(arrays)).collect::<Result<Vec<_>>>()?;
     sort::permutation(&keys)
 }
 
-fn whole(pieces: &[ArrayRef]) -> Result<ArrayRef> {
-    if let [piece] = pieces {
-        return Ok(Arc::clone(piece));
+fn concat_arrays(arrays: &[ArrayRef]) -> Result<ArrayRef> {
+    if let [array] = arrays {
+        return Ok(Arc::clone(array));
     }
-    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-    concat(&pieces)
+    let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
+    concat(&arrays)
         .map_err(|error| Error::invalid_input("the key columns of one write are too large").with_source(error))
 }
 
 #[cold]
-fn unsorted() -> Error {
-    Error::internal("the records are still out of order after sorting")
+fn still_unsorted() -> Error {
+    Error::internal("the records are out of order after sorting")
         .with_type(ErrorType::Other)
 }

@@ -21,7 +21,7 @@ use self::attempt::CommitSlot;
 pub use self::builder::{Write, WritePartition};
 pub use self::commit::{Commit, StampedCommit};
 #[cfg(feature = "testing")]
-pub(crate) use self::encode::encode_here;
+pub(crate) use self::encode::encode_file;
 pub use self::error::{CommitError, RestampError, Unknown, WriteError};
 use self::group::Group;
 pub use self::late::{LateHandling, ReportLate, RestampLate};

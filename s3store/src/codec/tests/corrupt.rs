@@ -6,8 +6,7 @@ use arrow_schema::DataType;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::super::open;
-use super::{column, data_file, layout, list, map};
+use super::{column, data_file, layout, list, map, open};
 use crate::error::{ErrorKind, Result};
 use crate::record::{ReadLayout, Shape};
 

@@ -3,8 +3,7 @@
 use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Value, json};
 
-use super::super::open;
-use super::{column, data, data_file, layout, list, map, node, read, rows};
+use super::{column, data, data_file, layout, list, map, node, open, read, rows};
 use crate::record::{ColumnNode, Key, Shape};
 
 const CODECS: [&str; 4] = ["snappy", "zstd", "gzip", "uncompressed"];
@@ -130,7 +129,7 @@ fn every_column_of_every_codec_reads_exactly() {
 fn files_of_go_are_not_marked_as_sorted() {
     let layout = layout(columns(), Some(Key { entity: vec![0, 1], version: 22 }));
     let reader = open(data_file("go-files/parquet-go-snappy.parquet"), &layout).unwrap();
-    assert!(!reader.plan().sorted(&layout));
+    assert!(!reader.plan().is_marked_sorted(&layout));
     assert_eq!(reader.plan().rows(), 3);
 }
 

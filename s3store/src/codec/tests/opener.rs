@@ -8,8 +8,8 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
-use super::super::{FileReader, Opener, open};
-use super::{column, data_file, layout, list, micros, rows};
+use super::super::{MemoryReader, Opener};
+use super::{column, data_file, layout, list, micros, open, rows};
 use crate::error::Result;
 use crate::record::{ReadLayout, Shape};
 
@@ -25,7 +25,7 @@ fn wanted() -> ReadLayout {
     layout(columns, None)
 }
 
-fn outcome(reader: Result<FileReader>) -> Result<Vec<serde_json::Value>, String> {
+fn outcome(reader: Result<MemoryReader>) -> Result<Vec<serde_json::Value>, String> {
     let batches = reader.and_then(Iterator::collect::<Result<Vec<_>>>).map_err(|error| error.to_string())?;
     Ok(batches.iter().flat_map(rows).collect())
 }

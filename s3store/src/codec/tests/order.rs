@@ -7,9 +7,9 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use proptest::prelude::*;
 
+use super::super::neighbours::Neighbours;
 use super::super::ranks::ranks;
-use super::super::sort::{InOrder, permutation};
-use super::super::steps::Steps;
+use super::super::sort::{OrderCheck, permutation};
 use crate::record::Key;
 
 type Row = (String, i32, u64, bool, i128, Vec<u8>);
@@ -79,9 +79,9 @@ proptest! {
         };
         let keys = &keys(&rows)[..columns];
         for keys in [keys, &as_views(keys)] {
-            let found = Steps::of(keys, entity).unwrap();
+            let found = Neighbours::compare(keys, entity).unwrap();
             prop_assert_eq!(&found.descents, &steps(&|row, next| tuple(row, columns) > tuple(next, columns)));
-            prop_assert_eq!(&found.same, &steps(&|row, next| tuple(row, columns) == tuple(next, columns)));
+            prop_assert_eq!(&found.same_key, &steps(&|row, next| tuple(row, columns) == tuple(next, columns)));
             prop_assert_eq!(&found.same_entity, &steps(&|row, next| tuple(row, entity) == tuple(next, entity)));
         }
     }
@@ -95,7 +95,7 @@ fn the_one_step_down_is_found_wherever_it_is() {
     {
         let column: ArrayRef =
             Arc::new((0..rows).map(|row| if row == place { -1 } else { row }).collect::<Int32Array>());
-        let mut check = InOrder::new(Key { entity: vec![], version: 0 });
+        let mut check = OrderCheck::new(Key { entity: vec![], version: 0 });
         let step = batch_rows as usize;
         let mut batches =
             (0..rows as usize).step_by(step).map(|start| column.slice(start, step.min(rows as usize - start)));

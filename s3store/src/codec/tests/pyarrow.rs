@@ -6,8 +6,7 @@ use arrow_array::{ArrayRef, Int64Array, StringArray};
 use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Value, json};
 
-use super::super::open;
-use super::{column, data_file, layout, list, map, micros, node, rows};
+use super::{column, data_file, layout, list, map, micros, node, open, rows};
 use crate::error::{ErrorKind, Result};
 use crate::record::{ColumnNode, Key, Shape};
 
@@ -267,7 +266,7 @@ fn only_the_whole_key_counts_as_sorted() {
         let file = data_file(&format!("pyarrow-files/{name}.parquet"));
         let sorted = |key| {
             let layout = layout(columns(), key);
-            open(file.clone(), &layout).unwrap().plan().sorted(&layout)
+            open(file.clone(), &layout).unwrap().plan().is_marked_sorted(&layout)
         };
         assert!(sorted(Some(Key { entity: vec![0], version: 1 })), "{name}");
         assert!(!sorted(Some(Key { entity: vec![1], version: 0 })), "{name}");

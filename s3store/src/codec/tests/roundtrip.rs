@@ -16,8 +16,8 @@ use bytes::Bytes;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use proptest::prelude::*;
 
-use super::super::{BATCH_ROWS, Compression, Encoder, open};
-use super::{column, description, layout, list, map, node, read};
+use super::super::{BATCH_ROWS, Compression, Encoder};
+use super::{column, description, layout, list, map, node, open, read};
 use crate::error::Result;
 use crate::record::{ColumnNode, Key, Shape};
 
@@ -314,7 +314,7 @@ fn a_keyed_file_says_how_it_is_sorted() {
 
     let sorted = |key| {
         let layout = layout(columns(), Some(key));
-        open(bytes.clone(), &layout).unwrap().plan().sorted(&layout)
+        open(bytes.clone(), &layout).unwrap().plan().is_marked_sorted(&layout)
     };
     assert!(sorted(key));
     assert!(!sorted(Key { entity: vec![1], version: 2 }));

@@ -1,4 +1,4 @@
-//! Files that differ in the unit of a time, brought to one.
+//! Unifies files that differ in the unit of a time column.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
-/// The schema that holds what all of these do; `None` of none.
-pub(super) fn common(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaRef> {
+/// Returns the schema with the finest unit of each time column, or `None` if there are no schemas.
+pub(super) fn common_schema(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaRef> {
     schemas.into_iter().reduce(|common, schema| {
         if schema == common {
             return common;
@@ -19,10 +19,10 @@ pub(super) fn common(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<Sch
     })
 }
 
-/// The same batch with this schema.
+/// Casts a batch to a schema that differs only in units of time.
 ///
 /// # Errors
-/// A timestamp that the finer unit can't hold.
+/// `InvalidData` if a timestamp is out of range in the finer unit.
 pub(super) fn cast_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     if batch.schema_ref() == schema {
         return Ok(batch);
@@ -30,8 +30,8 @@ pub(super) fn cast_batch(batch: RecordBatch, schema: &SchemaRef) -> Result<Recor
     let options = CastOptions { safe: false, ..CastOptions::default() };
     let columns = batch.columns().iter().zip(schema.fields()).map(|(column, field)| {
         cast_with_options(column, field.data_type(), &options).map_err(|error| {
-            let finest = "does not fit the finer unit that another file of the partition has";
-            Error::invalid_data(format!("column {}: a time {finest}", field.name())).with_source(error)
+            let reason = "a time does not fit the finer unit that another file of the partition has";
+            Error::invalid_data(format!("column {}: {reason}", field.name())).with_source(error)
         })
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
@@ -45,7 +45,7 @@ fn finest_field(a: &Arc<Field>, b: &Arc<Field>) -> Arc<Field> {
     }
 }
 
-/// The finer of two types that differ in the unit of a time, or in one below.
+/// Returns the type with the finer unit if two types, or types nested in them, differ in the unit of a time.
 fn finest(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType::{List, Map, Struct, Time32, Time64, Timestamp};
     match (a, b) {

@@ -1,18 +1,20 @@
-//! A tree of losers: the least of several runs, found anew with one comparison a level.
+//! A loser tree (tournament tree): finds the least of several runs with one comparison per level.
 
-/// Players are numbered from 0. `precedes(a, b)` says whether `a` comes before `b`, and is never true both ways.
+/// A tournament between players numbered from 0. `precedes(a, b)` returns whether `a` comes before `b`; it must be a strict
+/// order.
 #[derive(Debug)]
-pub(super) struct Tree {
+pub(super) struct LoserTree {
     players: usize,
-    /// Who lost at each inner node; the root is node 1, and the children of `n` are `2n` and `2n + 1`.
+    /// The loser at each inner node. The root is node 1, and the children of node `n` are `2n` and `2n + 1`.
     losers: Vec<usize>,
     winner: usize,
 }
 
-impl Tree {
+impl LoserTree {
+    /// Plays the whole tournament.
     pub(super) fn new(players: usize, precedes: impl Fn(usize, usize) -> bool) -> Self {
         let mut tree = Self { players, losers: vec![0; players.max(1)], winner: 0 };
-        // The winner of each node, from the leaves up; player `p` is the leaf `players + p`.
+        // The winner at each node, from the leaves up. Player `p` is the leaf `players + p`.
         let mut winners = vec![0; 2 * players.max(1)];
         for node in (1..2 * players).rev() {
             let winner = match node.checked_sub(players) {
@@ -30,12 +32,12 @@ impl Tree {
         tree
     }
 
-    /// Who comes first.
+    /// Returns the player that comes first.
     pub(super) fn winner(&self) -> usize {
         self.winner
     }
 
-    /// Plays again after the winner has changed.
+    /// Replays the winner's matches after the winner's row has changed.
     pub(super) fn replay(&mut self, precedes: impl Fn(usize, usize) -> bool) {
         let mut node = (self.players + self.winner) / 2;
         while node > 0 {

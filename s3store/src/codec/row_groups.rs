@@ -1,4 +1,4 @@
-//! The row groups of a file that is in memory as a whole.
+//! The row groups of a file that is in memory, as one sequence of rows.
 
 use std::sync::Arc;
 
@@ -10,21 +10,21 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
 /// All row groups of a file.
-pub(super) struct Whole<'f> {
+pub(super) struct AllRowGroups<'f> {
     pub(super) metadata: &'f Arc<ParquetMetaData>,
-    pub(super) bytes: Arc<Bytes>,
-    /// By the footer.
+    pub(super) file: Arc<Bytes>,
+    /// The footer's row count.
     pub(super) rows: usize,
 }
 
-impl RowGroups for Whole<'_> {
+impl RowGroups for AllRowGroups<'_> {
     fn num_rows(&self) -> usize {
         self.rows
     }
 
     fn column_chunks(&self, leaf: usize) -> Result<Box<dyn PageIterator>> {
-        let (metadata, bytes) = (Arc::clone(self.metadata), Arc::clone(&self.bytes));
-        Ok(Box::new(Chunks { metadata, bytes, leaf, group: 0 }))
+        let (metadata, file) = (Arc::clone(self.metadata), Arc::clone(&self.file));
+        Ok(Box::new(ColumnChunks { metadata, file, leaf, next_group: 0 }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
@@ -36,32 +36,31 @@ impl RowGroups for Whole<'_> {
     }
 }
 
-/// The pages of a leaf, from one row group after the other.
-struct Chunks {
+/// The column chunks of one leaf, one per row group.
+struct ColumnChunks {
     metadata: Arc<ParquetMetaData>,
-    bytes: Arc<Bytes>,
+    file: Arc<Bytes>,
     leaf: usize,
-    /// The next row group.
-    group: usize,
+    next_group: usize,
 }
 
-impl Chunks {
+impl ColumnChunks {
     fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
-        let lacking = || ParquetError::General(format!("a row group lacks its column {}", self.leaf));
-        let chunk = group.columns().get(self.leaf).ok_or_else(lacking)?;
+        let missing = || ParquetError::General(format!("column {} is missing in a row group", self.leaf));
+        let chunk = group.columns().get(self.leaf).ok_or_else(missing)?;
         let rows = usize::try_from(group.num_rows())?;
-        Ok(Box::new(SerializedPageReader::new(Arc::clone(&self.bytes), chunk, rows, None)?))
+        Ok(Box::new(SerializedPageReader::new(Arc::clone(&self.file), chunk, rows, None)?))
     }
 }
 
-impl Iterator for Chunks {
+impl Iterator for ColumnChunks {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let pages = self.pages(self.metadata.row_groups().get(self.group)?);
-        self.group += 1;
+        let pages = self.pages(self.metadata.row_groups().get(self.next_group)?);
+        self.next_group += 1;
         Some(pages)
     }
 }
 
-impl PageIterator for Chunks {}
+impl PageIterator for ColumnChunks {}

@@ -1,4 +1,6 @@
-//! How the rows of a batch compare with their neighbours, by their key columns.
+//! Comparisons of the neighbouring rows of a batch by their key columns.
+//!
+//! One pass over neighbours finds where a file is out of order and which rows the next one supersedes.
 
 use std::cmp::Ordering;
 
@@ -9,97 +11,107 @@ use arrow_array::{
 };
 use arrow_buffer::ArrowNativeType;
 use arrow_ord::ord::make_comparator;
-use arrow_schema::{DataType, SortOptions};
+use arrow_schema::{ArrowError, DataType, SortOptions};
 
-use super::sort::unordered;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// How each row of a batch compares with the next. Nulls are not looked at.
+/// How each row of a batch compares with the next one. Nulls are ignored.
 #[derive(Debug, Default)]
-pub(crate) struct Steps {
-    /// The rows that the next is less than.
+pub(crate) struct Neighbours {
+    /// The rows that are greater than the next row.
     pub(crate) descents: Vec<usize>,
-    /// The rows that agree with the next in the entity's columns.
+    /// The rows whose entity columns equal those of the next row.
     pub(crate) same_entity: Vec<usize>,
-    /// The rows that agree with the next in all columns.
-    pub(crate) same: Vec<usize>,
+    /// The rows whose key columns all equal those of the next row.
+    pub(crate) same_key: Vec<usize>,
 }
 
-impl Steps {
-    /// By columns of one length, the most significant first; the first `entity` of them are the entity's.
-    pub(crate) fn of(keys: &[ArrayRef], entity: usize) -> Result<Self> {
-        let mut open = Open::all(keys);
+impl Neighbours {
+    /// Compares the rows by key columns of equal length, the most significant first. The first `entity` columns are
+    /// those of the entity.
+    pub(crate) fn compare(keys: &[ArrayRef], entity: usize) -> Result<Self> {
+        let mut ties = Ties::new(keys);
         let mut same_entity = Vec::new();
-        for (place, key) in keys.iter().enumerate() {
-            if place == entity {
-                same_entity = open.rows();
+        for (column, key) in keys.iter().enumerate() {
+            if column == entity {
+                same_entity = ties.rows();
             }
-            if open.is_empty() {
+            if ties.is_empty() {
                 break;
             }
-            open.narrow(key)?;
+            ties.compare_by(key)?;
         }
-        let same = open.rows();
+        let same_key = ties.rows();
         if entity >= keys.len() {
-            same_entity.clone_from(&same);
+            same_entity.clone_from(&same_key);
         }
-        // One column after the other has added to them.
-        open.descents.sort_unstable();
-        Ok(Self { descents: open.descents, same_entity, same })
+        // Each column appended its own descents.
+        ties.descents.sort_unstable();
+        Ok(Self { descents: ties.descents, same_entity, same_key })
     }
 }
 
-/// Whether each row follows on the one before, by columns of one length, the most significant first. Nulls are not
-/// looked at.
-pub(super) fn ascend(keys: &[ArrayRef]) -> Result<bool> {
-    let mut open = Open::all(keys);
+/// Returns whether the rows ascend, by key columns of equal length, the most significant first. Nulls are ignored.
+pub(super) fn is_ascending(keys: &[ArrayRef]) -> Result<bool> {
+    let mut ties = Ties::new(keys);
     for key in keys {
-        if open.is_empty() {
+        if ties.is_empty() {
             break;
         }
-        open.narrow(key)?;
-        if !open.descents.is_empty() {
+        ties.compare_by(key)?;
+        if !ties.descents.is_empty() {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// How a row of some columns compares with a row of others, and how many of the first columns are equal.
-pub(crate) fn compare(keys: &[ArrayRef], row: usize, others: &[ArrayRef], other: usize) -> Result<(Ordering, usize)> {
-    for (place, (key, others)) in keys.iter().zip(others).enumerate() {
-        let ordering = make_comparator(key, others, SortOptions::default()).map_err(unordered)?(row, other);
+/// Compares a row of one batch with a row of another. Also returns how many leading key columns are equal.
+pub(crate) fn compare_rows(
+    keys: &[ArrayRef],
+    row: usize,
+    others: &[ArrayRef],
+    other: usize,
+) -> Result<(Ordering, usize)> {
+    for (column, (key, others)) in keys.iter().zip(others).enumerate() {
+        let ordering = make_comparator(key, others, SortOptions::default()).map_err(incomparable)?(row, other);
         if ordering.is_ne() {
-            return Ok((ordering, place));
+            return Ok((ordering, column));
         }
     }
     Ok((Ordering::Equal, keys.len()))
 }
 
-/// The steps that the columns so far leave open.
-struct Open {
-    steps: usize,
-    /// Those whose rows are equal so far; `None` for all.
-    equal: Option<Vec<usize>>,
+/// Returns the error for key columns that Arrow can't compare.
+pub(crate) fn incomparable(error: ArrowError) -> Error {
+    Error::invalid_input("the key columns can't be ordered").with_source(error)
+}
+
+/// The pairs of neighbours that tie in all columns compared so far.
+struct Ties {
+    /// The number of pairs in the batch.
+    pairs: usize,
+    /// The first row of each tied pair, or `None` if all pairs tie because no column was compared yet.
+    tied: Option<Vec<usize>>,
     descents: Vec<usize>,
 }
 
-impl Open {
-    /// Before any of the columns was looked at.
-    fn all(keys: &[ArrayRef]) -> Self {
+impl Ties {
+    fn new(keys: &[ArrayRef]) -> Self {
         let rows = keys.first().map_or(0, |key| key.len());
-        Self { steps: rows.saturating_sub(1), equal: None, descents: Vec::new() }
+        Self { pairs: rows.saturating_sub(1), tied: None, descents: Vec::new() }
     }
 
     fn is_empty(&self) -> bool {
-        self.equal.as_ref().map_or(self.steps == 0, Vec::is_empty)
+        self.tied.as_ref().map_or(self.pairs == 0, Vec::is_empty)
     }
 
     fn rows(&self) -> Vec<usize> {
-        self.equal.clone().unwrap_or_else(|| (0..self.steps).collect())
+        self.tied.clone().unwrap_or_else(|| (0..self.pairs).collect())
     }
 
-    fn narrow(&mut self, key: &ArrayRef) -> Result<()> {
+    /// Compares the tied pairs by one more column.
+    fn compare_by(&mut self, key: &ArrayRef) -> Result<()> {
         match key.data_type() {
             DataType::Utf8 => self.by_bytes(key.as_string::<i32>()),
             DataType::Binary => self.by_bytes(key.as_binary::<i32>()),
@@ -111,7 +123,7 @@ impl Open {
                     self.by(|row| values[row].compare(values[row + 1]));
                 },
                 _ => {
-                    let comparator = make_comparator(key, key, SortOptions::default()).map_err(unordered)?;
+                    let comparator = make_comparator(key, key, SortOptions::default()).map_err(incomparable)?;
                     self.by(|row| comparator(row, row + 1));
                 }
             ),
@@ -119,7 +131,7 @@ impl Open {
         Ok(())
     }
 
-    /// Takes the rows on that are equal. Which ones are is as good as random, so there is no branch on it.
+    /// Keeps the pairs that still tie. Whether a pair ties is unpredictable, so the loop does not branch on it.
     #[inline]
     fn by(&mut self, compare: impl Fn(usize) -> Ordering) {
         let descents = &mut self.descents;
@@ -131,7 +143,7 @@ impl Open {
             ordering.is_eq()
         };
         let mut count = 0;
-        let rows = match &mut self.equal {
+        let rows = match &mut self.tied {
             Some(rows) => {
                 for at in 0..rows.len() {
                     let row = rows[at];
@@ -141,8 +153,8 @@ impl Open {
                 rows
             }
             all => {
-                let rows = all.insert(vec![0; self.steps]);
-                for row in 0..self.steps {
+                let rows = all.insert(vec![0; self.pairs]);
+                for row in 0..self.pairs {
                     rows[count] = row;
                     count += usize::from(is_equal(row));
                 }
@@ -156,7 +168,7 @@ impl Open {
         if !is_constant(key) {
             let (offsets, data) = (key.value_offsets(), key.value_data());
             let value = |row: usize| &data[offsets[row].as_usize()..offsets[row + 1].as_usize()];
-            self.by(|row| order(value(row), value(row + 1)));
+            self.by(|row| compare_bytes(value(row), value(row + 1)));
         }
     }
 
@@ -175,10 +187,10 @@ impl Open {
     }
 }
 
-/// Up to how many bytes a view holds its value itself.
+/// The longest value in bytes that a view stores inline.
 const INLINE: u32 = 12;
 
-#[expect(clippy::cast_possible_truncation, reason = "the lowest bits are the length")]
+#[expect(clippy::cast_possible_truncation, reason = "the lowest 32 bits are the length")]
 fn length(view: u128) -> u32 {
     view as u32
 }
@@ -187,9 +199,9 @@ fn bytes<T: ByteArrayType>(key: &GenericByteArray<T>, row: usize) -> &[u8] {
     key.value(row).as_ref()
 }
 
-/// How two values compare: those of most key columns are of one length, and no longer than two words.
+/// Compares two values. Those of most key columns have one length of at most two words, which compare as numbers.
 #[inline]
-fn order(a: &[u8], b: &[u8]) -> Ordering {
+fn compare_bytes(a: &[u8], b: &[u8]) -> Ordering {
     if a.len() == b.len()
         && let (Some(words), Some(others)) = (words(a), words(b))
     {
@@ -198,7 +210,8 @@ fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.cmp(b)
 }
 
-/// All bytes of a value as two numbers, its first and last bytes, which may overlap.
+/// Returns the first and the last eight bytes of a value as two numbers that together contain all its bytes. They may
+/// overlap. Returns `None` if the value is too short or too long for that.
 #[inline]
 fn words(value: &[u8]) -> Option<[u64; 2]> {
     const WORD: usize = size_of::<u64>();
@@ -206,7 +219,7 @@ fn words(value: &[u8]) -> Option<[u64; 2]> {
     (value.len() <= 2 * WORD).then(|| [u64::from_be_bytes(*first), u64::from_be_bytes(*last)])
 }
 
-/// Whether all values are the same, as a key column's often are within a partition.
+/// Returns whether all values are equal, as those of a key column often are within a partition.
 fn is_constant<T: ByteArrayType>(key: &GenericByteArray<T>) -> bool {
     let rows = key.len();
     if rows == 0 || bytes(key, 0) != bytes(key, rows - 1) {
@@ -217,20 +230,22 @@ fn is_constant<T: ByteArrayType>(key: &GenericByteArray<T>) -> bool {
     let Some(values) = key.value_data().get(offsets[0].as_usize()..offsets[rows].as_usize()) else {
         return false;
     };
-    // Of one length each, which is looked at without a branch a row, and the same when moved by that length.
-    let unlike =
+    // Values are equal if all have one length and the data equals itself shifted by that length. Combining the
+    // differences of the lengths avoids a branch per row.
+    let differences =
         |found: usize, ends: &[T::Offset]| found | (ends[1].as_usize().wrapping_sub(ends[0].as_usize()) ^ width);
-    offsets.windows(2).fold(0, unlike) == 0 && values.get(width..) == values.get(..values.len() - width)
+    offsets.windows(2).fold(0, differences) == 0 && values.get(width..) == values.get(..values.len() - width)
 }
 
-/// How the values of two neighbouring views compare. Equal ones are most often one entry of a dictionary.
+/// Compares the values of two neighbouring views. Equal values are usually one dictionary entry, so their views are
+/// equal too.
 #[inline]
 fn view_order<T: ByteViewType>(key: &GenericByteViewArray<T>, view: u128, next: u128, row: usize) -> Ordering {
-    #[expect(clippy::cast_possible_truncation, reason = "behind the length come the first four bytes")]
+    #[expect(clippy::cast_possible_truncation, reason = "the four bytes after the length are the start of the value")]
     let start = |view: u128| ((view >> 32) as u32).swap_bytes();
     if view == next {
         return Ordering::Equal;
     }
     let value = |row: usize| -> &[u8] { key.value(row).as_ref() };
-    start(view).cmp(&start(next)).then_with(|| order(value(row), value(row + 1)))
+    start(view).cmp(&start(next)).then_with(|| compare_bytes(value(row), value(row + 1)))
 }

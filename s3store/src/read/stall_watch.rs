@@ -1,4 +1,4 @@
-//! Tells of a read in which nothing moves any more.
+//! Warns if a read makes no progress.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,64 +9,65 @@ use tokio::time::Instant;
 use crate::clock::Clock;
 use crate::metrics::Tally;
 
-/// How often it looks.
-const PACE: Duration = Duration::from_secs(30);
+/// The interval between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long nothing must have moved.
-const STALE: Duration = Duration::from_secs(60);
+/// The time without progress after which a read counts as stalled.
+const STALL_TIME: Duration = Duration::from_secs(60);
 
-/// When something of a read last moved: a file landed, or was taken by the consumer.
-pub(super) struct Watch {
+/// Records a read's progress. A read makes progress when a file was downloaded or the consumer took rows.
+pub(super) struct StallWatch {
     clock: Clock,
-    last: Mutex<Last>,
+    last: Mutex<LastProgress>,
 }
 
-struct Last {
+struct LastProgress {
     moved: Instant,
+    /// The partition that is being decoded.
     partition: String,
 }
 
-impl Watch {
+impl StallWatch {
     pub(super) fn new(clock: &Clock) -> Self {
-        let last = Last { moved: clock.monotonic(), partition: String::new() };
+        let last = LastProgress { moved: clock.monotonic(), partition: String::new() };
         Self { clock: clock.clone(), last: Mutex::new(last) }
     }
 
-    /// Something moved.
+    /// Records progress.
     pub(super) fn moved(&self) {
         self.last().moved = self.clock.monotonic();
     }
 
-    /// The partition that is decoded now.
-    pub(super) fn at(&self, partition: &str) {
+    /// Records that the decoding of a partition starts.
+    pub(super) fn decoding(&self, partition: &str) {
         let mut last = self.last();
         partition.clone_into(&mut last.partition);
         last.moved = self.clock.monotonic();
     }
 
-    /// Warns and counts each time that it finds the read stalled. Stops nothing, and has no end.
+    /// Logs and counts each check that finds the read stalled. Does not stop the read, and never returns.
     pub(super) async fn run(&self, tally: &Tally, free: &Semaphore) {
         loop {
-            self.clock.sleep(PACE).await;
-            let (stale, partition) = {
+            self.clock.sleep(CHECK_INTERVAL).await;
+            let (idle, partition) = {
                 let last = self.last();
                 (self.clock.monotonic().saturating_duration_since(last.moved), last.partition.clone())
             };
-            if stale >= STALE {
+            if idle >= STALL_TIME {
                 tally.stalled();
                 let (method, slots) = (tally.method().as_str(), free.available_permits());
                 tracing::warn!(
                     method,
-                    ?stale,
+                    ?idle,
                     partition,
                     slots,
-                    "a read stands still: no file landed, and none was taken"
+                    "the read is stalled: no file was downloaded and the consumer took no rows"
                 );
             }
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, Last> {
+    fn last(&self) -> MutexGuard<'_, LastProgress> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

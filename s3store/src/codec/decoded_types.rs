@@ -1,0 +1,70 @@
+//! The Arrow types that a file's columns are decoded to.
+
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use parquet::arrow::ARROW_SCHEMA_META_KEY;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+
+/// Returns the schema to decode a file to: text and bytes as views, and as few other types as possible.
+///
+/// The embedded Arrow schema counts only for types that Parquet does not have, such as times in seconds. It is ignored if
+/// it is malformed.
+pub(super) fn decoded_schema(metadata: &Arc<ParquetMetaData>) -> Result<SchemaRef, ParquetError> {
+    let without = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let parquet = ArrowReaderMetadata::try_new(Arc::clone(metadata), without)?;
+    let embedded = has_arrow_schema(metadata)
+        .then(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new()));
+    let hints = embedded.and_then(Result::ok).map(|arrow| leaf_types(arrow.schema().fields())).unwrap_or_default();
+    let total = leaf_types(parquet.schema().fields()).len();
+    let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] }.into_iter();
+    let fields: Fields = parquet.schema().fields().iter().map(|field| decoded_field(field, &mut hints)).collect();
+    Ok(Arc::new(Schema::new_with_metadata(fields, parquet.schema().metadata().clone())))
+}
+
+/// Returns whether the file embeds an Arrow schema.
+pub(super) fn has_arrow_schema(metadata: &ParquetMetaData) -> bool {
+    let mut entries = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    entries.any(|entry| entry.key == ARROW_SCHEMA_META_KEY)
+}
+
+fn leaf_types(fields: &Fields) -> Vec<DataType> {
+    let mut types = Vec::new();
+    for field in fields {
+        push_leaf_types(field.data_type(), &mut types);
+    }
+    types
+}
+
+fn push_leaf_types(data_type: &DataType, types: &mut Vec<DataType>) {
+    match data_type {
+        DataType::List(field)
+        | DataType::LargeList(field)
+        | DataType::FixedSizeList(field, _)
+        | DataType::ListView(field)
+        | DataType::LargeListView(field)
+        | DataType::Map(field, _) => push_leaf_types(field.data_type(), types),
+        DataType::Struct(fields) => fields.iter().for_each(|field| push_leaf_types(field.data_type(), types)),
+        leaf => types.push(leaf.clone()),
+    }
+}
+
+/// `hints` contains the embedded Arrow type of each leaf, in order.
+fn decoded_field(field: &Field, hints: &mut impl Iterator<Item = DataType>) -> Field {
+    use DataType::{Binary, BinaryView, Date64, Int32, Int64, List, Map, Struct, Time32, Timestamp, Utf8, Utf8View};
+    let data_type = match field.data_type() {
+        List(element) => List(Arc::new(decoded_field(element, hints))),
+        Map(entries, sorted) => Map(Arc::new(decoded_field(entries, hints)), *sorted),
+        Struct(fields) => Struct(fields.iter().map(|field| decoded_field(field, hints)).collect()),
+        leaf => match (leaf, hints.next()) {
+            (Utf8, _) => Utf8View,
+            (Binary, _) => BinaryView,
+            (Int64, Some(hint @ (Timestamp(..) | Date64))) => hint,
+            (Int32, Some(hint @ Time32(_))) => hint,
+            (leaf, _) => leaf.clone(),
+        },
+    };
+    field.clone().with_data_type(data_type)
+}

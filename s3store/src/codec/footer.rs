@@ -1,0 +1,78 @@
+//! The footer of a Parquet file, found in the file's last bytes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
+
+use super::guard::catch_panics;
+use super::mapping::FilePlan;
+use super::range_reader::RangeReader;
+use crate::error::{Error, Result};
+use crate::record::ReadLayout;
+
+/// A file's footer, with the bytes that it was parsed from.
+#[derive(Debug, Clone)]
+pub(crate) struct Footer {
+    metadata: Arc<ParquetMetaData>,
+    /// The last bytes of the file. They contain the footer, and often column data too.
+    file_end: Bytes,
+    file_size: u64,
+}
+
+/// The result of a search for the footer in the last bytes of a file.
+#[derive(Debug)]
+pub(crate) enum FooterSearch {
+    Found(Footer),
+    /// The footer starts before the given bytes. The last `bytes` bytes of the file contain all of it.
+    Incomplete {
+        bytes: u64,
+    },
+}
+
+impl Footer {
+    /// Parses the footer of a file of `file_size` bytes from the file's last bytes.
+    pub(crate) fn parse(file_end: Bytes, file_size: u64) -> Result<FooterSearch> {
+        catch_panics(|| {
+            let mut reader = footer_reader();
+            match reader.try_parse_sized(&file_end, file_size) {
+                Ok(()) => {
+                    let metadata = Arc::new(reader.finish()?);
+                    Ok(FooterSearch::Found(Self { metadata, file_end, file_size }))
+                }
+                Err(ParquetError::NeedMoreData(bytes)) => Ok(FooterSearch::Incomplete { bytes: bytes as u64 }),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Returns the number of rows in the file.
+    pub(crate) fn rows(&self) -> Result<u64> {
+        let rows = self.metadata.file_metadata().num_rows();
+        u64::try_from(rows).map_err(|_| Error::invalid_data(format!("the file's footer gives {rows} as its row count")))
+    }
+
+    /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
+    pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
+        let Self { metadata, file_end, file_size } = self;
+        let range = file_size.saturating_sub(file_end.len() as u64)..file_size;
+        RangeReader::new(FilePlan::new(metadata, layout, None)?, range, file_end)
+    }
+}
+
+/// Parses the footer of a file that is in memory.
+pub(super) fn footer_of(file: &Bytes) -> Result<Arc<ParquetMetaData>> {
+    catch_panics(|| footer_reader().parse_and_finish(file)).map(Arc::new)
+}
+
+/// Returns a parser that skips statistics. The reader does not use them, and they are a large part of a small file.
+fn footer_reader() -> ParquetMetaDataReader {
+    let options = ParquetMetaDataOptions::new()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    ParquetMetaDataReader::new().with_metadata_options(Some(options))
+}

@@ -1,0 +1,216 @@
+//! How a file's columns become the columns of a layout.
+
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_schema::{Fields, Schema, SchemaRef};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::schema::types::SchemaDescPtr;
+
+use super::adapt::{Member, MemberSource};
+use super::decoded_types::{decoded_schema, has_arrow_schema};
+use super::guard::catch_panics;
+use super::plan::{Planner, field_for, leaf_count};
+use crate::error::{Error, Result};
+use crate::record::{ReadLayout, RowError};
+
+/// How one file is read: its footer and the mapping of its schema.
+#[derive(Debug)]
+pub(crate) struct FilePlan {
+    metadata: Arc<ParquetMetaData>,
+    mapping: Arc<Mapping>,
+    rows: usize,
+}
+
+/// How files of one schema are read: which leaf columns are decoded, and how they become the layout's columns.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    /// The Parquet schema. `None` if the file embeds an Arrow schema; the mapping is then not reused, because files
+    /// with equal Parquet schemas can embed different Arrow schemas.
+    parquet: Option<SchemaDescPtr>,
+    /// The Arrow types that the decoder produces: see [`decoded_schema`].
+    decoded: SchemaRef,
+    /// The leaf columns to decode, ascending.
+    leaves: Vec<usize>,
+    /// The same leaf columns in the decoder's representation.
+    levels: FieldLevels,
+    members: Vec<Member>,
+    /// The schema of the adapted batches.
+    schema: SchemaRef,
+}
+
+impl Mapping {
+    fn new(metadata: &Arc<ParquetMetaData>, layout: &ReadLayout) -> Result<Self> {
+        let decoded = catch_panics(|| {
+            // Fails if the file can't be decoded to these types.
+            let options = ArrowReaderOptions::new().with_schema(decoded_schema(metadata)?);
+            Ok(Arc::clone(ArrowReaderMetadata::try_new(Arc::clone(metadata), options)?.schema()))
+        })?;
+        let parquet = metadata.file_metadata().schema_descr();
+        let mut planner = Planner::new(parquet);
+        let members = planner
+            .members(&layout.columns, decoded.fields(), 0)
+            .map_err(|error| Error::invalid_data(error.to_string()))?;
+        let mut leaves = planner.leaves;
+        leaves.sort_unstable();
+        leaves.dedup();
+        let mask = ProjectionMask::leaves(parquet, leaves.iter().copied());
+        let levels = catch_panics(|| parquet_to_arrow_field_levels(parquet, mask, Some(decoded.fields())))?;
+        let fields: Fields =
+            layout.columns.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
+        let parquet = (!has_arrow_schema(metadata)).then(|| metadata.file_metadata().schema_descr_ptr());
+        Ok(Self { parquet, decoded, leaves, levels, members, schema: Arc::new(Schema::new(fields)) })
+    }
+
+    pub(super) fn decoded_schema(&self) -> &SchemaRef {
+        &self.decoded
+    }
+
+    pub(super) fn leaves(&self) -> &[usize] {
+        &self.leaves
+    }
+
+    pub(super) fn levels(&self) -> &FieldLevels {
+        &self.levels
+    }
+
+    /// Returns whether this mapping is also that of a file with this footer.
+    fn fits(&self, metadata: &ParquetMetaData) -> bool {
+        let same = |parquet: &SchemaDescPtr| **parquet == *metadata.file_metadata().schema_descr();
+        self.parquet.as_ref().is_some_and(same) && !has_arrow_schema(metadata)
+    }
+}
+
+impl FilePlan {
+    /// Plans the reading of a file. `known` is the mapping of another file for the same layout; it is reused if the
+    /// schemas are equal.
+    ///
+    /// # Errors
+    /// `InvalidData` if the file's type of a column does not convert to the layout's, or if the file does not have a
+    /// column that has no default.
+    pub(super) fn new(
+        metadata: Arc<ParquetMetaData>,
+        layout: &ReadLayout,
+        known: Option<Arc<Mapping>>,
+    ) -> Result<Self> {
+        let rows = metadata.row_groups().iter().try_fold(0usize, |rows, group| {
+            usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more))
+        });
+        let mapping = match known.filter(|known| known.fits(&metadata)) {
+            Some(known) => known,
+            None => Arc::new(Mapping::new(&metadata, layout)?),
+        };
+        let rows = rows.ok_or_else(|| Error::invalid_data("the row counts in the file's footer are out of range"))?;
+        Ok(Self { metadata, mapping, rows })
+    }
+
+    pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
+        &self.metadata
+    }
+
+    pub(super) fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    /// Returns the footer's row count.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Returns the uncompressed size of the decoded columns according to the footer.
+    pub(crate) fn uncompressed_size(&self) -> u64 {
+        let groups = self.metadata.row_groups().iter();
+        let sizes = groups.flat_map(|group| self.mapping.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
+        sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
+    }
+
+    /// Returns whether the footer marks every row group as sorted by the layout's key, entity columns first and then
+    /// the version. The mark may be wrong.
+    pub(crate) fn is_marked_sorted(&self, layout: &ReadLayout) -> bool {
+        let Some(key) = &layout.key else {
+            return false;
+        };
+        let key = key.columns().map(|column| self.mapping.first_leaf(layout, column));
+        let Some(key) = key.collect::<Option<Vec<_>>>() else {
+            return false;
+        };
+        self.metadata.row_groups().iter().all(|group| {
+            group.sorting_columns().is_some_and(|columns| {
+                columns.len() >= key.len()
+                    && columns.iter().zip(&key).all(|(column, &leaf)| column.column_idx == leaf && !column.descending)
+            })
+        })
+    }
+
+    /// Returns the schema of the adapted batches. It is the layout's, except that times keep the file's unit if that is
+    /// finer.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.mapping.schema
+    }
+}
+
+impl Mapping {
+    /// Returns the file's first leaf for a column of the layout, or `None` if the file does not have the column.
+    fn first_leaf(&self, layout: &ReadLayout, column: usize) -> Option<i32> {
+        let (node, member) = (layout.columns.get(column)?, self.members.get(column)?);
+        matches!(member.source, MemberSource::Column(..)).then_some(())?;
+        let fields = self.decoded.fields();
+        let names = std::iter::once(&node.name).chain(node.aliases);
+        let index = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
+        let before: usize = fields.iter().take(index).map(|field| leaf_count(field.data_type())).sum();
+        i32::try_from(before).ok()
+    }
+}
+
+/// Converts the decoded batches of one file to the layout's columns, and counts their rows.
+#[derive(Debug)]
+pub(super) struct BatchAdapter {
+    plan: FilePlan,
+    rows_read: usize,
+}
+
+impl BatchAdapter {
+    pub(super) fn new(plan: FilePlan) -> Self {
+        Self { plan, rows_read: 0 }
+    }
+
+    pub(super) fn plan(&self) -> &FilePlan {
+        &self.plan
+    }
+
+    pub(super) fn is_at_start(&self) -> bool {
+        self.rows_read == 0
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.rows_read = 0;
+    }
+
+    /// Converts the next batch.
+    pub(super) fn adapt(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let rows = batch.num_rows();
+        let members = self.plan.mapping.members.iter();
+        let columns = members.map(|member| member.apply(batch.columns(), rows, None)).collect::<Result<Vec<_>, _>>();
+        let columns = columns.map_err(|error| bad_row(self.rows_read, &error))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(self.plan.schema()), columns, &options)
+            .map_err(|error| Error::invalid_data("the file's columns do not form a batch").with_source(error))?;
+        self.rows_read += rows;
+        Ok(batch)
+    }
+
+    /// Checks at the end of the file that its row count is the footer's.
+    pub(super) fn finish(&self) -> Result<()> {
+        let (rows, expected) = (self.rows_read, self.plan.rows);
+        if rows == expected {
+            return Ok(());
+        }
+        Err(Error::invalid_data(format!("the file has {rows} rows, but its footer says {expected}")))
+    }
+}
+
+fn bad_row(rows_before: usize, error: &RowError) -> Error {
+    Error::invalid_data(format!("row {}, {}", rows_before + error.row, error.value))
+}

@@ -1,0 +1,57 @@
+//! The download of one data file.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::resolve::StoredFile;
+use super::row_sizes::RowSizes;
+use super::stall_watch::StallWatch;
+use crate::dataset::Dataset;
+use crate::error::{Error, ErrorKind, Result};
+use crate::metrics::Tally;
+
+/// The handling of a data file that no longer exists.
+#[derive(Debug, Clone)]
+pub(crate) enum MissingFile {
+    /// The read fails, because the file was listed moments before.
+    Fail,
+    /// The read logs, counts and skips the file, because it may have been deleted long after its commit.
+    Skip(Arc<AtomicU64>),
+}
+
+/// The download of one file.
+pub(super) struct Download {
+    pub(super) dataset: Dataset,
+    pub(super) file: StoredFile,
+    pub(super) missing: MissingFile,
+    pub(super) sizes: Arc<RowSizes>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) watch: Arc<StallWatch>,
+}
+
+impl Download {
+    /// Returns the file's bytes, or `None` if the file is missing and may be skipped. Sends 1 GET.
+    pub(super) async fn run(self) -> Result<Option<Bytes>> {
+        let Self { dataset, file, missing, sizes, tally, watch } = self;
+        let body = dataset.client().get(&file.key, sizes.size_of(&file)).await?;
+        watch.moved();
+        match (&body, &missing) {
+            (Some(body), _) => {
+                sizes.learn(&file, body.len() as u64);
+                tally.file();
+                tally.bytes(body.len() as u64);
+            }
+            (None, MissingFile::Fail) => {
+                let message = format!("get {}: the file was deleted after it was listed; read again", file.key);
+                return Err(Error::new(ErrorKind::Vanished, message));
+            }
+            (None, MissingFile::Skip(count)) => {
+                count.fetch_add(1, Ordering::Relaxed);
+                tally.missing(&file.key);
+            }
+        }
+        Ok(body)
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading files by byte ranges: the footer first, then only the column chunks that are wanted.
+
+use std::ops::Range;
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+
+use crate::codec::{Footer, FooterSearch, RangeProgress, RangeReader};
+use crate::dataset::{Dataset, blocking};
+use crate::error::{Error, Result};
+use crate::metrics::Tally;
+
+/// How many bytes of a file's end are fetched first to find its footer.
+const FOOTER_BYTES: u64 = 32 << 10;
+
+/// The largest gap between two ranges that is fetched along with them, instead of sending one more GET.
+const GAP_BYTES: u64 = 16 << 10;
+
+/// The next result of reading a file by ranges.
+pub(crate) enum RangedRead {
+    /// A batch, and the reader to go on with.
+    Batch(RangeReader, RecordBatch),
+    /// The end of the file.
+    End,
+    /// The file no longer exists.
+    FileMissing,
+}
+
+/// Fetches the footer of a file of `size` bytes. Returns `None` if the file no longer exists.
+///
+/// Sends 1 GET, or 2 if the footer is larger than 32 KiB.
+pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<Footer>> {
+    if size == 0 {
+        return Err(Error::invalid_data(format!("{key}: the file is empty")));
+    }
+    let mut fetched = FOOTER_BYTES;
+    loop {
+        let range = size.saturating_sub(fetched)..size;
+        let Some(file_end) = get_range(dataset, key, range, tally).await? else { return Ok(None) };
+        match blocking(move || Footer::parse(file_end, size)).await.map_err(|error| error.context(key))? {
+            FooterSearch::Found(footer) => return Ok(Some(footer)),
+            FooterSearch::Incomplete { bytes } if bytes > fetched && fetched < size => fetched = bytes,
+            FooterSearch::Incomplete { .. } => {
+                return Err(Error::invalid_data(format!("{key}: the footer is larger than the file")));
+            }
+        }
+    }
+}
+
+/// Decodes the next batch of a file. Fetches the ranges that the reader needs for it, side by side.
+pub(crate) async fn next_batch(
+    dataset: &Dataset,
+    key: &str,
+    mut reader: RangeReader,
+    tally: &Tally,
+) -> Result<RangedRead> {
+    loop {
+        let advanced = blocking(move || reader.advance().map(|progress| (reader, progress)));
+        let (rest, progress) = advanced.await.map_err(|error| error.context(key))?;
+        reader = rest;
+        let ranges = match progress {
+            RangeProgress::Batch(batch) => return Ok(RangedRead::Batch(reader, batch)),
+            RangeProgress::End => return Ok(RangedRead::End),
+            RangeProgress::Needs(ranges) => coalesce(ranges),
+        };
+        let bodies = try_join_all(ranges.iter().map(|range| get_range(dataset, key, range.clone(), tally))).await?;
+        let Some(bodies) = bodies.into_iter().collect::<Option<Vec<Bytes>>>() else {
+            return Ok(RangedRead::FileMissing);
+        };
+        reader.push(ranges, bodies).map_err(|error| error.context(key))?;
+    }
+}
+
+/// Sorts ranges and joins those that have at most [`GAP_BYTES`] between them.
+fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end.saturating_add(GAP_BYTES) => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+/// Fetches a range of a file. Returns `None` if the file no longer exists. Sends 1 GET.
+async fn get_range(dataset: &Dataset, key: &str, range: Range<u64>, tally: &Tally) -> Result<Option<Bytes>> {
+    let body = dataset.client().get_range(key, range).await?;
+    tally.bytes(body.as_ref().map_or(0, |body| body.len() as u64));
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_with_small_gaps_are_joined() {
+        let mib = 1 << 20;
+        let ranges = vec![5 * mib..6 * mib, 0..100, 100..200, 200 + GAP_BYTES..300 + GAP_BYTES, 50..60];
+        assert_eq!(coalesce(ranges), [0..300 + GAP_BYTES, 5 * mib..6 * mib]);
+        assert_eq!(coalesce(Vec::new()), []);
+    }
+}
