@@ -46,7 +46,7 @@ fn text_in_all_forms_in_another_order() {
 fn bytes_of_another_length_are_refused() {
     assert_eq!(
         refusal("text", column("bytes_as_fixed", DataType::FixedSizeBinary(5))),
-        "row 0, column bytes_as_fixed: 4 bytes, the column holds 5"
+        "row 0, column bytes_as_fixed: 4 bytes, but the column holds 5"
     );
 }
 
@@ -139,7 +139,7 @@ fn narrower_numbers_widen_and_no_others_change() {
                     assert_eq!(number(&rows[1]), number(&own[1]), "{from} to {to}");
                 }
                 Err(error) => {
-                    let types = format!("column {from}: the file has {from_type}, the record wants {to_type}");
+                    let types = format!("column {from}: the file has {from_type}, but the record wants {to_type}");
                     assert_eq!(error.to_string(), types);
                 }
             }
@@ -207,7 +207,7 @@ fn nested_columns_adapt_all_the_way_down() {
 fn nulls_need_an_option_or_a_default() {
     let seven = || Ok(Arc::new(Int64Array::from(vec![7])) as ArrayRef);
     let text = || Ok(Arc::new(StringArray::from(vec!["a default that is not inline"])) as ArrayRef);
-    let refused = "a null, where the field is no Option and has no default";
+    let refused = "a null, but the field is not an Option and has no default";
     let count = column("count", DataType::Int64);
     assert_eq!(refusal("nulls", count.clone()), format!("row 1, column count: {refused}"));
     // A default for a missing column is none for nulls.
@@ -234,7 +234,7 @@ fn nulls_need_an_option_or_a_default() {
     assert_eq!(rows, [row("1", json!("1")), row("7", Value::Null), row("3", json!("3"))]);
     assert_eq!(
         refusal("nulls", column("absent", DataType::Utf8)),
-        "column absent: the file lacks it, and it has no default"
+        "column absent: missing in the file, and it has no default"
     );
 }
 
@@ -248,15 +248,15 @@ fn a_file_without_any_wanted_column_still_has_its_rows() {
 fn a_mismatch_names_both_types() {
     assert_eq!(
         refusal("text", column("plain", DataType::Int64)),
-        "column plain: the file has Utf8, the record wants Int64"
+        "column plain: the file has Utf8, but the record wants Int64"
     );
     let message = refusal("nested", node("point", Shape::Struct(vec![column("x", DataType::Utf8).null()])).null());
-    assert_eq!(message, "column point.x: the file has Int16, the record wants Utf8");
+    assert_eq!(message, "column point.x: the file has Int16, but the record wants Utf8");
     let message = refusal("nested", column("fixed_list", DataType::Int64));
     assert!(message.starts_with("column fixed_list: the file has List("), "{message}");
-    assert!(message.ends_with(", the record wants Int64"), "{message}");
+    assert!(message.ends_with(", but the record wants Int64"), "{message}");
     let message = refusal("numbers", list("i64", Shape::Leaf(DataType::Int64)));
-    assert!(message.starts_with("column i64: the file has Int64, the record wants List("), "{message}");
+    assert!(message.starts_with("column i64: the file has Int64, but the record wants List("), "{message}");
 }
 
 #[test]
