@@ -168,7 +168,7 @@ mod tests {
                     #(#fields: String,)*
                 }
             };
-            let expanded = crate::expand::record(&input).to_string();
+            let expanded = crate::derive::record(&input).to_string();
             let fails = expanded.contains(&quote!(compile_error!).to_string());
             assert_eq!(!fails, case["ok"] == true, "{names:?}: {expanded}");
         }

@@ -130,7 +130,9 @@ impl Failure {
             (SdkError::ServiceError(_), Some(response)) => classify(response.status(), response.code()),
             // The error response broke off, but its status arrived. A response with a successful status that broke off
             // is a failure of the transport.
-            (SdkError::ResponseError(_), Some(response)) if response.status() >= 300 => classify(response.status(), None),
+            (SdkError::ResponseError(_), Some(response)) if response.status() >= 300 => {
+                classify(response.status(), None)
+            }
             _ => Class::Transport,
         };
         let uncertain = match class {

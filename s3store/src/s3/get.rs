@@ -42,7 +42,8 @@ impl BucketClient {
         let length = response.content_length().and_then(|length| u64::try_from(length).ok());
         let passed = self.clock().monotonic().saturating_duration_since(started);
         let left = deadline(least, length.unwrap_or(size)).saturating_sub(passed);
-        let body = self.limit(left, response.body.collect()).await?.map_err(|error| Failure::body(&error))?.into_bytes();
+        let body =
+            self.limit(left, response.body.collect()).await?.map_err(|error| Failure::body(&error))?.into_bytes();
         match length {
             Some(length) if length != body.len() as u64 => {
                 Err(Failure::body_text(format!("received {} of {length} bytes", body.len())))

@@ -43,7 +43,9 @@ pub(crate) struct Pager {
 #[derive(Debug, Clone)]
 enum Position {
     /// The first page, after this key if there is one.
-    First { after: Option<String> },
+    First {
+        after: Option<String>,
+    },
     /// The page that this continuation token stands for.
     Continue(String),
     End,

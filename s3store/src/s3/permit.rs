@@ -47,7 +47,8 @@ impl BucketClient {
                 Arc::clone(permits).acquire_owned().await
             }
         };
-        let permit = permit.map_err(|error| Error::internal("the permits of a dataset were closed").with_source(error))?;
+        let permit =
+            permit.map_err(|error| Error::internal("the permits of a dataset were closed").with_source(error))?;
         Ok(Permit { client: self.clone(), permit, held: waiting.granted(), used: AtomicBool::new(false) })
     }
 

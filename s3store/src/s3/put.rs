@@ -117,7 +117,8 @@ impl Permit {
 impl BucketClient {
     async fn put_once(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
         let body = ByteStream::from(put.body.clone());
-        let request = self.0.client.put_object().bucket(self.bucket()).key(&put.key).content_type(CONTENT_TYPE).body(body);
+        let request =
+            self.0.client.put_object().bucket(self.bucket()).key(&put.key).content_type(CONTENT_TYPE).body(body);
         let mut request = request.set_if_none_match((condition == Condition::IfNoneMatch).then(|| "*".to_owned()));
         for (name, value) in &put.metadata {
             request = request.metadata(*name, value);

@@ -19,7 +19,8 @@ pub(crate) fn task_error(error: JoinError) -> Error {
     if error.is_panic() {
         Error::internal("a background task panicked").with_source(error)
     } else {
-        Error::new(ErrorKind::Cancelled, "a background task was cancelled because its runtime shut down").with_source(error)
+        Error::new(ErrorKind::Cancelled, "a background task was cancelled because its runtime shut down")
+            .with_source(error)
     }
 }
 

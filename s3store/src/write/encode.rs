@@ -88,7 +88,7 @@ pub(crate) fn encode_file<T: RootRecord>(records: &[T], inserted_at: i64, encode
     let rows = Rows::all(records);
     let file = encode_on(Workers::CallingThread, &rows, inserted_at, Arc::clone(encoder), |bytes| bytes);
     futures_util::FutureExt::now_or_never(file)
-        .unwrap_or_else(|| Err(Error::new(ErrorKind::Internal, "encoding on the calling thread waited; this is a bug")))
+        .unwrap_or_else(|| Err(Error::internal("encoding on the calling thread waited")))
 }
 
 /// Checks that all rows fit their columns.
@@ -261,6 +261,5 @@ fn concat_arrays(arrays: &[ArrayRef]) -> Result<ArrayRef> {
 
 #[cold]
 fn still_unsorted() -> Error {
-    Error::internal("the records are out of order after sorting")
-        .with_type(ErrorType::Other)
+    Error::internal("the records are out of order after sorting").with_type(ErrorType::Other)
 }

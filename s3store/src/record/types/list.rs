@@ -22,6 +22,7 @@ pub trait VecLayout<T, E>: Sized {
 
     /// Returns `items` itself.
     #[doc(hidden)]
+    #[expect(clippy::ptr_arg, reason = "the column type is the `Vec` itself")]
     fn as_column(items: &Vec<T>) -> &Self::Column;
 
     /// Returns `items` itself.
