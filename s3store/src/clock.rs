@@ -1,4 +1,4 @@
-//! The only source of time. Each dataset has a [`Clock`] of its own.
+//! The only code that reads clocks and sleeps. Each dataset has its own [`Clock`].
 
 use std::future::Future;
 use std::sync::Arc;
@@ -8,63 +8,65 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use tokio::time::Instant;
 
-/// Tells the time of one dataset: wall clock, monotonic clock, sleeping.
+/// The clock of a dataset: wall clock, monotonic clock and sleeping.
 ///
-/// Programs use the machine's clock, which is the default. Tests may want one that follows tokio's paused time
-/// ([`Clock::virtual_time`]), or one that is wrong by a known amount ([`Clock::set_offset`]). Clones share the offset.
+/// The default is the machine's clock. Tests can use a clock that follows tokio's paused time ([`Clock::virtual_time`]),
+/// or one that is wrong by a known amount ([`Clock::set_offset`]). Clones share the offset.
 #[derive(Debug, Clone)]
 pub struct Clock {
-    source: Source,
+    wall: WallClock,
     /// Microseconds added to the wall clock.
     offset: Arc<AtomicI64>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Source {
+enum WallClock {
     Machine,
-    /// The wall clock at some instant; it moves on as tokio's clock does, also when that is paused.
+    /// The wall clock was at `start` at the instant `since`. It follows tokio's clock, which may be paused.
     Virtual {
-        wall: i64,
+        start: i64,
         since: Instant,
     },
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// Returns the machine's clock.
     #[must_use]
     pub fn machine() -> Self {
-        Self { source: Source::Machine, offset: Arc::default() }
+        Self { wall: WallClock::Machine, offset: Arc::default() }
     }
 
-    /// A clock that starts at the machine's time and follows tokio's clock from there, so that it stands still and
-    /// leaps with `tokio::time::pause` and `advance`.
+    /// Returns a clock that starts at the machine's time and then follows tokio's clock. It stops at
+    /// `tokio::time::pause` and jumps with `tokio::time::advance`.
     #[must_use]
     pub fn virtual_time() -> Self {
-        Self { source: Source::Virtual { wall: machine_micros(), since: instant() }, offset: Arc::default() }
+        Self { wall: WallClock::Virtual { start: machine_micros(), since: instant() }, offset: Arc::default() }
     }
 
-    /// Makes the wall clock wrong: ahead by `offset`, or behind where it is negative. Replaces an earlier offset.
+    /// Sets the wall clock ahead by `offset`, or behind if it is negative. Replaces an earlier offset.
     pub fn set_offset(&self, offset: TimeDelta) {
         self.offset.store(offset.num_microseconds().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    /// The wall clock.
+    /// Returns the time of the wall clock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         DateTime::from_timestamp_micros(self.micros()).unwrap_or_default()
     }
 
-    /// The wall clock, in microseconds since 1970.
+    /// Returns the time of the wall clock, in microseconds since 1970.
     pub(crate) fn micros(&self) -> i64 {
-        let wall = match self.source {
-            Source::Machine => machine_micros(),
-            Source::Virtual { wall, since } => wall.saturating_add(micros(instant().saturating_duration_since(since))),
+        let wall = match self.wall {
+            WallClock::Machine => machine_micros(),
+            WallClock::Virtual { start, since } => {
+                start.saturating_add(micros(instant().saturating_duration_since(since)))
+            }
         };
         wall.saturating_add(self.offset.load(Ordering::Relaxed))
     }
 
-    /// The monotonic clock.
-    #[expect(clippy::unused_self, reason = "the clock is asked, so that no one reads the time without one")]
+    /// Returns the time of the monotonic clock.
+    #[expect(clippy::unused_self, reason = "a method, so that only code with a clock can read the time")]
     pub(crate) fn monotonic(&self) -> Instant {
         instant()
     }
@@ -74,7 +76,7 @@ impl Clock {
         tokio::time::sleep(duration).await;
     }
 
-    /// The future's output, or `None` when it takes longer than `limit`; it is dropped then.
+    /// Returns the future's output. If it takes longer than `limit`, drops the future and returns `None`.
     #[expect(clippy::disallowed_methods, reason = "the one place that limits time")]
     pub(crate) async fn limit<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         tokio::time::timeout(limit, future).await.ok()
@@ -87,12 +89,12 @@ impl Default for Clock {
     }
 }
 
-/// A duration in whole microseconds, at most `i64::MAX`.
+/// Returns the duration in whole microseconds, at most `i64::MAX`.
 pub(crate) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// The instant in microseconds, rounded up: what was stamped before it compares less.
+/// Returns the instant in microseconds, rounded up so that a timestamp taken before the instant is less.
 pub(crate) fn micros_from<Z: TimeZone>(instant: &DateTime<Z>) -> i64 {
     let rest = instant.timestamp_subsec_nanos() % 1_000;
     instant.timestamp_micros().saturating_add(i64::from(rest > 0))
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn limit_drops_what_takes_too_long() {
+    async fn limit_drops_a_future_that_takes_too_long() {
         let clock = Clock::virtual_time();
         assert_eq!(clock.limit(Duration::from_secs(1), std::future::pending::<()>()).await, None);
         assert_eq!(clock.limit(Duration::from_secs(1), async { 7 }).await, Some(7));

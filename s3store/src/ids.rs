@@ -1,4 +1,4 @@
-//! The only source of ids and of random numbers.
+//! The only code that generates ids and random numbers.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::clock::Clock;
 
-/// The id of a new attempt: a `UUIDv7` of the clock's time.
+/// Returns the id of a new attempt: a `UUIDv7` with the clock's time.
 #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
 pub(crate) fn attempt(clock: &Clock) -> [u8; 16] {
     let micros = clock.micros().unsigned_abs();
@@ -15,7 +15,7 @@ pub(crate) fn attempt(clock: &Clock) -> [u8; 16] {
     Uuid::new_v7(Timestamp::from_unix(NoContext, micros / 1_000_000, nanos)).into_bytes()
 }
 
-/// A duration out of `range`, in whole milliseconds, evenly distributed.
+/// Returns a random duration from `range`, in whole milliseconds, uniformly distributed.
 pub(crate) fn jitter(range: Range<u64>) -> Duration {
     Duration::from_millis(fastrand::u64(range))
 }

@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::task_error;
 use crate::error::Result;
-use crate::metrics::{Call, Failed, Outcome, Tally};
+use crate::metrics::{Call, ErrorOutcome, Outcome, Tally};
 
 /// A stream backed by a task that is spawned on first poll and aborted on drop. It ends after an error.
 ///
@@ -70,7 +70,7 @@ impl<X: Send + 'static> TaskStream<X> {
             None => ready!(Pin::new(&mut running.task).poll(context)).err().map(task_error),
         };
         if let State::Running(Running { call, .. }) = std::mem::replace(&mut self.0, State::Finished) {
-            call.end(error.as_ref().map_or(Outcome::Success, Failed::outcome));
+            call.end(error.as_ref().map_or(Outcome::Success, ErrorOutcome::outcome));
         }
         Poll::Ready(error.map(Err))
     }

@@ -1,4 +1,4 @@
-//! One call of a public method: its span, how it ended, and what it did on the way.
+//! The measurements of one call of a public method: its span, its outcome and the work it did.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,12 +12,12 @@ use super::method::{Method, Partitions};
 use super::{Metrics, seconds};
 use crate::error::{Error, ErrorType};
 
-/// How a call or request ended.
+/// The outcome of a call or a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
     Error(ErrorType),
-    /// Dropped, or stopped with its runtime.
+    /// The future was dropped, or its runtime shut down.
     Canceled,
 }
 
@@ -30,7 +30,7 @@ impl Outcome {
         }
     }
 
-    /// The value of `error.type`, where there is one.
+    /// Returns the value of the attribute `error.type`; `None` for a success.
     pub(super) fn error_type(self) -> Option<&'static str> {
         match self {
             Self::Success => None,
@@ -52,12 +52,12 @@ impl Outcome {
     }
 }
 
-/// An error of a public method.
-pub(crate) trait Failed {
+/// An error of a public method, which maps to the outcome of the call.
+pub(crate) trait ErrorOutcome {
     fn outcome(&self) -> Outcome;
 }
 
-impl Failed for Error {
+impl ErrorOutcome for Error {
     fn outcome(&self) -> Outcome {
         match self.error_type() {
             ErrorType::Canceled => Outcome::Canceled,
@@ -66,12 +66,12 @@ impl Failed for Error {
     }
 }
 
-/// A call under way. Dropped without an end it counts as canceled.
+/// A call in progress. It counts as canceled if dropped before [`end`](Self::end).
 #[derive(Debug)]
 pub(crate) struct Call {
     tally: Arc<Tally>,
     span: Span,
-    /// `None` once it has ended, and for what is part of another call.
+    /// `None` once the call has ended, and for a part of another call.
     began: Option<Instant>,
 }
 
@@ -92,7 +92,7 @@ impl Call {
         Self { tally: Tally::new(metrics.clone(), method), span, began }
     }
 
-    /// What runs within a call, and counts towards it.
+    /// Returns a part of the call that owns `tally`. Its work counts there, and it has no outcome.
     pub(crate) fn within(tally: &Arc<Tally>) -> Self {
         Self { tally: Arc::clone(tally), span: Span::current(), began: None }
     }
@@ -105,13 +105,13 @@ impl Call {
         &self.span
     }
 
-    /// Runs the whole call: `work` gets what it counts with.
-    pub(crate) async fn run<T, E: Failed, F>(self, work: impl FnOnce(Arc<Tally>) -> F) -> Result<T, E>
+    /// Runs `work` in the call's span, passes it the call's tally, and ends the call with its result.
+    pub(crate) async fn run<T, E: ErrorOutcome, F>(self, work: impl FnOnce(Arc<Tally>) -> F) -> Result<T, E>
     where
         F: Future<Output = Result<T, E>>,
     {
         let result = work(Arc::clone(&self.tally)).instrument(self.span.clone()).await;
-        self.end(result.as_ref().map_or_else(Failed::outcome, |_| Outcome::Success));
+        self.end(result.as_ref().map_or_else(ErrorOutcome::outcome, |_| Outcome::Success));
         result
     }
 
@@ -149,8 +149,8 @@ impl Drop for Call {
     }
 }
 
-/// What a call has done so far. It is recorded when the call ends; where that was canceled, when the last of its tasks
-/// has ended, so that a commit which outlives its caller counts.
+/// The work that a call has done so far. It is recorded when the call ends. After a canceled call it is recorded when the
+/// last of its tasks has ended, so that commits which complete after the cancellation count.
 #[derive(Debug)]
 pub(crate) struct Tally {
     metrics: Metrics,
@@ -181,20 +181,20 @@ impl Tally {
         self.method
     }
 
-    /// A partition was committed, or had been by the same token: then without bytes.
+    /// Counts a committed partition. `bytes` is 0 if the same token had committed it before.
     pub(crate) fn committed(&self, records: u64, bytes: u64) {
         self.partitions.fetch_add(1, Ordering::Relaxed);
         self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Commits are returned as late.
+    /// Counts commits that the call returns as late.
     pub(crate) fn returned_late(&self, commits: usize) {
         let Metrics(metrics) = &self.metrics;
         metrics.instruments.late_outcomes.add(commits as u64, metrics.sets.all());
     }
 
-    /// A data file was got.
+    /// Counts a data file that was read.
     pub(crate) fn file(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
     }
@@ -203,17 +203,17 @@ impl Tally {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Records came out.
+    /// Counts records that were returned to the caller.
     pub(crate) fn records(&self, records: u64) {
         self.records.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// A partition was read.
+    /// Counts a partition that was read.
     pub(crate) fn partition(&self) {
         self.partitions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A committed data file is gone, and is skipped.
+    /// Counts and logs a committed data file that is missing and skipped.
     pub(crate) fn missing(&self, key: &str) {
         tracing::warn!(key, method = self.method.as_str(), "a data file is gone and is skipped");
         let Metrics(metrics) = &self.metrics;
@@ -227,13 +227,13 @@ impl Tally {
         }
     }
 
-    /// A read is about to look at a commit.
+    /// Counts a HEAD request for a commit.
     pub(crate) fn commit_head(&self) {
         let Metrics(metrics) = &self.metrics;
         metrics.instruments.commit_head.add(1, metrics.sets.method(self.method));
     }
 
-    /// Commits that need not be looked at again.
+    /// Counts HEAD requests that were saved because the commit's state was known.
     pub(crate) fn commit_head_cache_hits(&self, hits: u64) {
         let Metrics(metrics) = &self.metrics;
         if hits > 0 {
@@ -241,7 +241,7 @@ impl Tally {
         }
     }
 
-    /// Nothing of a read has moved for a while.
+    /// Counts a check that found the read without progress.
     pub(crate) fn stalled(&self) {
         let Metrics(metrics) = &self.metrics;
         metrics.instruments.stalls.add(1, metrics.sets.method(self.method));

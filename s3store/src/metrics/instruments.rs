@@ -1,79 +1,79 @@
-//! Every instrument of the library: one table, of which both the instruments and what is said of them are made.
+//! The table of all instruments. The instruments and their public descriptions are both generated from it.
 
 use opentelemetry::metrics::{Counter, Histogram, Meter, UpDownCounter};
 
-/// An instrument, as it is known to the meter.
+/// The description of an OpenTelemetry instrument.
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public with the testing tools"))]
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Instrument {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it does with measurements.
+    /// The kind.
     pub kind: InstrumentKind,
-    /// Its unit, in UCUM.
+    /// The unit, in UCUM notation.
     pub unit: &'static str,
-    /// What it measures.
+    /// The meaning of its values, as exported to the meter.
     pub description: &'static str,
-    /// The upper bounds of a histogram's buckets, in its unit.
+    /// The upper bounds of a histogram's buckets, in the instrument's unit; empty for other kinds.
     pub boundaries: &'static [f64],
-    /// The attributes that measurements may have, beside those that tell the dataset.
+    /// The attributes that measurements may have in addition to the dataset's.
     pub attributes: &'static [&'static str],
 }
 
-/// What an [`Instrument`] does with measurements.
+/// The kind of an [`Instrument`].
 #[cfg_attr(not(feature = "testing"), expect(unreachable_pub, reason = "public with the testing tools"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InstrumentKind {
-    /// Adds them up.
+    /// A sum that only grows.
     Counter,
-    /// Adds up what may be negative.
+    /// A sum that grows and shrinks.
     UpDownCounter,
-    /// Counts them by size.
+    /// A distribution of values over buckets.
     Histogram,
-    /// Is asked for the present value.
+    /// The current value, read by a callback at collection.
     Gauge,
 }
 
-/// What a meter makes of a line of the table.
-trait Make: Sized {
+/// An instrument type that a meter can build from a row of the table.
+trait FromMeter: Sized {
     const KIND: InstrumentKind;
 
-    fn make(meter: &Meter, of: &Instrument) -> Self;
+    fn build(meter: &Meter, spec: &Instrument) -> Self;
 }
 
-impl Make for Counter<u64> {
+impl FromMeter for Counter<u64> {
     const KIND: InstrumentKind = InstrumentKind::Counter;
 
-    fn make(meter: &Meter, of: &Instrument) -> Self {
-        meter.u64_counter(of.name).with_unit(of.unit).with_description(of.description).build()
+    fn build(meter: &Meter, spec: &Instrument) -> Self {
+        meter.u64_counter(spec.name).with_unit(spec.unit).with_description(spec.description).build()
     }
 }
 
-impl Make for UpDownCounter<i64> {
+impl FromMeter for UpDownCounter<i64> {
     const KIND: InstrumentKind = InstrumentKind::UpDownCounter;
 
-    fn make(meter: &Meter, of: &Instrument) -> Self {
-        meter.i64_up_down_counter(of.name).with_unit(of.unit).with_description(of.description).build()
+    fn build(meter: &Meter, spec: &Instrument) -> Self {
+        meter.i64_up_down_counter(spec.name).with_unit(spec.unit).with_description(spec.description).build()
     }
 }
 
-impl Make for Histogram<f64> {
+impl FromMeter for Histogram<f64> {
     const KIND: InstrumentKind = InstrumentKind::Histogram;
 
-    fn make(meter: &Meter, of: &Instrument) -> Self {
-        let builder = meter.f64_histogram(of.name).with_unit(of.unit).with_description(of.description);
-        builder.with_boundaries(of.boundaries.to_vec()).build()
+    fn build(meter: &Meter, spec: &Instrument) -> Self {
+        let builder = meter.f64_histogram(spec.name).with_unit(spec.unit).with_description(spec.description);
+        builder.with_boundaries(spec.boundaries.to_vec()).build()
     }
 }
 
-impl Make for Histogram<u64> {
+impl FromMeter for Histogram<u64> {
     const KIND: InstrumentKind = InstrumentKind::Histogram;
 
-    fn make(meter: &Meter, of: &Instrument) -> Self {
-        let builder = meter.u64_histogram(of.name).with_unit(of.unit).with_description(of.description);
-        builder.with_boundaries(of.boundaries.to_vec()).build()
+    fn build(meter: &Meter, spec: &Instrument) -> Self {
+        let builder = meter.u64_histogram(spec.name).with_unit(spec.unit).with_description(spec.description);
+        builder.with_boundaries(spec.boundaries.to_vec()).build()
     }
 }
 
@@ -128,18 +128,18 @@ macro_rules! instruments {
 
         impl Instruments {
             pub(super) fn new(meter: &Meter) -> Self {
-                Self { $($field: <$type>::make(meter, &of::$field),)* }
+                Self { $($field: <$type>::build(meter, &of::$field),)* }
             }
         }
 
-        /// The lines of the table by their fields.
-        #[expect(non_upper_case_globals, reason = "named as the fields")]
+        /// The rows of the table, named like the fields of [`Instruments`].
+        #[expect(non_upper_case_globals, reason = "they have the fields' names")]
         pub(super) mod of {
             use super::*;
 
             $(pub(super) const $field: Instrument = Instrument {
                 name: $name,
-                kind: <$type as Make>::KIND,
+                kind: <$type as FromMeter>::KIND,
                 unit: $unit,
                 description: $description,
                 boundaries: $boundaries,
@@ -156,7 +156,7 @@ macro_rules! instruments {
             };)*
         }
 
-        /// All of them.
+        /// All instruments.
         #[cfg(any(test, feature = "testing"))]
         pub(crate) const INSTRUMENTS: &[Instrument] = &[$(of::$field,)* $(of::$gauge,)*];
     };
@@ -166,85 +166,85 @@ instruments! {
     waiting: UpDownCounter<i64> = "s3store.target.waiting", "{goroutine}", NONE, [],
         "Requests that wait for a permit.";
     inflight: UpDownCounter<i64> = "s3store.target.inflight", "{request}", NONE, [],
-        "Permits that are held.";
+        "Permits in use.";
     semaphore_wait: Histogram<f64> = "s3store.target.semaphore.wait.duration", "s", WAITS, [],
-        "How long requests waited for a permit, where they did wait and got one.";
+        "Time that requests waited for a permit; requests that did not wait, or gave up, are left out.";
     semaphore_acquires: Counter<u64> = "s3store.target.semaphore.acquires", "{acquire}", NONE, [OUTCOME],
-        "Permits that were got, and waits that were given up.";
+        "Permits granted, and waits for a permit that were canceled.";
     fanout_workers: Histogram<u64> = "s3store.fanout.workers", "{goroutine}", WORKERS, [],
-        "How many requests or files a fan-out had under way at most.";
+        "Requests or files that a fan-out processes at the same time, at most.";
     fanout_items: Histogram<u64> = "s3store.fanout.items", "{item}", ITEMS, [],
-        "How many requests or files a fan-out consisted of.";
+        "Requests or files that a fan-out consists of.";
     request_duration: Histogram<f64> = "s3store.s3.request.duration", "s", DURATIONS, [OPERATION, OUTCOME, ERROR_TYPE],
-        "Duration of requests, with the wait for the permit and all tries.";
+        "Duration of requests, including the wait for the permit and all tries.";
     request_count: Counter<u64> = "s3store.s3.request.count", "{request}", NONE, [OPERATION, OUTCOME, ATTEMPTS, ERROR_TYPE],
-        "Requests, by how they ended and how many tries they took; 0 tries where no permit was got.";
+        "Requests by outcome and number of tries; 0 tries if the request was canceled before it got a permit.";
     transient_errors: Counter<u64> = "s3store.s3.transient_error.count", "{event}", NONE, [OPERATION, ERROR_TYPE, ATTEMPT],
-        "Tries that failed in a way that may pass, whether another followed or not.";
+        "Tries that failed with a transient error, followed by another try or not.";
     request_body: Histogram<u64> = "s3store.s3.request.body.size", "By", BYTES, [OPERATION],
-        "Bodies that were put; empty ones are left out.";
+        "Size of request bodies; empty bodies are left out.";
     response_body: Histogram<u64> = "s3store.s3.response.body.size", "By", BYTES, [OPERATION],
-        "Bodies that were got; empty ones are left out.";
+        "Size of response bodies; empty bodies are left out.";
     method_duration: Histogram<f64> = "s3store.method.duration", "s", DURATIONS, [METHOD, OUTCOME, ERROR_TYPE],
-        "Duration of the library's methods; of a stream from its first item's request to its end.";
+        "Duration of calls of the library's methods; for a stream, from its first poll to its end.";
     method_calls: Counter<u64> = "s3store.method.calls", "{call}", NONE, [METHOD, OUTCOME, ERROR_TYPE],
-        "Calls of the library's methods that have ended; dropped before their end they are canceled.";
+        "Calls of the library's methods that have ended; a call dropped before its end counts as canceled.";
     method_in_flight: UpDownCounter<i64> = "s3store.method.in_flight", "{call}", NONE, [METHOD],
-        "Calls of the library's methods that are under way.";
+        "Calls of the library's methods in progress.";
     write_records: Histogram<u64> = "s3store.write.records", "{record}", RECORDS, [METHOD],
         "Records that a call committed.";
     write_partitions: Histogram<u64> = "s3store.write.partitions", "{partition}", PARTITIONS, [METHOD],
         "Partitions that a call committed.";
     write_bytes: Histogram<u64> = "s3store.write.bytes", "By", BYTES, [METHOD],
-        "Bytes of data files that a call committed; none where the token had committed before.";
+        "Bytes of data files that a call committed; 0 for a token that had committed before.";
     commit_after_timeout: Counter<u64> = "s3store.write.commit_after_timeout", "{event}", NONE, [],
-        "Commits that took longer than the commit timeout, from their ref on.";
+        "Commits that completed later than the commit timeout after their ref.";
     optimistic_collisions: Counter<u64> = "s3store.write.optimistic_commit.collisions", "{event}", NONE, [],
-        "Optimistic commits that met an earlier commit of the token.";
+        "Optimistic commits that found an earlier commit of the same token.";
     unknown_outcomes: Counter<u64> = "s3store.write.unknown_outcomes", "{event}", NONE, [],
-        "Commits of which it is unknown whether they landed.";
+        "Commits that may or may not exist, because S3 did not answer.";
     late_outcomes: Counter<u64> = "s3store.write.late_outcomes", "{event}", NONE, [],
-        "Commits that calls returned as late: readers of the stream may lack them.";
+        "Commits that calls returned as late; readers of the change stream may have skipped them.";
     restamps: Counter<u64> = "s3store.write.restamps", "{event}", NONE, [],
-        "Refs that were put once more for late commits, in time.";
+        "Late commits that were restamped with a new ref in time.";
     finishers: UpDownCounter<i64> = "s3store.write.tails", "{tail}", NONE, [],
-        "Refs and commits under way, detached from their callers.";
+        "Detached tasks that put a ref and its commit, in progress.";
     read_records: Histogram<u64> = "s3store.read.records", "{record}", RECORDS, [METHOD],
         "Records that a call read, deduplicated.";
     read_partitions: Histogram<u64> = "s3store.read.partitions", "{partition}", PARTITIONS, [METHOD],
         "Partitions that a call read.";
     read_bytes: Histogram<u64> = "s3store.read.bytes", "By", BYTES, [METHOD],
-        "Bytes of data files that a call got.";
+        "Bytes of data files that a call downloaded.";
     read_files: Histogram<u64> = "s3store.read.files", "{file}", FILES, [METHOD],
-        "Data files that a call visited.";
+        "Data files that a call read.";
     missing_data: Counter<u64> = "s3store.read.missing_data", "{event}", NONE, [METHOD],
-        "Committed data files that were gone and were skipped.";
+        "Committed data files that were missing and were skipped.";
     malformed_refs: Counter<u64> = "s3store.read.malformed_refs", "{event}", NONE, [METHOD],
-        "Refs whose names don't parse and that were passed over.";
+        "Refs that were skipped because their names don't parse.";
     commit_head: Counter<u64> = "s3store.read.commit_head", "{request}", NONE, [METHOD],
-        "HEADs of commits that reads made.";
+        "HEAD requests for commits, sent by reads.";
     commit_head_cache_hit: Counter<u64> = "s3store.read.commit_head_cache_hit", "{event}", NONE, [METHOD],
-        "HEADs of commits that reads did not need, since the same commit was asked for already.";
+        "HEAD requests that reads saved, because the commit's state was already known.";
     body_slot_wait: Histogram<f64> = "s3store.read.iter.body_slot.wait.duration", "s", WAITS, [],
-        "How long partitions waited to be decoded because enough were ahead of the consumer.";
+        "Time that partitions waited to be decoded because the read-ahead was full.";
     body_slot_exhausted: Counter<u64> = "s3store.read.iter.body_slot.exhausted", "{event}", NONE, [],
-        "Partitions that waited to be decoded because enough were ahead of the consumer.";
+        "Partitions that waited to be decoded because the read-ahead was full.";
     byte_budget_wait: Histogram<f64> = "s3store.read.iter.byte_budget.wait.duration", "s", WAITS, [],
-        "How long partitions waited for room in the read-ahead's bytes.";
+        "Time that partitions waited for read-ahead memory.";
     byte_budget_exhausted: Counter<u64> = "s3store.read.iter.byte_budget.exhausted", "{event}", NONE, [],
-        "Partitions that waited for room in the read-ahead's bytes.";
+        "Partitions that waited for read-ahead memory.";
     partition_decode: Histogram<f64> = "s3store.read.iter.partition.decode.duration", "s", DURATIONS, [],
-        "How long the decoding of a partition took, without waiting for the consumer.";
+        "Time spent decoding a partition, excluding waits for the consumer.";
     stalls: Counter<u64> = "s3store.read.iter.stall.count", "{event}", NONE, [METHOD],
-        "Looks, 30 s apart, at reads of which nothing had moved for a minute.";
+        "Checks, every 30 s, that found a read without progress for a minute.";
 
     ; gauges:
     limit = "s3store.target.limit", "{request}",
-        "Permits that there are: max_inflight_requests.";
+        "The number of permits: max_inflight_requests.";
     clock_skew = "s3store.clock.skew", "s",
-        "The local clock minus S3's, as far as it is certain; 0 where they may agree.";
+        "The local clock minus S3's: the least difference that is certain, 0 if the clocks may agree.";
     follow_lag = "s3store.follow.lag", "s",
-        "The age of the moment up to which the follower that is furthest behind was given everything.";
+        "How far the slowest follower is behind: the age of the time up to which it has delivered all entries.";
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The names of the library's methods, as metrics and spans tell them.
+//! The names of the library's methods in metrics and spans.
 
 macro_rules! methods {
     ($($method:ident = $name:literal,)*) => {
-        /// A public method, by what is asked and how the answer is taken.
+        /// A public method, together with the form of its result.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Method { $($method,)* }
 
@@ -43,12 +43,12 @@ methods! {
 }
 
 impl Method {
-    /// Whether what it wrote is recorded.
+    /// Returns whether calls record the records, partitions and bytes that they wrote.
     pub(super) fn writes(self) -> bool {
         matches!(self, Self::Write | Self::WritePartition)
     }
 
-    /// Whether what it read is recorded, and of how many partitions.
+    /// Returns `Some` if calls record the records, bytes and files that they read, and whether also the partitions.
     pub(super) fn reads(self) -> Option<Partitions> {
         match self {
             Self::Read
@@ -62,16 +62,16 @@ impl Method {
             | Self::ReadEntriesPartitions
             | Self::ReadEntriesBatches
             | Self::PollRecords => Some(Partitions::Counted),
-            Self::Backfill => Some(Partitions::Left),
+            Self::Backfill => Some(Partitions::NotCounted),
             _ => None,
         }
     }
 }
 
-/// Whether a method's partitions are counted.
+/// How a read records partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Partitions {
     Counted,
-    /// It goes by files.
-    Left,
+    /// The method reads single files, not partitions.
+    NotCounted,
 }

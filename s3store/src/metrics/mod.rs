@@ -1,8 +1,8 @@
-//! What the library does, as OpenTelemetry metrics and `tracing` spans.
+//! OpenTelemetry metrics and `tracing` spans of the library.
 //!
-//! Names, units, boundaries and attributes are those of the Go library, so that one dashboard shows both. Attributes tell
-//! the dataset, and what was done; never a key, a partition or a token. Where no meter provider is installed, a
-//! measurement is a call of a function that does nothing: the attributes of what is common are made once.
+//! Names, units, boundaries and attributes match those of the Go library, so one dashboard shows both. Attributes
+//! identify the dataset and the kind of work, never a key, a partition or a token. Without a meter provider a measurement
+//! costs one call of an empty function: the attribute sets of common measurements are built once, in [`sets`].
 
 mod call;
 mod instruments;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::{InstrumentationScope, global};
 
-pub(crate) use self::call::{Call, Failed, Outcome, Tally};
+pub(crate) use self::call::{Call, ErrorOutcome, Outcome, Tally};
 #[cfg(feature = "testing")]
 pub(crate) use self::instruments::INSTRUMENTS;
 #[cfg(feature = "testing")]
@@ -26,19 +26,19 @@ pub use self::instruments::{Instrument, InstrumentKind};
 use self::instruments::{Instruments, of};
 pub(crate) use self::method::Method;
 pub(crate) use self::request::{HeldPermit, Operation, PermitWait, RequestMetrics};
-use self::sets::Sets;
+use self::sets::AttributeSets;
 use crate::clock::{Clock, micros};
 
-/// Where the meter comes from: given to the dataset, or else the global one when the dataset is opened.
+/// The caller's meter provider. A dataset without one uses the global provider at the time it is opened.
 pub(crate) type Provider = Arc<dyn MeterProvider + Send + Sync>;
 
-/// What is measured of one dataset. Clones are one and the same.
+/// The metrics of one dataset. Clones share the instruments and the state.
 #[derive(Clone)]
 pub(crate) struct Metrics(Arc<Inner>);
 
 struct Inner {
     instruments: Instruments,
-    sets: Sets,
+    sets: AttributeSets,
     meter: Meter,
     clock: Clock,
     bucket: String,
@@ -47,13 +47,13 @@ struct Inner {
     followers: Mutex<Vec<Weak<AtomicI64>>>,
 }
 
-/// Which dataset is measured.
+/// The dataset that the metrics describe.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subject<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) prefix: &'a str,
     pub(crate) consistency: Option<&'a str>,
-    /// How many requests may be under way.
+    /// The maximum number of requests in flight.
     pub(crate) permits: usize,
 }
 
@@ -67,7 +67,7 @@ impl Metrics {
         };
         Self(Arc::new(Inner {
             instruments: Instruments::new(&meter),
-            sets: Sets::new(bucket, prefix, consistency),
+            sets: AttributeSets::new(bucket, prefix, consistency),
             meter,
             clock: clock.clone(),
             bucket: bucket.to_owned(),
@@ -77,8 +77,9 @@ impl Metrics {
         }))
     }
 
-    /// The dataset is open. Before that nothing is registered, since a meter never forgets: whoever tries to open a
-    /// dataset again and again would leave callbacks behind. `skew` is the clock's difference to S3's, in microseconds.
+    /// Registers the observable gauges and the zero values, once the dataset is open. It happens no earlier because a
+    /// meter keeps callbacks for ever: a program that retries opening a dataset would leave some behind with each try.
+    /// `skew` returns the local clock minus S3's, in microseconds.
     pub(crate) fn opened(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
         self.begin_at_zero();
         self.observe_limit();
@@ -86,7 +87,7 @@ impl Metrics {
         self.observe_seconds(of::clock_skew, move |_| skew().map(seconds_of));
     }
 
-    /// What is rare is there from the start, so that its first occurrence is seen as an increase.
+    /// Adds 0 to the instruments of rare events. Without a first value, `increase()` would not see the first event.
     fn begin_at_zero(&self) {
         let Inner { instruments, sets, .. } = &*self.0;
         for counter in [
@@ -124,14 +125,14 @@ impl Metrics {
             .build();
     }
 
-    /// Has a gauge in seconds observed, as long as the dataset is there.
+    /// Registers a gauge in seconds, which reports a value until the dataset is dropped.
     fn observe_seconds(
         &self,
-        of: instruments::Instrument,
+        spec: instruments::Instrument,
         value: impl Fn(&Inner) -> Option<f64> + Send + Sync + 'static,
     ) {
         let dataset = Arc::downgrade(&self.0);
-        let gauge = self.0.meter.f64_observable_gauge(of.name).with_unit(of.unit).with_description(of.description);
+        let gauge = self.0.meter.f64_observable_gauge(spec.name).with_unit(spec.unit).with_description(spec.description);
         gauge
             .with_callback(move |observer| {
                 if let Some(dataset) = dataset.upgrade()
@@ -143,17 +144,17 @@ impl Metrics {
             .build();
     }
 
-    /// A call of a public method begins.
+    /// Begins to measure a call of a public method.
     pub(crate) fn call(&self, method: Method) -> Call {
         Call::begin(self, method)
     }
 
-    /// Something asks for a permit.
+    /// Begins to measure a wait for a permit.
     pub(crate) fn wait(&self, operation: Operation) -> PermitWait<'_> {
         PermitWait::begin(self, operation)
     }
 
-    /// A request begins: see [`RequestMetrics`].
+    /// Begins to measure a request; see [`RequestMetrics`].
     pub(crate) fn request(
         &self,
         operation: Operation,
@@ -164,7 +165,7 @@ impl Metrics {
         RequestMetrics::begin(self, operation, held.map(HeldPermit::began), key, object)
     }
 
-    /// `items` are about to be worked on, at most `limit` at once.
+    /// Records a fan-out of `items` items, at most `limit` of them at once.
     pub(crate) fn fanout(&self, items: usize, limit: usize) {
         if items > 0 {
             let Inner { instruments, sets, .. } = &*self.0;
@@ -195,13 +196,13 @@ impl Metrics {
         Finisher(self.clone())
     }
 
-    /// A partition waited to be decoded, until it was its turn.
+    /// Records how long a partition waited for a decoding slot.
     pub(crate) fn waited_for_slot(&self, waited: Duration) {
         self.0.instruments.body_slot_wait.record(seconds(waited), self.0.sets.all());
         self.0.instruments.body_slot_exhausted.add(1, self.0.sets.all());
     }
 
-    /// A partition waited for memory, and got it.
+    /// Records how long a partition waited for read-ahead memory.
     pub(crate) fn waited_for_bytes(&self, waited: Duration) {
         self.0.instruments.byte_budget_wait.record(seconds(waited), self.0.sets.all());
         self.0.instruments.byte_budget_exhausted.add(1, self.0.sets.all());
@@ -211,7 +212,7 @@ impl Metrics {
         self.0.instruments.partition_decode.record(seconds(took), self.0.sets.all());
     }
 
-    /// A follower begins, which was given everything up to `micros`.
+    /// Registers a follower that has delivered all entries up to `micros`. It counts until the position is dropped.
     pub(crate) fn follower(&self, micros: i64) -> Position {
         let position = Arc::new(AtomicI64::new(micros));
         let mut followers = self.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,7 +235,7 @@ impl Metrics {
 }
 
 impl Inner {
-    /// How far behind the last of the followers is, in seconds.
+    /// Returns the lag of the slowest follower, in seconds; `None` without followers.
     fn lag(&self) -> Option<f64> {
         let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
         let positions = followers.iter().filter_map(Weak::upgrade).map(|position| position.load(Ordering::Relaxed));
@@ -261,7 +262,7 @@ impl Drop for Finisher {
     }
 }
 
-/// Up to which moment a follower was given everything, in microseconds; gone with the follower.
+/// The time up to which a follower has delivered all entries, in microseconds.
 #[derive(Debug)]
 pub(crate) struct Position(Arc<AtomicI64>);
 
@@ -293,7 +294,7 @@ mod tests {
         (SdkMeterProvider::builder().with_reader(reader).build(), exporter)
     }
 
-    /// How many instruments of ours have been measured.
+    /// Returns how many of the library's instruments have a value.
     fn measured((provider, exporter): &(SdkMeterProvider, InMemoryMetricExporter)) -> usize {
         provider.force_flush().unwrap();
         let collected = exporter.get_finished_metrics().unwrap();
@@ -301,10 +302,9 @@ mod tests {
         scopes.filter(|scope| scope.scope().name() == "s3store").map(|scope| scope.metrics().count()).sum()
     }
 
-    /// What a given provider does, the global one does for datasets without one. A process has only one, so this is the
-    /// one test that sets it.
+    /// A process has one global provider. Only this test may set it.
     #[test]
-    fn the_global_provider_counts_where_none_is_given() {
+    fn a_dataset_without_a_provider_uses_the_global_one() {
         let (own, global) = (meter(), meter());
         let subject = Subject { bucket: "b", prefix: "p", consistency: None, permits: 7 };
         opentelemetry::global::set_meter_provider(global.0.clone());

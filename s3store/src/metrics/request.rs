@@ -1,4 +1,4 @@
-//! One request to S3: its permit, its tries, and how it ended.
+//! The measurements of one request to S3: its permit, its tries and its outcome.
 
 use opentelemetry::KeyValue;
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use super::sets::ABSENT;
 use super::{Metrics, seconds};
 use crate::error::ErrorType;
 
-/// What is asked of S3.
+/// An S3 operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     Put,
@@ -32,7 +32,7 @@ impl Operation {
     }
 }
 
-/// What waits for a permit. Dropped, it has given up.
+/// A wait for a permit. Dropping it before [`granted`](Self::granted) counts a canceled request.
 #[derive(Debug)]
 pub(crate) struct PermitWait<'m> {
     metrics: &'m Metrics,
@@ -42,7 +42,7 @@ pub(crate) struct PermitWait<'m> {
     granted: bool,
 }
 
-/// A permit that is held.
+/// A permit in use, counted until it is dropped.
 #[derive(Debug)]
 pub(crate) struct HeldPermit {
     metrics: Metrics,
@@ -55,7 +55,7 @@ impl<'m> PermitWait<'m> {
         Self { metrics, operation, began: metrics.0.clock.monotonic(), queued: false, granted: false }
     }
 
-    /// No permit is free.
+    /// Counts the request as waiting, because no permit is free.
     pub(crate) fn queued(&mut self) {
         self.queued = true;
         self.metrics.0.instruments.waiting.add(1, self.metrics.0.sets.all());
@@ -108,7 +108,7 @@ impl Drop for HeldPermit {
     }
 }
 
-/// A request under way. Dropped without an end it counts as canceled.
+/// A request in flight. It counts as canceled if dropped before [`end`](Self::end).
 #[derive(Debug)]
 pub(crate) struct RequestMetrics<'m> {
     metrics: &'m Metrics,
@@ -120,8 +120,8 @@ pub(crate) struct RequestMetrics<'m> {
 }
 
 impl<'m> RequestMetrics<'m> {
-    /// `began` is when the wait for its permit began, if it is the permit's first request. `object` is the kind of
-    /// object that `key` names; both are told to the span alone, the key only where debug output is wanted.
+    /// Begins a request. `began` is the time at which the wait for its permit began, given for the permit's first request.
+    /// `object` is the kind of object that `key` names. Both appear only in the span, the key only at debug level.
     pub(super) fn begin(
         metrics: &'m Metrics,
         operation: Operation,
@@ -153,12 +153,12 @@ impl<'m> RequestMetrics<'m> {
         &self.span
     }
 
-    /// Another try begins.
+    /// Counts one more try.
     pub(crate) fn attempt(&mut self) {
         self.attempts += 1;
     }
 
-    /// The present try failed in a way that may pass.
+    /// Counts a transient error of the current try.
     pub(crate) fn transient(&self, error: ErrorType) {
         let (error, attempt) = (error.as_str(), digits(self.attempts));
         self.span.in_scope(|| {
@@ -173,7 +173,7 @@ impl<'m> RequestMetrics<'m> {
         metrics.instruments.transient_errors.add(1, &attributes);
     }
 
-    /// A body that was put, or got.
+    /// Records the size of a request body (PUT) or a response body (other operations).
     pub(crate) fn body(&self, bytes: usize) {
         let Metrics(metrics) = self.metrics;
         let histogram = match self.operation {
@@ -222,10 +222,10 @@ impl Drop for RequestMetrics<'_> {
     }
 }
 
-/// The most tries that a request has.
+/// The maximum number of tries of a request.
 pub(super) const MOST_ATTEMPTS: usize = 5;
 
-/// A number of tries as the attributes have it.
+/// Returns the number of tries as an attribute value.
 pub(super) fn digits(attempts: u32) -> &'static str {
     const DIGITS: [&str; MOST_ATTEMPTS + 1] = ["0", "1", "2", "3", "4", "5"];
     DIGITS[usize::try_from(attempts).map_or(MOST_ATTEMPTS, |attempts| attempts.min(MOST_ATTEMPTS))]

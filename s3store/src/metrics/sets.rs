@@ -1,4 +1,4 @@
-//! Sets of attributes, made once: what is measured often costs no allocation.
+//! Attribute sets that are built once per dataset, so that common measurements don't allocate.
 
 use std::sync::Arc;
 
@@ -12,41 +12,42 @@ use crate::error::ErrorType;
 
 type Set = Box<[KeyValue]>;
 
-/// What a HEAD that found nothing ends with.
+/// The outcome of a HEAD request for an object that doesn't exist.
 pub(super) const ABSENT: Outcome = Outcome::Error(ErrorType::NotFound);
 
-/// The sets of one dataset: what tells it, alone and with what is common.
+/// The attribute sets of one dataset: its own attributes, and these with the common operations, methods and outcomes.
 #[derive(Debug)]
-pub(super) struct Sets {
+pub(super) struct AttributeSets {
     all: Set,
     granted: Set,
     given_up: Set,
-    /// A HEAD that found nothing with its first try, as each write with a token makes one: its duration, and its count.
+    /// For a HEAD request that found nothing at its first try, as each write with a token sends one: the set for its
+    /// duration and the set for its count.
     absent: [Set; 2],
-    operations: Vec<OfOperation>,
-    methods: Vec<OfMethod>,
+    operations: Vec<OperationSets>,
+    methods: Vec<MethodSets>,
 }
 
 #[derive(Debug)]
-struct OfOperation {
+struct OperationSets {
     any: Set,
     success: Set,
-    /// By attempts, from 1.
+    /// Indexed by the number of tries minus 1.
     successes: Vec<Set>,
 }
 
 #[derive(Debug)]
-struct OfMethod {
+struct MethodSets {
     any: Set,
     success: Set,
 }
 
-impl Sets {
+impl AttributeSets {
     pub(super) fn new(bucket: &str, prefix: &str, consistency: Option<&str>) -> Self {
         let text = |text: &str| Arc::<str>::from(text);
         let level = consistency.map(|level| KeyValue::new("s3store.consistency_level", text(level)));
-        let told = [KeyValue::new("s3store.bucket", text(bucket)), KeyValue::new("s3store.prefix", text(prefix))];
-        let all: Set = told.into_iter().chain(level).collect();
+        let dataset = [KeyValue::new("s3store.bucket", text(bucket)), KeyValue::new("s3store.prefix", text(prefix))];
+        let all: Set = dataset.into_iter().chain(level).collect();
         let with = |more: &[KeyValue]| all.iter().chain(more).cloned().collect::<Set>();
         let ended = |outcome: Outcome| KeyValue::new(OUTCOME, outcome.as_str());
         let success = || ended(Outcome::Success);
@@ -55,7 +56,7 @@ impl Sets {
             let successes = (1u32..)
                 .take(MOST_ATTEMPTS)
                 .map(|attempts| with(&[operation.clone(), success(), KeyValue::new(ATTEMPTS, digits(attempts))]));
-            OfOperation {
+            OperationSets {
                 successes: successes.collect(),
                 success: with(&[operation.clone(), success()]),
                 any: with(&[operation]),
@@ -63,7 +64,7 @@ impl Sets {
         });
         let methods = Method::ALL.iter().map(|method| {
             let method = KeyValue::new(METHOD, method.as_str());
-            OfMethod { success: with(&[method.clone(), success()]), any: with(&[method]) }
+            MethodSets { success: with(&[method.clone(), success()]), any: with(&[method]) }
         });
         let absent = [KeyValue::new(OPERATION, Operation::Head.as_str())].into_iter().chain(ABSENT.attributes());
         let absent: Vec<KeyValue> = absent.collect();
@@ -74,17 +75,17 @@ impl Sets {
         Self { granted, given_up, absent, operations: operations.into(), methods, all }
     }
 
-    /// What tells the dataset.
+    /// Returns the attributes of the dataset.
     pub(super) fn all(&self) -> &[KeyValue] {
         &self.all
     }
 
-    /// A permit was got.
+    /// Returns the set for a granted permit.
     pub(super) fn granted(&self) -> &[KeyValue] {
         &self.granted
     }
 
-    /// The wait for a permit was given up.
+    /// Returns the set for a canceled wait for a permit.
     pub(super) fn given_up(&self) -> &[KeyValue] {
         &self.given_up
     }
@@ -97,13 +98,13 @@ impl Sets {
         &self.operations[operation as usize].success
     }
 
-    /// A request that succeeded with its first to fifth try.
+    /// Returns the set for a request that succeeded after `attempts` tries.
     pub(super) fn request_success(&self, operation: Operation, attempts: u32) -> &[KeyValue] {
-        let place = (attempts as usize).clamp(1, MOST_ATTEMPTS) - 1;
-        &self.operations[operation as usize].successes[place]
+        let index = (attempts as usize).clamp(1, MOST_ATTEMPTS) - 1;
+        &self.operations[operation as usize].successes[index]
     }
 
-    /// A HEAD that found nothing with its first try: for its duration, and for its count.
+    /// Returns the sets for a HEAD request that found nothing at its first try: for its duration and for its count.
     pub(super) fn absent(&self) -> [&[KeyValue]; 2] {
         self.absent.each_ref().map(|set| &**set)
     }
@@ -116,7 +117,7 @@ impl Sets {
         &self.methods[method as usize].success
     }
 
-    /// What is rare is made when it is needed.
+    /// Builds a set for a rare measurement.
     pub(super) fn with(&self, more: impl IntoIterator<Item = KeyValue>) -> Vec<KeyValue> {
         self.all.iter().cloned().chain(more).collect()
     }
@@ -127,8 +128,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_operation_and_method_finds_its_own() {
-        let sets = Sets::new("b", "p", None);
+    fn each_operation_and_method_has_its_own_set() {
+        let sets = AttributeSets::new("b", "p", None);
         let value = |set: &[KeyValue], name: &str| {
             let found = set.iter().find(|attribute| attribute.key.as_str() == name);
             found.map(|attribute| attribute.value.to_string())

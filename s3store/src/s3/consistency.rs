@@ -4,31 +4,31 @@ use std::fmt;
 
 /// The consistency level that every request of a dataset asks for.
 ///
-/// NetApp StorageGRID defines the header `Consistency-Control`; AWS S3, MinIO, Ceph and SeaweedFS ignore it and are
-/// consistent by themselves. All requests of a dataset carry one level, since StorageGRID wants the same for writing and
-/// reading. Source: NetApp, "Consistency controls", and the Go library's `ConsistencyLevel`.
+/// NetApp StorageGRID defines the header `Consistency-Control`. AWS S3, MinIO, Ceph and SeaweedFS are consistent without
+/// it and ignore it. All requests of a dataset send the same level, because StorageGRID requires one level for writes and
+/// reads. See NetApp's "Consistency controls" and the Go library's `ConsistencyLevel`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Consistency {
     /// `strong-global`: read-after-write and list-after-write at every site. The default.
     #[default]
     StrongGlobal,
-    /// `strong-site`: the same within one site. Enough where all readers and writers share it.
+    /// `strong-site`: the same guarantees within one site. Sufficient if all readers and writers use that site.
     StrongSite,
-    /// `all`: every storage node acknowledges.
+    /// `all`: every storage node acknowledges a write.
     All,
-    /// `read-after-new-write`: what LIST answers is eventual. Too weak for what this library promises.
+    /// `read-after-new-write`: LIST is eventually consistent. Too weak for the guarantees of this library.
     ReadAfterNewWrite,
-    /// `available`: any replica may answer. Too weak for what this library promises.
+    /// `available`: any replica may answer. Too weak for the guarantees of this library.
     Available,
-    /// No header: the bucket's own level.
+    /// No header is sent; the bucket's own level applies.
     BucketDefault,
-    /// A level that this library doesn't know, sent as it is. Opening the dataset logs a warning.
+    /// A level that this library doesn't know, sent unchanged. Opening the dataset logs a warning.
     Other(String),
 }
 
 impl Consistency {
-    /// The header's value; `None` sends no header.
+    /// Returns the header's value, or `None` if no header is sent.
     pub(crate) fn header(&self) -> Option<&str> {
         Some(match self {
             Self::StrongGlobal => "strong-global",
@@ -49,7 +49,8 @@ impl fmt::Display for Consistency {
 }
 
 impl From<&str> for Consistency {
-    /// Known names become their level, any other name [`Consistency::Other`], the empty text no header.
+    /// Converts a level's name. The empty string becomes [`Consistency::BucketDefault`], and an unknown name
+    /// [`Consistency::Other`].
     fn from(level: &str) -> Self {
         match level {
             "" => Self::BucketDefault,

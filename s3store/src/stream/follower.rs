@@ -13,7 +13,7 @@ use crate::clock::micros;
 use crate::dataset::{Dataset, Store, task_error};
 use crate::error::{ErrorKind, Result};
 use crate::format::Offset;
-use crate::metrics::{Call, Failed, Method, Position};
+use crate::metrics::{Call, ErrorOutcome, Method, Position};
 use crate::record::Record;
 
 /// The shortest pause after a failure, even if the pace is shorter.

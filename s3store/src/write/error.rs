@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::commit::Commit;
 use crate::error::{Error, ErrorKind, ErrorType};
-use crate::metrics::{Failed, Outcome};
+use crate::metrics::{ErrorOutcome, Outcome};
 
 /// A write with an unknown outcome: S3 gave no definite answer to its commit, and a look-up found no commit.
 ///
@@ -263,14 +263,14 @@ impl LateCount for WriteError {
     }
 }
 
-impl Failed for Unknown {
+impl ErrorOutcome for Unknown {
     /// Counts as an error even if the runtime shut down, because somebody has to look up the commit.
     fn outcome(&self) -> Outcome {
         Outcome::Error(self.cause.error_type())
     }
 }
 
-impl Failed for CommitError {
+impl ErrorOutcome for CommitError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::NotCommitted(cause) => cause.outcome(),
@@ -280,7 +280,7 @@ impl Failed for CommitError {
     }
 }
 
-impl Failed for WriteError {
+impl ErrorOutcome for WriteError {
     fn outcome(&self) -> Outcome {
         match (&self.cause, self.unknown.first()) {
             (Some(cause), _) => cause.outcome(),
@@ -290,7 +290,7 @@ impl Failed for WriteError {
     }
 }
 
-impl Failed for RestampError {
+impl ErrorOutcome for RestampError {
     fn outcome(&self) -> Outcome {
         match self {
             Self::NotRestamped(cause) | Self::Unknown(cause) => cause.outcome(),
