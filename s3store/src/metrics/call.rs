@@ -215,7 +215,7 @@ impl Tally {
 
     /// Counts and logs a committed data file that is missing and skipped.
     pub(crate) fn missing(&self, key: &str) {
-        tracing::warn!(key, method = self.method.as_str(), "a data file is gone and is skipped");
+        tracing::warn!(key, method = self.method.as_str(), "a data file is missing and is skipped");
         let Metrics(metrics) = &self.metrics;
         metrics.instruments.missing_data.add(1, metrics.sets.method(self.method));
     }
