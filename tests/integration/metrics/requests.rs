@@ -115,6 +115,8 @@ async fn a_dropped_request_counts_as_canceled() {
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(Fault::on(Operation::List).hang());
     assert!(within(Duration::from_secs(1), store.poll(&Offset::START).into_future()).await.is_none());
+    // The drop aborts the request's task, which ends when the scheduler runs next.
+    tokio::task::yield_now().await;
     let collected = meter.collect();
     let of = [("s3store.operation", "list"), ("s3store.outcome", "canceled"), ("error.type", "canceled")];
     assert_eq!(collected.sum(COUNT, &[&of[..], &[("s3store.attempts", "1")]].concat()), 1.0);
