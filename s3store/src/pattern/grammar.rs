@@ -1,13 +1,13 @@
-//! The pattern grammar: text to [`Pattern`], and what to write instead where that fails.
+//! Parser of the pattern grammar. Its error messages suggest a valid pattern.
 
 use super::{Pattern, Segment};
 use crate::error::{Error, Result};
 
 impl Pattern {
-    /// Parses a pattern over `names`; see [`IntoPatterns`](super::IntoPatterns) for the grammar.
+    /// Parses a pattern over the columns `names`; see [`IntoPatterns`](super::IntoPatterns) for the grammar.
     ///
     /// # Errors
-    /// `InvalidInput`, naming the pattern, the segment, and what to write instead.
+    /// `InvalidInput` with the pattern, the segment and a suggestion.
     pub(crate) fn parse(text: &str, names: &[impl AsRef<str>]) -> Result<Self> {
         if text.is_empty() || text == "*" {
             return Ok(Self::everything());
@@ -18,8 +18,8 @@ impl Pattern {
             return Err(wrong_count(text, &texts, &names));
         }
         let segments = texts.iter().enumerate().map(|(at, segment)| {
-            parse_segment(segment, at, &names).map_err(|what| {
-                Error::invalid_input(format!("pattern {text:?}, segment {} ({segment:?}): {what}", at + 1))
+            parse_segment(segment, at, &names).map_err(|reason| {
+                Error::invalid_input(format!("pattern {text:?}, segment {} ({segment:?}): {reason}", at + 1))
             })
         });
         Ok(Self::new(segments.collect::<Result<_>>()?))
@@ -40,8 +40,8 @@ fn parse_segment(text: &str, at: usize, names: &[&str]) -> Result<Segment, Strin
 fn parse_value(value: &str) -> Result<Segment, String> {
     if let Some(illegal) = value.chars().find(|c| "?[]{}".contains(*c)) {
         return Err(format!(
-            "{illegal:?} has no place in a pattern: write `*` at the end of a value, a range `from..to`, or one pattern \
-             for each value; a value that holds it is selected by the record's `partitions()`"
+            "{illegal:?} is not allowed in a pattern: write `*` at the end of a value, a range `from..to`, or one pattern \
+             for each value; to select a value that contains it, use the record's `partitions()`"
         ));
     }
     if value.contains("..") {
@@ -51,8 +51,8 @@ fn parse_value(value: &str) -> Result<Segment, String> {
         None => Ok(Segment::Exact(value.to_owned())),
         Some((start, "")) => Ok(Segment::Prefix(start.to_owned())),
         Some((start, _)) => Err(format!(
-            "`*` stands only once, at the end of a value: write `{start}*`, or `*` alone for every value; a value that \
-             holds it is selected by the record's `partitions()`"
+            "`*` is allowed only once, at the end of a value: write `{start}*`, or a segment `*` for every value; to \
+             select a value that contains `*`, use the record's `partitions()`"
         )),
     }
 }
@@ -63,7 +63,7 @@ fn parse_range(value: &str) -> Result<Segment, String> {
         return Err("a range has one `..`: write `from..to`, or one pattern for each range".to_owned());
     };
     if from.is_empty() && to.is_empty() {
-        return Err("a range needs an end: write `*` alone for every value".to_owned());
+        return Err("a range needs at least one end: write a segment `*` for every value".to_owned());
     }
     if value.contains('*') {
         return Err(format!(
@@ -85,9 +85,9 @@ fn wrong_count(text: &str, texts: &[&str], names: &[&str]) -> Error {
     let shape = names.iter().map(|name| format!("{name}=…")).collect::<Vec<_>>().join("/");
     let fix = if texts.len() < names.len() {
         let rest = names.iter().skip(texts.len()).map(|_| "/*").collect::<String>();
-        format!("write `{text}{rest}` to select every value of the rest")
+        format!("write `{text}{rest}` to select every value of the other columns")
     } else {
-        "a value holds no `/`".to_owned()
+        "a value can't contain `/`".to_owned()
     };
     Error::invalid_input(format!(
         "pattern {text:?} has {} segment{}, the partitions have {} (`{shape}`): {fix}",
@@ -97,15 +97,15 @@ fn wrong_count(text: &str, texts: &[&str], names: &[&str]) -> Error {
     ))
 }
 
-/// The message for a segment that does not begin with its column's name.
+/// Returns the message for a segment that does not start with its column's name.
 fn mislabelled(text: &str, at: usize, expected: &str, names: &[&str]) -> String {
     let Some((name, value)) = text.split_once('=') else {
         return format!("write `{expected}={text}` for this value, or `*` for every value");
     };
-    if let Some(place) = names.iter().position(|known| *known == name) {
+    if let Some(index) = names.iter().position(|known| *known == name) {
         return format!(
             "`{name}` is segment {}, segment {} is `{expected}`: keep the order `{}`",
-            place + 1,
+            index + 1,
             at + 1,
             names.join("/")
         );

@@ -1,45 +1,60 @@
-//! What a read takes as its patterns.
+//! Conversion of a read's argument into patterns.
 
 use std::borrow::Cow;
 
 use super::{IntoSelection, Pattern, Segment, Selection};
 use crate::error::{Error, Result};
 
-/// Keeps [`IntoPatterns`] to this crate and to derived builders.
+/// Restricts implementations of [`IntoPatterns`] to this crate and to derived builders.
 pub trait Sealed {}
 
-/// What selects partitions: a pattern as text, a builder from `T::partitions()`, or several of them.
+/// A selection of partitions: a pattern as text, a builder from `T::partitions()`, or several of either.
 ///
-/// Several patterns select what any one of them selects; a partition that more than one selects is read once. No
-/// pattern at all (an empty `Vec`) reads nothing.
+/// Several patterns select the union of their partitions; a partition that several patterns select is read once. An
+/// empty `Vec` selects nothing.
 ///
-/// # The grammar of text
+/// # Grammar
 ///
 /// A pattern has one segment per column of the partition or view, in the declared order, joined by `/`. A segment is
-/// one of
+/// one of:
 ///
 /// | segment | selects |
 /// |---|---|
 /// | `*` | every value |
 /// | `name=value` | this value |
 /// | `name=start*` | the values that start with `start` |
-/// | `name=from..to` | the values `v` with `from <= v < to`, compared byte by byte; either end may be left out |
+/// | `name=from..to` | the values `v` with `from <= v < to`, compared as bytes; either end may be left out |
 ///
-/// and `*` alone (or an empty text) selects everything. Values that hold one of `*?[]{}` can't be written in this
-/// grammar; a record's builder can select them.
+/// The pattern `*` or an empty string selects everything. The grammar has no syntax for values that contain one of
+/// `*?[]{}`; use the record's builder to select them.
 ///
-/// Ranges compare text: `9..10` is reversed and refused, and `1..2` holds `10`. They suit ISO dates and zero-padded numbers.
+/// Ranges compare text: `9..10` is an error because it is reversed, and `1..2` contains `10`. Use ranges for ISO dates and
+/// zero-padded numbers.
+///
+/// # Example
+///
+/// ```
+/// # use s3store::{Record, Result, Store};
+/// # #[derive(Record)]
+/// # #[record(partition_by(charge_period, customer))]
+/// # struct Cost { charge_period: String, customer: String, net: f64 }
+/// # async fn example(store: &Store<Cost>) -> Result<()> {
+/// let march_of_one = store.read("charge_period=2026-03-01..2026-04-01/customer=abc").await?;
+/// let same = store.read(Cost::partitions().charge_period("2026-03-01".."2026-04-01").customer("abc")).await?;
+/// let two_days = store.read(["charge_period=2026-03-17/*", "charge_period=2026-03-19/*"]).await?;
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` selects no partitions",
     label = "not a pattern",
     note = "give a pattern as text, a builder from `partitions()`, or an array, slice or `Vec` of them"
 )]
 pub trait IntoPatterns: Sealed + Sized {
-    /// The patterns, for partitions of these names.
+    /// Returns the patterns for partitions with the columns `names`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) for text that is no pattern over these names, and
-    /// for values that no partition can have.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a text is not a pattern over these columns, or if a
+    /// partition can't have a selected value.
     #[doc(hidden)]
     fn into_patterns(self, names: &[&str]) -> Result<Vec<Pattern>>;
 }
@@ -100,53 +115,53 @@ fn all_patterns<P: IntoPatterns>(many: impl IntoIterator<Item = P>, names: &[&st
     Ok(patterns)
 }
 
-/// One selection per column: what a derived builder wraps.
+/// One selection per column. Derived builders wrap this type.
 #[derive(Debug, Clone)]
 pub struct PatternBuilder {
     names: &'static [&'static str],
-    /// As selected; a column that is missing here selects every value.
+    /// The selections in the order of the calls. A column without a selection selects every value.
     selected: Vec<(&'static str, Selection)>,
 }
 
 impl PatternBuilder {
-    /// Selects everything in partitions of these names.
+    /// Returns a builder for partitions with the columns `names`, which selects everything.
     #[must_use]
     pub const fn new(names: &'static [&'static str]) -> Self {
         Self { names, selected: Vec::new() }
     }
 
-    /// Narrows the column `name`.
+    /// Restricts the column `name` to `values`.
     #[must_use]
     pub fn with<Kind>(mut self, name: &'static str, values: impl IntoSelection<Kind>) -> Self {
         self.selected.push((name, values.into_selection()));
         self
     }
 
-    /// The pattern, for partitions of `names`.
+    /// Returns the pattern for partitions with the columns `names`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if a value is illegal or can't be rendered, if a
-    /// column was selected twice, and if the builder was made for partitions of other names.
+    /// column was selected twice, or if the builder belongs to partitions with other columns.
     pub fn into_patterns(self, names: &[&str]) -> Result<Vec<Pattern>> {
         if self.names != names {
             return Err(Error::invalid_input(format!(
-                "what is read has the columns {:?}, the builder is one for {:?}: use the builder of the record or \
-                 view that is read",
+                "the builder has the columns {1:?}, the record or view that is read has {0:?}: use its own builder",
                 names.join("/"),
                 self.names.join("/"),
             )));
         }
         let mut segments = vec![Segment::Any; names.len()];
         for (name, selection) in self.selected {
-            let Some(place) = names.iter().position(|known| *known == name).and_then(|at| segments.get_mut(at)) else {
-                return Err(Error::invalid_input(format!("{name:?} is no column of {:?}", names.join("/"))));
+            let Some(segment) = names.iter().position(|known| *known == name).and_then(|at| segments.get_mut(at))
+            else {
+                return Err(Error::invalid_input(format!("{name:?} is not a column of {:?}", names.join("/"))));
             };
-            if *place != Segment::Any {
+            if *segment != Segment::Any {
                 return Err(Error::invalid_input(format!(
                     "column {name:?} is selected twice: pass one builder for each selection to read both"
                 )));
             }
-            *place = selection
+            *segment = selection
                 .into_segment()
                 .map_err(|message| Error::invalid_input(format!("column {name:?}: {message}")))?;
         }

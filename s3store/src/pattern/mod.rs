@@ -1,13 +1,13 @@
-//! Which partitions a read covers: the key pattern grammar, typed selections, and the LISTs that answer them.
+//! Selection of partitions: patterns as text, typed selections, and the LIST requests for them.
 //!
-//! A [`Pattern`] has one segment per partition column (or per column of a view: the same grammar selects markers).
-//! It comes from text, see `Pattern::parse`, or from a derived builder, and `ListPlan` turns many of them into LIST
-//! prefixes. Everything here is pure.
+//! A [`Pattern`] has one segment per partition column. The same grammar selects markers of a view, with one segment per
+//! view column. A pattern is parsed from text (`Pattern::parse`) or built by a derived builder. `ListPlan` turns patterns
+//! into LIST prefixes. This module does no I/O.
 //!
-//! # What a derived builder looks like
+//! # Derived builders
 //!
-//! For `partition_by(charge_period, day = calculated_at (format "%Y-%m-%d"))` the derive prints this, and nothing else
-//! of a builder. All names are re-exported in `s3store::__private`.
+//! For `partition_by(charge_period, day = format(calculated_at, "%Y-%m-%d"))` the derive generates the builder below. All
+//! names are re-exported in `s3store::__private`.
 //!
 //! ```text
 //! /// Selects partitions of `Cost`.
@@ -38,20 +38,20 @@
 //! // Record::partitions():
 //! CostPartitions(__private::PatternBuilder::new(&["charge_period", "day"]))
 //!
-//! // How the column `day` is rendered: a type of its own, never made.
+//! // Renders the column `day`. The type has no values.
 //! #[derive(Debug)]
 //! pub enum CostDay {}
 //! impl __private::PartitionFormat for CostDay {
 //!     type Value = DateTime<Utc>;
 //!     fn render(value: &Self::Value) -> s3store::Result<String> { … }
 //! }
-//! impl __private::Ordered for CostDay {} // only where the text keeps the order of the values: then ranges compile
+//! impl __private::Ordered for CostDay {} // only if the text sorts like the values; enables ranges
 //! ```
 //!
-//! - `with` names the column as it stands in the partition key (which need not be the method's name).
-//! - [`Text`] is for columns whose value is a string. Any other value is [`Rendered`] by a [`PartitionFormat`].
-//! - Nothing is checked before the read: an illegal value, a rendering that fails, a column selected twice are kept in
-//!   the builder and surface as [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
+//! - `with` takes the column's name in the partition key, which can differ from the method's name.
+//! - [`Text`] is the kind of string columns. All other values are [`Rendered`] by a [`PartitionFormat`].
+//! - The builder reports no errors. An illegal value, a failed rendering or a column that is selected twice is reported by
+//!   the read, as [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
 
 mod grammar;
 mod into;
@@ -68,26 +68,26 @@ pub use selection::{
     Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
 };
 
-/// What a read covers: the partitions whose every value is selected by its segment.
+/// A set of partitions: those whose values are all selected by their segments.
 ///
-/// Made from text or by a record's builder; a caller never names it.
+/// It is parsed from text or built by a record's builder. Callers never name this type.
 #[doc(hidden)]
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pattern {
-    /// One per name, in order; none at all selects every key, whatever its shape.
+    /// One segment per column, in order. An empty list selects every partition key, of any shape.
     segments: Vec<Segment>,
 }
 
 /// The values that one segment of a pattern selects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Segment {
-    /// Every segment, whatever its name: `*`.
+    /// Every segment, with any name: `*`.
     Any,
     /// One value: `name=value`.
     Exact(String),
-    /// The values that start with a text: `name=text*`.
+    /// The values that start with a string: `name=start*`.
     Prefix(String),
-    /// The values in a half-open range, byte by byte: `name=from..to`. A missing end is unbounded.
+    /// The values in a half-open range, compared as bytes: `name=from..to`. A missing end is unbounded.
     Range { from: Option<String>, to: Option<String> },
 }
 
@@ -103,13 +103,13 @@ impl Segment {
         }
     }
 
-    /// Whether the segment `text` of a key is one of the column `name` with a selected value.
+    /// Returns whether the key segment `text` belongs to the column `name` and has a selected value.
     fn matches(&self, text: &str, name: &str) -> bool {
         matches!(self, Self::Any)
             || text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).is_some_and(|value| self.selects(value))
     }
 
-    /// What every selected value starts with, where that narrows a LIST.
+    /// Returns the common start of all selected values, or `None` if it doesn't narrow a LIST.
     fn common_start(&self) -> Option<&str> {
         match self {
             Self::Any => None,
@@ -122,17 +122,17 @@ impl Segment {
 }
 
 impl Pattern {
-    /// Every key, also one that is shaped unlike the dataset's partition keys.
+    /// Returns the pattern that selects every key, including keys with another shape than the dataset's.
     pub(crate) fn everything() -> Self {
         Self { segments: Vec::new() }
     }
 
-    /// A pattern of one segment per name.
+    /// Returns a pattern with one segment per column name.
     pub(crate) fn new(segments: Vec<Segment>) -> Self {
         Self { segments }
     }
 
-    /// Whether the partition key `key` is selected. `names` are the ones that the pattern was made for.
+    /// Returns whether the pattern selects the partition key `key`. `names` are the column names of the pattern.
     pub(crate) fn matches(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
         if self.segments.is_empty() {
             return true;
@@ -143,8 +143,8 @@ impl Pattern {
             && texts.next().is_none()
     }
 
-    /// The longest text that every key below a selected partition starts with, relative to the root of the tree:
-    /// whole segments as long as they are exact, then the start of the next.
+    /// Returns the longest prefix that all keys below selected partitions share, relative to the root of the tree: the
+    /// leading exact segments, then the start of the next segment.
     pub(crate) fn list_prefix(&self, names: &[impl AsRef<str>]) -> String {
         let mut prefix = String::new();
         for (segment, name) in self.segments.iter().zip(names) {

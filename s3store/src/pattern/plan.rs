@@ -1,14 +1,14 @@
-//! Which prefixes to LIST for many patterns, so that no key is listed twice.
+//! Plans the LIST requests for a set of patterns, so that no key is listed twice.
 
 use super::Pattern;
 
-/// The LISTs that answer a set of patterns. No prefix starts with another one's, so each key is listed at most once.
+/// The LIST requests for a set of patterns. No prefix is a prefix of another, so each key is listed at most once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ListPlan {
     listings: Vec<Listing>,
 }
 
-/// One LIST, and the patterns that its keys are matched against.
+/// One LIST request and the patterns to match its keys against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing {
     prefix: String,
@@ -16,7 +16,8 @@ pub(crate) struct Listing {
 }
 
 impl ListPlan {
-    /// A plan for `patterns`, made for `names`. No pattern, no listing. Listings are in the order of their prefixes.
+    /// Plans the listings for `patterns` over the columns `names`, in the order of their prefixes. Without patterns there
+    /// are no listings.
     pub(crate) fn new(patterns: impl IntoIterator<Item = Pattern>, names: &[impl AsRef<str>]) -> Self {
         let mut wanted: Vec<_> = patterns.into_iter().map(|pattern| (pattern.list_prefix(names), pattern)).collect();
         wanted.sort();
@@ -24,7 +25,8 @@ impl ListPlan {
 
         let mut listings: Vec<Listing> = Vec::new();
         for (prefix, pattern) in wanted {
-            // In byte order a prefix comes right before all that start with it, so the last listing is the one to ask.
+            // Byte order puts a prefix directly before the strings that start with it, so only the last listing can
+            // cover this prefix.
             match listings.last_mut() {
                 Some(last) if prefix.starts_with(&last.prefix) => last.patterns.push(pattern),
                 _ => listings.push(Listing { prefix, patterns: vec![pattern] }),
@@ -38,25 +40,25 @@ impl ListPlan {
         Self { listings }
     }
 
-    /// The LISTs to make.
+    /// Returns the listings.
     #[cfg(test)]
     pub(crate) fn listings(&self) -> &[Listing] {
         &self.listings
     }
 
-    /// The LISTs to make, owned.
+    /// Returns the listings by value.
     pub(crate) fn into_listings(self) -> Vec<Listing> {
         self.listings
     }
 }
 
 impl Listing {
-    /// What to LIST, relative to the root of the tree (`Prefix::data_prefix`, `Prefix::view_prefix`).
+    /// Returns the prefix to list, relative to the root of the tree (`Prefix::data_prefix`, `Prefix::view_prefix`).
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Whether a listed partition key is wanted.
+    /// Returns whether one of the patterns selects a listed partition key.
     pub(crate) fn matches(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(key, names))
     }

@@ -1,4 +1,4 @@
-//! Typed selections: what the methods of a derived builder take.
+//! Typed selections: the arguments of a derived builder's methods.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,22 +8,38 @@ use super::Segment;
 use crate::error::Result;
 use crate::format::check_partition_value;
 
-/// The values of one column that a builder selects. Opaque; an illegal value is kept until the read.
+/// The selected values of one column. An illegal value is an error of the read that uses the selection.
 #[derive(Debug, Clone)]
 pub struct Selection(std::result::Result<Segment, String>);
 
-/// What selects values of a column of this `Kind`, a partition's or a view's: an exact value, [`prefix`], or a half-open
-/// range.
+/// A selection of values of a partition or view column: an exact value, [`prefix`], or a half-open range.
 ///
-/// A range `from..to` selects the partitions that hold values `v` with `from <= v < to`; `from..` and `..to` leave an end
-/// open. Equal ends select nothing. A partition by month, say, that holds a value of the range is selected as a whole.
+/// A range `from..to` selects the partitions that can contain values `v` with `from <= v < to`. The ranges `from..` and
+/// `..to` have one end. A range with equal ends selects nothing. A partition that covers several values, such as a month,
+/// is selected as a whole if the range contains one of them.
+///
+/// # Example
+///
+/// ```
+/// # use s3store::pattern::prefix;
+/// # use s3store::{Record, Result, Store};
+/// # #[derive(Record)]
+/// # #[record(partition_by(charge_period, customer))]
+/// # struct Cost { charge_period: String, customer: String, net: f64 }
+/// # async fn example(store: &Store<Cost>) -> Result<()> {
+/// let exact = store.read(Cost::partitions().customer("abc")).await?;
+/// let of_march = store.read(Cost::partitions().charge_period(prefix("2026-03-"))).await?;
+/// let of_three_days = store.read(Cost::partitions().charge_period("2026-03-17".."2026-03-20")).await?;
+/// let since = store.read(Cost::partitions().charge_period("2026-03-17"..)).await?;
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` selects no values of this column",
     label = "not a value of this column, nor a range of them",
     note = "a column is selected by an exact value, by `prefix(\"…\")`, or by a half-open range `a..b`"
 )]
 pub trait IntoSelection<Kind> {
-    /// The selected values.
+    /// Returns the selected values.
     fn into_selection(self) -> Selection;
 }
 
@@ -31,23 +47,41 @@ pub trait IntoSelection<Kind> {
 #[derive(Debug)]
 pub enum Text {}
 
-/// The kind of a column whose values are rendered by `R`.
+/// The kind of a column whose values are rendered as text by `R`.
 #[derive(Debug)]
 pub struct Rendered<R: PartitionFormat, V = <R as PartitionFormat>::Value>(PhantomData<fn() -> (R, V)>);
 
-/// How the values of a column become text.
+/// A rendering of a column's values as text.
 pub trait PartitionFormat {
-    /// What is rendered.
+    /// The type of the values.
     type Value;
 
-    /// The text of a value, as it stands in the partition key.
+    /// Returns the text of a value in the partition key.
     ///
     /// # Errors
-    /// A value that has no text, for instance a year that the format has no room for.
+    /// The format can't express the value, for example a year with more than four digits.
     fn render(value: &Self::Value) -> Result<String>;
 }
 
-/// A [`PartitionFormat`] whose texts, byte by byte, are ordered as its values are.
+/// A [`PartitionFormat`] whose texts, compared as bytes, sort like the values. Only its columns can be selected by a range.
+///
+/// # Example
+///
+/// Days sort as text. For an integer, write `pad(field, 5)`, so that leading zeros make it sort as text, too.
+///
+/// ```
+/// # use s3store::{Record, Result, Store};
+/// #[derive(Record)]
+/// #[record(partition_by(day = format(at, "%Y-%m-%d")))]
+/// struct Reading {
+///     at: chrono::DateTime<chrono::Utc>,
+///     value: f64,
+/// }
+///
+/// # async fn example(store: &Store<Reading>, from: chrono::DateTime<chrono::Utc>) -> Result<()> {
+/// let since = store.read(Reading::partitions().day(from..)).await?;
+/// # Ok(()) }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this column can't be selected by a range",
     label = "a range needs a rendering that keeps the order of the values",
@@ -56,17 +90,17 @@ pub trait PartitionFormat {
 )]
 pub trait Ordered: PartitionFormat {}
 
-/// Values each of which has a next smaller one, so that a range knows its last.
+/// A type in which each value has a next smaller one. A range needs it to find the last value before its end.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't end a range of partition values",
     label = "its next smaller value is not known"
 )]
 pub trait Discrete: PartialOrd + Sized {
-    /// The greatest value that is smaller.
+    /// Returns the greatest smaller value, if there is one.
     fn before(&self) -> Option<Self>;
 }
 
-/// What `a..=b` would need of its ends. Nothing has it, so that the compiler can say why.
+/// A bound on the ends of `a..=b`. No type implements it: it exists for its compiler message.
 #[diagnostic::on_unimplemented(
     message = "a range of partition values is half-open",
     label = "write `a..b` instead of `a..=b`, with the first value that is not wanted as `b`",
@@ -74,17 +108,26 @@ pub trait Discrete: PartialOrd + Sized {
 )]
 pub trait InclusiveEnd {}
 
-/// Values that start with a text, see [`prefix`].
+/// The values that start with a string; see [`prefix`].
 #[derive(Debug, Clone)]
 pub struct ValuePrefix<Kind> {
     text: String,
     kind: PhantomData<fn() -> Kind>,
 }
 
-/// Selects the values that start with `text`, as they are rendered: `prefix("2026-03-")`.
+/// Selects the values whose text in the partition key starts with `text`.
 ///
-/// ```ignore
-/// store.read(Cost::partitions().charge_period(prefix("2026-03-"))).await?
+/// # Example
+///
+/// ```
+/// # use s3store::pattern::prefix;
+/// # use s3store::{Record, Result, Store};
+/// # #[derive(Record)]
+/// # #[record(partition_by(charge_period))]
+/// # struct Cost { charge_period: String, net: f64 }
+/// # async fn example(store: &Store<Cost>) -> Result<()> {
+/// let of_march = store.read(Cost::partitions().charge_period(prefix("2026-03-"))).await?;
+/// # Ok(()) }
 /// ```
 #[must_use]
 pub fn prefix<Kind>(text: impl Into<String>) -> ValuePrefix<Kind> {
@@ -173,8 +216,8 @@ impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendere
     }
 }
 
-// Nothing is an `InclusiveEnd`: these implementations never apply, and carry the compiler's message. The bound is not
-// on the range itself, or the compiler would print `IntoSelection`'s message instead.
+// No type implements `InclusiveEnd`, so the following implementations never apply. They make the compiler print its
+// message. With the bound on the range itself, the compiler would print the message of `IntoSelection` instead.
 impl<S: InclusiveEnd> IntoSelection<Text> for RangeInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
@@ -230,12 +273,13 @@ impl Selection {
     }
 }
 
-/// Where the texts of the values below `end` end. A rendering may be one text for many values: the last value below the
-/// 20th of March has, by `%Y-%m`, the text of the 20th of March, which then belongs to the range.
+/// Returns the exclusive upper bound for the texts of values below `end`. If a rendering has one text for many values,
+/// the text of `end` itself can belong to the range: with `%Y-%m`, the last value before 20 March has the same text as
+/// 20 March.
 fn end_before<R: PartitionFormat<Value: Discrete>>(end: &R::Value) -> Result<String> {
     let mut text = R::render(end)?;
     if end.before().is_some_and(|last| R::render(&last).is_ok_and(|last| last == text)) {
-        // The smallest text that is greater.
+        // Appending NUL gives the next greater text.
         text.push('\0');
     }
     Ok(text)
@@ -249,10 +293,10 @@ fn message(error: crate::Error) -> String {
     error.to_string()
 }
 
-/// A part of a value may be empty, but holds nothing that no value holds.
-fn check_part(what: &str, text: &str) -> std::result::Result<(), String> {
+/// Checks a part of a value. Unlike a value it may be empty, but it can't contain what no value contains.
+fn check_part(part: &str, text: &str) -> std::result::Result<(), String> {
     match ["/", ".."].into_iter().find(|illegal| text.contains(illegal)) {
-        Some(illegal) => Err(format!("the {what} {text:?} contains {illegal:?}, which no partition value does")),
+        Some(illegal) => Err(format!("the {part} {text:?} contains {illegal:?}, which no partition value does")),
         None => Ok(()),
     }
 }

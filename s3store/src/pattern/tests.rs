@@ -1,4 +1,4 @@
-//! The grammar against Go's own output, and the LIST plan against brute force.
+//! Compares the grammar with the output of the Go library, and the LIST plan with a brute-force search.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::format::{Prefix as DatasetPrefix, check_partition_value};
 
 const NAMES: [&str; 2] = ["charge_period", "customer"];
 
-/// Renders a pattern in the grammar: only tests need the way back.
+/// Renders a pattern in the grammar. Only tests need this direction.
 pub(super) fn render(pattern: &Pattern, names: &[&str]) -> String {
     if pattern.segments.is_empty() {
         return "*".to_owned();
@@ -36,7 +36,7 @@ fn message(text: &str) -> String {
 }
 
 #[test]
-fn patterns_are_those_of_go() {
+fn patterns_match_those_of_go() {
     let vectors = vectors().patterns;
     assert!(!vectors.cases.is_empty());
     let root = DatasetPrefix::new("billing").unwrap().data_prefix();
@@ -57,9 +57,9 @@ fn errors_say_what_to_write() {
     for (text, expected) in [
         (
             "charge_period=*-17/customer=abc",
-            "pattern \"charge_period=*-17/customer=abc\", segment 1 (\"charge_period=*-17\"): `*` stands only once, at \
-             the end of a value: write `*`, or `*` alone for every value; a value that holds it is selected by the \
-             record's `partitions()`",
+            "pattern \"charge_period=*-17/customer=abc\", segment 1 (\"charge_period=*-17\"): `*` is allowed only once, at \
+             the end of a value: write `*`, or a segment `*` for every value; to select a value that contains `*`, use \
+             the record's `partitions()`",
         ),
         (
             "charge_perod=2026/*",
@@ -89,7 +89,7 @@ fn errors_say_what_to_write() {
         (
             "charge_period=2026-03-17",
             "pattern \"charge_period=2026-03-17\" has 1 segment, the partitions have 2 (`charge_period=…/customer=…`): \
-             write `charge_period=2026-03-17/*` to select every value of the rest",
+             write `charge_period=2026-03-17/*` to select every value of the other columns",
         ),
     ] {
         assert_eq!(message(text), expected);
@@ -97,11 +97,11 @@ fn errors_say_what_to_write() {
     assert!(message("*/customer=9..10").ends_with(
         "the range is reversed: as text, \"9\" comes after \"10\"; write `10..9`, or pad numbers with zeros"
     ));
-    assert!(message("*/customer=..").ends_with("a range needs an end: write `*` alone for every value"));
+    assert!(message("*/customer=..").ends_with("a range needs at least one end: write a segment `*` for every value"));
     assert!(message("*/customer=a..b..c").contains("a range has one `..`"));
     assert!(message("*/customer=a*..b").ends_with("the ends of a range are plain text: write `a..b`"));
     assert!(message("*/customer={a,b}").contains("one pattern for each value"));
-    assert!(message("*/customer=a/x").ends_with("a value holds no `/`"));
+    assert!(message("*/customer=a/x").ends_with("a value can't contain `/`"));
 }
 
 #[test]
@@ -129,12 +129,12 @@ fn a_plan_lists_each_key_once() {
         ["charge_period=1/customer=a/", "charge_period=1/customer=b/", "charge_period=2/"]
     );
     assert_eq!(plan(&["charge_period=1/*", "charge_period=1/customer=a"]), ["charge_period=1/"]);
-    // The shorter prefix covers the longer one, and what sorts between them stays on its own.
+    // The shorter prefix covers the longer one. A prefix that sorts between them keeps its own listing.
     assert_eq!(plan(&["charge_period=1/*", "charge_period=1-2/*", "charge_period=1*/*"]), ["charge_period=1"]);
     assert_eq!(plan(&["charge_period=1/*", "charge_period=1-2/*"]), ["charge_period=1-2/", "charge_period=1/"]);
 }
 
-/// Values from few letters, so that patterns, prefixes and keys meet.
+/// Generates values from few letters, so that patterns, prefixes and keys often match.
 fn arb_value() -> impl Strategy<Value = String> {
     "[ab.*=é-]{1,3}".prop_filter("a legal value", |value| check_partition_value(value).is_ok())
 }
@@ -173,9 +173,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn a_pattern_is_read_as_written(pattern in arb_pattern()) {
-        // What the grammar has no text for: a `*` in a value, a range without ends, and `..` where a dot meets it.
-        let sayable = pattern.segments.iter().all(|segment| match segment {
+    fn a_rendered_pattern_parses_to_the_same_pattern(pattern in arb_pattern()) {
+        // The grammar can't express a `*` in a value, a range without ends, or an end with a dot next to the `..`.
+        let expressible = pattern.segments.iter().all(|segment| match segment {
             Segment::Any | Segment::Prefix(_) => true,
             Segment::Exact(value) => !value.contains('*'),
             Segment::Range { from: None, to: None } => false,
@@ -184,12 +184,12 @@ proptest! {
                 !ends.iter().any(|end| end.contains('*')) && !ends[0].ends_with('.') && !ends[1].starts_with('.')
             }
         });
-        prop_assume!(sayable);
+        prop_assume!(expressible);
         prop_assert_eq!(parse(&render(&pattern, &NAMES)).unwrap(), pattern);
     }
 
     #[test]
-    fn parsing_is_total(
+    fn parsing_never_panics(
         text in prop_oneof![any::<String>(), "(charge_period=|customer=|\\*)[ab.*?é/=]{0,9}/(customer=|)[ab.*é/=]{0,9}"],
     ) {
         if let Ok(pattern) = parse(&text) {
@@ -201,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn what_matches_lies_below_the_list_prefix(pattern in arb_pattern(), key in arb_key()) {
+    fn matching_keys_start_with_the_list_prefix(pattern in arb_pattern(), key in arb_key()) {
         if pattern.matches(&key, &NAMES) {
             let folder = key + "/";
             prop_assert!(folder.starts_with(&pattern.list_prefix(&NAMES)));
@@ -209,7 +209,7 @@ proptest! {
     }
 
     #[test]
-    fn a_plan_finds_what_the_patterns_match_and_lists_it_once(
+    fn a_plan_lists_each_matching_key_once(
         patterns in proptest::collection::vec(arb_pattern(), 0..6), keys in proptest::collection::vec(arb_key(), 0..40),
     ) {
         let plan = ListPlan::new(patterns.clone(), &NAMES);

@@ -1,6 +1,6 @@
-//! Typed selections, through a builder as the derive prints it.
+//! Tests of typed selections, with a builder like those that the derive generates.
 
-#![expect(clippy::needless_borrows_for_generic_args, reason = "what is taken by reference is tested, too")]
+#![expect(clippy::needless_borrows_for_generic_args, reason = "the tests also pass arguments by reference")]
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind};
 use crate::pattern::tests::render;
 use crate::pattern::{IntoPatterns, Pattern, PatternBuilder, Sealed};
 
-/// How `day` is rendered: what the derive prints for a formatted column.
+/// The rendering of `day`, like the derive generates for a formatted column.
 #[derive(Debug)]
 enum CostDay {}
 
@@ -27,7 +27,7 @@ impl PartitionFormat for CostDay {
 
 impl Ordered for CostDay {}
 
-/// A rendering that does not keep the order.
+/// A rendering whose text does not sort like the values.
 #[derive(Debug)]
 enum CostCount {}
 
@@ -39,7 +39,7 @@ impl PartitionFormat for CostCount {
     }
 }
 
-/// What the derive prints.
+/// A builder like the derive generates.
 #[derive(Debug, Clone)]
 struct CostPartitions(PatternBuilder);
 
@@ -115,7 +115,7 @@ fn a_builder_selects_values_that_the_grammar_cannot() {
 }
 
 #[test]
-fn a_builder_keeps_its_fault_until_the_read() {
+fn errors_of_a_builder_appear_at_the_read() {
     let all = CostPartitions::new;
     let year = chrono::NaiveDate::from_ymd_opt(12_345, 1, 1).unwrap();
     for (builder, expected) in [
@@ -140,7 +140,7 @@ fn a_builder_keeps_its_fault_until_the_read() {
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::InvalidInput, expected));
     }
     let error = all().into_patterns(&["charge_period", "customer"]).unwrap_err();
-    assert!(error.to_string().ends_with("use the builder of the record or view that is read"), "{error}");
+    assert!(error.to_string().ends_with("use its own builder"), "{error}");
 }
 
 #[test]
@@ -167,14 +167,14 @@ fn reads_take_one_pattern_or_many() {
     assert!(["*", "nonsense"].into_patterns(&COST).is_err());
 }
 
-/// Whether `$value: $($bound)*`: the inherent constant wins where the bound holds.
+/// Returns whether `$value: $($bound)*`. The inherent constant takes precedence if the bound holds.
 macro_rules! holds {
     ($value:ty: $($bound:tt)*) => {{
         struct Probe<T>(std::marker::PhantomData<T>);
-        #[allow(dead_code, reason = "only the inherent constant is looked at where it exists")]
+        #[allow(dead_code, reason = "unused if the inherent constant exists")]
         trait Fallback { const HOLDS: bool = false; }
         impl<T> Fallback for Probe<T> {}
-        #[allow(dead_code, reason = "not used where the bound fails")]
+        #[allow(dead_code, reason = "unused if the bound fails")]
         impl<T: $($bound)*> Probe<T> { const HOLDS: bool = true; }
         Probe::<$value>::HOLDS
     }};
@@ -198,7 +198,7 @@ fn inclusive_and_unordered_ranges_do_not_compile() {
 
 proptest! {
     #[test]
-    fn an_exact_selection_matches_its_value_alone(value in any::<String>(), other in "[ab.*=é-]{1,3}") {
+    fn an_exact_selection_matches_only_its_value(value in any::<String>(), other in "[ab.*=é-]{1,3}") {
         let patterns = CostPartitions::new().customer(&value).into_patterns(&COST);
         prop_assert_eq!(patterns.is_ok(), check_partition_value(&value).is_ok());
         if let Ok(patterns) = patterns {
