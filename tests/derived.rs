@@ -449,7 +449,7 @@ fn a_tuple_is_parsed() {
     assert_eq!(ByCustomer::from_tuple(&values).unwrap().billed_in, Currency::Usd, "by its alias");
     values[3] = "7";
     let error = ByCustomer::from_tuple(&values).unwrap_err().to_string();
-    assert_eq!(error, "column state: 7 is no State");
+    assert_eq!(error, "column state: 7 is not a value of State");
     values.pop();
     let error = ByCustomer::from_tuple(&values).unwrap_err().to_string();
     assert_eq!(error, "14 values for a view of 15 columns");

@@ -291,7 +291,7 @@ impl<R, T, E> Column<R, T, E> {
     /// Opens a reader of this column, which is at `index` in `columns` and has the read type.
     ///
     /// # Errors
-    /// There is no such column, or it has another type.
+    /// The column is missing, or has another type.
     #[doc(hidden)]
     pub fn reader(&self, columns: &[ArrayRef], index: usize) -> Result<ColumnReader<T, E>, RowError>
     where

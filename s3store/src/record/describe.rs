@@ -1,4 +1,4 @@
-//! The plain description of a record: all that the layers below the types need.
+//! The untyped description of a record, for the layers that don't know its Rust type.
 
 use std::sync::Arc;
 
@@ -8,68 +8,68 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
 
 use super::{ColumnType, ValueError};
 
-/// A record, described: compiled once, the same for typed rows, batches and tools without a type.
+/// The description of a record. It is not generic, so that typed rows, batches and tools share the code that uses it.
 #[derive(Debug)]
 pub struct Description {
-    /// The struct's name, for messages.
+    /// The struct's name, for error messages.
     pub record: &'static str,
-    /// The columns, in the struct's order. SkippedDefault fields have none.
+    /// The columns, in the struct's order. Skipped fields have no column.
     pub columns: Vec<ColumnNode>,
-    /// The names of the partition's parts, in order.
+    /// The names of the partition columns, in order.
     pub partition: &'static [&'static str],
-    /// Which columns identify an entity and its version; `None` without an entity key. A projection has its root's
-    /// here, by index into the *root's* columns.
+    /// The columns that identify an entity and its version; `None` without an entity key. A projection has its root's key,
+    /// as indices into the *root's* columns.
     pub key: Option<Key>,
-    /// The index of the insertion time's column.
+    /// The index of the column for the insertion time.
     pub inserted_at: Option<usize>,
 }
 
 /// The columns that order and deduplicate records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The entity's columns, in declared order: indices into the root's columns.
+    /// The entity's columns, in declared order, as indices into the root's columns.
     pub entity: Vec<usize>,
-    /// The version's column.
+    /// The index of the version's column.
     pub version: usize,
 }
 
 impl Key {
-    /// The sort order of a file: the entity's columns, then the version.
+    /// Returns the sort order of a file: the entity's columns, then the version.
     pub(crate) fn columns(&self) -> impl Iterator<Item = usize> + '_ {
         self.entity.iter().copied().chain([self.version])
     }
 }
 
-/// One column, or one node below a column.
+/// A column, or a node below a column.
 #[derive(Debug, Clone)]
 pub struct ColumnNode {
-    /// The column's name in a file. Below a list it is `element`, in a map `key` and `value`.
+    /// The column's name in a file. A list's element is called `element`; a map's parts are called `key` and `value`.
     pub name: &'static str,
-    /// Names that older files may have for it, tried in order when `name` is missing.
+    /// The column's names in older files, tried in order if `name` is missing.
     pub aliases: &'static [&'static str],
-    /// What it holds.
+    /// The shape of its values.
     pub shape: Shape,
-    /// Whether it may hold nulls.
+    /// Whether it may contain nulls.
     pub nullable: bool,
-    /// Makes an array of one element, in the write type: what a file without this column yields in every row.
-    /// `None` below lists and maps, where nothing can be missing.
+    /// Returns an array of one element, in the write type: the value of all rows if a file lacks this column. `None` below
+    /// lists and maps, because their parts can't be missing.
     pub default: Option<fn() -> Result<ArrayRef, ValueError>>,
-    /// Whether nulls of a column that is not nullable become the default; otherwise they are an error.
+    /// Whether nulls in a non-nullable column become the default. Otherwise they are an error.
     pub default_for_nulls: bool,
 }
 
 /// The shape of a node.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
-    /// A single value. Strings are `Utf8` and bytes `Binary` here; the read types are their views.
+    /// A single value. Strings are `Utf8` and bytes are `Binary` here; reads use their view types.
     Leaf(DataType),
-    /// A UUID: 16 fixed bytes, marked as a UUID in the file.
+    /// A UUID: 16 bytes, marked as a UUID in the file.
     Uuid,
-    /// A list, with its element.
+    /// A list of the given element.
     List(Box<ColumnNode>),
-    /// A map with string keys, with its value.
+    /// A map from strings to the given value.
     Map(Box<ColumnNode>),
-    /// A struct, with its fields.
+    /// A struct of the given fields.
     Struct(Vec<ColumnNode>),
 }
 
@@ -81,21 +81,21 @@ impl PartialEq for ColumnNode {
 }
 
 impl ColumnNode {
-    /// A column of the type `T` under the encoding `E`: without aliases and default, which are then set.
+    /// Returns a column of type `T` with the encoding `E`. The caller sets aliases and default.
     #[must_use]
     pub fn of<T: ColumnType<E>, E>(name: &'static str) -> Self {
         Self { name, aliases: &[], shape: T::shape(), nullable: T::NULLABLE, default: None, default_for_nulls: false }
     }
 
-    /// The type that arrays have on their way into a file.
+    /// Returns the type of arrays that are written.
     #[must_use]
     pub fn write_type(&self) -> DataType {
         self.data_type(&|leaf| leaf.clone(), Self::write_field)
     }
 
-    /// The type that arrays have on their way out of a file: strings and bytes as views.
+    /// Returns the type of arrays that are read: strings and bytes are views.
     ///
-    /// A timestamp or time of day may also keep the file's unit where that is finer; readers take any.
+    /// The arrays of timestamps and times of day may instead keep the file's unit if it is finer; readers accept any unit.
     #[must_use]
     pub fn read_type(&self) -> DataType {
         self.data_type(
@@ -118,39 +118,39 @@ impl ColumnNode {
         }
     }
 
-    /// The field of what is written.
+    /// Returns the Arrow field for writing.
     pub(crate) fn write_field(&self) -> FieldRef {
         self.field(self.write_type())
     }
 
-    /// The field of what is read.
+    /// Returns the Arrow field for reading.
     pub(crate) fn read_field(&self) -> FieldRef {
         self.field(self.read_type())
     }
 
-    /// The field of this column, with another type of data: one that is on its way to the read type.
+    /// Returns the Arrow field with another data type, for arrays that are not yet cast to the read type.
     pub(crate) fn field(&self, data_type: DataType) -> FieldRef {
         let mut field = Field::new(self.name, data_type, self.nullable);
         if self.shape == Shape::Uuid {
-            // Parquet's logical type UUID follows from Arrow's canonical extension type.
+            // The Parquet writer derives the logical type UUID from Arrow's canonical extension type.
             field.set_metadata([(EXTENSION_TYPE_NAME_KEY.to_owned(), "arrow.uuid".to_owned())].into());
         }
         Arc::new(field)
     }
 }
 
-/// The fields of a map's entries.
+/// Returns the fields of a map's entries.
 pub(crate) fn entry_fields(key: DataType, value: FieldRef) -> Fields {
     Fields::from(vec![Arc::new(Field::new("key", key, false)), value])
 }
 
-/// The field of a map's entries, with the names that other libraries look for.
+/// Returns the field of a map's entries, with the names that other libraries expect.
 pub(crate) fn entries_field(fields: Fields) -> FieldRef {
     Arc::new(Field::new("key_value", DataType::Struct(fields), false))
 }
 
 impl Description {
-    /// A projection of this record, its columns in the order of `names`.
+    /// Returns a projection of this record, with its columns in the order of `names`.
     #[must_use]
     pub fn projection(&self, record: &'static str, names: &[&str]) -> Self {
         let columns: Vec<ColumnNode> =
@@ -160,48 +160,48 @@ impl Description {
         Self { record, columns, partition: self.partition, key: self.key.clone(), inserted_at }
     }
 
-    /// The schema of what is written.
+    /// Returns the schema for writing.
     pub(crate) fn write_schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnNode::write_field).collect::<Fields>()))
     }
 }
 
-/// What is read of a file for a record: its columns, then those key columns that it leaves out.
+/// The columns to read from a file for a record: its own columns, then the key columns that a projection leaves out.
 #[derive(Debug)]
 pub(crate) struct ReadLayout {
     /// The columns to read, in order.
     pub(crate) columns: Vec<ColumnNode>,
-    /// How many of them are the record's own; the rest serve deduplication alone.
-    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "for batches, which leave out the rest"))]
+    /// The number of the record's own columns. The columns after them are used only for deduplication.
+    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "used by batches, which drop the rest"))]
     pub(crate) own: usize,
-    /// The key, by index into `columns`.
+    /// The key, as indices into `columns`.
     pub(crate) key: Option<Key>,
 }
 
 impl ReadLayout {
-    /// For reading these columns alone, in no order.
+    /// Returns a layout with these columns and no key.
     pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
         Self { own: columns.len(), columns, key: None }
     }
 
-    /// The layout for reading `record`, a projection of `root` (or `root` itself).
+    /// Returns the layout for reading `record`, which is `root` or a projection of it.
     pub(crate) fn new(record: &Description, root: &Description) -> Self {
         let mut columns = record.columns.clone();
         let own = columns.len();
         let key = root.key.as_ref().map(|key| {
-            let mut place = |index: usize| {
+            let mut position = |index: usize| {
                 let wanted = &root.columns[index];
                 columns.iter().position(|column| column.name == wanted.name).unwrap_or_else(|| {
                     columns.push(wanted.clone());
                     columns.len() - 1
                 })
             };
-            Key { entity: key.entity.iter().map(|&index| place(index)).collect(), version: place(key.version) }
+            Key { entity: key.entity.iter().map(|&index| position(index)).collect(), version: position(key.version) }
         });
         Self { columns, own, key }
     }
 
-    /// The schema of the batches that are read.
+    /// Returns the schema of the batches that are read.
     #[cfg(test)]
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::new(Schema::new(self.columns.iter().map(ColumnNode::read_field).collect::<Fields>()))

@@ -1,4 +1,4 @@
-//! A view's columns that a format makes of dates and times.
+//! View columns that contain a formatted date or time.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
@@ -8,35 +8,35 @@ use crate::error::Result as CrateResult;
 use crate::format::TimeFormat;
 use crate::pattern::{PartitionFormat, Rendered, Text};
 
-/// What a column of a view that is made by a format can be in the view's struct: the text itself, or a time in which
-/// parts that the format lacks are filled as Go fills them.
+/// A type that a view's struct can have for a formatted column: the text itself, or a date or time. Parts that the format
+/// lacks get the values that Go's `time.Parse` uses.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is nothing that a format makes",
+    message = "`{Self}` can't hold a formatted column",
     label = "neither String nor DateTime<Utc>, NaiveDateTime, NaiveDate",
     note = "a formatted column is text: take a String, or the time itself"
 )]
 pub trait Formatted: Sized {
-    /// What selects values of the column, which `F` renders.
+    /// The kind of the column in selections, with values rendered by `F`.
     type Kind<F: PartitionFormat<Value = Self>>;
 
-    /// The value as text in a format.
+    /// Appends the value in the given format.
     ///
     /// # Errors
-    /// A value that has no text in it.
+    /// The format can't express the value.
     fn push_in(&self, format: &str, text: &mut String) -> Result<(), ValueError>;
 
-    /// The value as text in a format, for a selection.
+    /// Returns the value in the given format, for a selection.
     ///
     /// # Errors
-    /// A value that has no text in it.
+    /// The format can't express the value.
     fn text_in(&self, format: &str) -> CrateResult<String> {
         rendered(|text| self.push_in(format, text))
     }
 
-    /// The value back from its text in a format.
+    /// Parses a value in the given format.
     ///
     /// # Errors
-    /// Text that does not fit the format.
+    /// The text does not match the format.
     fn parse_in(text: &str, format: &str) -> Result<Self, ValueError>;
 }
 
@@ -96,13 +96,13 @@ impl Formatted for NaiveDate {
 
 /// Go's `time.RFC3339`: whole seconds.
 const RFC_3339: &str = "rfc3339";
-/// Go's `time.RFC3339Nano`: a fraction of as many digits as it needs.
+/// Go's `time.RFC3339Nano`: a fraction without trailing zeros.
 const RFC_3339_NANOS: &str = "rfc3339_nanos";
 
-/// Appends a time in a format: `rfc3339`, `rfc3339_nanos`, or one of chrono's, `%Y-%m`.
+/// Appends a time in the format `rfc3339`, `rfc3339_nanos`, or a chrono format such as `%Y-%m`.
 ///
 /// # Errors
-/// A year that has not four digits, a leap second, or a format that this type lacks the parts for.
+/// The year does not have four digits, the time is a leap second, or the type lacks a part that the format needs.
 fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) -> Result<(), ValueError> {
     match format {
         RFC_3339 => push_time(value, "%Y-%m-%dT%H:%M:%SZ", text),
@@ -117,22 +117,22 @@ fn push_formatted<T: PartitionTime>(value: &T, format: &str, text: &mut String) 
     }
 }
 
-/// A date or time that has what a format asks for: [`DateParts`], [`TimeParts`] or [`DateTimeParts`].
+/// A date or time with the parts that a format needs: [`DateParts`], [`TimeParts`] or [`DateTimeParts`].
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` lacks parts of a time that the format asks for",
+    message = "`{Self}` lacks parts of a time that the format needs",
     label = "has no date, or no time of day",
-    note = "years, months and days are those of a DateTime<Utc>, NaiveDateTime or NaiveDate; hours, minutes and seconds \
-            those of a DateTime<Utc>, NaiveDateTime or NaiveTime"
+    note = "years, months and days need a DateTime<Utc>, NaiveDateTime or NaiveDate; hours, minutes and seconds need a \
+            DateTime<Utc>, NaiveDateTime or NaiveTime"
 )]
 pub trait HasParts<Parts>: PartitionTime {}
 
-/// A format asks for years, months, days.
+/// Years, months and days.
 #[derive(Debug)]
 pub enum DateParts {}
-/// A format asks for hours, minutes, seconds.
+/// Hours, minutes and seconds.
 #[derive(Debug)]
 pub enum TimeParts {}
-/// A format asks for parts of the date and of the time.
+/// Parts of a date and of a time of day.
 #[derive(Debug)]
 pub enum DateTimeParts {}
 
@@ -141,10 +141,10 @@ impl HasParts<TimeParts> for NaiveTime {}
 impl<Parts> HasParts<Parts> for NaiveDateTime {}
 impl<Parts> HasParts<Parts> for DateTime<Utc> {}
 
-/// Appends a record's value in a format of these parts.
+/// Appends a record's value in a format that needs `Parts`.
 ///
 /// # Errors
-/// A value that has no text in the format.
+/// The format can't express the value.
 pub fn push_parts<Parts, T: HasParts<Parts>>(value: &T, format: &str, text: &mut String) -> Result<(), ValueError> {
     push_formatted(value, format, text)
 }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formatted_times_are_filled_as_go_fills_them() {
+    fn missing_parts_of_a_time_are_filled_like_in_go() {
         let time: DateTime<Utc> = "2026-03-17T10:15:01.100Z".parse().unwrap();
         let text = |format: &str| {
             let mut text = String::new();
@@ -179,9 +179,9 @@ mod vector_tests {
 
     use super::*;
 
-    /// What a view makes of times, and reads back, is what Go prints and parses.
+    /// Views render and parse times exactly like Go.
     #[test]
-    fn formatted_times_are_those_of_go() {
+    fn formatted_times_match_those_of_go() {
         let vectors: Value = serde_json::from_str(include_str!("../../../tests/data/wire-vectors.json")).unwrap();
         let cases = vectors["marker_times"].as_array().unwrap();
         assert!(cases.len() > 50);
@@ -202,7 +202,7 @@ mod vector_tests {
             {
                 assert_eq!(time(nanos).text_in(format).unwrap(), text, "{format}");
                 if format == RFC_3339_NANOS {
-                    // The default of a view's column.
+                    // This is also the default format of a view's column.
                     let mut plain = String::new();
                     crate::record::PartitionValue::render(&time(nanos), &mut plain).unwrap();
                     assert_eq!(plain, text);

@@ -1,7 +1,7 @@
-//! What the derives implement: columns, schema, and the way from rows to columns and back.
+//! The traits that the derives implement: columns, schema, and the conversion between rows and columns.
 //!
-//! Typed at the edge, plain behind it: [`Record`] and [`RootRecord`] are generic and monomorphised, with no dispatch on
-//! data types per value; what leaves this layer is Arrow arrays and a [`Description`].
+//! [`Record`] and [`RootRecord`] are generic and monomorphised, so that no value needs a dispatch on its data type. The
+//! layers above see only Arrow arrays and a [`Description`].
 
 mod column;
 mod derived;
@@ -40,64 +40,64 @@ use arrow_array::ArrayRef;
 
 use crate::pattern::IntoPatterns;
 
-/// A type whose values are rows of a dataset: either the record itself, or a projection of it.
+/// A type whose values are rows of a dataset: the dataset's record, or a projection of it.
 ///
-/// Derived by `#[derive(Record)]`, never implemented by hand.
+/// Implemented by `#[derive(Record)]`; don't implement it by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no record",
+    message = "`{Self}` is not a record",
     note = "a record is a struct with named fields and `#[derive(s3store::Record)]`"
 )]
 pub trait Record: Sized + Send + 'static {
-    /// The record that is written: `Self`, or what `Self` is a projection of.
+    /// The record that is written: `Self`, or the record that `Self` is a projection of.
     type Root: RootRecord;
 
     /// One [`Column`] constant per column, named like the field.
     #[doc(hidden)]
     type Columns: 'static;
 
-    /// The columns, for other derives and for filters: `<Cost as Record>::COLUMNS.sku`.
+    /// The columns, for other derives and for [`Column`] arguments: `<Cost as Record>::COLUMNS.sku`.
     const COLUMNS: Self::Columns;
 
-    /// A builder of patterns over the record's partitions, with a method per partition column.
+    /// The builder that selects partitions, with one method per partition column.
     type Partitions: IntoPatterns;
 
-    /// Selects everything; each method of the builder narrows one partition column.
+    /// Returns a builder that selects all partitions. Each of its methods restricts one partition column.
     fn partitions() -> Self::Partitions;
 
-    /// The plain description, made once per process.
+    /// Returns the description, which is built once per process.
     #[doc(hidden)]
     fn description() -> &'static Description;
 
-    /// Appends the rows `rows` of a batch that has this record's columns, in order, with their read types
-    /// ([`ColumnNode::read_type`]). More columns may follow; they are not looked at.
+    /// Decodes the rows `rows` of a batch and appends them to `out`. The batch has this record's columns in order, with
+    /// their read types ([`ColumnNode::read_type`]). Further columns are ignored.
     #[doc(hidden)]
     fn decode(columns: &[ArrayRef], rows: std::ops::Range<usize>, out: &mut Vec<Self>) -> Result<(), RowError>;
 }
 
-/// A record that can be written. Projections lack it.
+/// A record that can be written. Projections don't implement it.
 ///
-/// Derived by `#[derive(Record)]`, never implemented by hand.
+/// Implemented by `#[derive(Record)]`; don't implement it by hand.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no record that can be written",
-    note = "a projection (`projection_of = …`) is for reading alone, and is made of a record, not of a projection"
+    message = "`{Self}` is not a record that can be written",
+    note = "a projection (`projection_of = …`) can only be read, and must be a projection of a record, not of a projection"
 )]
 pub trait RootRecord: Record<Root = Self> + Sync {
-    /// Columns from rows, in the description's order and with the write types. The field marked `inserted_at` is
-    /// ignored: its column holds `inserted_at` (microseconds since 1970) in every row. With `only`, the columns of
-    /// that key; in the others' places stand arrays of no use.
+    /// Encodes rows as columns, in the description's order and with the write types. The field marked `inserted_at` is
+    /// ignored: its column contains `inserted_at` (microseconds since 1970) in every row. With `only`, encodes just the
+    /// columns of that key and returns empty arrays in place of the others.
     ///
-    /// An error for which [`ValueError::is_too_large`] holds asks for fewer rows a call: no single value is at fault,
-    /// unless it is the only one.
+    /// If an error is [`ValueError::is_too_large`], the caller should retry with fewer rows: the rows together are too
+    /// large, or the only row is.
     #[doc(hidden)]
     fn encode<'a, I>(rows: I, inserted_at: i64, only: Option<&Key>) -> Result<Vec<ArrayRef>, RowError>
     where
         I: ExactSizeIterator<Item = &'a Self> + Clone;
 
-    /// Appends this record's partition key, `name=value/name=value`, to `key`. Values are rendered, not validated.
+    /// Appends this record's partition key, `name=value/name=value`, to `key`. Does not validate the values.
     #[doc(hidden)]
     fn partition_key(&self, key: &mut String) -> Result<(), ValueError>;
 
-    /// The views that every writer of this record keeps, `#[record(views(…))]`.
+    /// Returns the views that every writer of this record maintains: `#[record(views(…))]`.
     #[doc(hidden)]
     fn views() -> Vec<ViewWriter<Self>> {
         Vec::new()

@@ -315,7 +315,7 @@ fn four_digits(year: i32) -> Result<(), ValueError> {
 }
 
 fn not_leap(nanos: u32) -> Result<(), ValueError> {
-    if nanos < 1_000_000_000 { Ok(()) } else { Err(ValueError::new("a leap second has no text of its own")) }
+    if nanos < 1_000_000_000 { Ok(()) } else { Err(ValueError::new("a leap second can't be rendered")) }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ struct Inner {
 }
 
 impl ValueError {
-    /// Creates an error. The message says what is wrong, for instance `7 decimal places, the column holds 6`.
+    /// Creates an error. The message describes the problem, for example `7 decimal places, the column holds 6`.
     pub fn new(message: impl fmt::Display) -> Self {
         Self(Box::new(Inner { column: String::new(), message: message.to_string(), too_large: false }))
     }
@@ -87,7 +87,7 @@ impl std::error::Error for ValueError {}
 /// A [`ValueError`] and the row it was found in.
 #[derive(Debug)]
 pub struct RowError {
-    /// Counted from 0: in the caller's slice on write, in the batch on read.
+    /// The row, counted from 0 in the caller's slice (on write) or in the batch (on read).
     pub row: usize,
     /// The error, with its column.
     pub value: ValueError,

@@ -27,10 +27,10 @@ pub trait View: Sized + Send + 'static {
     /// A builder of patterns over the view's columns, with a method per column.
     type Patterns: IntoPatterns;
 
-    /// The view's name, as it stands in keys.
+    /// The view's name in keys.
     const NAME: &'static str;
 
-    /// The view's columns, as they stand in keys, in order.
+    /// The names of the view's columns in keys, in order.
     const COLUMNS: &'static [&'static str];
 
     /// Returns a builder that selects every tuple. Each of its methods narrows one column.
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn values_come_back_from_their_text() {
+    fn values_round_trip_through_their_text() {
         assert_eq!(back(&"ü=1".to_owned()), "ü=1");
         assert_eq!(back(&i64::MIN), i64::MIN);
         assert_eq!(back(&u64::MAX), u64::MAX);

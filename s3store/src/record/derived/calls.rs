@@ -7,7 +7,7 @@ use crate::record::{EntityColumn, RowError, ValueError, VersionColumn};
 /// Opens a reader of the column at `index`. `reader` is [`ColumnType::reader`](crate::ColumnType::reader).
 ///
 /// # Errors
-/// There is no such column, or it has another type.
+/// The column is missing or has another type.
 pub fn open_reader<R>(
     reader: fn(&ArrayRef) -> Result<R, ValueError>,
     columns: &[ArrayRef],
@@ -32,7 +32,7 @@ pub fn read_outlined<R, T>(
     in_row(get(reader, row), name, row)
 }
 
-/// Calls `f` in a function of its own, since rustc takes long to compile one large function.
+/// Calls `f` in a separate function, because rustc is slow to compile one large function.
 #[inline(never)]
 pub fn outlined<T>(f: impl FnOnce() -> T) -> T {
     f()

@@ -1,8 +1,7 @@
-//! Rows to columns.
+//! Conversion of rows to columns.
 //!
-//! Each column has a small loop of its own over a few hundred rows at a time: the rows stay in the processor's cache
-//! from one column to the next, and a record of 200 fields compiles in seconds, which one loop over all fields does
-//! not.
+//! Each column has its own small loop over a chunk of [`ROWS`] rows. The chunk stays in the processor's cache from one
+//! column to the next. A record of 200 fields compiles in seconds this way; one loop over all fields takes much longer.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -12,92 +11,92 @@ use arrow_array::{ArrayRef, NullArray};
 use super::in_row;
 use crate::record::{ColumnType, Key, RowError};
 
-/// How many rows are gone through before the next column's turn.
+/// The number of rows in a chunk.
 const ROWS: usize = 512;
 
-/// Collects one column of records `R`. There is one call a column and some hundred rows, none a value.
+/// A collector of one column of the records `R`. Its methods are called once per column and chunk, not once per value.
 pub trait Collect<R> {
-    /// Adds up what the builder has to hold.
+    /// Adds the sizes of the rows' values, so that the builder can allocate once.
     fn measure(&mut self, rows: &[&R]);
 
-    /// Gets ready for `rows` rows.
+    /// Creates the builder, for `rows` rows of the measured size.
     fn start(&mut self, rows: usize);
 
-    /// Appends rows, of which the first one is the `first` of all.
+    /// Appends rows. `first` is the number of the first one, for error messages.
     ///
     /// # Errors
-    /// A value that does not fit its column.
+    /// A value does not fit its column.
     fn append(&mut self, rows: &[&R], first: usize) -> Result<(), RowError>;
 
-    /// The column's array.
+    /// Returns the column's array.
     ///
     /// # Errors
-    /// The values are no array.
+    /// The values don't form a valid array.
     fn finish(self: Box<Self>) -> Result<ArrayRef, RowError>;
 }
 
-/// Makes what collects a column.
-type MakeCollector<R> = fn() -> Box<dyn Collect<R>>;
+/// Creates the collector of a column.
+type NewCollector<R> = fn() -> Box<dyn Collect<R>>;
 
-/// What collects the columns that `make` makes them for: all, or those of a key.
-pub fn collectors<R>(make: &[MakeCollector<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
-    let wanted = |place| only.is_none_or(|key| key.columns().any(|column| column == place));
-    make.iter().enumerate().map(|(place, make)| if wanted(place) { make() } else { placeholder() }).collect()
+/// Returns one collector per column. With `only`, columns outside that key get a placeholder.
+pub fn collectors<R>(new: &[NewCollector<R>], only: Option<&Key>) -> Vec<Box<dyn Collect<R>>> {
+    let wanted = |index| only.is_none_or(|key| key.columns().any(|column| column == index));
+    new.iter().enumerate().map(|(index, new)| if wanted(index) { new() } else { placeholder() }).collect()
 }
 
-/// The columns of `rows`.
+/// Encodes `rows` as columns.
 ///
 /// # Errors
-/// The first value that does not fit its column, by rows in steps of some hundred, then by columns.
+/// A value does not fit its column. Of several, the error names the first one in the order of chunks, then columns.
 pub fn encode_columns<'a, R: 'a>(
     rows: impl ExactSizeIterator<Item = &'a R> + Clone,
     mut columns: Vec<Box<dyn Collect<R>>>,
 ) -> Result<Vec<ArrayRef>, RowError> {
     let count = rows.len();
-    let mut step = Vec::with_capacity(count.min(ROWS));
-    each_step(rows.clone(), &mut step, |rows, _| {
+    let mut chunk = Vec::with_capacity(count.min(ROWS));
+    each_chunk(rows.clone(), &mut chunk, |rows, _| {
         columns.iter_mut().for_each(|column| column.measure(rows));
         Ok(())
     })?;
     columns.iter_mut().for_each(|column| column.start(count));
-    each_step(rows, &mut step, |rows, first| columns.iter_mut().try_for_each(|column| column.append(rows, first)))?;
+    each_chunk(rows, &mut chunk, |rows, first| columns.iter_mut().try_for_each(|column| column.append(rows, first)))?;
     columns.into_iter().map(Collect::finish).collect()
 }
 
-/// Hands over `rows` in steps, with the number of each step's first row.
-fn each_step<'a, R>(
+/// Calls `consume` for each chunk of `rows`, with the number of the chunk's first row. `chunk` is the buffer.
+fn each_chunk<'a, R>(
     mut rows: impl ExactSizeIterator<Item = &'a R>,
-    step: &mut Vec<&'a R>,
-    mut take: impl FnMut(&[&'a R], usize) -> Result<(), RowError>,
+    chunk: &mut Vec<&'a R>,
+    mut consume: impl FnMut(&[&'a R], usize) -> Result<(), RowError>,
 ) -> Result<(), RowError> {
     let mut first = 0;
     loop {
-        step.clear();
-        step.extend(rows.by_ref().take(ROWS));
-        if step.is_empty() {
+        chunk.clear();
+        chunk.extend(rows.by_ref().take(ROWS));
+        if chunk.is_empty() {
             return Ok(());
         }
-        take(step, first)?;
-        first += step.len();
+        consume(chunk, first)?;
+        first += chunk.len();
     }
 }
 
-/// The column of a field.
+/// The collector of a field's column.
 struct FieldCollector<T: ColumnType<E>, E, F> {
     field: F,
     column: TypedCollector<T, E>,
 }
 
-/// What does not depend on the field, so that it is compiled once a type.
+/// The part of a collector that depends only on the type, so that it is compiled once per type and not per field.
 struct TypedCollector<T: ColumnType<E>, E> {
     name: &'static str,
     size: T::Size,
-    /// Made by `start`.
+    /// `None` before [`start`](Self::start).
     builder: Option<T::Builder>,
     encoding: PhantomData<fn() -> E>,
 }
 
-/// Collects the column `name` of what `field` gives.
+/// Returns a collector of the column `name`, whose values `field` returns.
 pub(crate) fn collector<R, T, E, F>(name: &'static str, field: F) -> Box<dyn Collect<R>>
 where
     T: ColumnType<E> + 'static,
@@ -145,7 +144,7 @@ impl<T: ColumnType<E>, E> TypedCollector<T, E> {
     }
 }
 
-/// A column that is filled in afterwards, or not wanted.
+/// Returns a collector that ignores all rows, for a column that is filled in later or not needed.
 #[must_use]
 pub fn placeholder<R>() -> Box<dyn Collect<R>> {
     Box::new(Placeholder)

@@ -1,4 +1,4 @@
-//! Enums without fields: as text, or as an integer.
+//! Enums without fields, stored as text or as integers.
 
 use std::fmt::Display;
 
@@ -10,30 +10,30 @@ use crate::record::{Shape, ValueError};
 
 /// An enum that is stored as text.
 pub trait EnumText: Sized {
-    /// The enum's name, for messages.
+    /// The enum's name, for error messages.
     const NAME: &'static str;
-    /// The texts that are written.
+    /// The texts of all values, as written.
     const VALUES: &'static [&'static str];
 
-    /// The text of this value.
+    /// Returns the text of this value.
     fn text(&self) -> &'static str;
 
-    /// The value of a text, which may also be one that older files have.
+    /// Returns the value of a text. It also accepts the declared texts of older files.
     fn of(text: &str) -> Option<Self>;
 }
 
-/// Collects values of enums as text.
+/// A builder of a text column from enum values.
 #[derive(Debug)]
 pub struct EnumBuilder(TextBuilder);
 
 impl EnumBuilder {
-    /// For `rows` values of `bytes` bytes in all.
+    /// Returns a builder with capacity for `rows` values of `bytes` bytes in total.
     #[must_use]
     pub fn new(rows: usize, bytes: usize) -> Self {
         Self(TextBuilder::new(rows, bytes))
     }
 
-    /// The shape of the column.
+    /// Returns the shape of the column.
     #[must_use]
     pub fn shape() -> Shape {
         Shape::Leaf(DataType::Utf8)
@@ -42,7 +42,7 @@ impl EnumBuilder {
     /// Appends a value.
     ///
     /// # Errors
-    /// The texts are more than 2 GiB in all.
+    /// The texts exceed 2 GiB in total.
     #[inline]
     pub fn push(&mut self, value: &impl EnumText) -> Result<(), ValueError> {
         self.0.push(value.text())
@@ -54,21 +54,21 @@ impl EnumBuilder {
         self.0.push_null();
     }
 
-    /// The array.
+    /// Returns the array.
     ///
     /// # Errors
-    /// None; the caller's shape.
+    /// None. Derived code expects a `Result`.
     pub fn finish(self) -> Result<ArrayRef, ValueError> {
         Ok(self.0.finish())
     }
 }
 
-/// Reads values of enums from text.
+/// A reader of enum values from a text column.
 #[derive(Debug)]
 pub struct EnumReader(TextReader);
 
 impl EnumReader {
-    /// Of an array of strings.
+    /// Returns a reader of an array of strings.
     ///
     /// # Errors
     /// The array has another type.
@@ -76,45 +76,49 @@ impl EnumReader {
         TextReader::new(array).map(Self)
     }
 
-    /// Whether the row is null.
+    /// Returns whether the row is null.
     #[must_use]
     #[inline]
     pub fn is_null(&self, row: usize) -> bool {
         self.0.is_null(row)
     }
 
-    /// The value of a row.
+    /// Returns the value of a row.
     ///
     /// # Errors
-    /// It is null, or no text of this enum.
+    /// The row is null, or its text is not one of the enum's.
     #[inline]
     pub fn value<T: EnumText>(&self, row: usize) -> Result<T, ValueError> {
         let text = self.0.value(row)?;
         T::of(text).ok_or_else(|| {
-            ValueError::new(format_args!("{text:?} is no {}; its values are {}", T::NAME, T::VALUES.join(", ")))
+            ValueError::new(format_args!(
+                "{text:?} is not a value of {}; its values are {}",
+                T::NAME,
+                T::VALUES.join(", ")
+            ))
         })
     }
 }
 
 /// An enum that is stored as an integer.
 pub trait EnumInteger: Sized {
-    /// The enum's name, for messages.
+    /// The enum's name, for error messages.
     const NAME: &'static str;
-    /// What it is stored as.
+    /// The integer type of the column.
     type Integer: Copy + Display;
 
-    /// The integer of this value.
+    /// Returns the integer of this value.
     fn integer(&self) -> Self::Integer;
 
-    /// The value of an integer.
+    /// Returns the value of an integer.
     fn of(integer: Self::Integer) -> Option<Self>;
 }
 
-/// The value of an integer.
+/// Returns the value of an integer.
 ///
 /// # Errors
-/// There is none.
+/// The enum has no value with this integer.
 #[inline]
 pub fn enum_from_integer<T: EnumInteger>(integer: T::Integer) -> Result<T, ValueError> {
-    T::of(integer).ok_or_else(|| ValueError::new(format_args!("{integer} is no {}", T::NAME)))
+    T::of(integer).ok_or_else(|| ValueError::new(format_args!("{integer} is not a value of {}", T::NAME)))
 }

@@ -1,4 +1,4 @@
-//! Structs inside columns.
+//! Columns of structs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use arrow_schema::Fields;
 use crate::record::types::{NullMask, NullsBuilder, invalid_array, mismatch};
 use crate::record::{ColumnNode, Shape, ValueError};
 
-/// Collects which rows of a struct are null.
+/// A builder of a struct column's null mask.
 #[derive(Debug)]
 pub struct Validity {
     rows: usize,
@@ -16,13 +16,13 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// For `rows` rows.
+    /// Returns an empty builder.
     #[must_use]
     pub fn new(_rows: usize) -> Self {
         Self { rows: 0, nulls: NullsBuilder::default() }
     }
 
-    /// Appends a row that holds a struct.
+    /// Appends a row that is not null.
     #[inline]
     pub fn append_non_null(&mut self) {
         self.rows += 1;
@@ -36,13 +36,13 @@ impl Validity {
     }
 }
 
-/// The array of a struct of this shape, from those of its fields.
+/// Returns the array of a struct of this shape, built from the arrays of its fields.
 ///
 /// # Errors
-/// The arrays are not those of the fields.
+/// The arrays don't match the fields.
 pub fn struct_array(shape: Shape, children: Vec<ArrayRef>, validity: Validity) -> Result<ArrayRef, ValueError> {
     let Shape::Struct(nodes) = shape else {
-        return Err(ValueError::new("is described as no struct"));
+        return Err(ValueError::new("is not described as a struct"));
     };
     let fields: Fields = nodes.iter().map(ColumnNode::write_field).collect();
     let nulls = validity.nulls.finish(validity.rows);
@@ -50,7 +50,7 @@ pub fn struct_array(shape: Shape, children: Vec<ArrayRef>, validity: Validity) -
     Ok(Arc::new(array))
 }
 
-/// Reads which rows of a struct are null; leads to its fields.
+/// A reader of a struct column: its null mask and its fields' arrays.
 #[derive(Debug)]
 pub struct StructReader {
     children: Vec<ArrayRef>,
@@ -58,7 +58,7 @@ pub struct StructReader {
 }
 
 impl StructReader {
-    /// Of a struct's array.
+    /// Returns a reader of a struct's array.
     ///
     /// # Errors
     /// The array has another type.
@@ -69,22 +69,22 @@ impl StructReader {
         Ok(Self { children: array.columns().to_vec(), nulls: NullMask::of(array) })
     }
 
-    /// The array of a field.
+    /// Returns the array of a field.
     ///
     /// # Errors
-    /// There is none.
+    /// The field was not read.
     pub fn child(&self, index: usize) -> Result<&ArrayRef, ValueError> {
         self.children.get(index).ok_or_else(|| ValueError::new("is not among the fields that were read"))
     }
 
-    /// Whether the row is null.
+    /// Returns whether the row is null.
     #[must_use]
     #[inline]
     pub fn is_null(&self, row: usize) -> bool {
         self.nulls.is_null(row)
     }
 
-    /// Refuses a null.
+    /// Returns an error if the row is null.
     ///
     /// # Errors
     /// The row is null.

@@ -1,30 +1,30 @@
-//! Fields that are taken from another record.
+//! Fields of projections, which read the columns of another record.
 
 use arrow_array::ArrayRef;
 
 use super::{in_row, open_reader};
 use crate::record::{Column, ColumnType, RowError};
 
-/// Reads a column of a record, for a projection of it.
+/// A reader of a record's column, for a projection of the record.
 pub struct ColumnReader<T: ColumnType<E>, E> {
     reader: T::Reader,
     name: &'static str,
 }
 
 impl<T: ColumnType<E>, E> ColumnReader<T, E> {
-    /// Of the column at `index`, which is the record's `column`.
+    /// Opens a reader of the record's `column`, which is at `index` in `columns`.
     ///
     /// # Errors
-    /// There is none, or it has another type.
+    /// `columns` has no such index, or the array has another type.
     pub fn open<R>(column: &Column<R, T, E>, columns: &[ArrayRef], index: usize) -> Result<Self, RowError> {
         let name = column.name();
         Ok(Self { reader: open_reader(T::reader, columns, index, name)?, name })
     }
 
-    /// The value of a row.
+    /// Returns the value of a row.
     ///
     /// # Errors
-    /// It is a null, or none of this type.
+    /// The value is null, or not valid for the type `T`.
     #[inline]
     pub fn read(&self, row: usize) -> Result<T, RowError> {
         in_row(T::get(&self.reader, row), self.name, row)

@@ -1,28 +1,29 @@
-//! What a derived view calls.
+//! Functions and traits that derived views use.
 
 use crate::record::{PartitionValue, ValueError, ViewValue};
 
-/// A [`ViewValue`] by one trait, so that what a type lacks is said once.
+/// A type that can be a column of a view. It stands in for [`ViewValue`], so that the compiler reports one error for a type
+/// and not one for each trait that the type lacks.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` has no text for a view's column",
+    message = "`{Self}` can't be rendered as text for a view's column",
     label = "can't be a column of a view",
-    note = "a view's columns are strings, integers, bool, dates, times in UTC, UUIDs and enums without fields; others by \
-            a function, `#[view(with = function(field))]`"
+    note = "a view's columns are strings, integers, bool, dates, times in UTC, UUIDs and enums without fields; convert \
+            other types with a function: `#[view(with = function(field))]`"
 )]
 pub trait ViewColumn: Sized {
-    /// What selects values of the column.
+    /// The kind of the column in selections.
     type Kind;
 
     /// Appends the text of a value.
     ///
     /// # Errors
-    /// A value that has no text.
+    /// The value can't be rendered.
     fn push(&self, text: &mut String) -> Result<(), ValueError>;
 
-    /// The value back from its text.
+    /// Parses a value.
     ///
     /// # Errors
-    /// Text that is none of this type's.
+    /// The text is not a value of this type.
     fn parse(text: &str) -> Result<Self, ValueError>;
 }
 
@@ -40,10 +41,10 @@ impl<T: ViewValue> ViewColumn for T {
     }
 }
 
-/// The values of a tuple, one per column.
+/// Returns the values of a tuple, one per column.
 ///
 /// # Errors
-/// There are more or fewer.
+/// The number of values differs from the number of columns.
 pub fn tuple_values<'v, const COLUMNS: usize>(values: &[&'v str]) -> Result<[&'v str; COLUMNS], ValueError> {
     values
         .try_into()

@@ -84,14 +84,14 @@ fn values_without_text_are_errors() {
     assert_eq!(refusal(NaiveDate::MAX), "the year 262142 does not have four digits");
     assert_eq!(refusal(DateTime::<Utc>::MIN_UTC), "the year -262143 does not have four digits");
     let leap = NaiveTime::from_hms_nano_opt(23, 59, 59, 1_500_000_000).unwrap();
-    assert_eq!(refusal(leap), "a leap second has no text of its own");
-    assert_eq!(refusal(day("2016-12-31").and_time(leap)), "a leap second has no text of its own");
+    assert_eq!(refusal(leap), "a leap second can't be rendered");
+    assert_eq!(refusal(day("2016-12-31").and_time(leap)), "a leap second can't be rendered");
     let error = in_partition(Err(ValueError::new("no text")), "month").unwrap_err();
     assert_eq!(error.to_string(), "partition column month: no text");
 }
 
 #[test]
-fn formats_render_what_the_type_has() {
+fn formats_render_the_parts_of_the_type() {
     let time = at("2026-03-07T10:15:00Z");
     assert_eq!(format_time(&time, "%Y-%m").unwrap(), "2026-03");
     assert_eq!(format_time(&time.date_naive(), "%Y/%j").unwrap(), "2026/066");

@@ -11,12 +11,12 @@ use super::text::MAX_OFFSET;
 use super::{NullMask, NullsBuilder, invalid_array, mismatch};
 use crate::record::{ColumnNode, ColumnType, ElementEncoding, Plain, Shape, Unordered, ValueError};
 
-/// The way in which a `Vec<T>` is stored, which the element type chooses by [`ColumnType::InVec`].
+/// The storage of a `Vec<T>`, as a list or as bytes. The element type chooses it by [`ColumnType::InVec`].
 ///
 /// A layout is an encoding under which `Vec<T>` is a column type. It exists because `Vec<u8>` is stored as bytes and
 /// every other `Vec` as a list, and Rust has no specialization. Both functions return their argument.
 pub trait VecLayout<T, E>: Sized {
-    /// The type `Vec<T>`, in a form in which the compiler knows that it fits a column.
+    /// The type `Vec<T>`, known to the compiler as a column type.
     #[doc(hidden)]
     type Column: ColumnType<Self>;
 

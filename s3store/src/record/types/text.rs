@@ -89,7 +89,7 @@ impl TextReader {
     /// Returns the string of a row.
     ///
     /// # Errors
-    /// The row is null, or there is no such row.
+    /// The row is null, or out of range.
     #[inline]
     pub fn value(&self, row: usize) -> Result<&str, ValueError> {
         if row >= self.values.len() {

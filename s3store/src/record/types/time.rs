@@ -151,7 +151,7 @@ impl TimeReader {
         u32::try_from(seconds)
             .ok()
             .and_then(|seconds| NaiveTime::from_num_seconds_from_midnight_opt(seconds, nanos))
-            .ok_or_else(|| ValueError::new(format_args!("{seconds} seconds since midnight are no time of day")))
+            .ok_or_else(|| ValueError::new(format_args!("{seconds} seconds since midnight are not a time of day")))
     }
 }
 
@@ -281,7 +281,7 @@ impl ColumnType<Plain> for NaiveDate {
 
     #[inline]
     fn push(value: &Self, builder: &mut FixedWidthBuilder<i32>) -> Result<(), ValueError> {
-        // Does not overflow: a `NaiveDate` lies within 262,143 years of year 1.
+        // Does not overflow: a `NaiveDate` is within 262,143 years of year 1.
         builder.push(value.num_days_from_ce() - EPOCH);
         Ok(())
     }

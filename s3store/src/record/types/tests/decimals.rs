@@ -18,7 +18,7 @@ fn stored<const S: i8>(value: i128) -> ArrayRef {
 }
 
 #[test]
-fn decimals_come_back() {
+fn decimals_round_trip() {
     assert_round_trip::<Decimal, DecimalOf<18, 6>>(&["0", "-0.000001", "999999999999.999999", "1.5"].map(decimal));
     assert_round_trip::<Option<Decimal>, DecimalOf<9, 2>>(&[None, Some(decimal("-9999999.99")), None]);
     assert_round_trip::<Vec<Decimal>, DecimalOf<9, 0>>(&[vec![decimal("999999999")], vec![]]);
@@ -54,7 +54,7 @@ fn nothing_is_rounded_or_wrapped() {
 fn a_file_keeps_its_own_places() {
     type Short = DecimalOf<9, 2>;
     assert_eq!(read::<Decimal, Short>(&stored::<6>(1_000_001)).unwrap(), [decimal("1.000001")]);
-    // 33 digits, of which a Decimal needs no more than 23.
+    // 33 digits. A Decimal needs only 23 of them.
     let long = 123_456_789_012_345_678_901_230_000_000_000_i128;
     assert_eq!(read::<Decimal, Short>(&stored::<10>(long)).unwrap(), [decimal("12345678901234567890123.0000")]);
     assert_eq!(read::<Decimal, Short>(&stored::<38>(0)).unwrap(), [Decimal::ZERO]);

@@ -11,7 +11,7 @@ use super::{as_read, assert_refusals, assert_round_trip, error_of, read, written
 use crate::record::{ColumnType, Exact, Milli, Plain, Shape, Timestamp};
 
 #[test]
-fn lists_come_back() {
+fn lists_round_trip() {
     assert_round_trip::<Vec<i64>, Plain>(&[vec![], vec![1, 2], vec![], vec![3]]);
     assert_round_trip::<Option<Vec<i64>>, Plain>(&[None, Some(vec![]), Some(vec![1])]);
     assert_round_trip::<Vec<Option<String>>, Plain>(&[vec![None], vec![], vec![Some("ä".into()), None]]);
@@ -34,7 +34,7 @@ fn a_vec_of_u8_is_bytes_and_a_list_of_bytes_below_it() {
 }
 
 #[test]
-fn encodings_reach_what_containers_hold() {
+fn encodings_apply_to_the_elements_of_containers() {
     type Ms = Timestamp<Milli, Exact>;
     let time = DateTime::from_timestamp_millis(1_789).unwrap();
     let finer = DateTime::from_timestamp_micros(1_789_001).unwrap();
@@ -47,7 +47,7 @@ fn encodings_reach_what_containers_hold() {
 }
 
 #[test]
-fn maps_come_back() {
+fn maps_round_trip() {
     let full = BTreeMap::from([("b".to_owned(), 2_i64), ("".to_owned(), 0), ("ä".to_owned(), 1)]);
     assert_round_trip::<BTreeMap<String, i64>, Plain>(&[full.clone(), BTreeMap::new(), full]);
     assert_round_trip::<Option<HashMap<String, Option<bool>>>, Plain>(&[None, Some(HashMap::new())]);

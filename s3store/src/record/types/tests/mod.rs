@@ -37,7 +37,7 @@ pub(crate) fn as_read<T: ColumnType<E>, E>(array: &ArrayRef) -> ArrayRef {
     cast(array, &ColumnNode::of::<T, E>("column").read_type()).unwrap()
 }
 
-/// The values of an array that came out of a file.
+/// Returns the values of an array that was read from a file.
 pub(crate) fn read<T: ColumnType<E>, E>(array: &ArrayRef) -> Result<Vec<T>, ValueError> {
     let reader = T::reader(array)?;
     (0..array.len()).map(|row| T::get(&reader, row)).collect()
@@ -48,7 +48,7 @@ pub(crate) fn round_trip<T: ColumnType<E>, E>(values: &[T]) -> Vec<T> {
     read::<T, E>(&as_read::<T, E>(&written::<T, E>(values).unwrap())).unwrap()
 }
 
-/// Asserts that values come back as they were, also from the middle of an array, and measured or not.
+/// Asserts that values round-trip, also in a slice of an array, with and without measured sizes.
 pub(crate) fn assert_round_trip<T: ColumnType<E> + PartialEq + Debug, E>(values: &[T]) {
     assert_eq!(round_trip::<T, E>(values), values);
     if values.len() > 1 {
@@ -62,7 +62,7 @@ pub(crate) fn assert_round_trip<T: ColumnType<E> + PartialEq + Debug, E>(values:
     assert_eq!(T::finish(unmeasured).unwrap().to_data(), written::<T, E>(values).unwrap().to_data());
 }
 
-/// Asserts that what is no column of this type is refused, and that a null is.
+/// Asserts that the reader refuses an array of another type, and a null.
 pub(crate) fn assert_refusals<T: ColumnType<E> + Debug, E>() {
     let nothing: ArrayRef = Arc::new(NullArray::new(1));
     let error = T::reader(&nothing).map(drop).unwrap_err().to_string();

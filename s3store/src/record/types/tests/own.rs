@@ -75,7 +75,7 @@ fn own_types_are_stored_as_their_column() {
 }
 
 #[test]
-fn what_an_own_type_refuses_is_refused_on_both_ways() {
+fn errors_of_an_own_type_fail_writes_and_reads() {
     assert_eq!(error_of::<Even, Plain>(Even(3)), "3 is odd");
     assert_eq!(error_of::<Vec<Even>, Plain>(vec![Even(2), Even(3)]), "column element: 3 is odd");
     let odd = written::<i32, Plain>(&[3]).unwrap();

@@ -50,7 +50,7 @@ fn floats_keep_every_bit() {
 }
 
 #[test]
-fn bools_come_back() {
+fn bools_round_trip() {
     assert_refusals::<bool, Plain>();
     proptest!(|(values in vec(any::<Option<bool>>(), 0..40))| {
         assert_round_trip::<Option<bool>, Plain>(&values);
@@ -59,7 +59,7 @@ fn bools_come_back() {
 }
 
 #[test]
-fn strings_come_back() {
+fn strings_round_trip() {
     let odd = ["", "ü", "日本語", "\0", "a string of more than twelve bytes", "🦀🦀🦀🦀🦀", "\u{10FFFF}"];
     assert_round_trip::<String, Plain>(&odd.map(String::from));
     assert_round_trip::<Box<str>, Plain>(&odd.map(Box::from));
@@ -81,7 +81,7 @@ fn a_string_array_is_built_with_its_exact_size() {
 }
 
 #[test]
-fn bytes_come_back() {
+fn bytes_round_trip() {
     let odd = [vec![], vec![0, 255], (0..=255).collect::<Vec<u8>>()];
     assert_round_trip::<Vec<u8>, Plain>(&odd);
     assert_round_trip::<Bytes, Plain>(&odd.map(Bytes::from));

@@ -35,7 +35,7 @@ fn floor(time: Utcs, nanos: u32) -> Utcs {
 }
 
 #[test]
-fn date_times_come_back_cut_to_their_unit() {
+fn date_times_are_truncated_to_their_unit() {
     assert_refusals::<Utcs, Plain>();
     assert_refusals::<Utcs, Timestamp<Milli>>();
     proptest!(|(times in vec(instants(), 0..20))| {
@@ -58,7 +58,7 @@ fn date_times_come_back_cut_to_their_unit() {
 }
 
 #[test]
-fn extremes_of_dates_come_back() {
+fn extreme_dates_round_trip() {
     assert_round_trip::<Utcs, Timestamp<Milli>>(&[Utcs::MIN_UTC, floor(Utcs::MAX_UTC, 1_000_000), Utcs::UNIX_EPOCH]);
     assert_round_trip::<Utcs, Plain>(&[Utcs::MIN_UTC, floor(Utcs::MAX_UTC, 1_000)]);
     assert_round_trip::<NaiveDate, Plain>(&[NaiveDate::MIN, NaiveDate::MAX, NaiveDate::default()]);
@@ -80,7 +80,7 @@ fn digits_before_1970_are_cut_towards_the_past() {
 }
 
 #[test]
-fn an_exact_field_refuses_what_would_be_cut() {
+fn an_exact_field_refuses_truncation() {
     let finer = at("2026-03-17T10:15:00.000001Z");
     assert_round_trip::<Utcs, Timestamp<Micro, Exact>>(&[finer]);
     assert_eq!(
@@ -90,7 +90,7 @@ fn an_exact_field_refuses_what_would_be_cut() {
 }
 
 #[test]
-fn what_the_unit_has_no_count_for_is_refused() {
+fn times_outside_the_units_range_are_refused() {
     assert_eq!(error_of::<Utcs, Timestamp<Nano>>(Utcs::MAX_UTC), "lies beyond what nanoseconds since 1970 can hold");
     assert_eq!(error_of::<Utcs, Timestamp<Nano>>(Utcs::MIN_UTC), "lies beyond what nanoseconds since 1970 can hold");
     assert_round_trip::<Utcs, Timestamp<Nano>>(&[
@@ -128,14 +128,14 @@ fn a_file_of_any_unit_keeps_its_digits() {
         let DataType::Timestamp(unit, _) = array.data_type() else { panic!("no timestamp") };
         let naive = cast(&array, &DataType::Timestamp(*unit, None)).unwrap();
         assert_eq!(read::<NaiveDateTime, Plain>(&naive).unwrap(), [expected.naive_utc()]);
-        // A point in time is not what some clock on a wall shows, nor the other way round.
+        // A point in time does not convert to a local time, nor a local time to a point in time.
         assert!(read::<NaiveDateTime, Plain>(&array).is_err());
         assert!(read::<Utcs, Plain>(&naive).is_err());
     }
 }
 
 #[test]
-fn times_of_day_come_back_in_any_unit() {
+fn times_of_day_are_read_in_any_unit() {
     let time = NaiveTime::from_hms_nano_opt(10, 15, 0, 123_456_789).unwrap();
     let cut = |nanos: u32| time.with_nanosecond(123_456_789 - 123_456_789 % nanos).unwrap();
     assert_eq!(round_trip::<NaiveTime, Plain>(&[time]), [cut(1_000)]);
