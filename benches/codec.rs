@@ -1,14 +1,14 @@
-//! Rows to Parquet and Parquet to rows, beside arrow-rs's own writer and reader on ready batches.
+//! Compares encoding and decoding of rows with arrow-rs's own writer and reader on prepared batches.
 //!
-//! `cargo bench -p benches --bench codec`, and with `--features mimalloc`. Prints, for each shape and size, the medians
-//! of interleaved runs in one process, and the median of what each round's ratio is. That ratio is the figure; single
-//! times on a shared machine are not.
+//! Run `cargo bench -p benches --bench codec`, also with `--features mimalloc`. It prints, for each shape and size, the
+//! medians of interleaved runs in one process, and the median of the rounds' ratios. Compare the ratios: single times
+//! vary too much on a shared machine.
 //!
-//! Sorted rows come in two shapes. Those of the first lie in memory in their order, as rows do that came sorted. Those
-//! of the second were sorted in memory, which moves the structs and leaves their texts where they were: to read them
-//! takes the processor from one place to another, which arrow-rs, given ready batches, does not have to do.
+//! Sorted rows come in two shapes. In the first, the rows' texts are in memory in the order of the rows. In the second,
+//! the rows were sorted in memory, which moves the structs but not their texts. Reading these texts jumps around in
+//! memory, which arrow-rs avoids because it gets prepared batches.
 //!
-//! Words choose the shapes that have them all in their names, numbers the sizes:
+//! Word arguments select the shapes whose names contain all of them, and numbers select sizes:
 //! `cargo bench -p benches --bench codec -- encode sorted 50000`.
 
 use std::cmp::Ordering;
@@ -32,7 +32,7 @@ const SIZES: [usize; 4] = [8, 5_000, 50_000, 1_000_000];
 
 fn main() {
     let chosen = Chosen::from_args();
-    println!("allocator: {ALLOCATOR_NAME}; medians of interleaved runs; ratio: ours over arrow-rs on ready batches");
+    println!("allocator: {ALLOCATOR_NAME}; medians of interleaved runs; ratio: ours over arrow-rs on prepared batches");
     println!(
         "{:<26} {:>9}  {:>12} {:>12} {:>6}  {:>12} {:>6}",
         "", "rows", "ours", "same options", "ratio", "defaults", "ratio"
@@ -42,7 +42,7 @@ fn main() {
         encode("encode, no key", &records, &Plain::batches(&records));
     }
     for rows in chosen.sizes("encode, key, sorted") {
-        let records = in_place(&Keyed::sorted(rows));
+        let records = in_memory_order(&Keyed::sorted(rows));
         encode("encode, key, sorted", &records, &Keyed::batches(&records));
     }
     for rows in chosen.sizes("encode, key, scattered") {
@@ -64,7 +64,7 @@ fn main() {
     }
 }
 
-/// What is measured: everything, unless arguments say less.
+/// The shapes and sizes to measure: all, unless arguments select some.
 struct Chosen {
     words: Vec<String>,
     sizes: Vec<usize>,
@@ -79,7 +79,7 @@ impl Chosen {
         Self { words, sizes: if sizes.is_empty() { SIZES.to_vec() } else { sizes } }
     }
 
-    /// The sizes to measure a shape with.
+    /// Returns the sizes to measure for a shape.
     fn sizes(&self, shape: &str) -> Vec<usize> {
         let named = self.words.iter().all(|word| shape.split([',', ' ']).any(|part| part == word));
         if named { self.sizes.clone() } else { Vec::new() }
@@ -103,19 +103,19 @@ fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::Re
     );
 }
 
-/// The same records, in memory in their order.
-fn in_place<T: Clone>(records: &[T]) -> Vec<T> {
+/// Clones the records, so that their texts are in memory in the records' order.
+fn in_memory_order<T: Clone>(records: &[T]) -> Vec<T> {
     records.to_vec()
 }
 
-/// What it adds that texts are scattered: the same records, in memory out of order against in order.
+/// Prints the cost of scattered texts: the same records with their texts out of order and in order.
 fn scatter(scattered: &[Keyed]) {
-    difference("  of which the scatter", scattered, &in_place(scattered));
+    difference("  of which the scatter", scattered, &in_memory_order(scattered));
 }
 
-/// What sorting adds: the same records, shuffled against sorted, both in memory in the order they are given in.
+/// Prints the cost of sorting: the same records shuffled and sorted, both with their texts in order.
 fn sort(shuffled: &[Keyed]) {
-    difference("  of which the sort", shuffled, &in_place(&Keyed::sorted(shuffled.len())));
+    difference("  of which the sort", shuffled, &in_memory_order(&Keyed::sorted(shuffled.len())));
 }
 
 fn difference(name: &str, records: &[Keyed], others: &[Keyed]) {
@@ -142,7 +142,8 @@ fn decode<T: RootRecord>(shape: &str, records: &[T]) {
     println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", records.len());
 }
 
-/// The median time of each piece of work, all taking turns, and the median of the first one's ratio to it.
+/// Runs the pieces of work in turns. Returns the median time of each, and the median ratio of the first one's time to
+/// each.
 #[expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 fn medians<const N: usize>(rows: usize, mut work: [&mut dyn FnMut(); N]) -> ([Duration; N], [f64; N]) {
     let (rounds, calls) = match rows {

@@ -1,4 +1,4 @@
-//! What the benchmarks have in common: the records, and arrow-rs's own writer and reader on ready batches.
+//! The records of the benchmarks, and arrow-rs's own writer and reader on prepared batches.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use s3store::Record;
 
-/// Rows of a batch, for arrow-rs as for us.
+/// The number of rows in a batch, for arrow-rs and for s3store.
 const BATCH_ROWS: usize = 8_192;
 
 macro_rules! record {
@@ -23,10 +23,10 @@ macro_rules! record {
             /// The partition.
             $(#[$entity])?
             pub period: String,
-            /// One of 10,000.
+            /// One of 10,000 values.
             $(#[$entity])?
             pub customer: String,
-            /// One of 1,000.
+            /// One of 1,000 values.
             $(#[$entity])?
             pub sku: String,
             /// A counter.
@@ -39,9 +39,9 @@ macro_rules! record {
         }
 
         impl $name {
-            /// A made-up record; 87 bytes of payload, about.
+            /// Returns a synthetic record of about 87 bytes.
             #[must_use]
-            pub fn made(row: u64) -> Self {
+            pub fn synthetic(row: u64) -> Self {
                 let mixed = row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 16;
                 Self {
                     period: "2026-03-17".to_owned(),
@@ -53,13 +53,13 @@ macro_rules! record {
                 }
             }
 
-            /// Records in no order of their keys.
+            /// Returns records that are not sorted by key.
             #[must_use]
             pub fn shuffled(rows: usize) -> Vec<Self> {
-                (0..rows as u64).map(Self::made).collect()
+                (0..rows as u64).map(Self::synthetic).collect()
             }
 
-            /// Records in the order of (period, customer, sku, quantity).
+            /// Returns records sorted by (period, customer, sku, quantity).
             #[must_use]
             pub fn sorted(rows: usize) -> Vec<Self> {
                 let mut records = Self::shuffled(rows);
@@ -69,7 +69,7 @@ macro_rules! record {
                 records
             }
 
-            /// The same as ready Arrow batches.
+            /// Converts records to Arrow batches.
             #[must_use]
             pub fn batches(records: &[Self]) -> Vec<RecordBatch> {
                 let text = |field: fn(&Self) -> &str, rows: &[Self]| {
@@ -92,7 +92,7 @@ macro_rules! record {
                         ),
                         ("notes", text(|row| &row.notes, rows), false),
                     ])
-                    .expect("the columns are of one length")
+                    .expect("columns of the same length")
                 };
                 records.chunks(BATCH_ROWS).map(batch).collect()
             }
@@ -101,24 +101,24 @@ macro_rules! record {
 }
 
 record!(
-    /// Without an entity key.
+    /// A record without an entity key.
     Plain, [partition_by(period)], ,
 );
 record!(
-    /// With an entity key.
+    /// A record with an entity key.
     Keyed, [partition_by(period)], #[record(entity)], #[record(version)]
 );
 
-/// arrow-rs's writer on ready batches.
+/// The writer properties for arrow-rs.
 #[derive(Debug, Clone, Copy)]
 pub enum Properties {
-    /// arrow-rs's defaults, with snappy.
+    /// arrow-rs's defaults, with Snappy.
     Default,
-    /// What this library chooses for a file of so many rows.
+    /// The properties that s3store uses for a file of the same number of rows.
     Ours,
 }
 
-/// A file by arrow-rs's `ArrowWriter`.
+/// Encodes a file with arrow-rs's `ArrowWriter`.
 #[must_use]
 pub fn arrow_encode(batches: &[RecordBatch], properties: Properties) -> Vec<u8> {
     let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
@@ -146,7 +146,7 @@ pub fn arrow_encode(batches: &[RecordBatch], properties: Properties) -> Vec<u8> 
     file
 }
 
-/// All batches of a file, by arrow-rs's reader.
+/// Decodes all batches of a file with arrow-rs's reader.
 #[must_use]
 pub fn arrow_decode(file: Bytes) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file").with_batch_size(BATCH_ROWS);

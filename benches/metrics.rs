@@ -1,8 +1,7 @@
-//! What measuring costs: without a meter provider, with OpenTelemetry's SDK, and beside the request that is measured.
+//! Measures the cost of metrics without a meter provider and with OpenTelemetry's SDK, as a share of a request.
 //!
-//! `cargo bench -p benches --bench metrics`. The request is a HEAD on the in-process S3, which no network or disk slows
-//! down: against a real server the shares are smaller. Medians of interleaved runs in one process; the shares are the
-//! figure.
+//! Run `cargo bench -p benches --bench metrics`. The request is a HEAD to the in-process S3, without network or disk,
+//! so the shares are smaller with a real server. It prints medians of interleaved runs in one process; compare the shares.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -56,11 +55,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let [request, request_sdk, call, call_sdk, head, head_sdk] = times.map(median);
     let share = |part: Duration| 100.0 * part.as_secs_f64() / head.as_secs_f64();
-    println!("medians of {RUNS} interleaved runs; shares of a HEAD on the in-process S3 that is looked up by a call");
+    println!("medians of {RUNS} interleaved runs; shares of a call with one HEAD to the in-process S3");
     println!("{:<34} {:>14} {:>14}", "", "no provider", "sdk");
     println!("{:<34} {request:>14.0?} {request_sdk:>14.0?}", "measuring a request");
     println!("{:<34} {call:>14.0?} {call_sdk:>14.0?}", "measuring a call");
-    println!("{:<34} {head:>14.1?} {head_sdk:>14.1?}", "a call with one request, all of it");
+    println!("{:<34} {head:>14.1?} {head_sdk:>14.1?}", "a call with one request, in total");
     let (none, sdk) = (share(request + call), share(request_sdk + call_sdk));
     println!("{:<34} {none:>13.2} % {sdk:>12.2} %", "share of measuring");
     Ok(())
@@ -78,7 +77,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Takes what the SDK exports, and leaves it.
+/// An exporter that discards all metrics.
 struct Discard;
 
 impl PushMetricExporter for Discard {

@@ -9,7 +9,7 @@ pub enum Compression {
     Snappy,
     /// Smaller files than Snappy, but slower to write.
     Zstd,
-    /// For readers that support neither Snappy nor Zstandard.
+    /// Needed only for readers that support neither Snappy nor Zstandard.
     Gzip,
     /// Not compressed: the least CPU time and the most bytes to transfer.
     Uncompressed,

@@ -39,7 +39,7 @@ pub(super) fn sorted_rows(keys: &[ArrayRef], rows: u32) -> Result<Vec<u32>> {
     Ok(packed.sorted(&comparators.collect::<Result<Vec<_>>>()?))
 }
 
-/// A number for each row that compares as the row's key does, as far as the key fits.
+/// One number per row, which compares like the row's key, or like the part of the key that fits.
 struct PackedKeys {
     numbers: Vec<u128>,
     /// Bits reserved for the row's number.
@@ -207,7 +207,7 @@ struct TextPositions {
     positions: Vec<Position>,
     /// The length of the prefix that all texts share.
     prefix: usize,
-    /// Whether the positions cover every text to its end.
+    /// True if the positions cover every text to its end.
     complete: bool,
 }
 

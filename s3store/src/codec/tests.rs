@@ -1,4 +1,4 @@
-//! What the tests of the codec share: descriptions made by hand, and values as JSON.
+//! Helpers for the tests of the codec: descriptions without a derive, and values as JSON.
 
 mod corrupt;
 mod go_files;
@@ -82,7 +82,7 @@ pub(crate) fn data_file(name: &str) -> Bytes {
     Bytes::from(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// Opens a file without a mapping that is known from another file.
+/// Opens a file without reusing the column mapping of another file.
 pub(crate) fn open(file: Bytes, layout: &ReadLayout) -> Result<MemoryReader> {
     let plan = FilePlan::new(footer_of(&file)?, layout, None)?;
     MemoryReader::new(plan, file)
@@ -96,7 +96,7 @@ pub(crate) fn read(bytes: Bytes, columns: Vec<ColumnNode>) -> Result<RecordBatch
     Ok(concat_batches(&schema, &batches).unwrap())
 }
 
-/// The value of a row: numbers of 64 bits as text, bytes as hex, decimals without their point.
+/// Returns the value of a row as JSON: 64-bit numbers as text, bytes as hex, decimals without the decimal point.
 pub(crate) fn value(array: &ArrayRef, row: usize) -> Value {
     if array.is_null(row) {
         return Value::Null;
@@ -134,7 +134,7 @@ fn hex(bytes: &[u8]) -> Value {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-/// The rows of a batch, as objects.
+/// Returns the rows of a batch as JSON objects.
 pub(crate) fn rows(batch: &RecordBatch) -> Vec<Value> {
     let array: ArrayRef = Arc::new(arrow_array::StructArray::from(batch.clone()));
     (0..batch.num_rows()).map(|row| value(&array, row)).collect()

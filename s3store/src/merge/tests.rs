@@ -1,4 +1,4 @@
-//! The merge against a plain model: sort by key, then the last of each group wins.
+//! Compares the merge with a simple model: sort by key and keep the last row of each group.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn merge(layout: &ReadLayout, files: Vec<Vec<RecordBatch>>, keep: Keep) -> Resul
 
 const KEEPS: [Keep; 3] = [Keep::Latest, Keep::History, Keep::All];
 
-/// Entity, version, and a number that tells replicas apart.
+/// Entity, version, and a number that distinguishes rows with equal keys.
 type Row = (String, i64, i64);
 
 fn column(name: &'static str, data_type: DataType) -> ColumnNode {
@@ -106,7 +106,7 @@ fn model(files: &[Vec<Row>], keep: Keep) -> Vec<Row> {
     }
 }
 
-/// Files of rows with few keys, so that many tie; some sorted, some with a sorted beginning, some in no order.
+/// Generates files with few distinct keys, so that many rows tie. Some files are sorted, some half sorted, some unsorted.
 fn files() -> impl Strategy<Value = Vec<Vec<Row>>> {
     let entity = prop_oneof!["[ab]{0,2}", "long entity number [ab]{1,2}"];
     let row = (entity, -2i64..3);
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_in_order_is_handed_over_as_it_is_merged(files in files(), batch_rows in 1usize..20) {
+    fn a_sorted_file_streams_like_it_merges(files in files(), batch_rows in 1usize..20) {
         let (layout, key) = (by_entity(), Key { entity: vec![1], version: 2 });
         for (file, keep) in files.iter().flat_map(|file| KEEPS.map(|keep| (file, keep))) {
             let mut taken = Vec::new();
@@ -153,7 +153,7 @@ proptest! {
     }
 
     #[test]
-    fn without_a_key_rows_stay_as_they_are(files in files(), batch_rows in 1usize..20) {
+    fn without_a_key_rows_are_unchanged(files in files(), batch_rows in 1usize..20) {
         prop_assert_eq!(merged(&layout(None), &files, batch_rows, Keep::Latest), files.concat());
     }
 }
@@ -171,7 +171,7 @@ fn merges_more_rows_than_a_batch_holds() {
 }
 
 #[test]
-fn a_version_of_varying_length_is_no_part_of_the_entity() {
+fn a_text_version_is_not_part_of_the_entity() {
     let layout = keyed(
         vec![column("entity", DataType::Utf8), column("version", DataType::Utf8)],
         Some(Key { entity: vec![0], version: 1 }),
@@ -223,14 +223,14 @@ fn versions_of_different_units_compare_as_instants() {
 }
 
 #[test]
-fn an_instant_that_no_common_unit_holds_is_an_error() {
+fn an_instant_that_does_not_fit_the_common_unit_is_an_error() {
     let files = vec![micros(vec![i64::MAX / 2]), nanos(vec![1])];
     let error = merge(&instants(TimeUnit::Microsecond), files, Keep::Latest).unwrap_err();
     assert!(error.to_string().starts_with("column version: a time does not fit"), "{error}");
 }
 
 #[test]
-fn nothing_merges_to_nothing() {
+fn merging_no_rows_returns_no_batches() {
     for keep in KEEPS {
         let layout = by_entity();
         assert!(merged(&layout, &[], 1, keep).is_empty());
@@ -240,14 +240,14 @@ fn nothing_merges_to_nothing() {
 }
 
 #[test]
-fn a_slim_batch_lets_go_of_what_it_does_not_show() {
+fn a_slim_batch_frees_the_buffers_of_other_rows() {
     let rows: Vec<Row> = (0..1_000).map(|row| (format!("a rather long entity {row:04}"), 0, row)).collect();
-    let whole = batch(&by_entity(), &rows);
+    let full = batch(&by_entity(), &rows);
     let held = |batch: &RecordBatch| -> usize {
         batch.column(1).as_string_view().data_buffers().iter().map(|buffer| buffer.capacity()).sum()
     };
-    let few = whole.slice(500, 3);
+    let few = full.slice(500, 3);
     assert_eq!(slim(&few), few);
     assert!(held(&slim(&few)) < 100, "{}", held(&slim(&few)));
-    assert_eq!(held(&slim(&whole)), held(&whole));
+    assert_eq!(held(&slim(&full)), held(&full));
 }

@@ -1,4 +1,4 @@
-//! Bytes that are no sound Parquet are an error, never a panic.
+//! Corrupt Parquet files cause an error, never a panic.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ static FILES: LazyLock<Vec<Bytes>> = LazyLock::new(|| {
         .to_vec()
 });
 
-/// Columns of all these files: each lacks most.
+/// Returns columns of all these files; each file lacks most of them.
 fn wanted() -> ReadLayout {
     let columns = vec![
         column("customer", DataType::Utf8).null(),
@@ -40,7 +40,7 @@ fn wanted() -> ReadLayout {
     layout(columns, None)
 }
 
-/// Reads all of it. What comes out may be wrong, but is one of the two.
+/// Reads all rows. A corrupt file may yield wrong values or an error.
 fn outcome(bytes: Bytes) -> Result<usize> {
     open(bytes, &wanted())?.map(|batch| batch.map(|batch| batch.num_rows())).sum()
 }

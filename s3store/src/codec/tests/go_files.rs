@@ -1,4 +1,4 @@
-//! The files that parquet-go wrote, by a description of all their columns.
+//! Reads files that parquet-go wrote, with all their columns.
 
 use arrow_schema::{DataType, TimeUnit};
 use serde_json::{Value, json};
@@ -60,13 +60,13 @@ fn columns() -> Vec<ColumnNode> {
     ]
 }
 
-/// The rows as the JSON beside the files has them.
+/// Returns the rows from the JSON file next to the Parquet files.
 fn expected() -> Vec<Value> {
     let text = std::fs::read_to_string(data("go-files/parquet-go-rows.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
-/// Our rows, named and formed like the JSON.
+/// Converts a decoded row to the names and forms of the JSON file.
 fn like_json(row: &Value) -> Value {
     let mut out = serde_json::Map::new();
     for (name, value) in row.as_object().unwrap() {
@@ -89,7 +89,7 @@ fn like_json(row: &Value) -> Value {
                 let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
                 ("id", parts.join("-").into())
             }
-            // What Go wrote as null because it was empty, the JSON has as empty.
+            // Go wrote the empty text as null; the JSON file has an empty string.
             "note" if value.is_null() => ("note", "".into()),
             name => (name, value.clone()),
         };
@@ -98,12 +98,12 @@ fn like_json(row: &Value) -> Value {
     Value::Object(out)
 }
 
-/// `0` and `0.0` are one number to JSON, but not to its parser.
-fn same_number(value: Value) -> Value {
+/// Converts numbers to floats, because `serde_json` distinguishes `0` from `0.0`.
+fn numbers_as_floats(value: Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
-        Value::Array(items) => items.into_iter().map(same_number).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, same_number(value))).collect(),
+        Value::Array(items) => items.into_iter().map(numbers_as_floats).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, numbers_as_floats(value))).collect(),
         other => other,
     }
 }
@@ -113,8 +113,8 @@ fn every_column_of_every_codec_reads_exactly() {
     assert_eq!(columns().len(), 35);
     for codec in CODECS {
         let batch = read(data_file(&format!("go-files/parquet-go-{codec}.parquet")), columns()).unwrap();
-        let rows: Vec<_> = rows(&batch).iter().map(like_json).map(same_number).collect();
-        let expected: Vec<_> = expected().into_iter().map(same_number).collect();
+        let rows: Vec<_> = rows(&batch).iter().map(like_json).map(numbers_as_floats).collect();
+        let expected: Vec<_> = expected().into_iter().map(numbers_as_floats).collect();
         assert_eq!(rows.len(), expected.len());
         for (row, expected) in rows.iter().zip(&expected) {
             for (name, value) in expected.as_object().unwrap() {
@@ -134,7 +134,7 @@ fn files_of_go_are_not_marked_as_sorted() {
 }
 
 #[test]
-fn one_field_of_a_struct_is_read_alone() {
+fn a_single_field_of_a_struct_is_read() {
     let street = Shape::Struct(vec![column("street", DataType::Utf8)]);
     let none = Shape::Struct(vec![column("no_such", DataType::Utf8).null()]);
     let columns = vec![node("addr_ptr", street).null(), node("addr", none)];

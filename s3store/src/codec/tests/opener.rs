@@ -1,4 +1,4 @@
-//! What is kept of one file makes no difference to the next.
+//! The cached mapping of one file does not change how the next file is read.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn outcome(reader: Result<MemoryReader>) -> Result<Vec<serde_json::Value>, Strin
 }
 
 #[test]
-fn files_read_the_same_after_any_other() {
+fn the_order_of_files_does_not_change_what_is_read() {
     let names =
         ["go-files/parquet-go-snappy", "go-files/parquet-go-gzip", "pyarrow-files/nested", "pyarrow-files/text"];
     let files = names.map(|name| data_file(&format!("{name}.parquet")));
@@ -49,27 +49,27 @@ fn files_read_the_same_after_any_other() {
 }
 
 #[test]
-fn what_a_files_own_arrow_schema_says_holds_for_it_alone() {
-    // Parquet has no type for seconds, so that both are one to it: an integer.
-    let file = |bare| {
+fn an_embedded_arrow_schema_applies_only_to_its_own_file() {
+    // Parquet has no type for seconds, so both files have the same Parquet schema: an integer.
+    let file = |skip_arrow_schema| {
         let at: ArrayRef = Arc::new(TimestampSecondArray::from(vec![1, 2]));
         let batch = RecordBatch::try_from_iter([("at", at)]).unwrap();
-        let options = ArrowWriterOptions::new().with_skip_arrow_metadata(bare);
+        let options = ArrowWriterOptions::new().with_skip_arrow_metadata(skip_arrow_schema);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
         writer.write(&batch).unwrap();
         Bytes::from(writer.into_inner().unwrap())
     };
-    let (told, bare) = (file(false), file(true));
+    let (with_schema, without_schema) = (file(false), file(true));
     let opener = Opener::new(layout(vec![column("at", micros())], None));
     for _ in 0..2 {
-        assert_eq!(outcome(opener.open(told.clone())).unwrap()[1]["at"], "2000000");
-        let refused = outcome(opener.open(bare.clone())).unwrap_err();
+        assert_eq!(outcome(opener.open(with_schema.clone())).unwrap()[1]["at"], "2000000");
+        let refused = outcome(opener.open(without_schema.clone())).unwrap_err();
         assert!(refused.contains("the file has Int64"), "{refused}");
     }
 }
 
 #[test]
-fn a_small_file_is_held_in_little_memory() {
+fn a_small_file_needs_little_memory() {
     let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2, 3]));
     let texts: ArrayRef = Arc::new(StringArray::from(vec!["a", "b", "c"]));
     let batch = RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap();

@@ -1,4 +1,4 @@
-//! The order of rows, against a stable sort of tuples.
+//! Compares the order of rows with a stable sort of tuples.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn keys(rows: &[Row]) -> Vec<ArrayRef> {
     ]
 }
 
-/// The same with text and bytes as views, as they are read.
+/// Converts text and bytes to views, as in batches that were read.
 fn as_views(keys: &[ArrayRef]) -> Vec<ArrayRef> {
     let view = |key: &ArrayRef| match key.data_type() {
         DataType::Utf8 => cast(key, &DataType::Utf8View).unwrap(),
@@ -63,7 +63,7 @@ proptest! {
     }
 
     #[test]
-    fn steps_are_those_of_tuples(rows in prop::collection::vec(row(), 0..60), columns in 1usize..7, entity in 0usize..7, sorted: bool) {
+    fn neighbours_compare_like_tuples(rows in prop::collection::vec(row(), 0..60), columns in 1usize..7, entity in 0usize..7, sorted: bool) {
         let mut rows = rows;
         if sorted {
             rows.sort();
@@ -88,23 +88,20 @@ proptest! {
 }
 
 #[test]
-fn the_one_step_down_is_found_wherever_it_is() {
+fn a_single_descent_is_found_at_any_position() {
     let rows = 30_000;
-    for (place, batch_rows) in
-        [1, 8_191, 8_192, 8_193, 16_384, rows - 1].map(|place| [(place, 8_192), (place, 1)]).concat()
-    {
-        let column: ArrayRef =
-            Arc::new((0..rows).map(|row| if row == place { -1 } else { row }).collect::<Int32Array>());
+    for (low, batch_rows) in [1, 8_191, 8_192, 8_193, 16_384, rows - 1].map(|low| [(low, 8_192), (low, 1)]).concat() {
+        let column: ArrayRef = Arc::new((0..rows).map(|row| if row == low { -1 } else { row }).collect::<Int32Array>());
         let mut check = OrderCheck::new(Key { entity: vec![], version: 0 });
         let step = batch_rows as usize;
         let mut batches =
             (0..rows as usize).step_by(step).map(|start| column.slice(start, step.min(rows as usize - start)));
         let found = batches.position(|batch| !check.continues(&[batch]).unwrap());
-        assert_eq!(found, Some(place as usize / step), "{place}");
+        assert_eq!(found, Some(low as usize / step), "{low}");
         let mut order: Vec<u32> = (0..rows as u32).collect();
-        order.remove(place as usize);
-        order.insert(0, place as u32);
-        assert_eq!(permutation(&[column]).unwrap(), order, "{place}");
+        order.remove(low as usize);
+        order.insert(0, low as u32);
+        assert_eq!(permutation(&[column]).unwrap(), order, "{low}");
     }
 }
 
@@ -132,13 +129,13 @@ fn many_rows_of_few_values_sort() {
     assert_eq!(permutation(keys).unwrap(), expected);
 }
 
-/// Keys of which no more than a part fits into a number.
+/// Only a part of each key fits into the packed number. The sort must compare the rest.
 #[test]
-fn what_does_not_fit_is_compared() {
+fn keys_that_do_not_fit_into_a_number_are_compared() {
     let wide = |row: u64| row.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let rows = 2_000u64;
     let long = |by: u64| move |row: u64| format!("{:016x}{:016x}", wide(row % by), row % 7);
-    // Few texts, and many; then numbers of 64 bits, twice.
+    // Few distinct texts, then many.
     for (by, equal) in [(50, 100), (1_000_000, 1)] {
         let texts: Vec<_> = (0..rows).map(|row| long(by)(row / equal * 31)).collect();
         let numbers: Vec<_> = (0..rows).map(wide).collect();
@@ -163,7 +160,7 @@ fn what_does_not_fit_is_compared() {
 }
 
 #[test]
-fn texts_have_ranks_unless_they_are_many() {
+fn texts_have_ranks_unless_there_are_too_many() {
     let texts = |by: u8| (0..100u8).map(move |row| row % by).map(|text| vec![200 - text]).collect::<Vec<_>>();
     assert_eq!(ranks(texts(26).iter().map(Vec::as_slice)), None);
     let expected = (0..100).map(|row| 24 - row % 25).collect::<Vec<_>>();

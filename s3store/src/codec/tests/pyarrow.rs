@@ -1,4 +1,4 @@
-//! Files of pyarrow (`tests/data/make_pyarrow_files.py`): other orders, units, widths and names.
+//! Reads files that pyarrow wrote (`tests/data/make_pyarrow_files.py`), with other orders, units, widths and names.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ fn refusal(name: &str, column: ColumnNode) -> String {
 }
 
 #[test]
-fn text_in_all_forms_in_another_order() {
+fn text_is_read_from_all_types_and_in_another_order() {
     let columns = vec![
         column("plain", DataType::Utf8),
         column("dictionary", DataType::Utf8),
@@ -54,7 +54,7 @@ fn bytes_of_another_length_are_refused() {
 fn times_of_any_unit_keep_their_digits() {
     let local = |unit| DataType::Timestamp(unit, None);
     for (unit, per_second) in [("s", 1_000i64), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000)] {
-        // pyarrow puts seconds into milliseconds.
+        // pyarrow writes seconds as milliseconds.
         let ticks: [i64; 3] = if unit == "s" {
             [1_773_742_500_000, -1_000, 0]
         } else {
@@ -79,7 +79,7 @@ fn times_of_any_unit_keep_their_digits() {
 }
 
 #[test]
-fn days_and_times_of_day() {
+fn days_and_times_of_day_are_read() {
     let columns = vec![
         column("date64", DataType::Date32),
         column("time_ms", DataType::Time64(TimeUnit::Microsecond)),
@@ -107,7 +107,7 @@ fn int96_is_refused_by_name() {
 }
 
 #[test]
-fn narrower_numbers_widen_and_no_others_change() {
+fn only_narrower_numbers_are_converted() {
     use DataType::{Float32, Float64, Int8, Int16, Int32, Int64, UInt8, UInt16, UInt32, UInt64};
     let integers = [("i8", Int8), ("i16", Int16), ("i32", Int32), ("i64", Int64)];
     let unsigned = [("u8", UInt8), ("u16", UInt16), ("u32", UInt32), ("u64", UInt64)];
@@ -148,7 +148,7 @@ fn narrower_numbers_widen_and_no_others_change() {
 }
 
 #[test]
-fn decimals_of_any_width_that_lose_nothing() {
+fn decimals_of_any_width_are_read_without_loss() {
     let wanted = |name| column(name, DataType::Decimal128(18, 6)).null();
     let columns = ["p5s2", "p18s6", "p30s2", "p38s10", "p76s6"].map(wanted);
     let rows = read("decimals", columns.to_vec()).unwrap();
@@ -167,7 +167,7 @@ fn decimals_of_any_width_that_lose_nothing() {
 }
 
 #[test]
-fn nested_columns_adapt_all_the_way_down() {
+fn nested_columns_are_converted_at_every_level() {
     let point = || {
         let fields =
             vec![column("x", DataType::Int64), column("missing", DataType::Utf8).null(), column("z", DataType::Int8)];
@@ -210,7 +210,7 @@ fn nulls_need_an_option_or_a_default() {
     let refused = "a null, but the field is not an Option and has no default";
     let count = column("count", DataType::Int64);
     assert_eq!(refusal("nulls", count.clone()), format!("row 1, column count: {refused}"));
-    // A default for a missing column is none for nulls.
+    // A default for a missing column does not apply to nulls.
     let missing_only = count.clone().defaulted(seven, false);
     assert_eq!(refusal("nulls", missing_only), format!("row 1, column count: {refused}"));
     assert_eq!(
@@ -260,7 +260,7 @@ fn a_mismatch_names_both_types() {
 }
 
 #[test]
-fn only_the_whole_key_counts_as_sorted() {
+fn a_file_is_marked_as_sorted_only_by_the_full_key() {
     let columns = || vec![column("name", DataType::Utf8), column("version", DataType::Int64)];
     for name in ["sorted", "sorted-unchained", "sorted-liar"] {
         let file = data_file(&format!("pyarrow-files/{name}.parquet"));

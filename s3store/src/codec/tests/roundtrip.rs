@@ -1,4 +1,4 @@
-//! What is written is read again, to the value; and the same records give the same bytes.
+//! Encoded values are decoded unchanged, and encoding is deterministic.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -65,10 +65,10 @@ fn columns() -> Vec<ColumnNode> {
     ]
 }
 
-/// What one row is made of: a number, a text, some texts.
+/// The source of a row's values: a number, a text and a list of texts.
 type Seed = (i64, String, Vec<String>);
 
-/// Columns for rows, in the write types.
+/// Returns the columns of the rows, in the write types.
 fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
     let numbers = || seeds.iter().map(|seed| seed.0);
     let texts = || seeds.iter().map(|seed| seed.1.as_str());
@@ -152,7 +152,7 @@ fn encoded(encoder: &Arc<Encoder>, rows: usize, batches: impl IntoIterator<Item 
     file.finish()
 }
 
-/// A file of these rows, given to the encoder so many at a time.
+/// Encodes a file of these rows, in batches of `chunk` rows.
 fn encode(compression: Compression, seeds: &[Seed], chunk: usize) -> Bytes {
     let encoder = Arc::new(Encoder::new(&description(columns(), None), compression).unwrap());
     let arrays = arrays(seeds);
@@ -217,13 +217,13 @@ fn large_files_survive_in_every_codec() {
 }
 
 #[test]
-fn nothing_encodes_to_a_file_of_no_rows() {
+fn a_file_without_rows_is_valid() {
     let batch = read(encode(Compression::Snappy, &[], 1), columns()).unwrap();
     assert_eq!(batch.num_rows(), 0);
 }
 
 #[test]
-fn lists_and_maps_are_where_other_readers_look() {
+fn lists_and_maps_have_the_standard_paths() {
     let parquet = footer(&encode(Compression::Snappy, &fixed_seeds(3), 3));
     let paths: Vec<_> =
         parquet.file_metadata().schema_descr().columns().iter().map(|column| column.path().string()).collect();
@@ -233,7 +233,7 @@ fn lists_and_maps_are_where_other_readers_look() {
 }
 
 #[test]
-fn row_groups_end_where_reading_them_one_by_one_stays_cheap() {
+fn row_groups_have_at_most_131072_rows() {
     let encoder =
         Arc::new(Encoder::new(&description(vec![column("n", DataType::Int64)], None), Compression::Snappy).unwrap());
     let column: ArrayRef = Arc::new((0..300_000).collect::<Int64Array>());
@@ -249,12 +249,12 @@ fn the_same_rows_give_the_same_bytes() {
     for compression in CODECS {
         let bytes = encode(compression, &seeds, BATCH_ROWS);
         assert!(bytes == encode(compression, &seeds, BATCH_ROWS), "{compression:?}");
-        // Where the caller's batches end makes no difference.
+        // The size of the caller's batches does not change the bytes.
         assert!(bytes == encode(compression, &seeds, 20_000), "{compression:?}");
     }
 }
 
-/// A digest of files that this process encodes; the test below runs it in others.
+/// Prints a digest of encoded files. The next test runs this one in two other processes.
 #[test]
 fn print_digest() {
     use std::hash::{DefaultHasher, Hash, Hasher};
@@ -289,7 +289,7 @@ fn columns_of_another_type_are_refused() {
 }
 
 #[test]
-fn a_keyed_file_says_how_it_is_sorted() {
+fn a_file_with_a_key_declares_its_sort_order() {
     let place = node("place", Shape::Struct(vec![column("x", DataType::Int64), column("y", DataType::Int64)]));
     let columns = || vec![place.clone(), column("version", DataType::Int64), column("name", DataType::Utf8)];
     let key = Key { entity: vec![2], version: 1 };
@@ -320,14 +320,14 @@ fn a_keyed_file_says_how_it_is_sorted() {
     assert!(!sorted(Key { entity: vec![1], version: 2 }));
 }
 
-/// `S3STORE_WRITE_SAMPLE=file` puts a file of every type there, and its rows as JSON beside it, for
+/// With `S3STORE_WRITE_SAMPLE=file`, writes a file with every type to that path, and its rows as JSON next to it, for
 /// `.ci/check-readers.py`.
 #[test]
 fn write_sample() -> Result<()> {
     let Some(path) = std::env::var_os("S3STORE_WRITE_SAMPLE") else {
         return Ok(());
     };
-    // Instants that every reader can show.
+    // Limits times to the range that every reader supports.
     let mut seeds = fixed_seeds(1_000);
     seeds.iter_mut().for_each(|seed| seed.0 %= 10_000_000_000_000);
     let bytes = encode(Compression::Zstd, &seeds, BATCH_ROWS);
