@@ -55,7 +55,7 @@ pub(crate) fn column_type(input: &DeriveInput) -> TokenStream {
     }
 }
 
-/// Wraps items in a scope of their own, in which `_s3store` is the support module for generated code.
+/// Wraps items in their own scope, in which `_s3store` is the support module for generated code.
 fn in_const(krate: &TokenStream, items: &TokenStream) -> TokenStream {
     quote::quote! {
         #[allow(dead_code, non_camel_case_types, non_snake_case, unreachable_pub, private_interfaces)]

@@ -154,7 +154,7 @@ impl Error {
         self.0.error_type
     }
 
-    /// Prefixes the message, as in `context: message`. Everything else stays as it is.
+    /// Prefixes the message, as in `context: message`. The rest of the error is unchanged.
     pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = format!("{context}: {}", self.0.message);
         self

@@ -64,7 +64,7 @@ async fn same_bytes_in_two_processes() {
     assert_eq!(distinct.len(), CODECS.len());
 }
 
-/// The bytes do not depend on how much of the file was written before rows came out of order.
+/// The bytes do not depend on how much of the file was written before the first row out of order.
 #[tokio::test]
 async fn rows_in_any_order_give_the_same_bytes() {
     let s3 = S3::with_bucket(BUCKET);

@@ -596,7 +596,7 @@ async fn expired_objects_have_the_documented_effects() {
             }
         }
     }
-    // A missing data file alone, such as one that expired just before its commit.
+    // Only the data file is missing, like one that expired just before its commit.
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     store.write(&Event::of(&["a", "b"], 2)).await.unwrap();

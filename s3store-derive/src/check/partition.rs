@@ -153,7 +153,7 @@ mod tests {
 
     /// The names that Go accepts, and those that it rejects, from the vectors that the Go library printed.
     #[test]
-    fn partition_names_are_those_of_go() {
+    fn partition_names_match_those_of_go() {
         let vectors = include_str!("../../../tests/data/wire-vectors.json");
         let vectors: Value = serde_json::from_str(vectors).unwrap();
         let cases = vectors["partition_key_names"].as_array().unwrap();

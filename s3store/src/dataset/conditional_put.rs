@@ -1,4 +1,4 @@
-//! The backend's support of conditional PUT, as far as this process has observed it.
+//! The backend's support of conditional PUT, as observed by this process.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

@@ -95,7 +95,7 @@ impl Dataset {
     /// Dropping the future only ends the wait.
     ///
     /// # Requests
-    /// None of its own.
+    /// None. The writes that it waits for send their own.
     ///
     /// # Example
     /// ```

@@ -63,10 +63,10 @@ impl DatasetOptions {
 
 /// A builder that initialises a dataset when awaited. Made by [`Dataset::init`] and [`DatasetOptions::init`].
 ///
-/// It first reads what the bucket contains. If both durations are there with the same values, it writes nothing; `15s`
+/// It first reads what the bucket contains. If it contains both durations with the same values, it writes nothing; `15s`
 /// and `15000ms` are the same value. Otherwise it puts the missing ones, the commit timeout first, and never overwrites
-/// an object. If two run at once with different values, one is refused, and no mixture of both remains. A backend that
-/// ignores `If-None-Match` can't guarantee this; on such a backend, initialise a prefix from one place only.
+/// an object. If two run at the same time with different values, one fails, and the bucket never contains a mixture. A
+/// backend that ignores `If-None-Match` can't guarantee this; on such a backend, initialise a prefix from one place only.
 ///
 /// # Errors
 /// - [`Config`](crate::ErrorKind::Config): the dataset was initialised with other values. They can't be changed, because

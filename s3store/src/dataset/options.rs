@@ -184,7 +184,7 @@ impl DatasetOptions {
             return Err(Error::invalid_input("max_inflight_requests is 0; allow at least one request"));
         }
         if let Consistency::Other(level) = &self.consistency {
-            tracing::warn!(level, "unknown consistency level; it is sent as it is");
+            tracing::warn!(level, "unknown consistency level; it is sent unchanged");
         }
         let prefix = Prefix::new(prefix)?;
         let settings = Settings {

@@ -14,7 +14,7 @@ use crate::error::Result;
 /// Call [`try_next`](ResultStream::try_next) in a loop, or use it as a [`Stream`] with the adapters of the `futures`
 /// crate. It is `Send` and `Unpin`, and borrows nothing.
 ///
-/// Nothing is sent before the first poll. The work then runs in a task of its own, which reads a little ahead of the
+/// Nothing is sent before the first poll. The work then runs in its own task, which reads a little ahead of the
 /// consumer. Dropping the stream aborts that task and its requests. After an error the stream ends.
 ///
 /// # Example

@@ -1,4 +1,4 @@
-//! A stream whose items are produced by a task of its own.
+//! A stream whose items are produced by a separate task.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -36,7 +36,7 @@ struct Running<X> {
 }
 
 impl<X: Send + 'static> TaskStream<X> {
-    /// Creates a stream of what `work` sends.
+    /// Creates a stream of the items that `work` sends.
     ///
     /// On the first poll, `begin` starts the call that the metrics record, and `work` is spawned. `work` sends the
     /// items, or an error as the last of them. At most `capacity` items wait in the channel for the consumer.

@@ -21,7 +21,7 @@ impl Prefix {
     pub(crate) fn new(prefix: impl Into<String>) -> Result<Self> {
         let prefix = prefix.into();
         let what = if prefix.is_empty() {
-            "is empty: a dataset needs a prefix of its own"
+            "is empty: a dataset needs its own prefix"
         } else if prefix.starts_with('/') || prefix.ends_with('/') {
             "begins or ends with '/': remove it"
         } else if prefix.contains("//") {

@@ -1,7 +1,7 @@
 //! The task of a read: downloads files ahead of decoding, decodes on blocking threads, and sends the results in partition
 //! order.
 //!
-//! Each download is a task of its own. It holds a permit until its body is in memory and then ends, so no permit is held
+//! Each download runs in its own task. It holds a permit until its body is in memory and then ends, so no permit is held
 //! while the consumer is busy. Memory is reserved for a partition before its downloads start, in partition order. A
 //! partition that is larger than the whole reserve takes all of it.
 
@@ -143,7 +143,7 @@ impl Job {
             let (opener, keep) = (Arc::clone(&self.opener), self.keep);
             let rows = blocking(move || PartitionRows::<S>::new(files, opener.layout(), keep)).await;
             let mut rows = rows.map_err(|error| error.context(format!("partition {key}")))?;
-            // The file bodies are dropped once all files are decoded; the decoded rows have a reservation of their own.
+            // The file bodies are dropped once all files are decoded; the decoded rows have their own reservation.
             let reserved = rows.is_decoding().then_some(reserved);
             loop {
                 let opener = Arc::clone(&self.opener);

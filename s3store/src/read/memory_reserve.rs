@@ -8,7 +8,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 
-/// A budget of memory, handed out in the order of the requests. It is counted in KiB.
+/// A memory budget, granted in the order of requests and counted in KiB.
 pub(super) struct MemoryReserve {
     free: Arc<Semaphore>,
     total: u32,

@@ -19,7 +19,7 @@ pub(crate) struct StoredFile {
     pub(crate) size: FileSize,
 }
 
-/// The size of a data file, as far as it is known before the file is fetched.
+/// The size of a data file before it is fetched, exact or estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileSize {
     /// The size in bytes, from a listing.

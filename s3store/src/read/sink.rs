@@ -181,7 +181,7 @@ pub(super) fn batches(events: Events<RecordBatch>) -> ResultStream<RecordBatch> 
     })
 }
 
-/// Concatenates chunks into one exact allocation. A single chunk is returned as it is.
+/// Concatenates chunks into one exact allocation. A single chunk is returned unchanged.
 pub(super) fn concat<T>(mut chunks: Vec<Vec<T>>) -> Vec<T> {
     if chunks.len() == 1 {
         return chunks.pop().unwrap_or_default();

@@ -140,7 +140,7 @@ impl Failure {
             Class::Transport | Class::Timeout | Class::Corrupt => true,
             _ => status.is_none_or(|status| status >= 500),
         };
-        // Only errors that are made on this side: what is made of a response can quote its body.
+        // Keeps only errors that arise locally: an error about a response can quote its body.
         let cause = match &error {
             SdkError::DispatchFailure(failure) => failure.as_connector_error().map(|error| chain(error)),
             SdkError::ConstructionFailure(_) | SdkError::TimeoutError(_) => Some(chain(&error)),
@@ -150,7 +150,7 @@ impl Failure {
         Self { class, uncertain, tries: 0, response, cause }
     }
 
-    /// Converts a failure because the object does not exist to `None`.
+    /// Returns `Ok(None)` if the request failed because the object does not exist.
     pub(super) fn none_if_absent<T>(result: Result<T, Self>) -> Result<Option<T>, Self> {
         match result {
             Ok(value) => Ok(Some(value)),

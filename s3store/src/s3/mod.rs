@@ -1,7 +1,7 @@
 //! The S3 client of a dataset: every request that the library sends, with its permit, retries, deadline and checks.
 //!
 //! A request holds a permit from before it is sent until its response body is in memory, over all its tries. The methods
-//! of [`BucketClient`] run each request in a task of its own. So a caller may leave the future of a request unpolled for
+//! of [`BucketClient`] run each request in its own task. So a caller may leave the future of a request unpolled for
 //! as long as it likes, as `buffered` streams and `select!` do: no permit waits for it. Only a task that runs detached
 //! from its caller may take a [`Permit`] and keep it for several requests.
 

@@ -1,4 +1,4 @@
-//! Permits, and requests that each run in a task with a permit of their own.
+//! Permits, and requests that each run in their own task with their own permit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,7 @@ impl BucketClient {
         Ok(Permit { client: self.clone(), permit, held: waiting.granted(), used: AtomicBool::new(false) })
     }
 
-    /// Runs one request in a task with a permit of its own. Dropping the future aborts the task.
+    /// Runs one request in its own task, with its own permit. Dropping the future aborts the task.
     pub(super) async fn run<T, F>(
         &self,
         operation: Operation,

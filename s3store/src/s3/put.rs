@@ -51,7 +51,7 @@ pub(crate) enum IfNoneMatch {
 /// The condition of a PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Condition {
-    /// Replace what is under the key.
+    /// Replace any object with the same key.
     None,
     /// The key must not exist.
     IfNoneMatch,
@@ -61,7 +61,7 @@ enum Condition {
 }
 
 impl BucketClient {
-    /// Puts an object, replacing what is under its key: 1 PUT. `what` names the object in errors, as in `data file`.
+    /// Puts an object, replacing any object with the same key: 1 PUT. `what` names the object in errors, as in `data file`.
     pub(crate) async fn put(&self, what: &'static str, put: Put) -> Result<()> {
         self.run(Operation::Put, async move |permit| {
             permit.put(&put).await.map_err(|failure| failure.into_error(format!("put {what} {}", put.key)))
@@ -83,7 +83,7 @@ impl BucketClient {
 }
 
 impl Permit {
-    /// Puts an object, replacing what is under its key.
+    /// Puts an object, replacing any object with the same key.
     pub(crate) async fn put(&self, put: &Put) -> Result<(), Failure> {
         self.put_if(put, Condition::None).await
     }

@@ -25,14 +25,14 @@ const MAX_BACKOFF: Duration = Duration::from_secs(60);
 /// A follower polls at most this many times per pace while it waits for refs to settle.
 const MAX_POLLS_PER_PACE: u32 = 10;
 
-/// Follows the change stream: holds the offset, and when to poll next.
+/// The state of a follower: its offset and the time of its next poll.
 pub(super) struct Follower<T, P> {
     /// `follow.after` is the offset that the next poll starts from.
     follow: Follow<T>,
     poll: PollOnce<T, P>,
     /// Failed polls since the last successful one.
     failures: u32,
-    /// The next poll does not start before this instant.
+    /// The earliest start of the next poll.
     wake: Option<Instant>,
     /// The call that the metrics record. It starts with the first poll and ends when an error is returned.
     call: Option<Call>,
@@ -68,8 +68,8 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
             }
             let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
             if self.position.is_none() {
-                // At `Offset::START` the age of the oldest ref is unknown, so the lag is 0 until the first page is
-                // there.
+                // At `Offset::START` the age of the oldest ref is unknown, so the lag is 0 until the first page
+                // arrives.
                 let after = dataset.keys().offset_micros(self.follow.after.as_str());
                 self.position = Some(dataset.metrics().follower(after.map_or(settled, |after| after.min(settled))));
             }
@@ -105,7 +105,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
         }
     }
 
-    /// Polls once, in a task of its own. If the consumer drove the poll, it could stop doing so while the poll holds
+    /// Polls once, in a separate task. If the consumer drove the poll, it could stop doing so while the poll holds
     /// permits.
     async fn spawn_poll(&self) -> Result<Fetched<P>> {
         let Follow { store, after, limit, .. } = &self.follow;

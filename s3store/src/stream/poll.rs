@@ -52,7 +52,7 @@ impl Poll {
         self
     }
 
-    /// Polls, measured as a call of its own.
+    /// Polls, measured as a separate call.
     pub(super) async fn call(self) -> Result<Polled> {
         let call = self.changes.dataset.metrics().call(Method::Poll);
         call.run(async |tally| self.run(&tally).await).await
@@ -134,7 +134,7 @@ impl<T: Record> PollRecords<T> {
         self
     }
 
-    /// Polls and reads, measured as a call of its own.
+    /// Polls and reads, measured as a separate call.
     pub(super) async fn call(self) -> Result<(RecordPage<T>, StopReason)> {
         let call = self.store.dataset().metrics().call(Method::PollRecords);
         call.run(async |tally| self.run(tally).await).await

@@ -25,7 +25,7 @@ pub(super) enum StopReason {
     Unsettled(Option<i64>),
     /// The next ref is at or after the upper bound.
     Until,
-    /// There are no further refs.
+    /// The listing has no further refs.
     Tip,
 }
 

@@ -1,4 +1,4 @@
-//! The server's clock. Everything in this module that waits goes through this file.
+//! The server's clock. All waits in `testing` use this file.
 
 use std::time::Duration;
 
@@ -69,24 +69,24 @@ fn later(time: DateTime<Utc>, by: TimeDelta) -> DateTime<Utc> {
     time.checked_add_signed(by).unwrap_or(limit)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
+#[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
 fn system_time() -> DateTime<Utc> {
     Utc::now()
 }
 
 /// Returns tokio's time, which a test may pause.
-#[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
+#[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
 pub(super) fn instant() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
+#[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
 pub(super) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
 /// Returns the output, or `None` if `limit` passes first.
-#[expect(clippy::disallowed_methods, reason = "the server in a test has a clock of its own")]
+#[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
 pub(super) async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     tokio::time::timeout(limit, future).await.ok()
 }

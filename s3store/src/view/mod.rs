@@ -97,9 +97,9 @@ impl<V: View> ViewReader<V> {
     /// Puts the markers of records that were written before the view was added. Await the returned builder, or take its
     /// [`stream`](Backfill::stream), which reports the progress after each partition.
     ///
-    /// Patterns select partitions of the record, as those of [`Store::read`](crate::Store::read). To add a view to
-    /// existing data, first have every writer maintain it (`#[record(views(…))]`). Then backfill the files that were
-    /// [`modified_before`](Backfill::modified_before) the last writer began to.
+    /// Patterns select partitions of the record, like those of [`Store::read`](crate::Store::read). To add a view to
+    /// existing data, first make every writer maintain it (`#[record(views(…))]`). Then backfill the files that were
+    /// [`modified_before`](Backfill::modified_before) the last of the writers was updated.
     ///
     /// Reads every data file, committed or not, because a commit may land after the listing. Look-ups may return tuples
     /// of uncommitted writes anyway. Files that were deleted are skipped, logged and counted.

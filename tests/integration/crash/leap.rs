@@ -20,7 +20,7 @@ const BEYOND: Duration = Duration::from_secs(18);
 pub(super) enum Leap {
     /// All clocks leap beyond the settle window. Requests in flight run into their deadlines.
     All,
-    /// Wall clocks leap beyond the settle window. Monotonic clocks stand still, as while machines sleep.
+    /// Wall clocks leap beyond the settle window. Monotonic clocks do not advance, as on a sleeping machine.
     Wall,
     /// Like `Wall`, but by exactly the commit timeout, so commits in flight are in time.
     WallInTime,

@@ -38,7 +38,7 @@ async fn the_lag_is_the_age_of_what_the_consumer_has_not_received() {
     let dataset = measured(&world, &meter).await;
     let store = dataset.store::<Event>();
     let lag = || meter.collect().points(LAG, &[]).iter().map(|point| point.value).collect::<Vec<_>>();
-    assert_eq!(lag(), [0.0; 0], "there must be no lag without a follower");
+    assert_eq!(lag(), [0.0; 0], "a dataset without a follower has no lag");
 
     // Three commits, a minute apart.
     let begun = world.clock.now();

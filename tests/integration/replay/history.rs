@@ -49,7 +49,7 @@ pub struct History {
     writers: [Store<Item>; 2],
     random: u64,
     written: Written,
-    /// For each ref, whether its writer reported the commit as in time.
+    /// One entry per ref: true if its writer reported the commit as in time.
     in_time_by_ref: BTreeMap<String, bool>,
     commits: Vec<Commit>,
     counts: BTreeMap<&'static str, usize>,
