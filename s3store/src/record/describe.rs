@@ -49,12 +49,12 @@ pub struct ColumnNode {
     pub aliases: &'static [&'static str],
     /// The shape of its values.
     pub shape: Shape,
-    /// Whether it may contain nulls.
+    /// True if it may contain nulls.
     pub nullable: bool,
     /// Returns an array of one element, in the write type: the value of all rows if a file lacks this column. `None` below
     /// lists and maps, because their parts can't be missing.
     pub default: Option<fn() -> Result<ArrayRef, ValueError>>,
-    /// Whether nulls in a non-nullable column become the default. Otherwise they are an error.
+    /// True if nulls in a non-nullable column become the default. Otherwise they are an error.
     pub default_for_nulls: bool,
 }
 

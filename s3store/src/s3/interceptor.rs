@@ -1,4 +1,4 @@
-//! What every try adds to its request and reads from its response: the consistency header, the `Date`, the deadline.
+//! The SDK interceptor of every try: adds the consistency header, observes the `Date`, and enforces the deadline.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -125,7 +125,7 @@ fn a_file_of_any_unit_keeps_its_digits() {
     for (array, digits) in arrays {
         let expected = at(&format!("2025-03-17T10:15:00{digits}Z"));
         assert_eq!(read::<Utcs, Timestamp<Milli>>(&array).unwrap(), [expected]);
-        let DataType::Timestamp(unit, _) = array.data_type() else { panic!("no timestamp") };
+        let DataType::Timestamp(unit, _) = array.data_type() else { panic!("not a timestamp") };
         let naive = cast(&array, &DataType::Timestamp(*unit, None)).unwrap();
         assert_eq!(read::<NaiveDateTime, Plain>(&naive).unwrap(), [expected.naive_utc()]);
         // A point in time does not convert to a local time, nor a local time to a point in time.
@@ -154,7 +154,7 @@ fn times_of_day_are_read_in_any_unit() {
 }
 
 #[test]
-fn counts_that_are_no_time_are_refused() {
+fn counts_that_are_not_a_time_of_day_are_refused() {
     for seconds in [i64::MIN, i64::MAX] {
         let array: ArrayRef = Arc::new(TimestampSecondArray::from(vec![seconds]).with_timezone("UTC"));
         assert!(read::<Utcs, Plain>(&array).unwrap_err().to_string().contains("beyond what a date can say"));
@@ -167,7 +167,7 @@ fn counts_that_are_no_time_are_refused() {
     }
     for seconds in [-1, 86_400, i32::MAX] {
         let array: ArrayRef = Arc::new(Time32SecondArray::from(vec![seconds]));
-        assert!(read::<NaiveTime, Plain>(&array).unwrap_err().to_string().contains("no time of day"));
+        assert!(read::<NaiveTime, Plain>(&array).unwrap_err().to_string().contains("not a time of day"));
     }
 }
 
