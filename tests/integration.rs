@@ -3,6 +3,7 @@
 
 mod derived;
 mod integration {
+    mod blocking_threads;
     mod crash;
     mod dashboards;
     mod dataset;

@@ -54,6 +54,11 @@ impl Clock {
         DateTime::from_timestamp_micros(self.micros()).unwrap_or_default()
     }
 
+    /// Returns whether the clock follows tokio's clock, which may be paused.
+    pub(crate) fn is_virtual(&self) -> bool {
+        matches!(self.wall, WallClock::Virtual { .. })
+    }
+
     /// Returns the time of the wall clock, in microseconds since 1970.
     pub(crate) fn micros(&self) -> i64 {
         let wall = match self.wall {

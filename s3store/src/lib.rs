@@ -80,6 +80,7 @@
 
 mod clock;
 mod codec;
+mod cpu;
 pub mod dataset;
 pub mod doctor;
 mod error;

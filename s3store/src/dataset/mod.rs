@@ -1,6 +1,5 @@
 //! A dataset: its handle, its configuration, and the requests and state that readers and writers share.
 
-mod blocking;
 mod clock_guard;
 mod commit_lookup;
 mod conditional_put;
@@ -14,7 +13,6 @@ mod store;
 mod task_stream;
 mod timing;
 
-pub(crate) use self::blocking::blocking;
 pub use self::clock_guard::ClockGuard;
 pub(crate) use self::commit_lookup::FoundCommit;
 pub(crate) use self::conditional_put::IfNoneMatchSupport;

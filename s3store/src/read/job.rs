@@ -1,5 +1,5 @@
-//! The task of a read: downloads files ahead of decoding, decodes on blocking threads, and sends the results in partition
-//! order.
+//! The task of a read: downloads files ahead of decoding, decodes on the threads for CPU work, and sends the results in
+//! partition order.
 //!
 //! Each download runs in its own task. It holds a permit until its body is in memory and then ends, so no permit is held
 //! while the consumer is busy. Memory is reserved for a partition before its downloads start, in partition order. A
@@ -22,7 +22,8 @@ use super::row_sizes::RowSizes;
 use super::sink::{Event, PartitionPermits, Sink};
 use super::stall_watch::StallWatch;
 use crate::codec::Opener;
-use crate::dataset::{Dataset, blocking, task_error};
+use crate::cpu;
+use crate::dataset::{Dataset, task_error};
 use crate::error::Result;
 use crate::merge::Keep;
 use crate::metrics::{Metrics, Tally};
@@ -134,20 +135,20 @@ impl Job {
             let opener = Arc::clone(&self.opener);
             let mut decode_time = Duration::ZERO;
             let mut began = clock.monotonic();
-            let (files, size) = blocking(move || open_files(bodies, &opener)).await?;
+            let (files, size) = cpu::run(clock, move || open_files(bodies, &opener)).await?;
             decode_time += clock.monotonic().saturating_duration_since(began);
 
             let slot = acquire(window, 1, metrics, Metrics::waited_for_slot).await?;
             let permits = PartitionPermits { _slot: slot, _decoded: reserve.take(size, metrics).await? };
             began = clock.monotonic();
             let (opener, keep) = (Arc::clone(&self.opener), self.keep);
-            let rows = blocking(move || PartitionRows::<S>::new(files, opener.layout(), keep)).await;
+            let rows = cpu::run(clock, move || PartitionRows::<S>::new(files, opener.layout(), keep)).await;
             let mut rows = rows.map_err(|error| error.context(format!("partition {key}")))?;
             // The file bodies are dropped once all files are decoded; the decoded rows have their own reservation.
             let reserved = rows.is_decoding().then_some(reserved);
             loop {
                 let opener = Arc::clone(&self.opener);
-                let next = blocking(move || {
+                let next = cpu::run(clock, move || {
                     let chunk = rows.next_chunk(opener.layout())?;
                     Ok((rows, chunk))
                 });

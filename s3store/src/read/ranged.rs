@@ -7,7 +7,8 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use crate::codec::{Footer, FooterSearch, RangeProgress, RangeReader};
-use crate::dataset::{Dataset, blocking};
+use crate::cpu;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::metrics::Tally;
 
@@ -38,7 +39,8 @@ pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64, tally: &Tall
     loop {
         let range = size.saturating_sub(fetched)..size;
         let Some(file_end) = get_range(dataset, key, range, tally).await? else { return Ok(None) };
-        match blocking(move || Footer::parse(file_end, size)).await.map_err(|error| error.context(key))? {
+        let search = cpu::run(dataset.clock(), move || Footer::parse(file_end, size)).await;
+        match search.map_err(|error| error.context(key))? {
             FooterSearch::Found(footer) => return Ok(Some(footer)),
             FooterSearch::Incomplete { bytes } if bytes > fetched && fetched < size => fetched = bytes,
             FooterSearch::Incomplete { .. } => {
@@ -56,7 +58,7 @@ pub(crate) async fn next_batch(
     tally: &Tally,
 ) -> Result<RangedRead> {
     loop {
-        let advanced = blocking(move || reader.advance().map(|progress| (reader, progress)));
+        let advanced = cpu::run(dataset.clock(), move || reader.advance().map(|progress| (reader, progress)));
         let (rest, progress) = advanced.await.map_err(|error| error.context(key))?;
         reader = rest;
         let ranges = match progress {

@@ -13,7 +13,7 @@ use crate::record::{Key, ReadLayout, Record};
 
 /// A form that a read delivers rows in.
 ///
-/// The functions that build chunks decode and copy data, so they run on blocking threads.
+/// The functions that build chunks decode and copy data, so they run on the threads for CPU work.
 pub(super) trait Sink: 'static {
     /// Some rows of a partition.
     type Chunk: Send + 'static;

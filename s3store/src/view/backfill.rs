@@ -12,7 +12,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
 use crate::clock::micros_from;
-use crate::dataset::{Dataset, ResultStream, TaskStream, blocking};
+use crate::cpu;
+use crate::dataset::{Dataset, ResultStream, TaskStream};
 use crate::error::{Error, Result};
 use crate::format::DataName;
 use crate::metrics::{Method, Tally};
@@ -230,7 +231,7 @@ async fn markers_of<V: View>(
     tally: &Tally,
 ) -> Result<Option<FileMarkers>> {
     let Some(footer) = ranged::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
-    let reader = blocking(move || footer.read(&layout)).await;
+    let reader = cpu::run(dataset.clock(), move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
     let (mut records, mut tuples) = (0, BTreeSet::<Tuple>::new());
     loop {
@@ -243,7 +244,7 @@ async fn markers_of<V: View>(
             RangedRead::FileMissing => return Ok(None),
         };
         records += batch.num_rows() as u64;
-        let extended = blocking(move || {
+        let extended = cpu::run(dataset.clock(), move || {
             let outcome = V::tuples(batch.columns(), 0..batch.num_rows(), &mut |tuple| {
                 if !tuples.contains(tuple) {
                     tuples.insert(tuple.clone());

@@ -10,9 +10,10 @@ use futures_util::future::Either;
 
 use super::attempt::DataFile;
 use super::group::{Rows, unfit};
+use crate::clock::Clock;
 use crate::codec::sort::{self, OrderCheck};
 use crate::codec::{BATCH_ROWS, Encoder, FileWriter};
-use crate::dataset::blocking;
+use crate::cpu;
 use crate::error::{Error, ErrorType, Result};
 use crate::record::{Key, RootRecord};
 use crate::s3::md5_hex;
@@ -25,29 +26,30 @@ pub(super) async fn encode<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     encoder: Arc<Encoder>,
+    clock: &Clock,
 ) -> Result<DataFile> {
     let data_file = |body: Bytes| DataFile { md5: md5_hex(&body), body };
-    encode_on(Workers::BlockingPool, rows, inserted_at, encoder, data_file).await
+    encode_on(Workers::CpuThreads(clock), rows, inserted_at, encoder, data_file).await
 }
 
 /// Where the encoding to Parquet runs.
 #[derive(Debug, Clone, Copy)]
-enum Workers {
-    /// On tokio's threads for blocking work.
-    BlockingPool,
+enum Workers<'a> {
+    /// On the threads for CPU work, with the dataset's clock.
+    CpuThreads(&'a Clock),
     /// On the calling thread. The future is then ready when it is first polled.
     #[cfg(feature = "testing")]
     CallingThread,
 }
 
-impl Workers {
+impl Workers<'_> {
     /// Starts `work`. The caller can do something else before it awaits the result.
     fn run<R: Send + 'static>(
         self,
         work: impl FnOnce() -> Result<R> + Send + 'static,
     ) -> Either<impl Future<Output = Result<R>>, Ready<Result<R>>> {
         match self {
-            Self::BlockingPool => Either::Left(blocking(work)),
+            Self::CpuThreads(clock) => Either::Left(cpu::run(clock, work)),
             #[cfg(feature = "testing")]
             Self::CallingThread => Either::Right(std::future::ready(work())),
         }
@@ -55,7 +57,7 @@ impl Workers {
 
     /// Lets other tasks of the thread run, unless the work is to be done in one go.
     async fn yield_now(self) {
-        if matches!(self, Self::BlockingPool) {
+        if matches!(self, Self::CpuThreads(_)) {
             tokio::task::yield_now().await;
         }
     }
@@ -64,7 +66,7 @@ impl Workers {
 /// The steps of [`encode`]. `finish` converts the file's bytes to the result; it runs on a worker, because it may read all
 /// bytes.
 async fn encode_on<T: RootRecord, F: Send + 'static>(
-    workers: Workers,
+    workers: Workers<'_>,
     rows: &Rows<'_, T>,
     inserted_at: i64,
     encoder: Arc<Encoder>,
@@ -92,8 +94,8 @@ pub(crate) fn encode_file<T: RootRecord>(records: &[T], inserted_at: i64, encode
 }
 
 /// Checks that all rows fit their columns.
-pub(super) async fn validate<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64) -> Result<()> {
-    each_batch(Batches::new(rows, inserted_at, None), Workers::BlockingPool, drop).await
+pub(super) async fn validate<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64, clock: &Clock) -> Result<()> {
+    each_batch(Batches::new(rows, inserted_at, None), Workers::CpuThreads(clock), drop).await
 }
 
 /// A file that is being encoded.
@@ -145,7 +147,7 @@ async fn encode_in_given_order<T: RootRecord, F: Send + 'static>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     draft: Draft,
-    workers: Workers,
+    workers: Workers<'_>,
     finish: fn(Bytes) -> F,
 ) -> Result<Option<F>> {
     let mut batches = Batches::new(rows, inserted_at, None);
@@ -170,7 +172,7 @@ async fn key_columns<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
     key: Option<&'static Key>,
-    workers: Workers,
+    workers: Workers<'_>,
 ) -> Result<Vec<Vec<ArrayRef>>> {
     let mut batches = Vec::with_capacity(rows.len().div_ceil(BATCH_ROWS));
     each_batch(Batches::new(rows, inserted_at, key), workers, |batch| batches.push(batch)).await?;
@@ -181,7 +183,7 @@ async fn key_columns<T: RootRecord>(
 /// Converts rows batch by batch, and yields now and then.
 async fn each_batch<T: RootRecord>(
     batches: Batches<'_, '_, T>,
-    workers: Workers,
+    workers: Workers<'_>,
     mut take: impl FnMut(Vec<ArrayRef>),
 ) -> Result<()> {
     for (turn, batch) in batches.enumerate() {

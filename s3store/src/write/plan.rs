@@ -113,7 +113,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         // first PUT anyway.
         if self.partitions.len() > 1 {
             for partition in &self.partitions {
-                encode::validate(&partition.rows, self.inserted_at).await.map_err(WriteError::not_committed)?;
+                let valid = encode::validate(&partition.rows, self.inserted_at, self.dataset.clock()).await;
+                valid.map_err(WriteError::not_committed)?;
             }
         }
         self.dataset.metrics().fanout(self.partitions.len(), self.dataset.client().permits());
@@ -155,7 +156,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             tally.committed(found.commit.record_count, 0);
             return Ok(Begun::AlreadyCommitted(found));
         }
-        let file = encode::encode(&partition.rows, self.inserted_at, Arc::clone(&self.encoder)).await?;
+        let (encoder, clock) = (Arc::clone(&self.encoder), self.dataset.clock());
+        let file = encode::encode(&partition.rows, self.inserted_at, encoder, clock).await?;
         let prepared = partition.attempt.clone().prepared(file, partition.rows.len() as u64);
         let landed = protocol::land(&self.dataset, prepared, &partition.markers).await?;
         Ok(Begun::Landed(landed, partition.mode))

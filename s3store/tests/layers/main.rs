@@ -12,9 +12,9 @@ use std::{fs, io};
 use source::{Module, Reference};
 
 /// The layers, lowest first. A module uses only layers before its own.
-const LAYERS: [&str; 18] = [
-    "error", "clock", "ids", "metrics", "format", "pattern", "record", "codec", "merge", "s3", "dataset", "write",
-    "read", "stream", "doctor", "view", "testing", "guide",
+const LAYERS: [&str; 19] = [
+    "error", "clock", "ids", "cpu", "metrics", "format", "pattern", "record", "codec", "merge", "s3", "dataset",
+    "write", "read", "stream", "doctor", "view", "testing", "guide",
 ];
 
 /// Pairs of layers that must not use each other, although one comes before the other.
