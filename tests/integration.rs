@@ -3,6 +3,7 @@
 
 mod derived;
 mod integration {
+    mod backfill_faults;
     mod blocking_threads;
     mod crash;
     mod dashboards;

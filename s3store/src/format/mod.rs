@@ -24,7 +24,7 @@ pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::CommitMeta;
-pub(crate) use data::DataName;
+pub(crate) use data::{DataKey, DataName};
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
 pub use offset::Offset;
 pub(crate) use partition::{PartitionKey, check_partition_value};

@@ -1,5 +1,7 @@
 //! Backfill: puts the markers of records that were written before their view was added.
 
+mod error;
+
 use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -7,19 +9,22 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use chrono::{DateTime, TimeZone};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
+use self::error::lost;
+pub use self::error::{BackfillError, FailedFile};
 use crate::clock::micros_from;
 use crate::cpu;
 use crate::dataset::{Dataset, ResultStream, TaskStream};
-use crate::error::{Error, Result};
-use crate::format::DataName;
+use crate::error::{Error, ErrorKind, Result, S3Error};
+use crate::format::{DataKey, DataName};
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
 use crate::read::ranged::{self, RangedRead};
-use crate::record::{ReadLayout, Record, Tuple, View};
+use crate::record::{ReadLayout, Record, RowError, Tuple, View};
 use crate::s3::ListedObject;
 
 /// The number of files that are read side by side.
@@ -53,10 +58,15 @@ pub struct Backfilled {
     pub markers: u64,
     /// The number of data files that were skipped because they were deleted after they were listed. Each is logged.
     pub missing: u64,
+    /// The number of data files that were skipped because they can't be read, and were never committed. Each is logged.
+    pub uncommitted: u64,
+    /// The number of committed data files that can't be read, or have a row whose tuple no key can contain. Each is
+    /// logged, and listed by the [`BackfillError`] at the end.
+    pub failed: u64,
 }
 
 /// The progress of a backfill, reported after each partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct BackfillProgress {
     /// The partition that is done. To continue an interrupted backfill, pass the last one to
@@ -70,6 +80,8 @@ pub struct BackfillProgress {
     pub total_files: u64,
     /// The work done so far, over all partitions.
     pub done: Backfilled,
+    /// The partition's committed files that failed.
+    pub failed: Vec<FailedFile>,
 }
 
 /// A data file to read.
@@ -80,10 +92,30 @@ struct BackfillFile {
     last_of_partition: bool,
 }
 
+/// The outcome of reading a data file.
+enum FileOutcome {
+    Read(FileMarkers),
+    /// The file was deleted after it was listed.
+    Missing,
+    /// The file can't be read, and was never committed.
+    Uncommitted,
+}
+
 /// The markers of a data file.
+#[derive(Default)]
 struct FileMarkers {
     records: u64,
     keys: BTreeSet<String>,
+    /// The first error of the file. The other fields contain only what could be read.
+    error: Option<Error>,
+}
+
+/// The tuples of a data file, while it is read.
+#[derive(Default)]
+struct FileTuples {
+    tuples: BTreeSet<Tuple>,
+    /// The first row whose tuple can't be made.
+    error: Option<Error>,
 }
 
 impl<V: View> Backfill<V> {
@@ -109,6 +141,9 @@ impl<V: View> Backfill<V> {
     /// landed.
     ///
     /// The backfill runs up to two partitions ahead of the consumer. Dropping the stream stops it.
+    ///
+    /// A file that can't be read does not stop it. If any committed file failed, the last item is an error after the
+    /// progress of all partitions. The files are in [`BackfillProgress::failed`].
     ///
     /// # Example
     /// ```
@@ -138,31 +173,41 @@ impl<V: View> Backfill<V> {
         let total_partitions = files.iter().filter(|file| file.last_of_partition).count() as u64;
         let (total_files, mut done, mut partitions) = (files.len() as u64, Backfilled::default(), 0);
         let layout = Arc::new(layout::<V>());
-        let mut known = HashSet::new();
+        let (mut known, mut failed, mut first_failed) = (HashSet::new(), Vec::new(), None);
         let read = |file: BackfillFile| read_file::<V>(&dataset, file, Arc::clone(&layout), tally);
         dataset.metrics().fanout(files.len(), FILES_IN_FLIGHT);
         // In order, so that a partition is reported only when all before it are done too.
         let mut reads = stream::iter(files.into_iter().map(read)).buffered(FILES_IN_FLIGHT);
-        while let Some((file, markers)) = reads.try_next().await? {
-            match markers {
-                Some(FileMarkers { records, keys }) => {
-                    done.files += 1;
+        while let Some((file, outcome)) = reads.try_next().await? {
+            match outcome {
+                FileOutcome::Read(FileMarkers { records, keys, error }) => {
+                    match error {
+                        None => done.files += 1,
+                        Some(error) => {
+                            done.failed += 1;
+                            failed.push(FailedFile { key: file.key, error: Arc::new(error) });
+                        }
+                    }
                     done.records += records;
                     done.markers += keys.len() as u64;
                     put_markers(&dataset, keys, &mut known).await?;
                 }
-                None => done.missing += 1,
+                FileOutcome::Missing => done.missing += 1,
+                FileOutcome::Uncommitted => done.uncommitted += 1,
             }
             if file.last_of_partition {
                 partitions += 1;
-                let partition = file.partition;
-                let progress = BackfillProgress { partition, partitions, total_partitions, total_files, done };
+                let (partition, failed) = (file.partition, std::mem::take(&mut failed));
+                if first_failed.is_none() {
+                    first_failed = failed.first().cloned();
+                }
+                let progress = BackfillProgress { partition, partitions, total_partitions, total_files, done, failed };
                 if out.send(Ok(progress)).await.is_err() {
                     return Ok(());
                 }
             }
         }
-        Ok(())
+        first_failed.map_or(Ok(()), |first| Err(lost(done.failed, &first)))
     }
 }
 
@@ -206,24 +251,79 @@ fn layout<V: View>() -> ReadLayout {
     ReadLayout::unordered(record.projection(record.record, &V::source_columns()).columns)
 }
 
-/// Reads the markers of a file and counts it. Returns `None` in their place if the file was deleted.
+/// Reads the markers of a file and counts it.
+///
+/// If the file itself is at fault, asks for its commit: 1 HEAD. Other failures are returned.
 async fn read_file<V: View>(
     dataset: &Dataset,
     file: BackfillFile,
     layout: Arc<ReadLayout>,
     tally: &Tally,
-) -> Result<(BackfillFile, Option<FileMarkers>)> {
-    let markers = markers_of::<V>(dataset, &file, layout, tally).await?;
-    match &markers {
-        Some(FileMarkers { records, .. }) => {
-            tally.file();
-            tally.records(*records);
+) -> Result<(BackfillFile, FileOutcome)> {
+    let markers = match markers_of::<V>(dataset, &file, layout, tally).await {
+        Ok(Some(markers)) => markers,
+        Ok(None) => {
+            tally.missing(&file.key);
+            return Ok((file, FileOutcome::Missing));
         }
-        None => tally.missing(&file.key),
+        Err(error) if is_fault_of_file(&error) => FileMarkers { error: Some(error), ..FileMarkers::default() },
+        Err(error) => return Err(error),
+    };
+    let markers = match markers.error {
+        None => markers,
+        Some(error) => match committed_failure(dataset, &file.key, error, tally).await? {
+            Some(error) => FileMarkers { error: Some(error), ..markers },
+            None => return Ok((file, FileOutcome::Uncommitted)),
+        },
+    };
+    if markers.error.is_none() {
+        tally.file();
     }
-    Ok((file, markers))
+    tally.records(markers.records);
+    Ok((file, FileOutcome::Read(markers)))
 }
 
+/// Returns whether an error will recur whenever this file is read, but says nothing about other files.
+fn is_fault_of_file(error: &Error) -> bool {
+    // A code that panics on the file's rows counts too. An archived object, or one that is shorter than LIST said, is
+    // refused by S3.
+    let of_data = matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Internal);
+    let of_object = |answer: &S3Error| answer.status() == 416 || answer.code() == Some("InvalidObjectState");
+    of_data || error.s3_error().is_some_and(of_object)
+}
+
+/// Returns the error of a file if the file was committed, or may have been. Returns `None` if it was not. Logs both.
+async fn committed_failure(dataset: &Dataset, key: &str, error: Error, tally: &Tally) -> Result<Option<Error>> {
+    let committed = match is_committed(dataset, key, tally).await {
+        Ok(committed) => committed,
+        Err(commit_error) if is_fault_of_file(&commit_error) => {
+            let error = error.context(format!("its commit can't be read either ({commit_error})"));
+            tracing::warn!(key, %error, "a backfill can't read a data file that may be committed");
+            return Ok(Some(error));
+        }
+        Err(commit_error) => return Err(commit_error),
+    };
+    if committed {
+        tracing::warn!(key, %error, "a backfill can't read a committed data file completely");
+        return Ok(Some(error));
+    }
+    tracing::warn!(key, %error, "a backfill skips a data file that can't be read and was not committed");
+    Ok(None)
+}
+
+/// Returns whether the commit of a file's token names this file: 1 HEAD.
+async fn is_committed(dataset: &Dataset, key: &str, tally: &Tally) -> Result<bool> {
+    let Some(DataKey { partition, name: DataName::File { token, attempt } }) = dataset.keys().parse_data_key(key)
+    else {
+        return Err(Error::internal(format!("{key} was listed as a data file")));
+    };
+    let commit_key = format!("{}{partition}/{}", dataset.keys().data_prefix(), DataName::Commit { token });
+    tally.commit_head();
+    let found = dataset.find_commit(&commit_key).await?;
+    Ok(found.is_some_and(|found| found.meta.attempt == attempt))
+}
+
+/// Reads the markers of a file. Returns `None` if it was deleted.
 async fn markers_of<V: View>(
     dataset: &Dataset,
     file: &BackfillFile,
@@ -233,7 +333,7 @@ async fn markers_of<V: View>(
     let Some(footer) = ranged::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
     let reader = cpu::run(dataset.clock(), move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
-    let (mut records, mut tuples) = (0, BTreeSet::<Tuple>::new());
+    let (mut records, mut found) = (0, FileTuples::default());
     loop {
         let batch = match ranged::next_batch(dataset, &file.key, reader, tally).await? {
             RangedRead::Batch(rest, batch) => {
@@ -243,23 +343,43 @@ async fn markers_of<V: View>(
             RangedRead::End => break,
             RangedRead::FileMissing => return Ok(None),
         };
+        let first_row = records;
         records += batch.num_rows() as u64;
         let extended = cpu::run(dataset.clock(), move || {
-            let outcome = V::tuples(batch.columns(), 0..batch.num_rows(), &mut |tuple| {
-                if !tuples.contains(tuple) {
-                    tuples.insert(tuple.clone());
+            found.extend::<V>(&batch, first_row);
+            Ok(found)
+        });
+        found = extended.await.map_err(|error| error.context(&file.key))?;
+    }
+    let FileTuples { tuples, mut error } = found;
+    let mut keys = BTreeSet::new();
+    for tuple in tuples {
+        let values: Vec<&str> = tuple.values().collect();
+        match dataset.keys().marker_key(V::NAME, V::COLUMNS, &values) {
+            Ok(key) => drop(keys.insert(key)),
+            Err(unfit) => drop(error.get_or_insert(unfit)),
+        }
+    }
+    Ok(Some(FileMarkers { records, keys, error: error.map(|error| error.context(&file.key)) }))
+}
+
+impl FileTuples {
+    /// Adds the tuples of a batch. A row without a tuple does not keep the rows after it from being added.
+    fn extend<V: View>(&mut self, batch: &RecordBatch, first_row: u64) {
+        let (mut next, rows) = (0, batch.num_rows());
+        while next < rows {
+            let outcome = V::tuples(batch.columns(), next..rows, &mut |tuple| {
+                if !self.tuples.contains(tuple) {
+                    self.tuples.insert(tuple.clone());
                 }
             });
-            outcome.map_err(|error| Error::invalid_data(error.to_string()))?;
-            Ok(tuples)
-        });
-        tuples = extended.await.map_err(|error| error.context(&file.key))?;
+            let Err(RowError { row, value }) = outcome else { return };
+            next = row.max(next) + 1;
+            self.error.get_or_insert_with(|| {
+                Error::invalid_data(format!("row {}: view {:?}, {value}", first_row + row as u64, V::NAME))
+            });
+        }
     }
-    let key = |tuple: &Tuple| {
-        let values: Vec<&str> = tuple.values().collect();
-        dataset.keys().marker_key(V::NAME, V::COLUMNS, &values).map_err(|error| error.context(&file.key))
-    };
-    Ok(Some(FileMarkers { records, keys: tuples.iter().map(key).collect::<Result<_>>()? }))
 }
 
 /// Puts the markers that this backfill is not known to have put, side by side.
@@ -281,17 +401,28 @@ async fn put_markers(dataset: &Dataset, mut keys: BTreeSet<String>, known: &mut 
 }
 
 impl<V: View> IntoFuture for Backfill<V> {
-    type Output = Result<Backfilled>;
+    type Output = Result<Backfilled, BackfillError>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let mut stream = self.stream();
-            let mut done = Backfilled::default();
-            while let Some(progress) = stream.try_next().await? {
-                done = progress.done;
+            let (mut done, mut failed, mut partitions_left) = (Backfilled::default(), Vec::new(), true);
+            loop {
+                match stream.try_next().await {
+                    Ok(Some(progress)) => {
+                        done = progress.done;
+                        failed.extend(progress.failed);
+                        partitions_left = progress.partitions < progress.total_partitions;
+                    }
+                    Ok(None) => return Ok(done),
+                    // The error after the last partition only sums up the failed files.
+                    Err(error) => {
+                        let cause = (partitions_left || failed.is_empty()).then_some(error);
+                        return Err(BackfillError { done, failed, cause });
+                    }
+                }
             }
-            Ok(done)
         })
     }
 }

@@ -10,7 +10,7 @@ mod lookup;
 use std::fmt;
 use std::marker::PhantomData;
 
-pub use self::backfill::{Backfill, BackfillProgress, Backfilled};
+pub use self::backfill::{Backfill, BackfillError, BackfillProgress, Backfilled, FailedFile};
 pub use self::lookup::Lookup;
 use crate::dataset::Dataset;
 use crate::pattern::IntoPatterns;
@@ -104,12 +104,17 @@ impl<V: View> ViewReader<V> {
     /// Reads every data file, committed or not, because a commit may land after the listing. Look-ups may return tuples
     /// of uncommitted writes anyway. Files that were deleted are skipped, logged and counted.
     ///
+    /// A file that does not decode, or that has a row whose tuple no key can contain, does not stop the backfill. If the
+    /// file was never committed, it is skipped, logged and counted. Otherwise it is part of the error at the end.
+    ///
     /// A backfill may run beside writers, and may be repeated or resumed: markers are empty, so putting one again
     /// changes nothing.
     ///
     /// # Errors
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid, or a key can't contain a value.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): a file does not decode, or does not fit the record.
+    /// [`BackfillError`] lists the failed files, and what was done nevertheless. Its kind is:
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is invalid. Nothing was sent.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): committed files do not decode, do not fit the record, or have
+    ///   values that a key can't contain. All other files are done.
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request
     ///   or could not be reached.
     ///
@@ -118,7 +123,7 @@ impl<V: View> ViewReader<V> {
     ///
     /// # Requests
     /// 1 LIST per 1,000 objects under the patterns. For each data file 1 GET of its end and, unless that is the entire
-    /// file, 1 or more GETs of the view's columns. 1 PUT for each marker.
+    /// file, 1 or more GETs of the view's columns. 1 PUT for each marker. 1 HEAD for each file that can't be read.
     ///
     /// # Example
     /// ```
