@@ -154,7 +154,7 @@ async fn the_error_of_open_says_how_to_initialise() {
 #[tokio::test(start_paused = true)]
 async fn invalid_buckets_prefixes_and_options_are_rejected_before_any_request() {
     let world = Virtual::new();
-    for (bucket, prefix) in [("warehouse--usw2-az1--x-s3", "d"), (BUCKET, ""), (BUCKET, "/d"), ("", "d")] {
+    for (bucket, prefix) in [("warehouse--usw2-az1--x-s3", "d"), (BUCKET, ""), (BUCKET, "d/../e"), ("", "d")] {
         let error = world.options().open(world.s3.client(), bucket, prefix).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bucket:?} {prefix:?}");
         let error = world.options().init(world.s3.client(), bucket, prefix).await.unwrap_err();

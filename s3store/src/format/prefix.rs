@@ -13,8 +13,11 @@ const SHORTEST_REF: usize = "/_ref/-0123456789012345-;a=b.ref".len() + 2 * Attem
 pub(crate) struct Prefix(String);
 
 impl Prefix {
-    /// Checks a prefix. It consists of parts joined by single `/`, none of them empty, `.` or `..`, and contains no
-    /// control characters. It is short enough that the shortest ref fits into a key.
+    /// Checks a prefix. It is not empty, has no part `.` or `..`, and contains no control characters. It is short enough
+    /// that the shortest ref fits into a key.
+    ///
+    /// It may begin or end with `/` and have empty parts, because the Go library accepts such prefixes. They are kept as
+    /// they are: the keys of `a/` begin with `a//`.
     ///
     /// # Errors
     /// `InvalidInput`, with the rule that the prefix breaks.
@@ -22,10 +25,6 @@ impl Prefix {
         let prefix = prefix.into();
         let what = if prefix.is_empty() {
             "is empty: a dataset needs its own prefix"
-        } else if prefix.starts_with('/') || prefix.ends_with('/') {
-            "begins or ends with '/': remove it"
-        } else if prefix.contains("//") {
-            "contains \"//\""
         } else if prefix.split('/').any(|part| matches!(part, "." | "..")) {
             "has a part \".\" or \"..\", which some HTTP software resolves"
         } else if prefix.contains(char::is_control) {

@@ -12,6 +12,12 @@ fn prefix() -> Prefix {
     Prefix::new("billing").unwrap()
 }
 
+/// Legal prefixes, including those with empty parts.
+fn arb_prefix() -> impl Strategy<Value = Prefix> {
+    prop_oneof!["[/a_]{1,8}", "(/|data/|_ref/|_matview/){1,4}", "[a-zé /=;.-]{1,20}"]
+        .prop_filter_map("a legal prefix", |text| Prefix::new(text).ok())
+}
+
 fn arb_attempt() -> impl Strategy<Value = AttemptId> {
     any::<[u8; 16]>().prop_map(AttemptId::from_bytes)
 }
@@ -73,9 +79,8 @@ proptest! {
 
     #[test]
     fn data_and_commit_keys_round_trip(
-        partition in arb_partition(), token in arb_token(), attempt in arb_attempt(),
+        prefix in arb_prefix(), partition in arb_partition(), token in arb_token(), attempt in arb_attempt(),
     ) {
-        let prefix = prefix();
         let key = prefix.data_key(&partition, &token, attempt).unwrap();
         let name = DataName::File { token: token.as_str(), attempt };
         prop_assert_eq!(prefix.parse_data_key(&key), Some(DataKey { partition: partition.as_str(), name }));
@@ -88,10 +93,9 @@ proptest! {
 
     #[test]
     fn a_ref_key_round_trips(
-        micros in 0i64..10_000_000_000_000_000, token in arb_token(), attempt in arb_attempt(),
-        partition in arb_partition(),
+        prefix in arb_prefix(), micros in 0i64..10_000_000_000_000_000, token in arb_token(),
+        attempt in arb_attempt(), partition in arb_partition(),
     ) {
-        let prefix = prefix();
         let key = prefix.ref_key(micros, &token, attempt, &partition);
         // Escaping makes non-ASCII values three times as long, so that some keys are too long.
         prop_assume!(key.is_ok());
