@@ -16,6 +16,7 @@ mod integration {
     mod harness;
     mod kill;
     mod late;
+    mod like_go;
     mod metrics;
     mod operating;
     mod optimistic;

@@ -127,7 +127,7 @@ async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagn
 
     let mut diagnosis = Diagnosis::default();
     diagnosis.findings.extend(seen.malformed());
-    tally.malformed_refs(diagnosis.findings.len() as u64);
+    dataset.metrics().malformed_refs(Method::Doctor, diagnosis.findings.len() as u64);
     let questions = seen.questions(keys, scope);
     dataset.metrics().fanout(questions.len(), dataset.client().permits());
     let questions = stream::iter(questions.into_iter().map(|(place, key)| async move {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use opentelemetry::KeyValue;
+use opentelemetry::metrics::Histogram;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, field};
 
@@ -132,7 +133,6 @@ impl Call {
         };
         if outcome == Outcome::Success {
             record(sets.method_success(*method));
-            self.tally.succeeded.store(true, Ordering::Relaxed);
         } else {
             let method = KeyValue::new(METHOD, method.as_str());
             record(&sets.with(std::iter::once(method).chain(outcome.attributes())));
@@ -159,7 +159,6 @@ pub(crate) struct Tally {
     partitions: AtomicU64,
     bytes: AtomicU64,
     files: AtomicU64,
-    succeeded: AtomicBool,
     recorded: AtomicBool,
 }
 
@@ -172,7 +171,6 @@ impl Tally {
             partitions: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             files: AtomicU64::new(0),
-            succeeded: AtomicBool::new(false),
             recorded: AtomicBool::new(false),
         })
     }
@@ -194,7 +192,7 @@ impl Tally {
         metrics.instruments.late_outcomes.add(commits as u64, metrics.sets.all());
     }
 
-    /// Counts a data file that was read.
+    /// Counts a data file that was visited: read, or missing and skipped.
     pub(crate) fn file(&self) {
         self.files.fetch_add(1, Ordering::Relaxed);
     }
@@ -203,7 +201,7 @@ impl Tally {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts records that were returned to the caller.
+    /// Counts records that were returned to the caller: rows of a read, entries of a poll, or tuples of a lookup.
     pub(crate) fn records(&self, records: u64) {
         self.records.fetch_add(records, Ordering::Relaxed);
     }
@@ -213,32 +211,17 @@ impl Tally {
         self.partitions.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts and logs a committed data file that is missing and skipped.
+    /// Counts and logs a committed data file that is missing and skipped. It counts as visited too.
     pub(crate) fn missing(&self, key: &str) {
         tracing::warn!(key, method = self.method.as_str(), "a data file is missing and is skipped");
+        self.file();
         let Metrics(metrics) = &self.metrics;
         metrics.instruments.missing_data.add(1, metrics.sets.method(self.method));
     }
 
-    pub(crate) fn malformed_refs(&self, refs: u64) {
-        let Metrics(metrics) = &self.metrics;
-        if refs > 0 {
-            metrics.instruments.malformed_refs.add(refs, metrics.sets.method(self.method));
-        }
-    }
-
     /// Counts a HEAD request for a commit.
     pub(crate) fn commit_head(&self) {
-        let Metrics(metrics) = &self.metrics;
-        metrics.instruments.commit_head.add(1, metrics.sets.method(self.method));
-    }
-
-    /// Counts HEAD requests that were saved because the commit's state was known.
-    pub(crate) fn commit_head_cache_hits(&self, hits: u64) {
-        let Metrics(metrics) = &self.metrics;
-        if hits > 0 {
-            metrics.instruments.commit_head_cache_hit.add(hits, metrics.sets.method(self.method));
-        }
+        self.metrics.commit_head(self.method);
     }
 
     /// Counts a check that found the read without progress.
@@ -256,19 +239,23 @@ impl Tally {
         }
         let Metrics(metrics) = &self.metrics;
         let (instruments, method) = (&metrics.instruments, metrics.sets.method(self.method));
-        if self.method.writes() && partitions > 0 {
-            instruments.write_records.record(records, method);
-            instruments.write_partitions.record(partitions, method);
-            instruments.write_bytes.record(bytes, method);
+        // As in Go, a call that did nothing of a kind records no sample of value zero.
+        let sample = |histogram: &Histogram<u64>, count: u64| {
+            if count > 0 {
+                histogram.record(count, method);
+            }
+        };
+        if self.method.writes() {
+            sample(&instruments.write_records, records);
+            sample(&instruments.write_partitions, partitions);
+            sample(&instruments.write_bytes, bytes);
         }
-        if let Some(counted) = self.method.reads()
-            && (files > 0 || self.succeeded.load(Ordering::Relaxed))
-        {
-            instruments.read_records.record(records, method);
-            instruments.read_bytes.record(bytes, method);
-            instruments.read_files.record(files, method);
+        if let Some(counted) = self.method.reads() {
+            sample(&instruments.read_records, records);
+            sample(&instruments.read_bytes, bytes);
+            sample(&instruments.read_files, files);
             if counted == Partitions::Counted {
-                instruments.read_partitions.record(partitions, method);
+                sample(&instruments.read_partitions, partitions);
             }
         }
     }

@@ -210,13 +210,13 @@ instruments! {
     finishers: UpDownCounter<i64> = "s3store.write.tails", "{tail}", NONE, [],
         "Detached tasks that put a ref and its commit, in progress.";
     read_records: Histogram<u64> = "s3store.read.records", "{record}", RECORDS, [METHOD],
-        "Records that a call read, deduplicated.";
+        "Records that a call read, deduplicated; entries of a poll; tuples of a lookup.";
     read_partitions: Histogram<u64> = "s3store.read.partitions", "{partition}", PARTITIONS, [METHOD],
         "Partitions that a call read.";
     read_bytes: Histogram<u64> = "s3store.read.bytes", "By", BYTES, [METHOD],
         "Bytes of data files that a call downloaded.";
     read_files: Histogram<u64> = "s3store.read.files", "{file}", FILES, [METHOD],
-        "Data files that a call read.";
+        "Data files that a call visited: read, or missing and skipped.";
     missing_data: Counter<u64> = "s3store.read.missing_data", "{event}", NONE, [METHOD],
         "Committed data files that were missing and were skipped.";
     malformed_refs: Counter<u64> = "s3store.read.malformed_refs", "{event}", NONE, [METHOD],

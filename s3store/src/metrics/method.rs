@@ -62,9 +62,20 @@ impl Method {
             | Self::ReadEntriesPartitions
             | Self::ReadEntriesBatches
             | Self::PollRecords => Some(Partitions::Counted),
-            Self::Backfill => Some(Partitions::NotCounted),
+            Self::Poll | Self::PollRange | Self::Lookup | Self::Backfill => Some(Partitions::NotCounted),
             _ => None,
         }
+    }
+
+    /// Returns true if the method reads data files partition by partition, so that it can stall.
+    pub(super) fn reads_partitions(self) -> bool {
+        self.reads() == Some(Partitions::Counted)
+    }
+
+    /// Returns true if the method skips and counts missing data files.
+    pub(super) fn skips_missing_files(self) -> bool {
+        let fails = matches!(self, Self::Read | Self::ReadStream | Self::ReadPartitions | Self::ReadBatches);
+        self == Self::Backfill || self.reads_partitions() && !fails
     }
 }
 
@@ -72,6 +83,6 @@ impl Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Partitions {
     Counted,
-    /// The method reads single files, not partitions.
+    /// The method reads single files or none, not partitions.
     NotCounted,
 }

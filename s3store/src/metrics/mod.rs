@@ -110,6 +110,17 @@ impl Metrics {
             }
         }
         instruments.semaphore_acquires.add(0, sets.given_up());
+        for method in [Method::Poll, Method::Doctor] {
+            instruments.malformed_refs.add(0, sets.method(method));
+        }
+        for method in Method::ALL {
+            if method.skips_missing_files() {
+                instruments.missing_data.add(0, sets.method(*method));
+            }
+            if method.reads_partitions() {
+                instruments.stalls.add(0, sets.method(*method));
+            }
+        }
     }
 
     fn observe_limit(&self) {
@@ -132,7 +143,8 @@ impl Metrics {
         value: impl Fn(&Inner) -> Option<f64> + Send + Sync + 'static,
     ) {
         let dataset = Arc::downgrade(&self.0);
-        let gauge = self.0.meter.f64_observable_gauge(spec.name).with_unit(spec.unit).with_description(spec.description);
+        let gauge =
+            self.0.meter.f64_observable_gauge(spec.name).with_unit(spec.unit).with_description(spec.description);
         gauge
             .with_callback(move |observer| {
                 if let Some(dataset) = dataset.upgrade()
@@ -171,6 +183,25 @@ impl Metrics {
             let Inner { instruments, sets, .. } = &*self.0;
             instruments.fanout_items.record(items as u64, sets.all());
             instruments.fanout_workers.record(items.min(limit) as u64, sets.all());
+        }
+    }
+
+    /// Counts a HEAD request for a commit.
+    pub(crate) fn commit_head(&self, method: Method) {
+        self.0.instruments.commit_head.add(1, self.0.sets.method(method));
+    }
+
+    /// Counts HEAD requests that a poll saved because the commit's state was known.
+    pub(crate) fn commit_head_cache_hits(&self, hits: u64) {
+        if hits > 0 {
+            self.0.instruments.commit_head_cache_hit.add(hits, self.0.sets.method(Method::Poll));
+        }
+    }
+
+    /// Counts refs that were skipped because their names do not parse.
+    pub(crate) fn malformed_refs(&self, method: Method, refs: u64) {
+        if refs > 0 {
+            self.0.instruments.malformed_refs.add(refs, self.0.sets.method(method));
         }
     }
 

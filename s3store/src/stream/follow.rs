@@ -59,7 +59,8 @@ impl<T: Record> Follow<T> {
         Self { store, after, limit: DEFAULT_LIMIT, pace: DEFAULT_PACE }
     }
 
-    /// Sets how many refs a page covers at most, committed or not. Default: 1,000.
+    /// Sets how many refs a page takes at a time, committed or not: see [`Poll::limit`](super::Poll::limit). Default:
+    /// 1,000.
     pub fn limit(mut self, refs: usize) -> Self {
         self.limit = refs;
         self

@@ -13,8 +13,11 @@ use super::window::Window;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
-use crate::metrics::Tally;
+use crate::metrics::Method;
 use crate::record::Record;
+
+/// A poll that finds no entry takes at most this many times its limit of refs.
+const MAX_ROUNDS: usize = 100;
 
 /// Listed pages that may wait for their HEADs.
 const PAGES_AHEAD: usize = 1;
@@ -74,9 +77,27 @@ impl ChangeStream {
 
     /// Returns the committed entries within bounds.
     ///
+    /// If no ref within the limit is committed, it goes on with as many refs again, so that a loop that ends at an empty
+    /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
+    pub(super) async fn poll(&self, bounds: &Bounds) -> Result<Polled> {
+        let (mut bounds, mut malformed, mut rounds) = (bounds.clone(), 0, 0);
+        loop {
+            let mut polled = self.poll_once(&bounds).await?;
+            (malformed, rounds) = (malformed + polled.end.malformed, rounds + 1);
+            let goes_on = polled.entries.is_empty() && polled.end.reason == StopReason::Limit;
+            if !goes_on || rounds == MAX_ROUNDS {
+                polled.end.malformed = malformed;
+                return Ok(polled);
+            }
+            bounds.after = polled.end.next;
+        }
+    }
+
+    /// Returns the committed entries among the next refs, as many as the limit allows.
+    ///
     /// The HEADs of a listed page run side by side, and beside the LIST of the next page. There is one HEAD for each
     /// partition and token. The result is the same as if all requests ran one after the other.
-    pub(super) async fn poll(&self, bounds: &Bounds, tally: &Tally) -> Result<Polled> {
+    async fn poll_once(&self, bounds: &Bounds) -> Result<Polled> {
         let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
         let list = async move {
             let mut walk = Walk::new(self.dataset.keys(), self.partition_names, bounds);
@@ -110,7 +131,7 @@ impl ChangeStream {
                 stream::iter(keys.into_iter().filter(|key| asked.insert(key.clone())).collect::<Vec<_>>())
             });
             let commits = commit_keys.map(|key| async move {
-                tally.commit_head();
+                self.dataset.metrics().commit_head(Method::Poll);
                 let commit = self.dataset.find_commit(&key).await?;
                 Ok::<_, Error>((key, commit.map(|commit| commit.meta)))
             });
@@ -118,8 +139,9 @@ impl ChangeStream {
         };
         let (end, commits) = futures_util::try_join!(list, head)?;
         self.dataset.metrics().fanout(commits.len(), self.dataset.client().permits());
-        tally.commit_head_cache_hits((refs.len() - commits.len()) as u64);
-        tally.malformed_refs(end.malformed);
+        // As in Go, these count under the method `poll`, whatever call the poll is a part of.
+        self.dataset.metrics().commit_head_cache_hits((refs.len() - commits.len()) as u64);
+        self.dataset.metrics().malformed_refs(Method::Poll, end.malformed);
         let entries = refs.into_iter().filter_map(|candidate| {
             let meta = commits.get(&candidate.commit_key).copied().flatten()?;
             (meta.attempt == candidate.attempt).then(|| self.entry(candidate, &meta))

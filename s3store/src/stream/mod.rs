@@ -28,7 +28,6 @@ pub use self::window::{IntoWindow, Window};
 use crate::clock::micros_from;
 use crate::dataset::{Dataset, Store};
 use crate::format::Offset;
-use crate::metrics::Tally;
 use crate::read::{MissingFile, Read, ReadMethod};
 use crate::record::Record;
 
@@ -62,8 +61,9 @@ impl<T: Record> Store<T> {
     /// [settle window](Dataset::settle_window), so a write that is reported as committed in time never appears at an
     /// offset that a reader has already passed. A later poll returns the same entry at the same offset.
     ///
-    /// Continue at the page's [`next`](Page::next). It also moves past refs whose write never committed, so a page can
-    /// be empty although `next` has moved. [`caught_up`](Page::caught_up) is false if there may be more.
+    /// Continue at the page's [`next`](Page::next), which also moves past refs whose write never committed, until
+    /// [`caught_up`](Page::caught_up) is true. [`limit`](Poll::limit) counts refs, so a page can have fewer entries than
+    /// that although more follow.
     ///
     /// # Errors
     /// Any failure fails the whole poll, so calling again with the same offset misses nothing.
@@ -79,18 +79,25 @@ impl<T: Record> Store<T> {
     /// Dropping the future stops its requests. A poll changes nothing.
     ///
     /// # Requests
-    /// 1 LIST per 1,000 refs; 1 HEAD for each (partition, token) among them.
+    /// 1 LIST per 1,000 refs; 1 HEAD for each (partition, token) among them. Each time that a poll takes as many refs
+    /// again, because none was committed, costs that again.
     ///
     /// # Example
     /// ```
     /// # async fn example(
     /// #     store: s3store::Store<impl s3store::Record>, stored: s3store::Offset,
     /// # ) -> s3store::Result<()> {
-    /// let page = store.poll(&stored).limit(100).await?;
-    /// for entry in &page.entries {
-    ///     println!("{}: {} records in {}", entry.data_path, entry.record_count, entry.partition);
+    /// let mut offset = stored;
+    /// loop {
+    ///     let page = store.poll(&offset).limit(100).await?;
+    ///     for entry in &page.entries {
+    ///         println!("{}: {} records in {}", entry.data_path, entry.record_count, entry.partition);
+    ///     }
+    ///     offset = page.next; // store it once the entries are processed
+    ///     if page.caught_up {
+    ///         break;
+    ///     }
     /// }
-    /// let stored = page.next; // the next poll continues here
     /// # Ok(())
     /// # }
     /// ```
@@ -198,8 +205,7 @@ impl<T: Record> Store<T> {
     /// ```
     pub fn read_range(&self, window: impl IntoWindow) -> Read<T> {
         let poll = self.poll_range(window);
-        let files = |tally: Arc<Tally>| async move { poll.run(&tally).await.map(entry::files) };
-        let files = Box::new(|tally| Box::pin(files(tally)) as Pin<Box<_>>);
+        let files = Box::new(|_| Box::pin(async move { poll.run().await.map(entry::files) }) as Pin<Box<_>>);
         Read::of_files(self.dataset(), ReadMethod::Range, files, MissingFile::Skip(Arc::default()))
     }
 

@@ -14,6 +14,9 @@ pub struct Page {
     pub next: Offset,
     /// If true, the poll reached the settle window or its upper bound. If false, it stopped at its limit and there may
     /// be more.
+    ///
+    /// End a loop when this is true. An empty page is caught up as well, unless 100 times the [limit](super::Poll::limit)
+    /// of refs in a row belong to writes that never committed.
     pub caught_up: bool,
     /// The number of refs that were skipped because their name does not parse, or their partition does not fit the
     /// record type. Each is logged.

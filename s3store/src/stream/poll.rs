@@ -37,8 +37,11 @@ impl Poll {
         Self { changes: ChangeStream::of::<T>(dataset), after, until: None, limit: DEFAULT_LIMIT }
     }
 
-    /// Sets how many refs the poll covers at most, committed or not. The page has at most as many entries. Default:
+    /// Sets how many refs the poll takes at a time, committed or not. The page has at most as many entries. Default:
     /// 1,000.
+    ///
+    /// If none of them is committed, the poll takes as many again, up to 100 times, until it has an entry or has caught
+    /// up. End a loop at [`caught_up`](Page::caught_up): a page can be shorter than the limit although more follow.
     pub fn limit(mut self, refs: usize) -> Self {
         self.limit = refs;
         self
@@ -55,14 +58,19 @@ impl Poll {
     /// Polls, measured as a separate call.
     pub(super) async fn call(self) -> Result<Polled> {
         let call = self.changes.dataset.metrics().call(Method::Poll);
-        call.run(async |tally| self.run(&tally).await).await
+        call.run(async |tally| {
+            let polled = self.run().await?;
+            tally.records(polled.entries.len() as u64);
+            Ok(polled)
+        })
+        .await
     }
 
     /// Polls as a part of another call.
-    async fn run(self, tally: &Tally) -> Result<Polled> {
+    async fn run(self) -> Result<Polled> {
         let Self { changes, after, until, limit } = self;
         let bounds = changes.bounds(after, until, limit)?;
-        changes.poll(&bounds, tally).await
+        changes.poll(&bounds).await
     }
 }
 
@@ -90,8 +98,8 @@ impl PollRange {
     }
 
     /// Polls as a part of another call.
-    pub(super) async fn run(self, tally: &Tally) -> Result<Vec<Entry>> {
-        Ok(self.changes.poll(&self.bounds, tally).await?.entries)
+    pub(super) async fn run(self) -> Result<Vec<Entry>> {
+        Ok(self.changes.poll(&self.bounds).await?.entries)
     }
 }
 
@@ -102,7 +110,12 @@ impl IntoFuture for PollRange {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
             let call = self.changes.dataset.metrics().call(Method::PollRange);
-            call.run(async |tally| self.run(&tally).await).await
+            call.run(async |tally| {
+                let entries = self.run().await?;
+                tally.records(entries.len() as u64);
+                Ok(entries)
+            })
+            .await
         })
     }
 }
@@ -119,8 +132,10 @@ impl<T: Record> PollRecords<T> {
         Self { poll: Poll::new::<T>(store.dataset(), after), store }
     }
 
-    /// Sets how many refs the poll covers at most, committed or not. The page reads at most as many files. Default:
+    /// Sets how many refs the poll takes at a time, committed or not. The page reads at most as many files. Default:
     /// 1,000.
+    ///
+    /// If none of them is committed, the poll takes as many again: see [`Poll::limit`].
     pub fn limit(mut self, refs: usize) -> Self {
         self.poll = self.poll.limit(refs);
         self
@@ -141,7 +156,7 @@ impl<T: Record> PollRecords<T> {
     }
 
     async fn run(self, tally: Arc<Tally>) -> Result<(RecordPage<T>, StopReason)> {
-        let Polled { entries, end: WalkEnd { next, malformed, reason } } = self.poll.run(&tally).await?;
+        let Polled { entries, end: WalkEnd { next, malformed, reason } } = self.poll.run().await?;
         let missing = Arc::<AtomicU64>::default();
         let files = entry::files(&entries);
         let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);

@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
 use crate::dataset::{Dataset, ResultStream, TaskStream};
 use crate::error::{Error, Result};
-use crate::metrics::Method;
+use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
 
@@ -53,11 +54,11 @@ impl<V: View> Lookup<V> {
 
     fn pages(self) -> TaskStream<Vec<Match<V>>> {
         let metrics = self.dataset.metrics().clone();
-        TaskStream::new(PAGES_AHEAD, move || metrics.call(Method::Lookup), |out, _| self.run(out))
+        TaskStream::new(PAGES_AHEAD, move || metrics.call(Method::Lookup), |out, tally| self.run(out, tally))
     }
 
     /// Sends the matches of each listed page as soon as it arrives.
-    async fn run(self, out: Sender<Result<Vec<Match<V>>>>) {
+    async fn run(self, out: Sender<Result<Vec<Match<V>>>>, tally: Arc<Tally>) {
         let Self { dataset, patterns, .. } = self;
         let listings = match patterns {
             Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
@@ -65,9 +66,10 @@ impl<V: View> Lookup<V> {
         };
         let side_by_side = dataset.client().permits();
         dataset.metrics().fanout(listings.len(), side_by_side);
-        let (dataset, out) = (&dataset, &out);
-        let mut listed = stream::iter(listings.into_iter().map(|listing| list_matches::<V>(dataset, listing, out)))
-            .buffer_unordered(side_by_side);
+        let (dataset, out, tally) = (&dataset, &out, &*tally);
+        let mut listed =
+            stream::iter(listings.into_iter().map(|listing| list_matches::<V>(dataset, listing, out, tally)))
+                .buffer_unordered(side_by_side);
         loop {
             match listed.try_next().await {
                 Ok(Some(())) => {}
@@ -79,7 +81,12 @@ impl<V: View> Lookup<V> {
 }
 
 /// Lists the markers under one prefix and sends the matches of each page.
-async fn list_matches<V: View>(dataset: &Dataset, listing: Listing, out: &Sender<Result<Vec<Match<V>>>>) -> Result<()> {
+async fn list_matches<V: View>(
+    dataset: &Dataset,
+    listing: Listing,
+    out: &Sender<Result<Vec<Match<V>>>>,
+    tally: &Tally,
+) -> Result<()> {
     let prefix = format!("{}{}", dataset.keys().view_prefix(V::NAME), listing.prefix());
     let mut pages = dataset.client().list(prefix);
     while let Some(page) = pages.next().await? {
@@ -91,9 +98,11 @@ async fn list_matches<V: View>(dataset: &Dataset, listing: Listing, out: &Sender
                 matches.push((tuple.to_owned(), parse_marker(dataset, &object.key)?));
             }
         }
+        let count = matches.len() as u64;
         if out.send(Ok(matches)).await.is_err() {
             break;
         }
+        tally.records(count);
     }
     Ok(())
 }

@@ -150,6 +150,27 @@ async fn rare_events_have_a_series_from_the_start() {
         let points = collected.points(name, &[]);
         assert_eq!(points.iter().map(|point| point.value).collect::<Vec<_>>(), [0.0], "{name}");
     }
+    // These have a series for each method that can count them.
+    let range_and_entries = [
+        "read_range_iter",
+        "read_partition_range_iter",
+        "read_range_batches",
+        "read_entries_iter",
+        "read_partition_entries_iter",
+        "read_entries_batches",
+        "poll_records",
+    ];
+    let snapshots = ["read", "read_iter", "read_partition_iter", "read_batches"];
+    for (name, methods) in [
+        ("s3store.read.missing_data", [&range_and_entries[..], &["backfill"]].concat()),
+        ("s3store.read.malformed_refs", vec!["doctor", "poll"]),
+        ("s3store.read.iter.stall.count", [&range_and_entries[..], &snapshots].concat()),
+    ] {
+        let points = collected.points(name, &[]);
+        assert!(points.iter().all(|point| point.value == 0.0), "{name}");
+        let seen: BTreeSet<&str> = points.iter().map(|point| point.attributes["s3store.method"].as_str()).collect();
+        assert_eq!(seen, methods.into_iter().collect(), "{name}");
+    }
     for operation in ["put", "get", "head", "list"] {
         for attempts in ["1", "2", "3", "4", "5"] {
             let of = [("s3store.operation", operation), ("s3store.outcome", "success"), ("s3store.attempts", attempts)];
