@@ -2,20 +2,28 @@
 """Reads a Parquet file of s3store with DuckDB, pyarrow and Polars, and compares the result with the expected rows.
 
     check-readers.py FILE.parquet ROWS.json [TYPES.json]
+    check-readers.py --dataset FOLDER
 
 ROWS.json is a list of objects. 64-bit integers are text. Times are text, in ticks of the column's unit since 1970 or
 midnight. Bytes and UUIDs are hex, decimals are text without the point. Other values are plain JSON. TYPES.json maps a
-reader's name to the type that it must report for each column. Needs `pip install pyarrow duckdb polars`.
+reader's name to the type that it must report for each column.
+
+FOLDER is a dataset that `tests/integration/other_readers.rs` wrote. The second form runs the recipes of the chapter
+"Other readers" of the guide on it. Needs `pip install pyarrow duckdb polars pandas`.
 """
 
+import datetime
 import decimal
 import json
+import pathlib
 import sys
 import uuid
 
 import duckdb
+import pandas
 import polars
 import pyarrow as pa
+import pyarrow.dataset
 import pyarrow.parquet as pq
 
 
@@ -151,7 +159,82 @@ def compare(name, schema, rows, expected):
     return failures
 
 
+# The partition values that a reader of Hive partitions changes, as the guide lists them.
+HIVE = {"a%25b": "a%b", "a%2Fb": "a/b", "__HIVE_DEFAULT_PARTITION__": None}
+
+# The partition values from which DuckDB also infers another type than text.
+TYPED = {"12": 12, "2026-03-17": datetime.date(2026, 3, 17)}
+
+
+def check_dataset(folder):
+    """Runs the guide's recipes for whole datasets. Returns 1 if one returns other rows than expected."""
+    folder = pathlib.Path(folder)
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    committed = [str(folder / file) for file in expected["files"]]
+    rows = [tuple(row) for row in expected["rows"]]
+    with_uncommitted = rows + [("plain", 1, "uncommitted")]
+    data, glob = str(folder / "data"), str(folder / "data/**/*.parquet")
+    hive = pyarrow.dataset.partitioning(pa.schema([("part", pa.string())]), flavor="hive")
+
+    def frame(frame):
+        return frame[["part", "id", "note"]].itertuples(index=False, name=None)
+
+    def table(table):
+        return zip(*(table.column(name).to_pylist() for name in ("part", "id", "note")))
+
+    def duck(source, **options):
+        return duckdb.connect().read_parquet(source, **options).select("part, id, note").fetchall()
+
+    checks = [
+        ("pandas, list of files", rows, lambda: frame(pandas.read_parquet(committed, partitioning=None))),
+        ("pyarrow, list of files", rows, lambda: table(pq.read_table(committed, partitioning=None))),
+        (
+            "pyarrow, folder",
+            with_uncommitted,
+            lambda: table(pyarrow.dataset.dataset(data, exclude_invalid_files=True).to_table()),
+        ),
+        ("duckdb, list of files", rows, lambda: duck(committed, hive_partitioning=False)),
+        ("duckdb, glob", with_uncommitted, lambda: duck(glob, hive_partitioning=False)),
+        (
+            "polars, list of files",
+            rows,
+            lambda: polars.scan_parquet(committed, hive_partitioning=False).select("part", "id", "note").collect().rows(),
+        ),
+        (
+            "polars, glob",
+            with_uncommitted,
+            lambda: polars.scan_parquet(glob, hive_partitioning=False).select("part", "id", "note").collect().rows(),
+        ),
+        # What the guide warns about.
+        (
+            "pyarrow, Hive partitions",
+            [(HIVE.get(part, part), id, note) for part, id, note in rows],
+            lambda: table(pyarrow.dataset.dataset(committed, format="parquet", partitioning=hive).to_table()),
+        ),
+        (
+            "duckdb, Hive partitions, one file at a time",
+            [({**HIVE, **TYPED}.get(part, part), id, note) for part, id, note in rows],
+            lambda: [row for path in committed for row in duck([path], hive_partitioning=True)],
+        ),
+    ]
+    failures = 0
+    for name, wanted, read in checks:
+        try:
+            seen = list(read())
+        except Exception as error:  # Each library has its own.
+            seen = [f"{type(error).__name__}: {error}"]
+        if sorted(map(repr, seen)) == sorted(map(repr, wanted)):
+            print(f"{name}: {len(seen)} rows")
+        else:
+            print(f"FAIL {name}: {seen}, expected {wanted}")
+            failures += 1
+    print("all recipes work" if not failures else f"{failures} failures")
+    return 1 if failures else 0
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--dataset":
+        sys.exit(check_dataset(sys.argv[2]))
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

@@ -20,6 +20,7 @@ mod integration {
     mod metrics;
     mod operating;
     mod optimistic;
+    mod other_readers;
     mod partial_writes;
     mod poll_time;
     mod race;
