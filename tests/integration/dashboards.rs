@@ -250,6 +250,40 @@ fn the_dashboard_shows_every_metric_and_queries_nothing_else() {
 }
 
 #[test]
+fn the_dashboard_shows_p95_and_an_overview_of_all_datasets() {
+    let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let queries = |panel: &Value| -> Vec<String> {
+        let targets = panel["targets"].as_array().into_iter().flatten();
+        targets.map(|target| target["expr"].as_str().unwrap().to_owned()).collect()
+    };
+    let all: Vec<String> = panels.iter().flat_map(queries).collect();
+    let p50: Vec<&String> = all.iter().filter(|query| query.contains("histogram_quantile(0.5,")).collect();
+    assert!(p50.len() > 15, "{}", p50.len());
+    for query in p50 {
+        for quantile in ["0.95", "0.99"] {
+            let other = query.replace("quantile(0.5,", &format!("quantile({quantile},"));
+            assert!(all.contains(&other), "no {quantile} beside {query}");
+        }
+    }
+    let row = panels.iter().position(|panel| panel["title"] == "All datasets").unwrap();
+    let overview: Vec<_> = panels[row + 1..].iter().take_while(|panel| panel["type"] != "row").collect();
+    assert_eq!(overview.len(), 6);
+    for query in overview.into_iter().flat_map(queries) {
+        assert!(query.contains("s3store_bucket, s3store_prefix)"), "{query}");
+        assert!(!query.contains("$prefix") && !query.contains("$bucket"), "{query}");
+    }
+    // No two panels overlap.
+    let mut cells = BTreeSet::new();
+    for panel in panels {
+        let at = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+        for (x, y) in (at("x")..at("x") + at("w")).flat_map(|x| (at("y")..at("y") + at("h")).map(move |y| (x, y))) {
+            assert!(x < 24 && cells.insert((x, y)), "{} overlaps another panel", panel["title"]);
+        }
+    }
+}
+
+#[test]
 fn alerts_query_existing_metrics_and_have_annotations() {
     let rules: Rules = serde_saphyr::from_str(ALERTS).unwrap();
     let mut checker = Checker::new();
