@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ARROW_SCHEMA_META_KEY;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -19,9 +20,23 @@ pub(super) fn decoded_schema(metadata: &Arc<ParquetMetaData>) -> Result<SchemaRe
         .then(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new()));
     let hints = embedded.and_then(Result::ok).map(|arrow| leaf_types(arrow.schema().fields())).unwrap_or_default();
     let total = leaf_types(parquet.schema().fields()).len();
-    let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] }.into_iter();
+    let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] };
+    let columns = metadata.file_metadata().schema_descr().columns();
+    for (hint, column) in hints.iter_mut().zip(columns) {
+        if column.physical_type() == Physical::INT96 {
+            *hint = DataType::Timestamp(int96_unit(metadata), None);
+        }
+    }
+    let mut hints = hints.into_iter();
     let fields: Fields = parquet.schema().fields().iter().map(|field| decoded_field(field, &mut hints)).collect();
     Ok(Arc::new(Schema::new_with_metadata(fields, parquet.schema().metadata().clone())))
+}
+
+/// Returns the unit to decode INT96 timestamps to. Spark, which writes through parquet-mr, has microseconds and any year.
+/// Others have nanoseconds, in years that 64 bits hold.
+pub(super) fn int96_unit(metadata: &ParquetMetaData) -> TimeUnit {
+    let writer = metadata.file_metadata().created_by().unwrap_or_default();
+    if writer.starts_with("parquet-mr") { TimeUnit::Microsecond } else { TimeUnit::Nanosecond }
 }
 
 /// Returns whether the file embeds an Arrow schema.
@@ -54,6 +69,7 @@ fn push_leaf_types(data_type: &DataType, types: &mut Vec<DataType>) {
 /// `hints` contains the embedded Arrow type of each leaf, in order.
 fn decoded_field(field: &Field, hints: &mut impl Iterator<Item = DataType>) -> Field {
     use DataType::{Binary, BinaryView, Date64, Int32, Int64, List, Map, Struct, Time32, Timestamp, Utf8, Utf8View};
+    use TimeUnit::{Microsecond, Nanosecond};
     let data_type = match field.data_type() {
         List(element) => List(Arc::new(decoded_field(element, hints))),
         Map(entries, sorted) => Map(Arc::new(decoded_field(entries, hints)), *sorted),
@@ -63,6 +79,7 @@ fn decoded_field(field: &Field, hints: &mut impl Iterator<Item = DataType>) -> F
             (Binary, _) => BinaryView,
             (Int64, Some(hint @ (Timestamp(..) | Date64))) => hint,
             (Int32, Some(hint @ Time32(_))) => hint,
+            (Timestamp(Nanosecond, None), Some(hint @ Timestamp(Microsecond, None))) => hint,
             (leaf, _) => leaf.clone(),
         },
     };

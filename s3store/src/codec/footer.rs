@@ -8,6 +8,7 @@ use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 
+use super::footer_scan::check_file_end;
 use super::guard::catch_panics;
 use super::mapping::FilePlan;
 use super::range_reader::RangeReader;
@@ -17,10 +18,18 @@ use crate::record::ReadLayout;
 /// A file's footer, with the bytes that it was parsed from.
 #[derive(Debug, Clone)]
 pub(crate) struct Footer {
-    metadata: Arc<ParquetMetaData>,
+    parsed: ParsedFooter,
     /// The last bytes of the file. They contain the footer, and often column data too.
     file_end: Bytes,
-    file_size: u64,
+}
+
+/// A file's footer.
+#[derive(Debug, Clone)]
+pub(super) struct ParsedFooter {
+    pub(super) metadata: Arc<ParquetMetaData>,
+    /// The paths of the encrypted columns, in each row group.
+    pub(super) encrypted: Vec<String>,
+    pub(super) file_size: u64,
 }
 
 /// The result of a search for the footer in the last bytes of a file.
@@ -37,11 +46,13 @@ impl Footer {
     /// Parses the footer of a file of `file_size` bytes from the file's last bytes.
     pub(crate) fn parse(file_end: Bytes, file_size: u64) -> Result<FooterSearch> {
         catch_panics(|| {
+            let encrypted = check_file_end(&file_end)?;
             let mut reader = footer_reader();
             match reader.try_parse_sized(&file_end, file_size) {
                 Ok(()) => {
                     let metadata = Arc::new(reader.finish()?);
-                    Ok(FooterSearch::Found(Self { metadata, file_end, file_size }))
+                    let parsed = ParsedFooter { metadata, encrypted, file_size };
+                    Ok(FooterSearch::Found(Self { parsed, file_end }))
                 }
                 Err(ParquetError::NeedMoreData(bytes)) => Ok(FooterSearch::Incomplete { bytes: bytes as u64 }),
                 Err(error) => Err(error),
@@ -51,21 +62,23 @@ impl Footer {
 
     /// Returns the number of rows in the file.
     pub(crate) fn rows(&self) -> Result<u64> {
-        let rows = self.metadata.file_metadata().num_rows();
+        let rows = self.parsed.metadata.file_metadata().num_rows();
         u64::try_from(rows).map_err(|_| Error::invalid_data(format!("the file's footer gives {rows} as its row count")))
     }
 
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
-        let Self { metadata, file_end, file_size } = self;
-        let range = file_size.saturating_sub(file_end.len() as u64)..file_size;
-        RangeReader::new(FilePlan::new(metadata, layout, None)?, range, file_end)
+        RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end)
     }
 }
 
 /// Parses the footer of a file that is in memory.
-pub(super) fn footer_of(file: &Bytes) -> Result<Arc<ParquetMetaData>> {
-    catch_panics(|| footer_reader().parse_and_finish(file)).map(Arc::new)
+pub(super) fn footer_of(file: &Bytes) -> Result<ParsedFooter> {
+    catch_panics(|| {
+        let encrypted = check_file_end(file)?;
+        let metadata = Arc::new(footer_reader().parse_and_finish(file)?);
+        Ok(ParsedFooter { metadata, encrypted, file_size: file.len() as u64 })
+    })
 }
 
 /// Returns a parser that skips statistics. The reader does not use them, and they are a large part of a small file.

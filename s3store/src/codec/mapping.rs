@@ -10,7 +10,9 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
 use super::adapt::{Member, MemberSource};
+use super::checks;
 use super::decoded_types::{decoded_schema, has_arrow_schema};
+use super::footer::ParsedFooter;
 use super::guard::catch_panics;
 use super::plan::{Planner, field_for, leaf_count};
 use crate::error::{Error, Result};
@@ -19,7 +21,7 @@ use crate::record::{ReadLayout, RowError};
 /// How one file is read: its footer and the mapping of its schema.
 #[derive(Debug)]
 pub(crate) struct FilePlan {
-    metadata: Arc<ParquetMetaData>,
+    footer: ParsedFooter,
     mapping: Arc<Mapping>,
     rows: usize,
 }
@@ -64,10 +66,6 @@ impl Mapping {
         Ok(Self { parquet, decoded, leaves, levels, members, schema: Arc::new(Schema::new(fields)) })
     }
 
-    pub(super) fn decoded_schema(&self) -> &SchemaRef {
-        &self.decoded
-    }
-
     pub(super) fn leaves(&self) -> &[usize] {
         &self.leaves
     }
@@ -88,26 +86,25 @@ impl FilePlan {
     /// schemas are equal.
     ///
     /// # Errors
-    /// `InvalidData` if the file's type of a column does not convert to the layout's, or if the file does not have a
-    /// column that has no default.
-    pub(super) fn new(
-        metadata: Arc<ParquetMetaData>,
-        layout: &ReadLayout,
-        known: Option<Arc<Mapping>>,
-    ) -> Result<Self> {
-        let rows = metadata.row_groups().iter().try_fold(0usize, |rows, group| {
-            usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more))
-        });
-        let mapping = match known.filter(|known| known.fits(&metadata)) {
+    /// `InvalidData` if the file's type of a column does not convert to the layout's, if the file does not have a column
+    /// that has no default, if a wanted column is encrypted or has an unknown codec, or if the file claims to be far larger
+    /// than its bytes justify.
+    pub(super) fn new(footer: ParsedFooter, layout: &ReadLayout, known: Option<Arc<Mapping>>) -> Result<Self> {
+        let mapping = match known.filter(|known| known.fits(&footer.metadata)) {
             Some(known) => known,
-            None => Arc::new(Mapping::new(&metadata, layout)?),
+            None => Arc::new(Mapping::new(&footer.metadata, layout)?),
         };
-        let rows = rows.ok_or_else(|| Error::invalid_data("the row counts in the file's footer are out of range"))?;
-        Ok(Self { metadata, mapping, rows })
+        let rows = checks::row_count(&footer)?;
+        checks::check_columns(&footer, &mapping.leaves, rows)?;
+        Ok(Self { footer, mapping, rows })
     }
 
     pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
-        &self.metadata
+        &self.footer.metadata
+    }
+
+    pub(super) fn file_size(&self) -> u64 {
+        self.footer.file_size
     }
 
     pub(super) fn mapping(&self) -> &Arc<Mapping> {
@@ -121,7 +118,7 @@ impl FilePlan {
 
     /// Returns the uncompressed size of the decoded columns according to the footer.
     pub(crate) fn uncompressed_size(&self) -> u64 {
-        let groups = self.metadata.row_groups().iter();
+        let groups = self.footer.metadata.row_groups().iter();
         let sizes = groups.flat_map(|group| self.mapping.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
         sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
     }
@@ -136,7 +133,7 @@ impl FilePlan {
         let Some(key) = key.collect::<Option<Vec<_>>>() else {
             return false;
         };
-        self.metadata.row_groups().iter().all(|group| {
+        self.footer.metadata.row_groups().iter().all(|group| {
             group.sorting_columns().is_some_and(|columns| {
                 columns.len() >= key.len()
                     && columns.iter().zip(&key).all(|(column, &leaf)| column.column_idx == leaf && !column.descending)

@@ -7,11 +7,11 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 
-use super::BATCH_ROWS;
+use super::bad_text;
 use super::footer::footer_of;
 use super::guard::catch_panics;
 use super::mapping::{BatchAdapter, FilePlan, Mapping};
-use super::row_groups::AllRowGroups;
+use super::row_groups::{self, FileParts};
 use crate::error::Result;
 use crate::record::ReadLayout;
 
@@ -49,14 +49,14 @@ impl Opener {
 #[derive(Debug)]
 pub(crate) struct MemoryReader {
     adapter: BatchAdapter,
-    file: Arc<Bytes>,
+    file: Arc<FileParts>,
     /// The decoder, or `None` at the end.
     decoder: Option<ParquetRecordBatchReader>,
 }
 
 impl MemoryReader {
     pub(super) fn new(plan: FilePlan, file: Bytes) -> Result<Self> {
-        let file = Arc::new(file);
+        let file = Arc::new(FileParts::of_end(plan.file_size(), file));
         let decoder = Some(decoder(&plan, &file)?);
         Ok(Self { adapter: BatchAdapter::new(plan), file, decoder })
     }
@@ -86,7 +86,10 @@ impl Iterator for MemoryReader {
         let next = match decoded {
             Ok(Some(batch)) => Some(self.adapter.adapt(&batch)),
             Ok(None) => self.adapter.finish().err().map(Err),
-            Err(error) => Some(Err(error)),
+            Err(error) => {
+                let plan = self.adapter.plan();
+                Some(Err(bad_text::locate(error, plan, 0..plan.metadata().num_row_groups(), &self.file)))
+            }
         };
         if !matches!(next, Some(Ok(_))) {
             self.decoder = None;
@@ -95,10 +98,7 @@ impl Iterator for MemoryReader {
     }
 }
 
-fn decoder(plan: &FilePlan, file: &Arc<Bytes>) -> Result<ParquetRecordBatchReader> {
-    let groups = AllRowGroups { metadata: plan.metadata(), file: Arc::clone(file), rows: plan.rows() };
-    // The decoder allocates a whole batch up front, so a small file gets a small batch.
-    let batch_rows = BATCH_ROWS.min(plan.rows()).max(1);
-    let levels = plan.mapping().levels();
-    catch_panics(|| ParquetRecordBatchReader::try_new_with_row_groups(levels, &groups, batch_rows, None))
+fn decoder(plan: &FilePlan, file: &Arc<FileParts>) -> Result<ParquetRecordBatchReader> {
+    let groups = 0..plan.metadata().num_row_groups();
+    catch_panics(|| row_groups::decode(plan, groups, file, &row_groups::column_budgets(plan)))
 }

@@ -10,21 +10,28 @@
 //! Nothing here performs I/O or knows an async runtime.
 
 mod adapt;
+mod bad_text;
 mod cast;
+mod checks;
 mod compression;
 mod decoded_types;
+mod delta;
 mod encode;
 mod footer;
+mod footer_scan;
 mod guard;
+mod limits;
 mod mapping;
 mod memory_reader;
 pub(crate) mod neighbours;
 mod packed;
+mod pages;
 mod plan;
 mod range_reader;
 mod ranks;
 mod row_groups;
 pub(crate) mod sort;
+mod thrift;
 
 pub use compression::Compression;
 pub(crate) use encode::{Encoder, FileWriter};

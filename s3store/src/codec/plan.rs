@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{Array, ArrayRef, new_null_array};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::{DataType, Field, FieldRef, Fields};
-use parquet::basic::{ConvertedType, Type as Physical};
+use parquet::basic::ConvertedType;
 use parquet::schema::types::SchemaDescriptor;
 
 use super::adapt::{Conversion, Filler, Member, MemberSource, NodeAdapter, NullHandling};
@@ -111,9 +111,6 @@ impl<'a> Planner<'a> {
             return Err(mismatch(file, wanted));
         }
         let column = self.parquet.column(leaf);
-        if column.physical_type() == Physical::INT96 {
-            return Err(ValueError::new("the file has INT96, a deprecated timestamp type that is not supported"));
-        }
         let annotation = match column.converted_type() {
             ConvertedType::ENUM => Annotation::Enum,
             ConvertedType::UTF8 | ConvertedType::NONE => Annotation::Plain,

@@ -5,25 +5,27 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use parquet::DecodeResult;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader};
-use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 
-use super::BATCH_ROWS;
+use super::bad_text;
 use super::guard::catch_panics;
+use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan};
-use crate::error::Result;
+use super::row_groups::{self, FileParts};
+use crate::error::{Error, Result};
 
 /// A decoder of a file that is fetched by ranges. It performs no I/O: the caller fetches the ranges that
 /// [`advance`](Self::advance) asks for and passes them to [`push`](Self::push).
 #[derive(Debug)]
 pub(crate) struct RangeReader {
     adapter: BatchAdapter,
-    decoder: ParquetPushDecoder,
+    /// The end of the file, and what was fetched for the current row group.
+    file: FileParts,
+    budgets: Vec<Arc<ColumnBudget>>,
     /// The batches of the current row group, or `None` between two row groups.
     row_group: Option<ParquetRecordBatchReader>,
+    next_group: usize,
 }
 
 /// The next thing that a [`RangeReader`] has or needs.
@@ -36,41 +38,54 @@ pub(crate) enum RangeProgress {
 }
 
 impl RangeReader {
-    /// `bytes` is the given range of the file, which is already in memory.
-    pub(super) fn new(plan: FilePlan, range: Range<u64>, bytes: Bytes) -> Result<Self> {
-        let decoder = catch_panics(|| {
-            let options = ArrowReaderOptions::new().with_schema(Arc::clone(plan.mapping().decoded_schema()));
-            let metadata = ArrowReaderMetadata::try_new(Arc::clone(plan.metadata()), options)?;
-            let mask = ProjectionMask::leaves(metadata.parquet_schema(), plan.mapping().leaves().iter().copied());
-            let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(metadata)
-                .with_projection(mask)
-                .with_batch_size(BATCH_ROWS)
-                .build()?;
-            decoder.push_range(range, bytes)?;
-            Ok(decoder)
-        })?;
-        Ok(Self { adapter: BatchAdapter::new(plan), decoder, row_group: None })
+    /// `file_end` are the last bytes of the file, which are already in memory.
+    pub(super) fn new(plan: FilePlan, file_end: Bytes) -> Result<Self> {
+        let file = FileParts::of_end(plan.file_size(), file_end);
+        let budgets = row_groups::column_budgets(&plan);
+        Ok(Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0 })
     }
 
     /// Decodes the next batch, or returns the byte ranges that it needs. Drop the reader after an error.
     pub(crate) fn advance(&mut self) -> Result<RangeProgress> {
         loop {
             if let Some(batches) = &mut self.row_group {
-                match catch_panics(|| batches.next().transpose().map_err(ParquetError::from))? {
+                let decoded = catch_panics(|| batches.next().transpose().map_err(ParquetError::from));
+                let (plan, group) = (self.adapter.plan(), self.next_group);
+                let located = |error| bad_text::locate(error, plan, group..group + 1, &Arc::new(self.file.clone()));
+                match decoded.map_err(located)? {
                     Some(batch) => return self.adapter.adapt(&batch).map(RangeProgress::Batch),
                     None => self.row_group = None,
                 }
+                self.file.keep_first();
+                self.next_group += 1;
             }
-            match catch_panics(|| self.decoder.try_next_reader())? {
-                DecodeResult::Data(row_group) => self.row_group = Some(row_group),
-                DecodeResult::NeedsData(ranges) => return Ok(RangeProgress::Needs(ranges)),
-                DecodeResult::Finished => return self.adapter.finish().map(|()| RangeProgress::End),
+            let (plan, group) = (self.adapter.plan(), self.next_group);
+            if group >= plan.metadata().num_row_groups() {
+                return self.adapter.finish().map(|()| RangeProgress::End);
             }
+            let needs = catch_panics(|| row_groups::missing_ranges(plan, group, &self.file))?;
+            if !needs.is_empty() {
+                return Ok(RangeProgress::Needs(needs));
+            }
+            let file = Arc::new(self.file.clone());
+            let decoder = catch_panics(|| row_groups::decode(plan, group..group + 1, &file, &self.budgets))?;
+            self.row_group = Some(decoder);
         }
     }
 
     /// Takes the bytes of ranges that [`advance`](Self::advance) asked for.
+    ///
+    /// # Errors
+    /// `InvalidData` if a range has a different number of bytes.
     pub(crate) fn push(&mut self, ranges: Vec<Range<u64>>, bytes: Vec<Bytes>) -> Result<()> {
-        catch_panics(|| self.decoder.push_ranges(ranges, bytes))
+        for (range, bytes) in ranges.into_iter().zip(bytes) {
+            let (wanted, found) = (range.end.saturating_sub(range.start), bytes.len() as u64);
+            if found != wanted {
+                let start = range.start;
+                return Err(Error::invalid_data(format!("{found} bytes from {start} were read instead of {wanted}")));
+            }
+            self.file.push(range.start, bytes);
+        }
+        Ok(())
     }
 }

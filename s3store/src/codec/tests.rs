@@ -1,7 +1,10 @@
 //! Helpers for the tests of the codec: descriptions without a derive, and values as JSON.
 
 mod corrupt;
+mod crafted;
+mod foreign;
 mod go_files;
+mod hostile;
 mod opener;
 mod order;
 mod pyarrow;

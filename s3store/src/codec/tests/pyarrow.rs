@@ -102,8 +102,10 @@ fn a_time_outside_the_wanted_units_range_is_refused() {
 }
 
 #[test]
-fn int96_is_refused_by_name() {
-    assert!(refusal("int96", column("at", micros())).contains("INT96"));
+fn int96_is_read_in_nanoseconds() {
+    let batch = super::read(super::data_file("pyarrow-files/int96.parquet"), vec![column("at", micros())]).unwrap();
+    let nanos = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    assert_eq!((batch.num_rows() > 0, batch.schema().field(0).data_type()), (true, &nanos));
 }
 
 #[test]

@@ -1,0 +1,302 @@
+//! Files that claim far more than they hold are errors. Without the checks, each of these ends the process.
+
+use arrow_schema::DataType;
+use bytes::Bytes;
+
+use super::crafted::{
+    BYTE_ARRAY, Crafted, CraftedPage, DELTA_BYTE_ARRAY, DELTA_LENGTH, FIXED, INT64, PLAIN, RLE_DICTIONARY,
+    constant_delta, file, int, structs, text, varint, with_footer,
+};
+use super::{column, layout, list, open};
+use crate::codec::{Footer, FooterSearch, RangeProgress};
+use crate::error::{ErrorKind, Result};
+use crate::record::{ColumnNode, ReadLayout, Shape};
+
+/// Reads a file with both readers, which must agree. Returns the number of rows.
+pub(super) fn outcome(file: &Bytes, columns: Vec<ColumnNode>) -> Result<usize> {
+    let layout = layout(columns, None);
+    let in_memory: Result<usize> =
+        open(file.clone(), &layout).and_then(|reader| reader.map(|batch| Ok(batch?.num_rows())).sum());
+    let by_ranges = by_ranges(file, &layout);
+    match (&in_memory, &by_ranges) {
+        (Ok(rows), Ok(others)) => assert_eq!(rows, others),
+        (Err(error), Err(other)) => assert_eq!((error.kind(), other.kind()), (ErrorKind::InvalidData, error.kind())),
+        _ => panic!("in memory: {in_memory:?}, by ranges: {by_ranges:?}"),
+    }
+    in_memory
+}
+
+/// Reads a file by the ranges that the reader asks for.
+fn by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usize> {
+    let size = file.len() as u64;
+    let mut fetched = 1_000.min(file.len());
+    let footer = loop {
+        match Footer::parse(file.slice(file.len() - fetched..), size)? {
+            FooterSearch::Found(footer) => break footer,
+            FooterSearch::Incomplete { bytes } => fetched = usize::try_from(bytes).unwrap(),
+        }
+    };
+    let (mut reader, mut rows) = (footer.read(layout)?, 0);
+    loop {
+        match reader.advance()? {
+            RangeProgress::Batch(batch) => rows += batch.num_rows(),
+            RangeProgress::End => return Ok(rows),
+            RangeProgress::Needs(ranges) => {
+                let bodies = ranges.iter().map(|range| file.slice(range.start as usize..range.end as usize));
+                let bodies = bodies.collect();
+                reader.push(ranges, bodies)?;
+            }
+        }
+    }
+}
+
+fn refusal(file: &Bytes, columns: Vec<ColumnNode>) -> String {
+    outcome(file, columns).unwrap_err().to_string()
+}
+
+fn text_column() -> Vec<ColumnNode> {
+    vec![column("a", DataType::Utf8).null()]
+}
+
+fn text_page(values: i64, encoding: i64, body: Vec<u8>) -> Crafted {
+    Crafted::new("a", BYTE_ARRAY, vec![CraftedPage::new(0, values, encoding, body)])
+}
+
+#[test]
+fn crafted_files_are_read() {
+    let plain = text_page(2, PLAIN, [&[1, 0, 0, 0, b'x'][..], &[2, 0, 0, 0, b'y', b'z']].concat());
+    assert_eq!(outcome(&file(2, &[plain]), text_column()).unwrap(), 2);
+    let prefixed = [constant_delta(3, 0), constant_delta(3, 1), b"xyz".to_vec()].concat();
+    let prefixed = text_page(3, DELTA_BYTE_ARRAY, prefixed);
+    assert_eq!(outcome(&file(3, &[prefixed]), text_column()).unwrap(), 3);
+}
+
+#[test]
+fn lists_in_a_footer_are_no_longer_than_the_footer() {
+    // The schema, the row groups, the key-value metadata and the column orders, each with too many elements.
+    for (field, claimed) in [(2, 0x7fff_ffff), (2, 2_000), (4, 0x7fff_ffff), (4, 40_000), (5, 1 << 30), (7, 1 << 30)] {
+        let mut footer = Vec::new();
+        int(1, 1, &mut footer);
+        if field > 2 {
+            structs(1, 1, &mut footer);
+            text(4, b"schema", &mut footer);
+            int(1, 0, &mut footer);
+            footer.push(0);
+            int(1, 0, &mut footer);
+            structs(field - 3, claimed, &mut footer);
+        } else {
+            structs(1, claimed, &mut footer);
+        }
+        footer.extend([0; 100]);
+        let reason = refusal(&with_footer(b"PAR1".to_vec(), &footer), text_column());
+        assert!(reason.contains(&format!("claims {claimed} elements")), "{reason}");
+    }
+}
+
+#[test]
+fn a_list_can_not_be_hidden_in_a_field_of_another_type() {
+    // Field 1, the version, is written as bytes that begin like the list of row groups.
+    let mut hidden = Vec::new();
+    structs(3, 0x7fff_ffff, &mut hidden);
+    let mut footer = Vec::new();
+    text(1, &hidden, &mut footer);
+    footer.push(0);
+    let reason = refusal(&with_footer(b"PAR1".to_vec(), &footer), text_column());
+    assert!(reason.contains("field 1 of FileMetaData has the wrong type"), "{reason}");
+    // A list of booleans that the library skips in no bytes.
+    let mut footer = vec![0xe9, 0xf1];
+    varint(0x7fff_ffff, &mut footer);
+    footer.push(0);
+    let reason = refusal(&with_footer(b"PAR1".to_vec(), &footer), text_column());
+    assert!(reason.contains("booleans"), "{reason}");
+}
+
+/// A footer with a schema of `levels` groups, one in the other.
+fn nested(levels: u64) -> Bytes {
+    let mut footer = Vec::new();
+    int(1, 1, &mut footer);
+    structs(1, levels + 2, &mut footer);
+    for _ in 0..=levels {
+        int(3, 1, &mut footer);
+        text(1, b"a", &mut footer);
+        int(1, 1, &mut footer);
+        footer.push(0);
+    }
+    int(1, INT64, &mut footer);
+    int(2, 1, &mut footer);
+    text(1, b"a", &mut footer);
+    footer.push(0);
+    int(1, 0, &mut footer);
+    structs(1, 0, &mut footer);
+    footer.push(0);
+    with_footer(b"PAR1".to_vec(), &footer)
+}
+
+#[test]
+fn a_schema_is_not_nested_without_a_limit() {
+    for levels in [65, 1_000, 200_000] {
+        let reason = refusal(&nested(levels), text_column());
+        assert!(reason.contains("nested more than 64 deep"), "{reason}");
+    }
+    // The deepest that is read, on a thread with a small stack.
+    let read = || outcome(&nested(63), vec![column("b", DataType::Int64).null()]).map_err(|error| error.to_string());
+    let rows = std::thread::Builder::new().stack_size(1 << 20).spawn(read).unwrap().join().unwrap();
+    assert_eq!(rows, Ok(0));
+}
+
+#[test]
+fn paths_of_columns_are_not_copied_without_a_limit() {
+    let mut footer = Vec::new();
+    int(1, 1, &mut footer);
+    structs(1, 30_002, &mut footer);
+    text(4, b"schema", &mut footer);
+    int(1, 1, &mut footer);
+    footer.push(0);
+    int(3, 0, &mut footer);
+    text(1, &vec![b'x'; 1 << 20], &mut footer);
+    int(1, 30_000, &mut footer);
+    footer.push(0);
+    for _ in 0..30_000 {
+        int(1, INT64, &mut footer);
+        int(2, 0, &mut footer);
+        text(1, b"a", &mut footer);
+        footer.push(0);
+    }
+    int(1, 0, &mut footer);
+    structs(1, 0, &mut footer);
+    footer.push(0);
+    let reason = refusal(&with_footer(b"PAR1".to_vec(), &footer), text_column());
+    assert!(reason.contains("the paths of the columns take"), "{reason}");
+}
+
+#[test]
+fn lengths_in_a_page_are_no_more_than_its_values() {
+    for claimed in [4, 1 << 20, 1 << 40, u64::MAX] {
+        let body = [constant_delta(claimed, 1), b"xyz".to_vec()].concat();
+        let reason = refusal(&file(3, &[text_page(3, DELTA_LENGTH, body)]), text_column());
+        assert!(reason.contains("column a") && reason.contains("its page has 3 values"), "{reason}");
+        for bodies in
+            [[constant_delta(claimed, 0), constant_delta(3, 1)], [constant_delta(3, 0), constant_delta(claimed, 1)]]
+        {
+            let body = [bodies.concat(), b"xyz".to_vec()].concat();
+            let reason = refusal(&file(3, &[text_page(3, DELTA_BYTE_ARRAY, body)]), text_column());
+            assert!(reason.contains("its page has 3 values"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn prefixes_do_not_multiply_a_value_without_a_limit() {
+    // The first value has a megabyte, and all others repeat it.
+    let (rows, length) = (8_000, 1 << 20);
+    let mut prefixes = Vec::new();
+    varint(128, &mut prefixes);
+    varint(4, &mut prefixes);
+    varint(rows, &mut prefixes);
+    prefixes.push(0);
+    // One delta of the whole length, and none after it.
+    prefixes.extend([0, 21, 0, 0, 0]);
+    let mut first = vec![0u8; 21 * 32 / 8];
+    first[..3].copy_from_slice(&[0, 0, 0x10]);
+    prefixes.extend(first);
+    (0..63).for_each(|_| prefixes.extend([0, 0, 0, 0, 0]));
+    let mut suffixes = Vec::new();
+    varint(128, &mut suffixes);
+    varint(4, &mut suffixes);
+    varint(rows, &mut suffixes);
+    super::crafted::zigzag(length, &mut suffixes);
+    super::crafted::zigzag(-length, &mut suffixes);
+    suffixes.extend([21, 0, 0, 0]);
+    // All but the first delta are undone by the least delta: the first is the length, the others none.
+    let mut packed = vec![0u8; 21 * 32 / 8];
+    for value in 1..32usize {
+        let bit = value * 21 + 20;
+        packed[bit / 8] |= 1 << (bit % 8);
+    }
+    suffixes.extend(packed);
+    (0..63).for_each(|_| suffixes.extend([0, 0, 0, 0, 0]));
+    let body = [prefixes, suffixes, vec![b'x'; length as usize]].concat();
+    let reason = refusal(&file(rows as i64, &[text_page(rows as i64, DELTA_BYTE_ARRAY, body)]), text_column());
+    assert!(reason.contains("column a"), "{reason}");
+}
+
+#[test]
+fn rows_and_values_are_in_proportion_to_the_file() {
+    // One byte repeats as often as one likes.
+    let dictionary = CraftedPage::new(2, 1, PLAIN, vec![1, 0, 0, 0, b'x']);
+    let repeated = |values: i64| {
+        let mut body = vec![1];
+        varint((values as u64) << 1, &mut body);
+        body.push(0);
+        Crafted::new("a", BYTE_ARRAY, vec![dictionary.clone(), CraftedPage::new(0, values, RLE_DICTIONARY, body)])
+    };
+    assert_eq!(outcome(&file(1 << 20, &[repeated(1 << 20)]), text_column()).unwrap(), 1 << 20);
+    for rows in [1 << 30, 0x7fff_ffff] {
+        let reason = refusal(&file(rows, &[repeated(rows)]), text_column());
+        assert!(reason.contains(&format!("claims {rows} rows")), "{reason}");
+        let reason = refusal(&file(10, &[repeated(rows)]), text_column());
+        assert!(reason.contains("column a: its pages claim"), "{reason}");
+        // No column of the file is wanted.
+        let reason = refusal(&file(rows, &[repeated(1)]), vec![column("other", DataType::Utf8).null()]);
+        assert!(reason.contains("rows"), "{reason}");
+    }
+    // A list of one row.
+    let mut body = Vec::new();
+    for _ in 0..2 {
+        let mut levels = Vec::new();
+        varint(0x7fff_ffff << 1, &mut levels);
+        levels.push(1);
+        body.extend((levels.len() as u32).to_le_bytes());
+        body.extend(levels);
+    }
+    body.extend([1, 0xfe, 0xff, 0xff, 0xff, 0x0f, 0]);
+    let page = CraftedPage::new(0, 0x7fff_ffff, RLE_DICTIONARY, body);
+    let mut bare = Crafted::new("a", BYTE_ARRAY, vec![dictionary, page]);
+    bare.repetition = 2;
+    let reason = refusal(&file(1, &[bare]), vec![list("a", Shape::Leaf(DataType::Utf8)).null()]);
+    assert!(reason.contains("column a: its pages claim"), "{reason}");
+}
+
+#[test]
+fn dictionaries_hold_what_their_bytes_can() {
+    for physical in [BYTE_ARRAY, INT64] {
+        for claimed in [3, 0x7fff_ffff] {
+            let dictionary = CraftedPage::new(2, claimed, PLAIN, vec![0; 8]);
+            let data = CraftedPage::new(0, 1, RLE_DICTIONARY, vec![1, 2, 0]);
+            let wanted = if physical == INT64 { DataType::Int64 } else { DataType::Utf8 };
+            let bytes = file(1, &[Crafted::new("a", physical, vec![dictionary, data])]);
+            let reason = refusal(&bytes, vec![column("a", wanted)]);
+            assert!(reason.contains(&format!("claims {claimed} values")), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn a_page_holds_what_its_codec_can_compress() {
+    for codec in [1, 2, 5, 6, 7] {
+        let mut column = text_page(1, PLAIN, vec![0; 20]);
+        (column.codec, column.pages[0].uncompressed) = (codec, Some(0x7fff_ffff));
+        let reason = refusal(&file(1, &[column]), text_column());
+        assert!(reason.contains("column a: a page of 20 bytes claims to hold"), "{reason}");
+    }
+}
+
+#[test]
+fn nulls_of_long_values_are_not_reserved() {
+    // One run of 1,000 nulls: values of 2 GB each would be reserved for them.
+    let mut column = Crafted::new("a", FIXED, vec![CraftedPage::new(0, 1_000, PLAIN, vec![3, 0, 0, 0, 0xd0, 0x0f, 0])]);
+    (column.type_length, column.repetition) = (Some(0x7fff_ffff), 1);
+    let reason = refusal(&file(1_000, &[column]), vec![super::column("a", DataType::Binary).null()]);
+    assert!(reason.contains("values of 2147483647 bytes"), "{reason}");
+}
+
+#[test]
+fn column_chunks_lie_in_the_file() {
+    let bytes = file(1, &[text_page(1, PLAIN, vec![1, 0, 0, 0, b'x'])]);
+    for end in 4..bytes.len() - 12 {
+        // The footer moves, so that each chunk begins and ends elsewhere.
+        let mut cut = bytes.slice(..4).to_vec();
+        cut.extend(&bytes[end..]);
+        let _ = outcome(&cut.into(), text_column());
+    }
+}
