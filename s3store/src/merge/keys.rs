@@ -4,14 +4,17 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::ArrowError;
 
+use super::time_units::comparable;
 use crate::codec::neighbours::incomparable;
 use crate::error::{Error, Result};
 use crate::record::Key;
 
-/// Encodes the keys of batches of one schema.
+/// Encodes the keys of batches whose schemas differ in units of time only.
 #[derive(Debug)]
 pub(super) struct KeyEncoder {
     key: Key,
+    /// Whether times are encoded by their instants, because the batches differ in the units of key columns.
+    by_instant: bool,
     /// Created for the column types of the first batch.
     converters: Option<Converters>,
 }
@@ -45,23 +48,29 @@ enum Entities {
 }
 
 impl KeyEncoder {
-    pub(super) fn new(key: &Key) -> Self {
-        Self { key: key.clone(), converters: None }
+    /// `by_instant` must be true if the batches differ in the unit of a key column.
+    pub(super) fn new(key: &Key, by_instant: bool) -> Self {
+        Self { key: key.clone(), by_instant, converters: None }
     }
 
     /// Encodes the keys of a batch.
     pub(super) fn encode(&mut self, batch: &RecordBatch) -> Result<EncodedKeys> {
-        let columns = key_columns(batch, &self.key)?;
+        let (mut columns, mut entity) = (key_columns(batch, &self.key)?, self.key.entity.len());
+        if self.by_instant {
+            let version = comparable(columns.split_off(entity)).map_err(incomparable)?;
+            columns = comparable(columns).map_err(incomparable)?;
+            entity = columns.len();
+            columns.extend(version);
+        }
         let converters = match &mut self.converters {
             Some(converters) => converters,
-            none => none.insert(Converters::new(&columns).map_err(incomparable)?),
+            none => none.insert(Converters::new(&columns, entity).map_err(incomparable)?),
         };
         let keys = converters.key.convert_columns(&columns).map_err(incomparable)?;
         let entities = match &converters.entity {
             EntityConverter::Prefix { version_bytes } => Entities::Prefix { version_bytes: *version_bytes },
             EntityConverter::Separate(converter) => {
-                let entity = &columns[..self.key.entity.len()];
-                Entities::Separate(converter.convert_columns(entity).map_err(incomparable)?)
+                Entities::Separate(converter.convert_columns(&columns[..entity]).map_err(incomparable)?)
             }
         };
         Ok(EncodedKeys { keys, entities })
@@ -69,11 +78,11 @@ impl KeyEncoder {
 }
 
 impl Converters {
-    fn new(columns: &[ArrayRef]) -> Result<Self, ArrowError> {
+    fn new(columns: &[ArrayRef], entity: usize) -> Result<Self, ArrowError> {
         let converter = |columns: &[ArrayRef]| {
             RowConverter::new(columns.iter().map(|column| SortField::new(column.data_type().clone())).collect())
         };
-        let (entity, version) = columns.split_at(columns.len().saturating_sub(1));
+        let (entity, version) = columns.split_at(entity);
         let fixed = version.iter().all(|version| version.data_type().primitive_width().is_some());
         let entity = if fixed {
             let sample: Vec<_> =

@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
-use arrow_select::interleave::interleave_record_batch;
 
 use crate::codec::{BATCH_ROWS, MemoryReader};
 use crate::error::{Error, Result};
@@ -59,19 +58,14 @@ impl BatchSource for MemoryReader {
 ///
 /// Without a key, returns all rows in file and row order, and decodes each file only when the one before it has ended.
 ///
-/// If files differ in the unit of a time column, the merged batches have the finest unit.
+/// If files differ in the unit of a time column, the merged batches have the finest unit, except those with a time that is
+/// out of its range: they keep their file's unit. Times of any unit compare as instants.
 pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -> Result<Merge> {
-    let common = time_units::common_schema(files.iter().map(BatchSource::schema));
-    let unified = |file: S| {
-        let common = common.clone();
-        file.map(move |batch| match &common {
-            Some(schema) => time_units::cast_batch(batch?, schema),
-            None => batch,
-        })
-    };
-    let files = files.into_iter().map(unified);
+    let schemas: Vec<SchemaRef> = files.iter().map(BatchSource::schema).collect();
+    let differ = schemas.windows(2).any(|pair| pair[0] != pair[1]);
+    let common = if differ { time_units::common_schema(schemas) } else { None };
     let Some(key) = &layout.key else {
-        return Ok(Merge { keep, state: State::Files(Box::new(files.collect::<Vec<_>>().into_iter().flatten())) });
+        return Ok(Merge { keep, common, state: State::Files(Box::new(files.into_iter().flatten())) });
     };
     let mut runs = Vec::new();
     for file in files {
@@ -79,15 +73,17 @@ pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Ke
     }
     let state = match runs.pop() {
         Some(run) if runs.is_empty() && run.iter().all(RunPart::is_in_order) => State::SingleRun(run.into()),
-        last => State::Runs(Box::new(RunMerge::start(key, runs.into_iter().chain(last).collect())?)),
+        last => State::Runs(Box::new(RunMerge::start(key, common.clone(), runs.into_iter().chain(last).collect())?)),
     };
-    Ok(Merge { keep, state })
+    Ok(Merge { keep, common, state })
 }
 
 /// The merged batches.
 #[derive(Debug)]
 pub(crate) struct Merge {
     keep: Keep,
+    /// The schema with the finest units, if the files' schemas differ.
+    common: Option<SchemaRef>,
     state: State,
 }
 
@@ -129,7 +125,7 @@ impl Iterator for Merge {
             };
             match batch {
                 Ok(batch) if batch.num_rows() == 0 => {}
-                batch => return Some(batch),
+                batch => return Some(batch.map(|batch| time_units::unified(batch, self.common.as_ref()))),
             }
         }
     }
@@ -147,17 +143,25 @@ struct RunMerge {
     rows: Vec<(usize, usize)>,
     /// The last row taken from a run. It is part of the output unless the next row supersedes it.
     pending: Option<(usize, usize)>,
+    /// The schema with the finest units, if the files' schemas differ.
+    common: Option<SchemaRef>,
+    /// Output batches that were not returned yet.
+    ready: VecDeque<RecordBatch>,
 }
 
 impl RunMerge {
-    fn start(key: &Key, runs: Vec<Vec<RunPart>>) -> Result<Self> {
-        let mut encoder = KeyEncoder::new(key);
+    fn start(key: &Key, common: Option<SchemaRef>, runs: Vec<Vec<RunPart>>) -> Result<Self> {
+        let mut encoder = KeyEncoder::new(key, common.is_some());
         let runs = runs.into_iter().map(|parts| RunCursor::start(parts, &mut encoder)).collect::<Result<Vec<_>>>()?;
         let tree = LoserTree::new(runs.len(), |a, b| RunCursor::precedes(&runs, a, b));
-        Ok(Self { encoder, runs, tree, slots: Vec::new(), rows: Vec::with_capacity(BATCH_ROWS), pending: None })
+        let rows = Vec::with_capacity(BATCH_ROWS);
+        Ok(Self { encoder, runs, tree, slots: Vec::new(), rows, pending: None, common, ready: VecDeque::new() })
     }
 
     fn next_batch(&mut self, keep: Keep) -> Result<Option<RecordBatch>> {
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(Some(batch));
+        }
         while self.rows.len() < BATCH_ROWS {
             let winner = self.tree.winner();
             let Some(run) = self.runs.get_mut(winner) else {
@@ -192,10 +196,10 @@ impl RunMerge {
             return Ok(None);
         }
         let batches: Vec<_> = self.slots.iter().map(|slot| &slot.batch).collect();
-        let batch = interleave_record_batch(&batches, &self.rows).map_err(unmergeable)?;
+        self.ready = time_units::interleave(&batches, &self.rows, self.common.as_ref()).map_err(unmergeable)?;
         self.rows.clear();
         self.reset_slots();
-        Ok(Some(batch))
+        Ok(self.ready.pop_front())
     }
 
     /// Drops the input batches of the finished output batch, except the pending row's.

@@ -222,11 +222,70 @@ fn versions_of_different_units_compare_as_instants() {
     assert_eq!(batches[0].column(1).as_primitive::<TimestampMicrosecondType>().values(), &[2, 4]);
 }
 
+const UNITS: [(TimeUnit, i128); 4] = [
+    (TimeUnit::Second, 1_000_000_000),
+    (TimeUnit::Millisecond, 1_000_000),
+    (TimeUnit::Microsecond, 1_000),
+    (TimeUnit::Nanosecond, 1),
+];
+
+/// A file with times of a unit in one key column, and a constant in the other.
+fn times_file(unit: TimeUnit, values: Vec<i64>, time_is_entity: bool) -> Vec<RecordBatch> {
+    let constant: ArrayRef = Arc::new(Int64Array::from(vec![1; values.len()]));
+    let data_type = DataType::Timestamp(unit, Some("UTC".into()));
+    let times = arrow_cast::cast(&Int64Array::from(values), &data_type).unwrap();
+    let columns = if time_is_entity {
+        [("entity", times), ("version", constant)]
+    } else {
+        [("entity", constant), ("version", times)]
+    };
+    vec![RecordBatch::try_from_iter(columns).unwrap()]
+}
+
+/// The nanoseconds since 1970 of each row's time.
+fn times_of(batch: &RecordBatch, time_is_entity: bool) -> Vec<i128> {
+    let times = batch.column(usize::from(!time_is_entity));
+    let DataType::Timestamp(unit, _) = times.data_type() else { panic!("{}", times.data_type()) };
+    let (_, nanos) = UNITS.into_iter().find(|(known, _)| known == unit).unwrap();
+    let ticks = arrow_cast::cast(times, &DataType::Int64).unwrap();
+    ticks.as_primitive::<Int64Type>().values().iter().map(|&tick| i128::from(tick) * nanos).collect()
+}
+
+proptest! {
+    #[test]
+    fn times_of_any_units_merge_exactly(
+        files in prop::collection::vec((0..4usize, prop::collection::vec((0..4usize, -3..3i64), 0..6)), 1..5),
+        time_is_entity in any::<bool>(),
+    ) {
+        // Small numbers, instants that tie in different units, the year 9999, and the ends of the range.
+        let tick = |unit: usize, (kind, step): (usize, i64)| {
+            let (_, nanos) = UNITS[unit];
+            match kind {
+                0 => step,
+                1 => i64::try_from(i128::from(step) * 1_000_000_000 / nanos).unwrap(),
+                2 => i64::try_from(253_402_300_799_000_000_000 / nanos).unwrap_or(i64::MAX).saturating_add(step),
+                _ => if step < 0 { i64::MIN - step } else { i64::MAX - step },
+            }
+        };
+        let files: Vec<(usize, Vec<i64>)> = files
+            .into_iter()
+            .map(|(unit, values)| (unit, values.into_iter().map(|value| tick(unit, value)).collect()))
+            .collect();
+        let expected = files.iter().flat_map(|(unit, values)| values.iter().map(|&tick| i128::from(tick) * UNITS[*unit].1));
+        let expected: std::collections::BTreeSet<i128> = expected.collect();
+        let files = files.into_iter().map(|(unit, values)| times_file(UNITS[unit].0, values, time_is_entity)).collect();
+        let batches = merge(&instants(TimeUnit::Microsecond), files, Keep::History).unwrap();
+        let times = batches.flat_map(|batch| times_of(&batch.unwrap(), time_is_entity));
+        prop_assert_eq!(times.collect::<Vec<_>>(), expected.into_iter().collect::<Vec<_>>());
+    }
+}
+
 #[test]
-fn an_instant_that_does_not_fit_the_common_unit_is_an_error() {
-    let files = vec![micros(vec![i64::MAX / 2]), nanos(vec![1])];
-    let error = merge(&instants(TimeUnit::Microsecond), files, Keep::Latest).unwrap_err();
-    assert!(error.to_string().starts_with("column version: a time does not fit"), "{error}");
+fn nanoseconds_and_the_year_9999_merge() {
+    let files = vec![micros(vec![253_402_300_799_000_000]), nanos(vec![1])];
+    let batches = merge(&instants(TimeUnit::Microsecond), files, Keep::History).unwrap().collect::<Result<Vec<_>>>();
+    let times: Vec<_> = batches.unwrap().iter().flat_map(|batch| times_of(batch, false)).collect();
+    assert_eq!(times, [1, 253_402_300_799_000_000_000]);
 }
 
 #[test]
