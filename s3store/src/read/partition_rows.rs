@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::sink::Sink;
 use crate::codec::{MemoryReader, Opener};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::merge::{BatchSource, Keep, Merge, merge};
 use crate::record::ReadLayout;
 
@@ -47,7 +47,11 @@ impl BatchSource for FileRows {
 pub(super) enum PartitionRows<S: Sink> {
     /// All rows of a single file, until they are returned.
     SingleFile(Option<S::Chunk>),
-    Merged(Merge),
+    Merged {
+        rows: Merge,
+        /// The files that the rows come from, for errors about a value: a merged row does not know its own.
+        files: String,
+    },
 }
 
 impl<S: Sink> PartitionRows<S> {
@@ -60,24 +64,35 @@ impl<S: Sink> PartitionRows<S> {
             && file.reader.plan().is_marked_sorted(layout)
         {
             let rows = file.reader.plan().rows();
-            if let Some(chunk) = S::chunk_of_sorted_file(file, rows, key, keep)? {
+            let name = file.key.clone();
+            // Errors about the file's bytes name it already, errors about a value do not.
+            let named = |error: Error| if error.to_string().contains(&name) { error } else { error.context(&name) };
+            if let Some(chunk) = S::chunk_of_sorted_file(file, rows, key, keep).map_err(named)? {
                 return Ok(Self::SingleFile(Some(chunk)));
             }
             file.reader.restart()?;
         }
-        merge(layout, files, keep).map(Self::Merged)
+        let names = match files.as_slice() {
+            [file] => file.key.clone(),
+            [first, .., last] => format!("one of the {} files {} to {}", files.len(), first.key, last.key),
+            [] => String::new(),
+        };
+        Ok(Self::Merged { rows: merge(layout, files, keep)?, files: names })
     }
 
     /// Returns whether files are still being decoded.
     pub(super) fn is_decoding(&self) -> bool {
-        matches!(self, Self::Merged(merged) if merged.is_decoding())
+        matches!(self, Self::Merged { rows, .. } if rows.is_decoding())
     }
 
     /// Returns the next rows, or `None` at the end.
     pub(super) fn next_chunk(&mut self, layout: &ReadLayout) -> Result<Option<S::Chunk>> {
         match self {
             Self::SingleFile(chunk) => Ok(chunk.take()),
-            Self::Merged(merged) => merged.next().map(|batch| S::chunk_of_batch(layout, batch?)).transpose(),
+            Self::Merged { rows, files } => {
+                let chunk = |batch| S::chunk_of_batch(layout, batch).map_err(|error| error.context(&*files));
+                rows.next().map(|batch| batch.and_then(chunk)).transpose()
+            }
         }
     }
 }
