@@ -22,6 +22,7 @@ mod integration {
     mod optimistic;
     mod other_readers;
     mod partial_writes;
+    mod permits;
     mod poll_time;
     mod race;
     mod read;

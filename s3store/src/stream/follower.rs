@@ -105,8 +105,8 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
         }
     }
 
-    /// Polls once, in a separate task. If the consumer drove the poll, it could stop doing so while the poll holds
-    /// permits.
+    /// Polls once, in a task of its own, so that a poll completes while the consumer is busy. No permit depends on it: each
+    /// request runs in a task anyway. But a poll that is left in the middle would later continue with an old cutoff.
     async fn spawn_poll(&self) -> Result<Fetched<P>> {
         let Follow { store, after, limit, .. } = &self.follow;
         let poll = (self.poll)(store.clone(), after.clone(), *limit);
