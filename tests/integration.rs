@@ -5,6 +5,7 @@ mod derived;
 mod integration {
     mod backfill_faults;
     mod blocking_threads;
+    mod clock;
     mod crash;
     mod dashboards;
     mod dataset;
@@ -18,6 +19,7 @@ mod integration {
     mod late;
     mod like_go;
     mod metrics;
+    mod neighbours;
     mod operating;
     mod optimistic;
     mod other_readers;
@@ -30,6 +32,7 @@ mod integration {
     mod replay;
     mod requests;
     mod skew;
+    mod snapshots;
     mod stream;
     mod view;
     mod write;

@@ -19,6 +19,14 @@ pub struct Clock {
     offset: Arc<AtomicI64>,
 }
 
+/// The wall clock and the monotonic clock at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// Microseconds since 1970.
+    pub(crate) micros: i64,
+    pub(crate) monotonic: Instant,
+}
+
 #[derive(Debug, Clone, Copy)]
 enum WallClock {
     Machine,
@@ -45,13 +53,16 @@ impl Clock {
 
     /// Sets the wall clock ahead by `offset`, or behind if it is negative. Replaces an earlier offset.
     pub fn set_offset(&self, offset: TimeDelta) {
-        self.offset.store(offset.num_microseconds().unwrap_or(i64::MAX), Ordering::Relaxed);
+        let beyond = if offset < TimeDelta::zero() { i64::MIN } else { i64::MAX };
+        self.offset.store(offset.num_microseconds().unwrap_or(beyond), Ordering::Relaxed);
     }
 
     /// Returns the time of the wall clock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        DateTime::from_timestamp_micros(self.micros()).unwrap_or_default()
+        let micros = self.micros();
+        let end = if micros < 0 { DateTime::<Utc>::MIN_UTC } else { DateTime::<Utc>::MAX_UTC };
+        DateTime::from_timestamp_micros(micros).unwrap_or(end)
     }
 
     /// Returns whether the clock follows tokio's clock, which may be paused.
@@ -68,6 +79,11 @@ impl Clock {
             }
         };
         wall.saturating_add(self.offset.load(Ordering::Relaxed))
+    }
+
+    /// Returns the times of both clocks.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading { micros: self.micros(), monotonic: self.monotonic() }
     }
 
     /// Returns the time of the monotonic clock.

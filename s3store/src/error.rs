@@ -46,7 +46,8 @@ pub enum ErrorKind {
     InvalidData,
     /// The dataset is not initialised, or was initialised with other values.
     Config,
-    /// A listed object no longer exists: somebody deleted it. Call again; the next listing does not contain it.
+    /// A listed object, or the data file of a commit, does not exist: somebody deleted it. Call again. If the error
+    /// remains, a data file was deleted without its commit: restore the file, or delete the commit too.
     Vanished,
     /// S3 rejected the request: missing permissions, a policy, or a bucket that does not exist.
     Refused,

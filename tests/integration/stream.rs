@@ -214,7 +214,7 @@ async fn refs_without_a_commit_are_skipped_for_good() {
 async fn malformed_refs_are_skipped_and_counted() {
     let world = Virtual::new();
     let writer = world.dataset().await.store::<Event>();
-    for name in ["", "0", "0000000000000001-x;part=a.ref", "1000000000000000;part=a.ref"] {
+    for name in ["1", "0", "0000000000000001-x;part=a.ref", "1000000000000000;part=a.ref"] {
         world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/{name}"), "");
     }
     let commit = writer.write(&Event::of(&["a"], 1)).await.unwrap().remove(0);
@@ -224,7 +224,8 @@ async fn malformed_refs_are_skipped_and_counted() {
     let store = world.settled().await.store::<Event>();
     let page = store.poll(&Offset::START).await.unwrap();
     assert!(page.entries.len() == 1 && agrees(&page.entries[0], &commit), "{page:?}");
-    assert_eq!((page.malformed, page.next.as_str()), (5, world.keys_with(".ref").pop().unwrap().as_str()));
+    assert_eq!((page.malformed, page.other_partitions), (4, 1));
+    assert_eq!(page.next.as_str(), world.keys_with(".ref").pop().unwrap().as_str());
     let page = store.poll_records(&Offset::START).limit(3).await.unwrap();
     // The first three refs are malformed, so the poll takes three more.
     assert_eq!((page.malformed, page.records.len(), page.caught_up), (5, 1, true));
@@ -271,7 +272,12 @@ async fn the_stream_skips_files_that_were_deleted() {
     assert_eq!(store.read_entries(&entries).await.unwrap(), page.records);
     let partitions: Vec<_> = store.read_range(..).partitions().try_collect().await.unwrap();
     assert_eq!(partitions.len(), 1);
-    // A snapshot reads the files that are listed. A file that vanishes between LIST and GET is an error.
+    // A snapshot is never incomplete without an error.
+    assert_eq!(store.read_all().await.unwrap_err().kind(), ErrorKind::Vanished);
+    for commit in [&commits[0], &more[0]] {
+        let key = format!("{PREFIX}/data/{}/{}.commit", commit.partition, commit.token);
+        world.s3.remove_object(BUCKET, &key).unwrap();
+    }
     assert_eq!(store.read_all().await.unwrap(), page.records);
     let left = world.keys_with(".parquet").remove(0);
     let s3 = world.s3.clone();

@@ -11,6 +11,9 @@ use crate::s3::Skew;
 /// Every response of S3 contains its time, in whole seconds. A clock counts as off only if no moment between the request
 /// and its response explains the difference. So the guard allows `max_clock_skew`, plus one second for the header's
 /// resolution, plus the time that the request took. It can't see a smaller skew: writers and readers still need NTP.
+///
+/// A clock that was off may have been corrected since, and a machine may have slept. So before a write is refused, it asks
+/// S3 for the time: 1 HEAD of the dataset's configuration. A poll always has a response of its own to compare with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ClockGuard {
@@ -37,12 +40,12 @@ impl ClockGuard {
     /// Fails, or logs a warning, if `skew` is certain to exceed `allowed`. `None` means that S3 has not answered yet.
     pub(crate) fn check(self, skew: Option<Skew>, allowed: Duration) -> Result<()> {
         let least = skew.map_or(0, Skew::least);
-        let off = self != Self::Off && least.abs() > micros(allowed);
+        let off = self != Self::Off && least.unsigned_abs() > micros(allowed).unsigned_abs();
         if !off {
             return Ok(());
         }
         #[expect(clippy::cast_precision_loss, reason = "for display")]
-        let seconds = least.abs() as f64 / 1e6;
+        let seconds = least.unsigned_abs() as f64 / 1e6;
         let side = if least > 0 { "ahead of" } else { "behind" };
         let message = format!(
             "the local clock is at least {seconds:.1}s {side} s3's, and the dataset allows {allowed:?}; \

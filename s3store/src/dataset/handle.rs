@@ -12,11 +12,11 @@ use tracing::Instrument;
 use super::clock_guard::ClockGuard;
 use super::conditional_put::ConditionalPutProbe;
 use super::timing::Timing;
-use crate::clock::Clock;
-use crate::error::Result;
+use crate::clock::{Clock, Reading};
+use crate::error::{ErrorKind, Result};
 use crate::format::Prefix;
 use crate::metrics::Metrics;
-use crate::s3::BucketClient;
+use crate::s3::{BucketClient, Head, Permit};
 
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
 ///
@@ -149,14 +149,49 @@ impl Dataset {
         &self.0.conditional_put
     }
 
-    /// Fails, or logs a warning, if the local clock is known to be off by more than the dataset allows.
-    pub(crate) fn check_clock(&self) -> Result<()> {
-        self.0.guard.check(self.0.client.skew(), self.0.timing.max_clock_skew)
+    /// Fails, or logs a warning, if the local clock is off by more than the dataset allows.
+    ///
+    /// Asks S3 for the time if the last response says that the clock is off: 1 HEAD. That response may be old, and a
+    /// refused write sends nothing that would bring a newer one.
+    pub(crate) async fn check_clock(&self) -> Result<()> {
+        match self.check_observed_clock() {
+            Ok(()) => Ok(()),
+            Err(_) => self.check_clock_after(self.client().head(&self.keys().commit_timeout_key()).await),
+        }
     }
 
-    /// Checks the clock for a reader: a clock that is behind is only logged, because it delays the reader at most.
-    pub(crate) fn check_reader_clock(&self) -> Result<()> {
-        let skew = self.0.client.skew();
+    /// Does the same as [`check_clock`](Self::check_clock), with a permit that the caller holds already.
+    pub(crate) async fn check_clock_with(&self, permit: &Permit) -> Result<()> {
+        match self.check_observed_clock() {
+            Ok(()) => Ok(()),
+            Err(_) => self.check_clock_after(permit.head(&self.keys().commit_timeout_key()).await),
+        }
+    }
+
+    /// Judges the clock by the response to a request that was sent for this. Any response has S3's time.
+    fn check_clock_after(&self, response: Result<Option<Head>>) -> Result<()> {
+        match response {
+            Err(error) if error.kind() == ErrorKind::Unavailable => {
+                Err(error.context("ask s3 for the time, because the local clock may be off"))
+            }
+            _ => self.check_observed_clock(),
+        }
+    }
+
+    fn check_observed_clock(&self) -> Result<()> {
+        self.0.guard.check(self.0.client.skew_at(self.clock().reading()), self.0.timing.max_clock_skew)
+    }
+
+    /// Checks the clock of a reader that has read it at `reading` and then got a response with S3's `date`.
+    ///
+    /// Judges what the clock was at that moment, since the reader's bounds were made of it, even if it has been set since.
+    /// A clock that is behind is only logged, because it delays the reader at most.
+    pub(crate) fn check_reader_clock(&self, reading: Reading, date: Option<i64>) -> Result<()> {
+        let skew = self.0.client.skew_at(reading);
+        let skew = match date {
+            Some(date) => skew.map(|skew| skew.at_least_as_before(reading.micros, date)),
+            None => skew,
+        };
         self.0.guard.for_reader(skew).check(skew, self.0.timing.max_clock_skew)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use opentelemetry::metrics::MeterProvider;
+use tokio::sync::Semaphore;
 
 use super::clock_guard::ClockGuard;
 use super::handle::Dataset;
@@ -78,7 +79,8 @@ impl Default for DatasetOptions {
 }
 
 impl DatasetOptions {
-    /// Sets how many requests of all readers and writers of the dataset may be in flight at once. Default: 32.
+    /// Sets how many requests of all readers and writers of the dataset may be in flight at once. At least 1; a number
+    /// beyond what tokio's semaphores count means no limit. Default: 32.
     #[must_use]
     pub fn max_inflight_requests(mut self, requests: usize) -> Self {
         self.max_inflight_requests = requests;
@@ -189,7 +191,7 @@ impl DatasetOptions {
         let prefix = Prefix::new(prefix)?;
         let settings = Settings {
             bucket,
-            permits: self.max_inflight_requests,
+            permits: self.max_inflight_requests.min(Semaphore::MAX_PERMITS),
             consistency: self.consistency,
             try_deadline: self.try_deadline,
             client_retries: self.client_retries,

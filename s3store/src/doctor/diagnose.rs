@@ -95,7 +95,8 @@ pub(super) struct Diagnosis {
 
 impl Seen {
     pub(super) fn add_refs(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
-        for ListedObject { key, last_modified, .. } in objects {
+        for object in objects.into_iter().filter(|object| !object.is_placeholder()) {
+            let ListedObject { key, last_modified, .. } = object;
             match prefix.parse_ref_key(&key) {
                 Some(RefName { micros, token, attempt, partition }) => {
                     let write = self.writes.entry(Place { partition, token }).or_default();
@@ -109,6 +110,10 @@ impl Seen {
     pub(super) fn add_data(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
         for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
+            // The key belongs to a dataset that is nested in this one.
+            if !PartitionKey::is_well_formed(parsed.partition) {
+                continue;
+            }
             let place = Place { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() };
             let write = self.writes.entry(place).or_default();
             let landed = Landed(last_modified);

@@ -10,7 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::diagnose::{Diagnosis, Footer, Scope, Seen};
 pub use self::report::{Finding, Report};
-use crate::clock::micros;
+use crate::clock::{Reading, micros};
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
@@ -81,13 +81,14 @@ impl Doctor {
 
     async fn run(self, tally: &Tally) -> Result<Report> {
         let Self { dataset, window, footers } = self;
-        let settled = dataset.clock().micros().saturating_sub(micros(dataset.settle_window()));
+        let reading = dataset.clock().reading();
+        let settled = reading.micros.saturating_sub(micros(dataset.settle_window()));
         let scope = Scope {
             since: window.start.unwrap_or(0),
             until: window.end.map_or(settled, |end| end.min(settled)),
             commit_timeout: micros(dataset.commit_timeout()),
         };
-        let mut diagnosis = examine(&dataset, scope, tally).await?;
+        let mut diagnosis = examine(&dataset, scope, reading, tally).await?;
         if footers {
             let found = count_rows(&dataset, std::mem::take(&mut diagnosis.footers), tally).await?;
             diagnosis.findings.extend(found);
@@ -109,17 +110,17 @@ impl IntoFuture for Doctor {
     }
 }
 
-async fn examine(dataset: &Dataset, scope: Scope, tally: &Tally) -> Result<Diagnosis> {
+async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tally) -> Result<Diagnosis> {
     let keys = dataset.keys();
     let mut seen = Seen::default();
     // Up to the present: what was restamped may have its ref behind the window.
     let since = Offset::of(keys.offset_at(scope.since));
     let mut refs = dataset.client().list(keys.ref_prefix()).after(since.as_str());
     while let Some(page) = refs.next().await? {
+        // With a clock that was ahead, the window would reach into writes in flight.
+        dataset.check_reader_clock(reading, page.date)?;
         seen.add_refs(keys, page.objects);
     }
-    // With a clock that is ahead, the window would reach into writes under way.
-    dataset.check_reader_clock()?;
     let mut data = dataset.client().list(keys.data_prefix());
     while let Some(page) = data.next().await? {
         seen.add_data(keys, page.objects);

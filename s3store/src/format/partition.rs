@@ -43,6 +43,28 @@ impl PartitionKey {
         }
     }
 
+    /// Returns whether a key has exactly these names, in this order. Its values may be of any shape.
+    pub(crate) fn has_names(text: &str, names: &[impl AsRef<str>]) -> bool {
+        let mut segments = text.split('/');
+        let named = |segment: &str, name: &str| {
+            segment.strip_prefix(name).and_then(|rest| rest.strip_prefix('=')).is_some_and(|value| !value.is_empty())
+        };
+        names.iter().all(|name| segments.next().is_some_and(|segment| named(segment, name.as_ref())))
+            && segments.next().is_none()
+    }
+
+    /// Returns whether every segment of a key is `name=value`, whatever the names. Keys of a dataset that is nested in
+    /// another one are not: they have a folder of their own after the nested prefix.
+    pub(crate) fn is_well_formed(text: &str) -> bool {
+        text.split('/')
+            .all(|segment| segment.split_once('=').is_some_and(|(name, value)| !name.is_empty() && !value.is_empty()))
+    }
+
+    /// Returns whether a key is that of a partition with other names than these.
+    pub(crate) fn has_other_names(text: &str, names: &[impl AsRef<str>]) -> bool {
+        Self::is_well_formed(text) && !Self::has_names(text, names)
+    }
+
     /// Takes a key from an object's name without checking it: its segments may have any shape.
     pub(crate) fn found(text: impl Into<String>) -> Self {
         Self(text.into())

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-
 use super::data::split_attempt;
 use super::{AttemptId, PartitionKey, Prefix, Token, check_key_length};
 use crate::error::{Error, Result};
@@ -94,9 +92,9 @@ impl Prefix {
     }
 
     /// Returns the offset at which a stream reader stops: after it, a ref that sorts earlier may still arrive.
-    pub(crate) fn ref_cutoff(&self, now: DateTime<Utc>, settle_window: Duration) -> String {
-        let settled = chrono::Duration::from_std(settle_window).ok().and_then(|window| now.checked_sub_signed(window));
-        self.offset_at(settled.map_or(0, |settled| settled.timestamp_micros()))
+    pub(crate) fn ref_cutoff(&self, now_micros: i64, settle_window: Duration) -> String {
+        let window = i64::try_from(settle_window.as_nanos().div_ceil(1_000)).unwrap_or(i64::MAX);
+        self.offset_at(now_micros.saturating_sub(window))
     }
 
     /// Checks that an offset belongs to this dataset. The empty offset is the start of every stream.

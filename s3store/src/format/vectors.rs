@@ -153,7 +153,7 @@ fn cutoffs() {
         let now: DateTime<Utc> = case.now.parse().unwrap();
         let window = GoDuration::parse(&case.settle_window).unwrap().0;
         let window = Duration::from_nanos(u64::try_from(window).unwrap());
-        assert_eq!(prefix.ref_cutoff(now, window), case.cutoff);
+        assert_eq!(prefix.ref_cutoff(now.timestamp_micros(), window), case.cutoff);
     }
 }
 

@@ -25,8 +25,8 @@ pub trait Sealed {}
 /// | `name=start*` | the values that start with `start` |
 /// | `name=from..to` | the values `v` with `from <= v < to`, compared as bytes; either end may be left out |
 ///
-/// The pattern `*` or an empty string selects everything. The grammar has no syntax for values that contain one of
-/// `*?[]{}`; use the record's builder to select them.
+/// The pattern `*` or an empty string selects everything that has exactly these columns. The grammar has no
+/// syntax for values that contain one of `*?[]{}`; use the record's builder to select them.
 ///
 /// Ranges compare text: `9..10` is an error because it is reversed, and `1..2` contains `10`. Use ranges for ISO dates and
 /// zero-padded numbers.

@@ -1,6 +1,7 @@
 //! Plans the LIST requests for a set of patterns, so that no key is listed twice.
 
 use super::Pattern;
+use crate::format::PartitionKey;
 
 /// The LIST requests for a set of patterns. No prefix is a prefix of another, so each key is listed at most once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +59,15 @@ impl Listing {
         &self.prefix
     }
 
-    /// Returns whether one of the patterns selects a listed partition key.
+    /// Returns whether a listed partition is selected: it has exactly these names, and a pattern matches it.
+    ///
+    /// Without a look at the names, `*` would also select the data of a dataset that is nested in this one, and
+    /// partitions that were written with other columns.
+    pub(crate) fn selects_partition(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
+        PartitionKey::has_names(key, names) && self.matches(key, names)
+    }
+
+    /// Returns whether one of the patterns selects a listed key. The pattern for everything selects a key of any shape.
     pub(crate) fn matches(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
         self.patterns.iter().any(|pattern| pattern.matches(key, names))
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
-use super::resolve::StoredFile;
+use super::resolve::{FileSize, StoredFile};
 use super::row_sizes::RowSizes;
 use super::stall_watch::StallWatch;
 use crate::dataset::Dataset;
@@ -15,7 +15,7 @@ use crate::metrics::Tally;
 /// The handling of a data file that no longer exists.
 #[derive(Debug, Clone)]
 pub(crate) enum MissingFile {
-    /// The read fails, because the file was listed moments before.
+    /// The read fails, because the file is committed.
     Fail,
     /// The read logs, counts and skips the file, because it may have been deleted long after its commit.
     Skip(Arc<AtomicU64>),
@@ -44,8 +44,17 @@ impl Download {
                 tally.bytes(body.len() as u64);
             }
             (None, MissingFile::Fail) => {
-                let message = format!("get {}: the file was deleted after it was listed; read again", file.key);
-                return Err(Error::new(ErrorKind::Vanished, message));
+                let reason = match file.size {
+                    FileSize::Bytes(_) => {
+                        "the file is in the listing but does not exist: it was deleted after it was listed, or the \
+                         server lists keys that it does not serve; read again"
+                    }
+                    FileSize::Rows(_) => {
+                        "a commit names the file, but it does not exist: somebody deleted it; restore the file, or delete \
+                         its commit too"
+                    }
+                };
+                return Err(Error::new(ErrorKind::Vanished, format!("get {}: {reason}", file.key)));
             }
             (None, MissingFile::Skip(count)) => {
                 count.fetch_add(1, Ordering::Relaxed);

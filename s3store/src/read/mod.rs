@@ -64,7 +64,9 @@ impl<T: Record> Store<T> {
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid. No request was sent.
     /// - [`InvalidData`](crate::ErrorKind::InvalidData): an object is malformed or does not fit the record type. The
     ///   message contains its key.
-    /// - [`Vanished`](crate::ErrorKind::Vanished): a file was deleted between LIST and GET. Read again.
+    /// - [`Vanished`](crate::ErrorKind::Vanished): the file of a commit does not exist, or a listed commit was deleted
+    ///   meanwhile. If the error remains when you read again, somebody deleted a file and kept its commit: restore the
+    ///   file, or delete the commit too.
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 returned an error.
     ///
     /// # Cancel safety
@@ -72,7 +74,7 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
-    /// - 1 HEAD for each token that has more than one attempt, or a commit that is only seconds old.
+    /// - 1 HEAD for each commit with a token of the caller. It names the attempt whose file counts.
     /// - 1 GET for each file.
     ///
     /// # Example

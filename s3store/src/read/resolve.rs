@@ -2,15 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
 use crate::pattern::Listing;
 use crate::s3::ListedObject;
-
-/// The age, in microseconds of S3's clock, from which a commit with one file is trusted without a HEAD.
-///
-/// A listing has several pages. If a retry lands between two of them, the listing can contain the retry's commit and only
-/// the earlier attempt's file. A commit that is older than the listing's first page by this much rules that out.
-const SETTLED: i64 = 5_000_000;
 
 /// A data file in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +19,7 @@ pub(crate) struct StoredFile {
 pub(crate) enum FileSize {
     /// The size in bytes, from a listing.
     Bytes(u64),
-    /// The row count, from a ref.
+    /// The row count, from a commit. The file was not listed.
     Rows(u64),
 }
 
@@ -38,15 +33,9 @@ pub(crate) struct PartitionFiles {
 /// The listed objects of one token in one partition.
 #[derive(Debug, Default)]
 struct TokenObjects {
-    files: Vec<(AttemptId, StoredFile)>,
-    commit: Option<ListedCommit>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct ListedCommit {
-    last_modified: Option<i64>,
-    /// The `Date` header of the listing's first page.
-    listed: Option<i64>,
+    /// By attempt, so that a key that a server lists twice is read once.
+    files: BTreeMap<AttemptId, StoredFile>,
+    has_commit: bool,
 }
 
 /// The listed files and commits, by partition and token.
@@ -62,23 +51,20 @@ pub(super) struct CommitQuery {
 }
 
 impl Resolver {
-    /// Adds the objects of a listing. `date` is the `Date` header of its first page. Skips keys that are not data keys of
-    /// a partition that the listing selects.
-    pub(super) fn add(
-        &mut self,
-        prefix: &Prefix,
-        listing: &Listing,
-        names: &[&str],
-        objects: Vec<ListedObject>,
-        date: Option<i64>,
-    ) {
+    /// Adds the objects of a listing. Skips keys that are not data keys of a partition that the listing selects.
+    pub(super) fn add(&mut self, prefix: &Prefix, listing: &Listing, names: &[&str], objects: Vec<ListedObject>) {
         // Keys of one partition are adjacent, so the pattern is matched once per partition.
         let mut last: Option<(PartitionKey, bool)> = None;
-        for ListedObject { key, size, last_modified } in objects {
+        let mut warned = false;
+        for ListedObject { key, size, .. } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let (partition, name) = (parsed.partition, parsed.name);
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
-                last = Some((PartitionKey::found(partition), listing.matches(partition, names)));
+                last = Some((PartitionKey::found(partition), listing.selects_partition(partition, names)));
+                if !warned && PartitionKey::has_other_names(partition, names) {
+                    tracing::warn!(key, "skipping partitions that have other columns than the record type");
+                    warned = true;
+                }
             }
             let Some((known, true)) = &last else { continue };
             let tokens = match self.0.get_mut(known) {
@@ -88,9 +74,9 @@ impl Resolver {
             let objects = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
                 DataName::File { attempt, .. } => {
-                    objects.files.push((attempt, StoredFile { key, size: FileSize::Bytes(size) }));
+                    objects.files.insert(attempt, StoredFile { key, size: FileSize::Bytes(size) });
                 }
-                DataName::Commit { .. } => objects.commit = Some(ListedCommit { last_modified, listed: date }),
+                DataName::Commit { .. } => objects.has_commit = true,
             }
         }
     }
@@ -113,19 +99,39 @@ impl Resolver {
         queries
     }
 
-    /// Applies the result of a query: drops the files of the token's other attempts.
-    pub(super) fn resolve(&mut self, query: &CommitQuery, commit: Option<CommitMeta>) {
-        let tokens = self.0.get_mut(&query.partition);
-        if let Some(objects) = tokens.and_then(|tokens| tokens.get_mut(&query.token)) {
-            objects.files.retain(|(attempt, _)| commit.is_some_and(|commit| commit.attempt == *attempt));
+    /// Applies the result of a query: keeps only the file of the attempt that the commit names.
+    ///
+    /// The listing may lack that file: it was put after its place in the listing had passed, or it was deleted. The
+    /// download finds out which.
+    ///
+    /// # Errors
+    /// `Vanished` if there is no such commit.
+    pub(super) fn resolve(&mut self, prefix: &Prefix, query: &CommitQuery, commit: Option<CommitMeta>) -> Result<()> {
+        let CommitQuery { commit_key, partition, token } = query;
+        let Some(CommitMeta { attempt, record_count, .. }) = commit else {
+            return Err(Error::new(
+                ErrorKind::Vanished,
+                format!(
+                    "head {commit_key}: the commit is in the listing but does not exist: it was deleted after it was \
+                     listed, or the server lists keys that it does not serve; read again"
+                ),
+            ));
+        };
+        if let Some(objects) = self.0.get_mut(partition).and_then(|tokens| tokens.get_mut(token)) {
+            let file = objects.files.remove(&attempt).unwrap_or_else(|| {
+                let key = format!("{}{}", prefix.partition_prefix(partition), DataName::File { token, attempt });
+                StoredFile { key, size: FileSize::Rows(record_count) }
+            });
+            objects.files = BTreeMap::from([(attempt, file)]);
         }
+        Ok(())
     }
 
     /// Returns the committed files, once all queries are resolved. Partitions are in key order, and so are their files.
     pub(super) fn into_partitions(self) -> Vec<PartitionFiles> {
         let mut partitions = Vec::new();
         for (key, tokens) in self.0 {
-            let committed = tokens.into_values().filter(|objects| objects.commit.is_some());
+            let committed = tokens.into_values().filter(|objects| objects.has_commit);
             let files = committed.flat_map(|objects| objects.files);
             let mut files: Vec<StoredFile> = files.map(|(_, file)| file).collect();
             if files.is_empty() {
@@ -142,17 +148,11 @@ impl TokenObjects {
     /// Returns whether the listing leaves open which file is committed.
     ///
     /// Without a commit, nothing was committed when the listing began. A token that equals its attempt's id has only that
-    /// attempt.
+    /// attempt. Any other token may have had several: if the committed file was deleted, or was listed before it was put,
+    /// the listing shows the file of an attempt that failed beside the commit of another.
     fn is_ambiguous(&self, token: &str) -> bool {
-        let (Some(commit), [first, rest @ ..]) = (self.commit, self.files.as_slice()) else { return false };
-        if rest.is_empty() && AttemptId::parse(token) == Some(first.0) {
-            return false;
-        }
-        let settled = match (commit.last_modified, commit.listed) {
-            (Some(modified), Some(listed)) => listed.saturating_sub(modified) >= SETTLED,
-            _ => false,
-        };
-        !(rest.is_empty() && settled)
+        let proves_itself = |attempt: &AttemptId| AttemptId::parse(token) == Some(*attempt);
+        self.has_commit && !(self.files.len() == 1 && self.files.keys().all(proves_itself))
     }
 }
 

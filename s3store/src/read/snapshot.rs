@@ -22,8 +22,8 @@ pub(super) async fn committed_files(
     dataset.metrics().fanout(listings.len(), concurrency);
     let mut listed =
         stream::iter(listings.into_iter().map(|listing| list(dataset, listing))).buffer_unordered(concurrency);
-    while let Some((listing, objects, date)) = listed.try_next().await? {
-        resolver.add(dataset.keys(), &listing, names, objects, date);
+    while let Some((listing, objects)) = listed.try_next().await? {
+        resolver.add(dataset.keys(), &listing, names, objects);
     }
     drop(listed);
 
@@ -36,19 +36,18 @@ pub(super) async fn committed_files(
     }))
     .buffer_unordered(concurrency);
     while let Some((query, commit)) = answers.try_next().await? {
-        resolver.resolve(&query, commit);
+        resolver.resolve(dataset.keys(), &query, commit)?;
     }
     Ok(resolver.into_partitions())
 }
 
-/// Fetches all pages of one listing. Also returns the `Date` header of the first page.
-async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<ListedObject>, Option<i64>)> {
+/// Fetches all pages of one listing.
+async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<ListedObject>)> {
     let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-    let (mut objects, mut date) = (Vec::new(), None);
+    let mut objects = Vec::new();
     let mut pages = dataset.client().list(prefix);
     while let Some(page) = pages.next().await? {
-        date = date.or(page.date);
         objects.extend(page.objects);
     }
-    Ok((listing, objects, date))
+    Ok((listing, objects))
 }

@@ -13,7 +13,7 @@ use aws_smithy_types::date_time::Format;
 
 use super::Consistency;
 use super::skew::{DateSample, Skew, SkewMonitor};
-use crate::clock::{Clock, micros};
+use crate::clock::{Clock, Reading, micros};
 
 /// The slowest transfer that a deadline allows for. A try that is slower than this fails.
 const SLOWEST_BYTES_PER_SECOND: u64 = 1 << 20;
@@ -43,13 +43,14 @@ impl Wire {
         &self.clock
     }
 
-    /// Returns the difference between the local clock and S3's, or `None` before the first response.
-    pub(super) fn skew(&self) -> Option<Skew> {
-        self.skew.skew(self.clock.micros(), self.monotonic())
+    /// Returns the difference between the local clock, at the moment of a reading, and S3's. Returns `None` before the
+    /// first response.
+    pub(super) fn skew_at(&self, reading: Reading) -> Option<Skew> {
+        self.skew.skew(reading.micros, self.since_epoch(reading))
     }
 
-    fn monotonic(&self) -> i64 {
-        micros(self.clock.monotonic().saturating_duration_since(self.epoch))
+    fn since_epoch(&self, reading: Reading) -> i64 {
+        micros(reading.monotonic.saturating_duration_since(self.epoch))
     }
 }
 
@@ -57,14 +58,14 @@ impl Wire {
 #[derive(Debug, Clone)]
 pub(super) struct TryInterceptor {
     wire: Arc<Wire>,
-    /// The local clock when the try began, in microseconds.
-    sent: i64,
+    /// The local clocks when the try began.
+    sent: Reading,
     date: Arc<Mutex<Option<i64>>>,
 }
 
 impl TryInterceptor {
     pub(super) fn new(wire: &Arc<Wire>) -> Self {
-        Self { wire: Arc::clone(wire), sent: wire.clock.micros(), date: Arc::default() }
+        Self { wire: Arc::clone(wire), sent: wire.clock.reading(), date: Arc::default() }
     }
 
     /// Returns the response's `Date`, in microseconds.
@@ -96,12 +97,17 @@ impl Intercept for TryInterceptor {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let received = self.wire.clock.micros();
+        let received = self.wire.clock.reading();
         let date = context.response().headers().get("date").and_then(http_date);
         if let Some(date) = date {
             *self.date.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
-            let monotonic = self.wire.monotonic();
-            self.wire.skew.observe(DateSample { sent: self.sent, received, monotonic, date });
+            self.wire.skew.observe(DateSample {
+                sent: self.sent.micros,
+                received: received.micros,
+                monotonic: self.wire.since_epoch(received),
+                took: micros(received.monotonic.saturating_duration_since(self.sent.monotonic)),
+                date,
+            });
         }
         Ok(())
     }

@@ -21,6 +21,13 @@ pub(crate) struct ListedObject {
     pub(crate) last_modified: Option<i64>,
 }
 
+impl ListedObject {
+    /// Returns whether this is an empty object that stands for a folder, as consoles, mounts and Hadoop put them.
+    pub(crate) fn is_placeholder(&self) -> bool {
+        self.size == 0 && (self.key.ends_with('/') || self.key.ends_with("_$folder$"))
+    }
+}
+
 /// One page of a listing.
 #[derive(Debug)]
 pub(crate) struct ListPage {

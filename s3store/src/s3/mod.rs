@@ -34,7 +34,7 @@ pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
 pub(crate) use self::retry::pause_after;
 pub(crate) use self::skew::Skew;
 pub(crate) use self::task::task_error;
-use crate::clock::Clock;
+use crate::clock::{Clock, Reading};
 use crate::format::Prefix;
 use crate::metrics::{Metrics, Provider, Subject};
 
@@ -108,7 +108,11 @@ impl BucketClient {
     /// Registers the dataset's gauges. Called once, when the dataset is open.
     pub(crate) fn opened(&self) {
         let wire = Arc::downgrade(&self.0.wire);
-        self.0.metrics.opened(move || Some(wire.upgrade()?.skew()?.least()));
+        let least = move || {
+            let wire = wire.upgrade()?;
+            Some(wire.skew_at(wire.clock().reading())?.least())
+        };
+        self.0.metrics.opened(least);
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -125,8 +129,9 @@ impl BucketClient {
         self.0.settings.try_deadline
     }
 
-    /// Returns the difference between the local clock and S3's, or `None` before the first response.
-    pub(crate) fn skew(&self) -> Option<Skew> {
-        self.0.wire.skew()
+    /// Returns the difference between the local clock, at the moment of a reading, and S3's. Returns `None` before the
+    /// first response.
+    pub(crate) fn skew_at(&self, reading: Reading) -> Option<Skew> {
+        self.0.wire.skew_at(reading)
     }
 }

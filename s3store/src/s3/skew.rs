@@ -3,11 +3,18 @@
 //! The header has whole seconds. S3 wrote it at some moment between the sending of the request and the arrival of the
 //! response's head. One response therefore bounds the difference to an interval, as wide as the request took plus one
 //! second. The clock is known to be wrong only if the whole interval is outside the allowed difference.
+//!
+//! Local clocks move. While a machine sleeps, its monotonic clock may stand still. A step moves only the wall clock. A slew
+//! moves both, and so it is noticed only by a newer observation. Therefore nothing is refused for an old observation
+//! without asking S3 again, and an observation that contradicts the kept one replaces it.
 
 use std::sync::{Mutex, PoisonError};
 
+/// The resolution of the header, in microseconds.
+const SECOND: i64 = 1_000_000;
+
 /// The age, in microseconds, after which any newer observation replaces one, even if it is less exact.
-const MAX_AGE: i64 = 30_000_000;
+const MAX_AGE: u64 = 30_000_000;
 
 /// The local clock minus S3's, in microseconds: at least `low`, at most `high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +29,24 @@ impl Skew {
         if self.low > 0 { self.low } else { self.high.min(0) }
     }
 
+    /// Narrows the difference at an earlier moment, when the wall clock showed `micros`, by a `Date` that S3 wrote later.
+    ///
+    /// This bound needs no monotonic clock, so it also holds if the clocks were slewed in between.
+    pub(crate) fn at_least_as_before(self, micros: i64, date: i64) -> Self {
+        let low = self.low.max(micros.saturating_sub(date).saturating_sub(SECOND));
+        Self { low, high: self.high.max(low) }
+    }
+
+    fn moved_by(self, micros: i64) -> Self {
+        Self { low: self.low.saturating_add(micros), high: self.high.saturating_add(micros) }
+    }
+
+    fn overlaps(self, other: Self) -> bool {
+        self.low <= other.high && other.low <= self.high
+    }
+
     fn width(self) -> i64 {
-        self.high - self.low
+        self.high.saturating_sub(self.low)
     }
 }
 
@@ -36,6 +59,8 @@ pub(super) struct DateSample {
     pub(super) received: i64,
     /// The monotonic clock when the response's head arrived.
     pub(super) monotonic: i64,
+    /// The time from sending to the arrival, on the monotonic clock.
+    pub(super) took: i64,
     /// The `Date` header; whole seconds.
     pub(super) date: i64,
 }
@@ -44,8 +69,22 @@ pub(super) struct DateSample {
 struct Observation {
     skew: Skew,
     monotonic: i64,
-    /// The wall clock minus the monotonic clock. It changes only when somebody sets the wall clock.
-    wall_offset: i64,
+    wall: i64,
+}
+
+impl Observation {
+    /// Returns the difference at another moment, given both local clocks. If the wall clock was set in between, the
+    /// difference changes by the same amount.
+    fn skew_at(&self, wall: i64, monotonic: i64) -> Skew {
+        let passed = monotonic.saturating_sub(self.monotonic);
+        self.skew.moved_by(wall.saturating_sub(self.wall).saturating_sub(passed))
+    }
+
+    /// Returns the age: the longer of what the two clocks measure, since either may have stood still.
+    fn age(&self, wall: i64, monotonic: i64) -> u64 {
+        let passed = monotonic.saturating_sub(self.monotonic).unsigned_abs();
+        passed.max(wall.saturating_sub(self.wall).unsigned_abs())
+    }
 }
 
 /// Keeps the most exact recent observation of the clock difference.
@@ -53,25 +92,28 @@ struct Observation {
 pub(super) struct SkewMonitor(Mutex<Option<Observation>>);
 
 impl SkewMonitor {
+    /// Adds an observation. It replaces the kept one if it is more exact, contradicts it, or the kept one is old.
     pub(super) fn observe(&self, sample: DateSample) {
-        let skew = Skew { low: sample.sent - sample.date - 1_000_000, high: sample.received - sample.date };
-        let new = Observation { skew, monotonic: sample.monotonic, wall_offset: sample.received - sample.monotonic };
+        let DateSample { sent, received, monotonic, took, date } = sample;
+        // The wall clock may be set during a request, and the monotonic clock may stand still: the earlier moment of the
+        // two that they give is safe.
+        let sent = sent.min(received.saturating_sub(took.max(0)));
+        let skew = Skew { low: sent.saturating_sub(date).saturating_sub(SECOND), high: received.saturating_sub(date) };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let replace =
-            kept.is_none_or(|old| skew.width() <= old.skew.width() || sample.monotonic - old.monotonic > MAX_AGE);
+        let replace = kept.is_none_or(|old| {
+            skew.width() <= old.skew.width()
+                || old.age(received, monotonic) > MAX_AGE
+                || !skew.overlaps(old.skew_at(received, monotonic))
+        });
         if replace {
-            *kept = Some(new);
+            *kept = Some(Observation { skew, monotonic, wall: received });
         }
     }
 
-    /// Returns the difference now, given both local clocks. If the wall clock was set since the observation, the
-    /// difference changes by the same amount.
+    /// Returns the difference at a moment, given both local clocks.
     pub(super) fn skew(&self, wall: i64, monotonic: i64) -> Option<Skew> {
         let kept = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.map(|kept| {
-            let moved = (wall - monotonic) - kept.wall_offset;
-            Skew { low: kept.skew.low + moved, high: kept.skew.high + moved }
-        })
+        kept.map(|kept| kept.skew_at(wall, monotonic))
     }
 }
 
@@ -79,10 +121,8 @@ impl SkewMonitor {
 mod tests {
     use super::*;
 
-    const SECOND: i64 = 1_000_000;
-
     fn sample(sent: i64, took: i64, date: i64) -> DateSample {
-        DateSample { sent, received: sent + took, monotonic: 77 + sent + took, date }
+        DateSample { sent, received: sent + took, monotonic: 77 + sent + took, took, date }
     }
 
     #[test]
@@ -125,5 +165,66 @@ mod tests {
         monitor.observe(sample(110 * SECOND, 0, 100 * SECOND));
         // The clock is set back by 10 s one second later.
         assert_eq!(monitor.skew(101 * SECOND, 77 + 111 * SECOND).unwrap().least(), 0);
+    }
+
+    #[test]
+    fn an_observation_that_contradicts_the_kept_one_replaces_it() {
+        let monitor = SkewMonitor::default();
+        monitor.observe(sample(110 * SECOND, 0, 105 * SECOND));
+        // Slewed right within a second, and seen by a request that took longer.
+        monitor.observe(sample(111 * SECOND, SECOND, 111 * SECOND));
+        assert_eq!(monitor.skew(112 * SECOND, 77 + 112 * SECOND).unwrap().least(), 0);
+        // The machine slept for a minute, on the wall clock only.
+        monitor.observe(DateSample { monotonic: 77 + 113 * SECOND, ..sample(172 * SECOND, SECOND, 172 * SECOND) });
+        assert_eq!(monitor.skew(173 * SECOND, 77 + 113 * SECOND).unwrap().least(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_during_a_request_gives_no_impossible_interval() {
+        for (sent, received, took, truth) in [
+            // Stepped back by an hour, right afterwards; and stepped back to be wrong.
+            (3_700, 101, 1, 0),
+            (100, -3_500, 1, -3_600),
+            // Stepped forward.
+            (-3_500, 101, 1, 0),
+            // Slept for a minute; the monotonic clock did not.
+            (100, 161, 1, 0),
+        ] {
+            let real = received - truth;
+            for date in [real - took, real] {
+                let monitor = SkewMonitor::default();
+                let [sent, received, took, date] = [sent, received, took, date].map(|seconds| seconds * SECOND);
+                monitor.observe(DateSample { sent, received, monotonic: 7, took, date });
+                let skew = monitor.skew(received, 7).unwrap();
+                assert!(skew.low <= truth * SECOND && truth * SECOND <= skew.high, "{sent} {received}: {skew:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_date_bounds_the_difference_before_it() {
+        // The clock showed 105 s; it was slewed right before S3 answered at 101 s.
+        let skew = Skew { low: -SECOND, high: 0 }.at_least_as_before(105 * SECOND, 101 * SECOND);
+        assert_eq!(skew.least(), 3 * SECOND);
+        let unchanged = Skew { low: -5 * SECOND, high: -3 * SECOND };
+        assert_eq!(unchanged.at_least_as_before(100 * SECOND, 105 * SECOND), unchanged);
+    }
+
+    #[test]
+    fn extreme_clocks_do_not_overflow() {
+        let times = [i64::MIN, -1, 0, 1, i64::MAX];
+        for index in 0..times.len().pow(3) {
+            let [sent, received, monotonic] = [index, index / 5, index / 25].map(|index| times[index % 5]);
+            let date = sent;
+            let monitor = SkewMonitor::default();
+            for took in times {
+                monitor.observe(DateSample { sent, received, monotonic, took, date });
+                monitor.observe(DateSample { sent: date, received: sent, monotonic: took, took, date: received });
+                for wall in times {
+                    let skew = monitor.skew(wall, received).unwrap().at_least_as_before(sent, date);
+                    let _ = skew.least().unsigned_abs();
+                }
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::entry::Entry;
 use super::page::Page;
 use super::walk::{Bounds, Ref, StopReason, Walk, WalkEnd};
 use super::window::Window;
+use crate::clock::Reading;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
@@ -29,6 +30,17 @@ pub(super) struct ChangeStream {
     partition_names: &'static [&'static str],
 }
 
+/// The part of the stream that a poll covers. Its bounds also depend on the clock, which is read when the poll begins.
+#[derive(Debug, Clone)]
+pub(super) struct Span {
+    /// Exclusive lower bound.
+    pub(super) after: Offset,
+    /// Exclusive upper bound.
+    pub(super) until: Option<Offset>,
+    /// At most this many refs are taken.
+    pub(super) limit: usize,
+}
+
 /// The committed entries within the bounds of a poll, and where the poll ended.
 #[derive(Debug)]
 pub(super) struct Polled {
@@ -38,8 +50,8 @@ pub(super) struct Polled {
 
 impl Polled {
     pub(super) fn into_page(self) -> Page {
-        let Self { entries, end: WalkEnd { next, malformed, reason } } = self;
-        Page { entries, next, caught_up: reason != StopReason::Limit, malformed }
+        let Self { entries, end: WalkEnd { next, malformed, other_partitions, reason } } = self;
+        Page { entries, next, caught_up: reason != StopReason::Limit, malformed, other_partitions }
     }
 }
 
@@ -48,45 +60,44 @@ impl ChangeStream {
         Self { dataset: dataset.clone(), partition_names: T::Root::description().partition }
     }
 
-    /// Returns the bounds of a poll that starts now.
-    pub(super) fn bounds(&self, after: Offset, until: Option<Offset>, limit: usize) -> Result<Bounds> {
-        if limit == 0 {
+    /// Returns an error if a span is not one of this dataset.
+    pub(super) fn check(&self, span: &Span) -> Result<()> {
+        if span.limit == 0 {
             return Err(Error::invalid_input("limit is 0; allow at least one ref"));
         }
-        for offset in [Some(&after), until.as_ref()].into_iter().flatten() {
+        for offset in [Some(&span.after), span.until.as_ref()].into_iter().flatten() {
             self.dataset.keys().check_offset(offset.as_str())?;
         }
-        Ok(Bounds { after, until, cutoff: self.cutoff(), limit })
+        Ok(())
     }
 
-    /// Returns the bounds of a window of time, up to the settle window that begins now.
-    pub(super) fn window_bounds(&self, window: Window) -> Bounds {
+    /// Returns the span of a window of time.
+    pub(super) fn span_of(&self, window: Window) -> Span {
         let offset = |micros| Offset::of(self.dataset.keys().offset_at(micros));
-        Bounds {
-            after: window.start.map_or(Offset::START, offset),
-            until: window.end.map(offset),
-            cutoff: self.cutoff(),
-            limit: usize::MAX,
-        }
+        Span { after: window.start.map_or(Offset::START, offset), until: window.end.map(offset), limit: usize::MAX }
     }
 
-    /// Returns the key that separates the refs that are settled now from those that are not.
-    fn cutoff(&self) -> String {
-        self.dataset.keys().ref_cutoff(self.dataset.clock().now(), self.dataset.settle_window())
+    /// Returns the bounds of a poll that read the clock at `reading`: up to the settle window before that.
+    fn bounds(&self, span: Span, reading: Reading) -> Bounds {
+        let Span { after, until, limit } = span;
+        let cutoff = self.dataset.keys().ref_cutoff(reading.micros, self.dataset.settle_window());
+        Bounds { after, until, cutoff, limit }
     }
 
-    /// Returns the committed entries within bounds.
+    /// Returns the committed entries of a span that are settled when this begins.
     ///
     /// If no ref within the limit is committed, it goes on with as many refs again, so that a loop that ends at an empty
     /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
-    pub(super) async fn poll(&self, bounds: &Bounds) -> Result<Polled> {
-        let (mut bounds, mut malformed, mut rounds) = (bounds.clone(), 0, 0);
+    pub(super) async fn poll(&self, span: Span) -> Result<Polled> {
+        let reading = self.dataset.clock().reading();
+        let (mut bounds, mut malformed, mut other_partitions, mut rounds) = (self.bounds(span, reading), 0, 0, 0);
         loop {
-            let mut polled = self.poll_once(&bounds).await?;
+            let mut polled = self.poll_once(&bounds, reading).await?;
             (malformed, rounds) = (malformed + polled.end.malformed, rounds + 1);
+            other_partitions += polled.end.other_partitions;
             let goes_on = polled.entries.is_empty() && polled.end.reason == StopReason::Limit;
             if !goes_on || rounds == MAX_ROUNDS {
-                polled.end.malformed = malformed;
+                (polled.end.malformed, polled.end.other_partitions) = (malformed, other_partitions);
                 return Ok(polled);
             }
             bounds.after = polled.end.next;
@@ -97,7 +108,7 @@ impl ChangeStream {
     ///
     /// The HEADs of a listed page run side by side, and beside the LIST of the next page. There is one HEAD for each
     /// partition and token. The result is the same as if all requests ran one after the other.
-    async fn poll_once(&self, bounds: &Bounds) -> Result<Polled> {
+    async fn poll_once(&self, bounds: &Bounds, reading: Reading) -> Result<Polled> {
         let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
         let list = async move {
             let mut walk = Walk::new(self.dataset.keys(), self.partition_names, bounds);
@@ -109,10 +120,11 @@ impl ChangeStream {
                 let left = bounds.limit.saturating_sub(walk.taken());
                 let page = pager.next_up_to(left.saturating_add(1)).await?;
                 let page = page.ok_or_else(|| Error::internal("a walk along the refs did not end at the last page"))?;
-                // The response's date may show that the local clock is wrong. Then the cutoff is wrong too, and no ref of
-                // this page may be judged by it.
-                self.dataset.check_reader_clock()?;
-                let refs = walk.take_page(page.objects.into_iter().map(|object| object.key), page.is_last);
+                // The response's date may show that the local clock was wrong when the cutoff was made of it. Then no ref
+                // of this page may be judged by it.
+                self.dataset.check_reader_clock(reading, page.date)?;
+                let objects = page.objects.into_iter().filter(|object| !object.is_placeholder());
+                let refs = walk.take_page(objects.map(|object| object.key), page.is_last);
                 let receiver_gone = listed.send(refs).await.is_err();
                 if let Some(end) = walk.end() {
                     return Ok(end);

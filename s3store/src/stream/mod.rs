@@ -146,8 +146,8 @@ impl<T: Record> Store<T> {
     /// Returns all entries that were stamped in a window of time, in offset order. Await the returned builder.
     ///
     /// The window is half-open. Open ends reach to the beginning of the stream and to the present. The window never
-    /// reaches into the settle window, and its end is fixed when this method is called, so the poll ends even if
-    /// writers go on.
+    /// reaches into the settle window. Its end is fixed when the builder is awaited, so the poll ends even if writers go
+    /// on.
     ///
     /// All entries are held in memory. For a long time span, take several windows one after the other, or use
     /// [`poll`](Store::poll).

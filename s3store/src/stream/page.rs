@@ -18,9 +18,11 @@ pub struct Page {
     /// End a loop when this is true. An empty page is caught up as well, unless 100 times the [limit](super::Poll::limit)
     /// of refs in a row belong to writes that never committed.
     pub caught_up: bool,
-    /// The number of refs that were skipped because their name does not parse, or their partition does not fit the
-    /// record type. Each is logged.
+    /// The number of refs that were skipped because their name does not parse. Each is logged.
     pub malformed: u64,
+    /// The number of refs that were skipped because their partition has other columns than the record type: records of
+    /// another type, or written before the columns were changed. A snapshot skips such partitions, too.
+    pub other_partitions: u64,
 }
 
 /// A page of the change stream with the records of its entries.
@@ -40,6 +42,8 @@ pub struct RecordPage<T> {
     pub caught_up: bool,
     /// The number of refs that were skipped: see [`Page::malformed`].
     pub malformed: u64,
+    /// The number of refs that were skipped: see [`Page::other_partitions`].
+    pub other_partitions: u64,
     /// The number of data files that were skipped because somebody deleted them after their commit. Each is logged.
     pub missing: u64,
 }

@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::BoxFuture;
 use super::entry::{self, Entry};
-use super::gate::{ChangeStream, Polled};
+use super::gate::{ChangeStream, Polled, Span};
 use super::page::{Page, RecordPage};
-use super::walk::{Bounds, StopReason, WalkEnd};
+use super::walk::{StopReason, WalkEnd};
 use super::window::Window;
 use crate::dataset::{Dataset, Store};
 use crate::error::Result;
@@ -27,14 +27,12 @@ pub(super) const DEFAULT_LIMIT: usize = 1_000;
 #[must_use = "nothing is polled until it is awaited"]
 pub struct Poll {
     changes: ChangeStream,
-    after: Offset,
-    until: Option<Offset>,
-    limit: usize,
+    span: Span,
 }
 
 impl Poll {
     pub(super) fn new<T: Record>(dataset: &Dataset, after: Offset) -> Self {
-        Self { changes: ChangeStream::of::<T>(dataset), after, until: None, limit: DEFAULT_LIMIT }
+        Self { changes: ChangeStream::of::<T>(dataset), span: Span { after, until: None, limit: DEFAULT_LIMIT } }
     }
 
     /// Sets how many refs the poll takes at a time, committed or not. The page has at most as many entries. Default:
@@ -43,7 +41,7 @@ impl Poll {
     /// If none of them is committed, the poll takes as many again, up to 100 times, until it has an entry or has caught
     /// up. End a loop at [`caught_up`](Page::caught_up): a page can be shorter than the limit although more follow.
     pub fn limit(mut self, refs: usize) -> Self {
-        self.limit = refs;
+        self.span.limit = refs;
         self
     }
 
@@ -51,7 +49,7 @@ impl Poll {
     ///
     /// [`Dataset::offset_at`] returns the offset of an instant.
     pub fn until(mut self, offset: &Offset) -> Self {
-        self.until = Some(offset.clone());
+        self.span.until = Some(offset.clone());
         self
     }
 
@@ -68,9 +66,9 @@ impl Poll {
 
     /// Polls as a part of another call.
     async fn run(self) -> Result<Polled> {
-        let Self { changes, after, until, limit } = self;
-        let bounds = changes.bounds(after, until, limit)?;
-        changes.poll(&bounds).await
+        let Self { changes, span } = self;
+        changes.check(&span)?;
+        changes.poll(span).await
     }
 }
 
@@ -88,18 +86,18 @@ impl IntoFuture for Poll {
 #[must_use = "nothing is polled until it is awaited"]
 pub struct PollRange {
     changes: ChangeStream,
-    bounds: Bounds,
+    span: Span,
 }
 
 impl PollRange {
     pub(super) fn new<T: Record>(dataset: &Dataset, window: Window) -> Self {
         let changes = ChangeStream::of::<T>(dataset);
-        Self { bounds: changes.window_bounds(window), changes }
+        Self { span: changes.span_of(window), changes }
     }
 
     /// Polls as a part of another call.
     pub(super) async fn run(self) -> Result<Vec<Entry>> {
-        Ok(self.changes.poll(&self.bounds).await?.entries)
+        Ok(self.changes.poll(self.span).await?.entries)
     }
 }
 
@@ -156,7 +154,7 @@ impl<T: Record> PollRecords<T> {
     }
 
     async fn run(self, tally: Arc<Tally>) -> Result<(RecordPage<T>, StopReason)> {
-        let Polled { entries, end: WalkEnd { next, malformed, reason } } = self.poll.run().await?;
+        let Polled { entries, end: WalkEnd { next, malformed, other_partitions, reason } } = self.poll.run().await?;
         let missing = Arc::<AtomicU64>::default();
         let files = entry::files(&entries);
         let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
@@ -164,7 +162,7 @@ impl<T: Record> PollRecords<T> {
         let read = Read::<T>::of_files(self.store.dataset(), ReadMethod::Within(tally), files, skipped);
         let records = read.history().await?;
         let (missing, caught_up) = (missing.load(Ordering::Relaxed), reason != StopReason::Limit);
-        Ok((RecordPage { records, entries, next, caught_up, malformed, missing }, reason))
+        Ok((RecordPage { records, entries, next, caught_up, malformed, other_partitions, missing }, reason))
     }
 }
 

@@ -49,6 +49,7 @@ pub(super) struct Walk<'a> {
     taken: usize,
     next: Offset,
     malformed: u64,
+    other_partitions: u64,
     reason: Option<StopReason>,
 }
 
@@ -58,12 +59,15 @@ pub(super) struct WalkEnd {
     /// The last ref that was taken, malformed ones included.
     pub(super) next: Offset,
     pub(super) malformed: u64,
+    /// Refs of partitions with other columns than the record type.
+    pub(super) other_partitions: u64,
     pub(super) reason: StopReason,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(prefix: &'a Prefix, partition_names: &'a [&'a str], bounds: &'a Bounds) -> Self {
-        Self { prefix, partition_names, bounds, taken: 0, next: bounds.after.clone(), malformed: 0, reason: None }
+        let next = bounds.after.clone();
+        Self { prefix, partition_names, bounds, taken: 0, next, malformed: 0, other_partitions: 0, reason: None }
     }
 
     /// Takes the keys of a listed page, in order, and returns the well-formed refs among them. `last` is true for the
@@ -100,28 +104,40 @@ impl<'a> Walk<'a> {
         (self.taken == *limit).then_some(StopReason::Limit)
     }
 
-    /// Moves past a key. Returns its ref, or logs and counts the key if it is malformed.
+    /// Moves past a key. Returns its ref, or counts the key if it is malformed or its partition has other columns.
     fn take_key(&mut self, key: String) -> Option<Ref> {
         self.taken += 1;
         self.next = Offset::of(key.clone());
-        let parsed = self.parse(&key);
-        if let Err(reason) = &parsed {
-            self.malformed += 1;
-            tracing::warn!(key, reason, "skipping a malformed ref");
+        let Some(name) = self.prefix.parse_ref_key(&key) else {
+            self.skip_malformed(&key, "its name does not parse");
+            return None;
+        };
+        let partition = name.partition.as_str();
+        if PartitionKey::has_other_names(partition, self.partition_names) {
+            if self.other_partitions == 0 {
+                tracing::warn!(key, "skipping refs whose partitions have other columns than the record type");
+            }
+            self.other_partitions += 1;
+            return None;
+        }
+        let parsed = self.parse(&key, name);
+        if let Err(error) = &parsed {
+            self.skip_malformed(&key, &error.to_string());
         }
         parsed.ok()
     }
 
-    fn parse(&self, key: &str) -> Result<Ref, String> {
-        let RefName { micros, token, attempt, partition } =
-            self.prefix.parse_ref_key(key).ok_or("its name does not parse")?;
-        let keys = || -> Result<_> {
-            let partition = PartitionKey::parse(partition.as_str(), self.partition_names)?;
-            let commit_key = self.prefix.commit_key(&partition, &token)?;
-            let data_key = self.prefix.data_key(&partition, &token, attempt)?;
-            Ok(Ref { key: key.to_owned(), micros, attempt, partition, commit_key, data_key })
-        };
-        keys().map_err(|error| error.to_string())
+    fn skip_malformed(&mut self, key: &str, reason: &str) {
+        self.malformed += 1;
+        tracing::warn!(key, reason, "skipping a malformed ref");
+    }
+
+    fn parse(&self, key: &str, name: RefName) -> Result<Ref> {
+        let RefName { micros, token, attempt, partition } = name;
+        let partition = PartitionKey::parse(partition.as_str(), self.partition_names)?;
+        let commit_key = self.prefix.commit_key(&partition, &token)?;
+        let data_key = self.prefix.data_key(&partition, &token, attempt)?;
+        Ok(Ref { key: key.to_owned(), micros, attempt, partition, commit_key, data_key })
     }
 
     /// The number of refs taken so far, malformed ones included.
@@ -132,7 +148,8 @@ impl<'a> Walk<'a> {
     /// Returns the end of the walk, or `None` if it needs further pages.
     pub(super) fn end(&self) -> Option<WalkEnd> {
         let reason = self.reason?;
-        Some(WalkEnd { next: self.next.clone(), malformed: self.malformed, reason })
+        let Self { malformed, other_partitions, .. } = *self;
+        Some(WalkEnd { next: self.next.clone(), malformed, other_partitions, reason })
     }
 }
 

@@ -226,7 +226,7 @@ async fn list_files<V: View>(
         let select = |object: ListedObject| {
             let parsed = keys.parse_data_key(&object.key)?;
             let selected = matches!(parsed.name, DataName::File { .. })
-                && listing.matches(parsed.partition, partition_names)
+                && listing.selects_partition(parsed.partition, partition_names)
                 && after.is_none_or(|after| parsed.partition > after)
                 && before.is_none_or(|before| object.last_modified.is_none_or(|landed| landed < before));
             let partition = selected.then(|| parsed.partition.to_owned())?;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::dataset::{Dataset, ResultStream, TaskStream};
 use crate::error::{Error, Result};
+use crate::format::PartitionKey;
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
@@ -94,6 +95,10 @@ async fn list_matches<V: View>(
         for object in page.objects {
             // Other objects under the prefix were not put by this library.
             let Some(tuple) = dataset.keys().marker_tuple(V::NAME, &object.key) else { continue };
+            // A dataset may be nested in the view's folder.
+            if !PartitionKey::is_well_formed(tuple) {
+                continue;
+            }
             if listing.matches(tuple, V::COLUMNS) {
                 matches.push((tuple.to_owned(), parse_marker(dataset, &object.key)?));
             }

@@ -56,7 +56,8 @@ impl<T: RootRecord> Store<T> {
     ///
     /// # Requests
     /// For each partition 3 PUT (data, ref, commit). With a token 1 HEAD before them; if the token has been committed
-    /// before, only the HEAD. With views 1 PUT more for each distinct marker of the whole write.
+    /// before, only the HEAD. With views 1 PUT more for each distinct marker of the whole write. If the last response says
+    /// that the local clock is off, 1 HEAD more asks S3 for the time.
     ///
     /// # Panics
     /// When it is awaited outside of a tokio runtime.

@@ -77,24 +77,24 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let markers = PartitionMarkers::default();
             partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers });
         }
-        if !partitions.is_empty() {
-            dataset.check_clock()?;
-        }
         Ok(Self { dataset, encoder, inserted_at, views: store.views(), partitions })
     }
 
-    /// Finds the markers of all views. This part of the validation takes time, so it is not done by [`new`](Self::new).
-    async fn find_markers(&mut self) -> Result<()> {
+    /// Finds the markers of all views, and checks the clock. Both take time, so they are not done by [`new`](Self::new).
+    async fn prepare(&mut self) -> Result<()> {
         let mut markers = WriteMarkers::default();
         for partition in &mut self.partitions {
             partition.markers = markers.of_partition(self.dataset.keys(), &self.views, &partition.rows).await?;
+        }
+        if !self.partitions.is_empty() {
+            self.dataset.check_clock().await?;
         }
         Ok(())
     }
 
     /// Writes the only partition. Returns `None` if there is none.
     pub(super) async fn run_one(mut self, tally: &Arc<Tally>) -> Result<Option<Commit>, CommitError> {
-        self.find_markers().await?;
+        self.prepare().await?;
         let Some(partition) = self.partitions.first() else { return Ok(None) };
         let commit = match self.begin(partition, tally).await? {
             Begun::AlreadyCommitted(commit) => commit,
@@ -108,7 +108,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     /// When one fails, it cancels those whose data has not landed, and waits for the others, so that the error's lists
     /// are complete.
     pub(super) async fn run(mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
-        self.find_markers().await.map_err(WriteError::not_committed)?;
+        self.prepare().await.map_err(WriteError::not_committed)?;
         // A bad row must fail the write before any partition is committed. A single partition is encoded before its
         // first PUT anyway.
         if self.partitions.len() > 1 {

@@ -27,7 +27,7 @@ impl Dataset {
     /// The ref's PUT completes even if the future is dropped.
     ///
     /// # Requests
-    /// 1 PUT.
+    /// 1 PUT. If the last response says that the local clock is off, 1 HEAD more asks S3 for the time.
     ///
     /// # Example
     /// ```
@@ -75,7 +75,7 @@ fn parse(prefix: &Prefix, commit: &Commit) -> Result<RefName> {
 
 async fn put_ref(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Commit, RestampError> {
     let permit = dataset.client().permit(Operation::Put).await.map_err(RestampError::NotRestamped)?;
-    dataset.check_clock().map_err(RestampError::NotRestamped)?;
+    dataset.check_clock_with(&permit).await.map_err(RestampError::NotRestamped)?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
     let key = dataset.keys().ref_key(micros, &name.token, name.attempt, &name.partition);

@@ -20,7 +20,7 @@ fn walk(bounds: &Bounds, keys: &[String], last: bool) -> (Vec<i64>, Option<WalkE
 }
 
 fn ended(next: &str, malformed: u64, reason: StopReason) -> Option<WalkEnd> {
-    Some(WalkEnd { next: Offset::of(next), malformed, reason })
+    Some(WalkEnd { next: Offset::of(next), malformed, other_partitions: 0, reason })
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_upper_bound_is_exclusive() {
 fn malformed_refs_are_skipped_and_counted() {
     let odd = [
         "d/_ref/".to_owned(),
-        format!("d/_ref/0000000000000001-t-{ATTEMPT};q=1.ref"),
+        format!("d/_ref/0000000000000001-t-{ATTEMPT};q.ref"),
         format!("d/_ref/0000000000000002-t-{ATTEMPT};p=%zz.ref"),
         format!("d/_ref/0000000000000003-{ATTEMPT};p=1.ref"),
         key(4),
@@ -72,6 +72,19 @@ fn malformed_refs_are_skipped_and_counted() {
     assert_eq!(end, ended(&odd[5], 5, StopReason::Tip));
     // Malformed refs count towards the limit, so that a poll that finds only these ends too.
     assert_eq!(walk(&bounds(9, 2), &odd, true).1, ended(&odd[1], 2, StopReason::Limit));
+}
+
+#[test]
+fn partitions_of_other_columns_are_skipped_and_counted_apart() {
+    let refs = ["q=1", "p=1%2Fq=1", "q=1%2Fp=1", "p=1"];
+    let keys: Vec<_> = (1..).zip(refs).map(|(at, part)| format!("d/_ref/{at:016}-t-{ATTEMPT};{part}.ref")).collect();
+    let (taken, end) = walk(&bounds(9, 9), &keys, true);
+    assert_eq!(taken, [4]);
+    let other = |next: &str, other_partitions, reason| {
+        Some(WalkEnd { next: Offset::of(next), malformed: 0, other_partitions, reason })
+    };
+    assert_eq!(end, other(&keys[3], 3, StopReason::Tip));
+    assert_eq!(walk(&bounds(9, 2), &keys, true).1, other(&keys[1], 2, StopReason::Limit));
 }
 
 #[test]
