@@ -246,8 +246,7 @@ async fn unknown_objects_are_skipped() {
         let key = format!("{}/data/part=a/{name}", server.prefix);
         server.client.put_object().bucket(&server.bucket).key(key).send()
     };
-    for name in
-        ["_SUCCESS", "x.parquet", ".commit", "t-0190a0b0c0d07000800000000000abcd.parquet", "deeper/x-y.parquet"]
+    for name in ["_SUCCESS", "x.parquet", ".commit", "t-0190a0b0c0d07000800000000000abcd.parquet", "deeper/x-y.parquet"]
     {
         put(name).await.unwrap();
     }

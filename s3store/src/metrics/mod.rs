@@ -341,8 +341,8 @@ mod tests {
         opentelemetry::global::set_meter_provider(global.0.clone());
         let given: Provider = Arc::new(own.0.clone());
         Metrics::new(Some(&given), subject, &Clock::machine()).call(Method::Read).end(Outcome::Success);
-        assert_eq!((measured(&global), measured(&own) > 3), (0, true));
+        assert_eq!((measured(&global), measured(&own) >= 3), (0, true));
         Metrics::new(None, subject, &Clock::machine()).call(Method::Read).end(Outcome::Success);
-        assert!(measured(&global) > 3);
+        assert!(measured(&global) >= 3);
     }
 }

@@ -19,6 +19,7 @@ const FOOTER_BYTES: u64 = 32 << 10;
 const GAP_BYTES: u64 = 16 << 10;
 
 /// The next result of reading a file by ranges.
+#[expect(clippy::large_enum_variant, reason = "one exists at a time, and a box would be an allocation per batch")]
 pub(crate) enum RangedRead {
     /// A batch, and the reader to go on with.
     Batch(RangeReader, RecordBatch),

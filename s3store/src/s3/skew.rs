@@ -16,6 +16,9 @@ const SECOND: i64 = 1_000_000;
 /// The age, in microseconds, after which any newer observation replaces one, even if it is less exact.
 const MAX_AGE: u64 = 30_000_000;
 
+/// The difference, in microseconds, between a request's durations by the two local clocks that shows a moved clock.
+const UNSTEADY: u64 = 500_000;
+
 /// The local clock minus S3's, in microseconds: at least `low`, at most `high`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Skew {
@@ -93,16 +96,20 @@ pub(super) struct SkewMonitor(Mutex<Option<Observation>>);
 
 impl SkewMonitor {
     /// Adds an observation. It replaces the kept one if it is more exact, contradicts it, or the kept one is old.
+    ///
+    /// A clock that is moved during a request makes the request's interval wide. By the wall clock the kept observation
+    /// may then look old, but it says more about the step than the new one, and so it is kept.
     pub(super) fn observe(&self, sample: DateSample) {
         let DateSample { sent, received, monotonic, took, date } = sample;
         // The wall clock may be set during a request, and the monotonic clock may stand still: the earlier moment of the
         // two that they give is safe.
+        let steady = received.saturating_sub(sent).abs_diff(took) < UNSTEADY;
         let sent = sent.min(received.saturating_sub(took.max(0)));
         let skew = Skew { low: sent.saturating_sub(date).saturating_sub(SECOND), high: received.saturating_sub(date) };
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let replace = kept.is_none_or(|old| {
             skew.width() <= old.skew.width()
-                || old.age(received, monotonic) > MAX_AGE
+                || (steady && old.age(received, monotonic) > MAX_AGE)
                 || !skew.overlaps(old.skew_at(received, monotonic))
         });
         if replace {

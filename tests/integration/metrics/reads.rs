@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use s3store::Offset;
 use s3store::stream::Entry;
 use s3store::testing::{Fault, Operation};
+use s3store::{ErrorKind, Offset};
 
 use super::meter::{Collected, Meter};
 use super::{bytes, measured, tallied};
@@ -132,7 +132,7 @@ async fn missing_files_and_malformed_refs_are_counted_by_method() {
     let _ = store.read_range(..).await.unwrap();
     let _ = store.read_entries(&page.entries).await.unwrap();
     let _ = store.poll(&Offset::START).await.unwrap();
-    store.read_all().await.unwrap();
+    assert_eq!(store.read_all().await.unwrap_err().kind(), ErrorKind::Vanished);
     let collected = meter.collect();
     assert_eq!(
         collected.moved("s3store.read.missing_data"),
@@ -190,17 +190,17 @@ async fn heads_of_commits_are_counted_by_method() {
     let refs = world.keys_with("_ref/").len() as f64;
     assert_eq!(
         collected.moved("s3store.read.commit_head"),
-        ["method=doctor → 2", "method=lookup_commit → 1", "method=poll → 8"],
-        "a snapshot needs HEADs only for commits that the listing leaves open"
+        ["method=doctor → 2", "method=lookup_commit → 1", "method=poll → 8", "method=read → 1"],
+        "a snapshot asks for each commit with a caller's token"
     );
     assert_eq!(
         collected.moved("s3store.read.commit_head_cache_hit"),
         [format!("method=poll → {}", 4.0 * (refs - 2.0))]
     );
-    // A fresh commit needs a HEAD.
+    // The second snapshot asks for both tokens.
     store.write(&records).token("u").await.unwrap();
     store.read_all().await.unwrap();
-    assert_eq!(meter.collect().sum("s3store.read.commit_head", &[("s3store.method", "read")]), 1.0);
+    assert_eq!(meter.collect().sum("s3store.read.commit_head", &[("s3store.method", "read")]), 3.0);
 }
 
 const SLOT_WAIT: &str = "s3store.read.iter.body_slot.wait.duration";

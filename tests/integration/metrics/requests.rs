@@ -22,13 +22,14 @@ async fn each_operation_is_counted_separately() {
     assert_eq!(store.read_all().await.unwrap().len(), 3);
     store.poll(&Offset::START).await.unwrap();
     let collected = meter.collect();
-    // The HEAD finds no commit of the token: 404. Two GETs read the configuration, one the file.
+    // The HEAD finds no commit of the token: 404. The snapshot and the poll each
+    // ask for the commit. Two GETs read the configuration, one the file.
     assert_eq!(
         collected.moved(COUNT),
         [
             "error.type=not_found,attempts=1,operation=head,outcome=error → 1",
             "attempts=1,operation=get,outcome=success → 3",
-            "attempts=1,operation=head,outcome=success → 1",
+            "attempts=1,operation=head,outcome=success → 2",
             "attempts=1,operation=list,outcome=success → 2",
             "attempts=1,operation=put,outcome=success → 3",
         ]
