@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use s3store::dataset::ClockGuard;
+use s3store::doctor::Finding;
 use s3store::testing::{Fault, Meanwhile, Operation};
-use s3store::write::RestampError;
+use s3store::write::{RestampError, StampedCommit};
 use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep, wait_until};
@@ -114,15 +115,87 @@ async fn restamp_rejects_commits_of_other_datasets() {
     let mut commits = store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
     let (good, other) = (commits.remove(0), commits.remove(0));
     world.s3.clear_requests();
-    let mut foreign = good.clone();
-    foreign.ref_path = foreign.ref_path.replacen("d/", "e/", 1);
-    let mut mixed = good.clone();
-    mixed.data_path = other.data_path;
-    for bad in [foreign, mixed] {
+    let changed = |change: fn(&mut Commit, &Commit)| {
+        let mut commit = good.clone();
+        change(&mut commit, &other);
+        commit
+    };
+    let bad = [
+        changed(|commit, _| commit.ref_path = commit.ref_path.replacen("d/", "e/", 1)),
+        changed(|commit, other| commit.data_path.clone_from(&other.data_path)),
+        // The bucket decides even if every path is right.
+        changed(|commit, _| "elsewhere".clone_into(&mut commit.bucket)),
+        changed(|commit, _| commit.bucket.clear()),
+        changed(|commit, other| commit.partition.clone_from(&other.partition)),
+        changed(|commit, other| commit.token.clone_from(&other.token)),
+        changed(|commit, other| commit.offset.clone_from(&other.offset)),
+    ];
+    for bad in bad {
         let error = store.dataset().restamp(&bad).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{bad:?}: {error:?}");
+        assert!(matches!(error, RestampError::NotRestamped(_)), "{bad:?}: {error:?}");
     }
     assert_eq!(world.log(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn restamp_rejects_commits_of_another_bucket_with_the_same_prefix() {
+    const OTHER: &str = "other-bucket";
+    let world = Virtual::new();
+    world.s3.create_bucket(OTHER);
+    let here = world.dataset().await;
+    let there = world.options().init(world.s3.client(), OTHER, PREFIX).await.unwrap().into_dataset();
+    // Every source of commits: a write, a retry that finds the commit, a late write, a look-up, and a report.
+    let store = there.store::<Event>();
+    let written = store.write(&Event::of(&["a"], 1)).token("t").await.unwrap().remove(0);
+    let retried = store.write(&Event::of(&["a"], 1)).token("t").await.unwrap().remove(0);
+    let looked_up = store.lookup_commit("part=a", "t").await.unwrap().unwrap();
+    world.s3.inject(put(".commit").times(4).hang());
+    let reported = late(store.write_partition("part=a", &Event::of(&["a"], 1)).await);
+    sleep(Duration::from_secs(60)).await;
+    let report = there.doctor(..).await.unwrap();
+    let found = report.findings.iter().find_map(Finding::to_restamp).unwrap().clone();
+    let restamped = there.restamp(&found).await.unwrap();
+    for foreign in [written, retried, looked_up, reported, found, restamped] {
+        world.s3.clear_requests();
+        let error = here.restamp(&foreign).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error:?}");
+        let message = error.to_string();
+        assert!(message.contains("its bucket is \"other-bucket\", the dataset's is"), "{message}");
+        assert_eq!(world.log(), Vec::<String>::new());
+        there.restamp(&foreign).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_commit_can_be_restamped() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    world.s3.inject(put(".commit").times(4).hang());
+    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).token("t").await);
+    let json = serde_json::to_string(&commit).unwrap();
+    let stored: Commit = serde_json::from_str(&json).unwrap();
+    assert_eq!(stored, commit);
+    // The offset is text, and a stored commit says which bucket it is in.
+    let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!(fields["offset"], commit.ref_path);
+    assert_eq!(fields["bucket"], BUCKET);
+    let other_process = world.process("repair").await;
+    assert!(other_process.restamp(&stored).await.unwrap().offset > commit.offset);
+    // Fields of later versions are ignored. A missing field is an error that names it.
+    fields.insert("later".to_owned(), true.into());
+    let text = serde_json::Value::from(fields.clone()).to_string();
+    assert_eq!(serde_json::from_str::<Commit>(&text).unwrap(), commit);
+    for missing in ["bucket", "partition", "token", "offset", "data_path", "ref_path", "inserted_at", "record_count"] {
+        let mut without = fields.clone();
+        assert!(without.remove(missing).is_some());
+        let error = serde_json::from_value::<Commit>(without.into()).unwrap_err().to_string();
+        assert!(error.contains(&format!("missing field `{missing}`")), "{error}");
+    }
+    let stamped = store.write_partition("part=a", &Event::of(&["a"], 2)).token("t").restamp_late(1).await;
+    let stamped = stamped.unwrap().unwrap();
+    let json = serde_json::to_string(&stamped).unwrap();
+    assert_eq!(serde_json::from_str::<StampedCommit>(&json).unwrap(), stamped);
 }
 
 #[tokio::test(start_paused = true)]

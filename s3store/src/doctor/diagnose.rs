@@ -153,6 +153,7 @@ impl Diagnosis {
     /// Looks at one token, whose commit says `meta`.
     pub(super) fn add(
         &mut self,
+        bucket: &str,
         prefix: &Prefix,
         seen: &Seen,
         place: &Place,
@@ -180,7 +181,7 @@ impl Diagnosis {
         match meta {
             Some(meta) if scope.holds(meta.ref_micros) || scope.may_hold(landed) => {
                 self.commits += 1;
-                match Commit::found(prefix, partition, token, &meta) {
+                match Commit::found(bucket, prefix, partition, token, &meta) {
                     Ok(commit) => self.of_commit(write, commit, &meta, landed, scope),
                     // Its metadata parse, but no write can have made them.
                     Err(error) => {

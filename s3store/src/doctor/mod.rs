@@ -144,7 +144,7 @@ async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tall
     let mut answers = questions.buffered(dataset.client().permits());
     while let Some((place, key, found)) = answers.next().await {
         match found {
-            Ok(found) => diagnosis.add(keys, &seen, &place, found.map(|found| found.meta), scope)?,
+            Ok(found) => diagnosis.add(dataset.bucket(), keys, &seen, &place, found.map(|found| found.meta), scope)?,
             Err(error) => diagnosis.findings.push(unreadable(key.unwrap_or_default(), error)?),
         }
     }

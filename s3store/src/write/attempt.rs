@@ -6,12 +6,14 @@ use bytes::Bytes;
 
 use super::commit::{Commit, insertion_time};
 use super::error::Unknown;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, CommitMeta, PartitionKey, Prefix, Token};
 
 /// A token in a partition: at most one commit exists for it.
 #[derive(Debug, Clone)]
 pub(super) struct CommitSlot {
+    bucket: String,
     prefix: Prefix,
     partition: PartitionKey,
     token: Token,
@@ -19,9 +21,10 @@ pub(super) struct CommitSlot {
 }
 
 impl CommitSlot {
-    pub(super) fn new(prefix: &Prefix, partition: PartitionKey, token: Token) -> Result<Self> {
+    pub(super) fn new(dataset: &Dataset, partition: PartitionKey, token: Token) -> Result<Self> {
+        let (bucket, prefix) = (dataset.bucket().to_owned(), dataset.keys().clone());
         let commit_key = prefix.commit_key(&partition, &token)?;
-        Ok(Self { prefix: prefix.clone(), partition, token, commit_key })
+        Ok(Self { bucket, prefix, partition, token, commit_key })
     }
 
     pub(super) fn commit_key(&self) -> &str {
@@ -30,7 +33,7 @@ impl CommitSlot {
 
     /// Makes the commit that the slot's commit object describes by its metadata.
     pub(super) fn commit(&self, meta: &CommitMeta) -> Result<Commit> {
-        Commit::found(&self.prefix, &self.partition, &self.token, meta)
+        Commit::found(&self.bucket, &self.prefix, &self.partition, &self.token, meta)
     }
 }
 

@@ -7,10 +7,14 @@ use crate::format::{CommitMeta, Offset, PartitionKey, Prefix, Token};
 
 /// A commit: one partition's records, durable and visible.
 ///
-/// A retry with the same token returns the first commit, equal in every field.
+/// A retry with the same token returns the first commit, equal in every field. With the feature `serde` a commit can be
+/// stored, and [restamped](crate::Dataset::restamp) later.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Commit {
+    /// The bucket that contains `data_path` and `ref_path`.
+    pub bucket: String,
     /// The partition, `name=value/name=value`.
     pub partition: String,
     /// The caller's token, or the attempt's id if the caller gave none.
@@ -30,9 +34,16 @@ pub struct Commit {
 
 impl Commit {
     /// Makes the commit that a commit object's metadata describes.
-    pub(crate) fn found(prefix: &Prefix, partition: &PartitionKey, token: &Token, meta: &CommitMeta) -> Result<Self> {
+    pub(crate) fn found(
+        bucket: &str,
+        prefix: &Prefix,
+        partition: &PartitionKey,
+        token: &Token,
+        meta: &CommitMeta,
+    ) -> Result<Self> {
         let ref_path = prefix.ref_key(meta.ref_micros, token, meta.attempt, partition)?;
         Ok(Self {
+            bucket: bucket.to_owned(),
             partition: partition.as_str().to_owned(),
             token: token.as_str().to_owned(),
             offset: Offset::of(ref_path.clone()),
@@ -48,6 +59,7 @@ impl Commit {
 ///
 /// Writes with [`restamp_late`](crate::write::Write::restamp_late) return it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct StampedCommit {
     /// The commit: the same on every retry.

@@ -72,7 +72,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             };
             let id = AttemptId::from_bytes(ids::attempt(dataset.clock()));
             let token = token.unwrap_or_else(|| Token::of_attempt(id));
-            let slot = CommitSlot::new(dataset.keys(), group.key, token)?;
+            let slot = CommitSlot::new(&dataset, group.key, token)?;
             let attempt = Attempt::new(slot, id, inserted_at)?;
             let markers = PartitionMarkers::default();
             partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers });

@@ -5,7 +5,7 @@ use super::error::RestampError;
 use super::{finisher, judge};
 use crate::dataset::{Dataset, task_error};
 use crate::error::{Error, Result};
-use crate::format::{DataName, Offset, Prefix, RefName};
+use crate::format::{DataName, Offset, RefName};
 use crate::metrics::{Method, Operation};
 
 impl Dataset {
@@ -19,7 +19,8 @@ impl Dataset {
     ///
     /// # Errors
     /// The commit stays durable and in every snapshot, whatever the error.
-    /// - [`RestampError::NotRestamped`]: no new ref was put. S3 refused it, or the commit is not of this dataset.
+    /// - [`RestampError::NotRestamped`]: no new ref was put. S3 refused it, or the commit is not of this dataset
+    ///   ([`InvalidInput`](crate::ErrorKind::InvalidInput), before any request): its bucket and all its paths must be.
     /// - [`RestampError::Unknown`]: S3 gave no definite answer, so the new ref may exist or still land.
     /// - [`RestampError::Late`]: the new ref exists, but is late itself. Restamp again.
     ///
@@ -54,23 +55,36 @@ impl Dataset {
 
 /// Puts one new ref by a finisher, as a part of a call.
 pub(super) async fn restamp(dataset: &Dataset, commit: &Commit) -> Result<Commit, RestampError> {
-    let name = parse(dataset.keys(), commit).map_err(RestampError::NotRestamped)?;
+    let name = parse(dataset, commit).map_err(RestampError::NotRestamped)?;
     let (owned, commit) = (dataset.clone(), commit.clone());
     let task = dataset.spawn_finisher(async move { put_ref(&owned, commit, name).await });
     task.await.unwrap_or_else(|error| Err(RestampError::Unknown(task_error(error).context("put the new ref"))))
 }
 
-/// Checks that a commit is of this dataset and that its paths agree, and returns the parts of its ref's name.
-fn parse(prefix: &Prefix, commit: &Commit) -> Result<RefName> {
-    let foreign = |path: &str| {
-        let message = format!("{path} is not a path of a commit of the dataset under {:?}", prefix.as_str());
-        Error::invalid_input(message)
+/// Checks that a commit is of this dataset and that its fields agree, and returns the parts of its ref's name.
+fn parse(dataset: &Dataset, commit: &Commit) -> Result<RefName> {
+    let foreign = |reason: String| {
+        let Commit { partition, token, .. } = commit;
+        let commit = format!("the commit of token {token:?} in partition {partition:?}");
+        Error::invalid_input(format!("{commit} is not of this dataset: {reason}"))
     };
-    let name = prefix.parse_ref_key(&commit.ref_path).ok_or_else(|| foreign(&commit.ref_path))?;
-    let data = prefix.parse_data_key(&commit.data_path).ok_or_else(|| foreign(&commit.data_path))?;
-    let same = data.partition == name.partition.as_str()
-        && data.name == DataName::File { token: name.token.as_str(), attempt: name.attempt };
-    if same { Ok(name) } else { Err(foreign(&commit.ref_path)) }
+    let (bucket, prefix) = (dataset.bucket(), dataset.keys());
+    if commit.bucket != bucket {
+        return Err(foreign(format!("its bucket is {:?}, the dataset's is {bucket:?}", commit.bucket)));
+    }
+    let not_a = |object: &str, path: &str| foreign(format!("{path:?} is not its {object} under {prefix}"));
+    let is_its = |name: &RefName| name.partition.as_str() == commit.partition && name.token.as_str() == commit.token;
+    let name = prefix.parse_ref_key(&commit.ref_path).filter(is_its);
+    let name = name.ok_or_else(|| not_a("ref", &commit.ref_path))?;
+    if commit.offset.as_str() != commit.ref_path {
+        return Err(foreign(format!("its offset {} differs from its ref {:?}", commit.offset, commit.ref_path)));
+    }
+    let file = DataName::File { token: name.token.as_str(), attempt: name.attempt };
+    let data = prefix.parse_data_key(&commit.data_path);
+    match data.filter(|data| data.partition == commit.partition && data.name == file) {
+        Some(_) => Ok(name),
+        None => Err(not_a("data file", &commit.data_path)),
+    }
 }
 
 async fn put_ref(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Commit, RestampError> {

@@ -35,7 +35,7 @@ fn found(objects: &[ListedObject]) -> Vec<String> {
     for (place, key) in seen.questions(&prefix, SCOPE) {
         let attempt = AttemptId::parse(ATTEMPT).unwrap();
         let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, record_count: 3 };
-        diagnosis.add(&prefix, &seen, &place, key.map(|_| meta), SCOPE).unwrap();
+        diagnosis.add("b", &prefix, &seen, &place, key.map(|_| meta), SCOPE).unwrap();
     }
     let word = |finding: &Finding| finding.to_string().split(':').next().unwrap().to_owned();
     diagnosis.findings.iter().map(word).collect()

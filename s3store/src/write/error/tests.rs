@@ -9,6 +9,7 @@ fn commit() -> Commit {
     let micros = chrono::DateTime::from_timestamp_micros(0).unwrap();
     let ref_path = "d/_ref/0-t-a;p=1.ref".to_owned();
     Commit {
+        bucket: "b".to_owned(),
         partition: "p=1".to_owned(),
         token: "t".to_owned(),
         offset: crate::format::Offset::of(ref_path.clone()),
