@@ -75,7 +75,7 @@ async fn leftovers_of_failed_writes_are_found() {
     world.s3.put_object(BUCKET, &format!("{PREFIX}/_ref/1000000000000000;x.ref"), "");
     let report = examined(&dataset).await;
     let kinds: Vec<_> = texts(&report).iter().map(|text| text.split(':').next().unwrap().to_owned()).collect();
-    assert_eq!(kinds, ["no ref", "ref without commit", "file without commit", "file without commit"]);
+    assert_eq!(kinds, ["malformed ref", "ref without commit", "file without commit", "file without commit"]);
     assert_eq!((report.refs, report.commits, report.files), (2, 1, 3));
 }
 
@@ -100,7 +100,7 @@ async fn damage_is_found() {
         format!("commit without file: {}", no_file.data_path),
         format!("commit without ref: {}", no_ref.data_path),
         format!("unreadable: {PREFIX}/data/part=e/{}.commit", no_meta.token),
-        format!("{} has 5 rows, its commit says 3", other_rows.data_path),
+        format!("{} has 5 rows, its commit states 3", other_rows.data_path),
         format!("unreadable: {}", broken.data_path),
     ];
     assert_eq!(texts.len(), expected.len(), "{texts:#?}");

@@ -1,4 +1,4 @@
-//! What lies in the bucket, by token, and what is wrong with it. Pure.
+//! The listed objects of a dataset by token, and the decision what is wrong with them. Pure functions, no I/O.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix, RefNa
 use crate::s3::ListedObject;
 use crate::write::Commit;
 
-/// S3 tells times in whole seconds: an object landed within this, in microseconds, from what it says.
+/// A second in microseconds. S3 reports times in whole seconds, so an object landed up to a second later than reported.
 const SECOND: i64 = 1_000_000;
 
-/// What is examined, in microseconds, and what counts as late.
+/// The examined window, and the commit timeout, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope {
     pub(super) since: i64,
@@ -26,81 +26,82 @@ impl Scope {
         (self.since..self.until).contains(&micros)
     }
 
-    /// Whether an object may have landed in the window; one whose time is not told may.
-    fn may_hold(&self, landed: Landed) -> bool {
+    /// Returns `true` if an object may have landed in the window. An object without a time may have.
+    fn may_hold(&self, landed: LandingTime) -> bool {
         landed.0.is_none_or(|second| second < self.until && second.saturating_add(SECOND) > self.since)
     }
 
-    /// Whether an object landed within the budget of its ref for sure; one whose time is not told is taken to.
-    fn in_time(&self, stamped: i64, landed: Landed) -> bool {
+    /// Returns `true` if an object certainly landed within the commit timeout after its ref's time. An object without a
+    /// time counts as in time.
+    fn in_time(&self, stamped: i64, landed: LandingTime) -> bool {
         landed.0.is_none_or(|second| second.saturating_add(SECOND - 1).saturating_sub(stamped) <= self.commit_timeout)
     }
 }
 
-/// When an object landed, by S3's clock: the microseconds of a whole second, if S3 tells.
+/// The time at which an object landed, by S3's clock: a whole second in microseconds, or `None` if S3 reports no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Landed(Option<i64>);
+struct LandingTime(Option<i64>);
 
-impl Landed {
+impl LandingTime {
     fn time(self) -> Option<DateTime<Utc>> {
         self.0.and_then(DateTime::from_timestamp_micros)
     }
 }
 
-/// A token in a partition: what has at most one commit.
+/// A token in a partition. It has at most one commit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct PartitionToken {
     partition: PartitionKey,
     token: Token,
 }
 
-/// What lies there.
+/// The listed objects of one token in a partition.
 #[derive(Debug, Default)]
-struct Write {
-    files: BTreeMap<AttemptId, File>,
-    commit: Option<Landed>,
-    /// By attempt and microseconds.
-    refs: BTreeMap<(AttemptId, i64), Landed>,
+struct TokenObjects {
+    files: BTreeMap<AttemptId, DataFile>,
+    commit: Option<LandingTime>,
+    /// By attempt and by the time in the ref's name, in microseconds.
+    refs: BTreeMap<(AttemptId, i64), LandingTime>,
 }
 
 #[derive(Debug)]
-struct File {
+struct DataFile {
     size: u64,
-    landed: Landed,
+    landed: LandingTime,
 }
 
-/// All that was listed.
+/// All listed objects of a dataset.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
-    writes: BTreeMap<Place, Write>,
+pub(super) struct Listing {
+    tokens: BTreeMap<PartitionToken, TokenObjects>,
     malformed: Vec<String>,
 }
 
-/// A data file whose footer tells how many rows it has.
+/// A commit whose data file exists. The footer of the file contains its number of rows.
 #[derive(Debug)]
-pub(super) struct Footer {
+pub(super) struct CommittedFile {
     pub(super) commit: Commit,
     pub(super) size: u64,
 }
 
-/// What was found so far.
+/// The findings and counts so far.
 #[derive(Debug, Default)]
 pub(super) struct Diagnosis {
     pub(super) findings: Vec<Finding>,
-    pub(super) footers: Vec<Footer>,
+    pub(super) committed_files: Vec<CommittedFile>,
     pub(super) refs: u64,
     pub(super) commits: u64,
     pub(super) files: u64,
 }
 
-impl Seen {
+impl Listing {
     pub(super) fn add_refs(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
         for object in objects.into_iter().filter(|object| !object.is_placeholder()) {
             let ListedObject { key, last_modified, .. } = object;
             match prefix.parse_ref_key(&key) {
                 Some(RefName { micros, token, attempt, partition }) => {
-                    let write = self.writes.entry(Place { partition, token }).or_default();
-                    write.refs.insert((attempt, micros), Landed(last_modified));
+                    let objects = self.tokens.entry(PartitionToken { partition, token }).or_default();
+                    objects.refs.insert((attempt, micros), LandingTime(last_modified));
                 }
                 None => self.malformed.push(key),
             }
@@ -110,39 +111,40 @@ impl Seen {
     pub(super) fn add_data(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
         for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
-            // The key belongs to a dataset that is nested in this one.
+            // A key of another shape belongs to a dataset that is nested in this one.
             if !PartitionKey::is_well_formed(parsed.partition) {
                 continue;
             }
-            let place = Place { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() };
-            let write = self.writes.entry(place).or_default();
-            let landed = Landed(last_modified);
+            let partition = PartitionKey::found(parsed.partition);
+            let objects = self.tokens.entry(PartitionToken { partition, token: parsed.name.token() }).or_default();
+            let landed = LandingTime(last_modified);
             match parsed.name {
-                DataName::File { attempt, .. } => drop(write.files.insert(attempt, File { size, landed })),
-                DataName::Commit { .. } => write.commit = Some(landed),
+                DataName::File { attempt, .. } => drop(objects.files.insert(attempt, DataFile { size, landed })),
+                DataName::Commit { .. } => objects.commit = Some(landed),
             }
         }
     }
 
-    /// The tokens that something of the window belongs to, with their commits' keys where there are any.
-    pub(super) fn questions(&self, prefix: &Prefix, scope: Scope) -> Vec<(Place, Option<String>)> {
-        let concerned = self.writes.iter().filter(|(_, write)| write.concerns(scope));
-        let question = |(place, write): (&Place, &Write)| {
-            let name = DataName::Commit { token: place.token.as_str() };
-            let key = write.commit.map(|_| format!("{}{name}", prefix.partition_prefix(&place.partition)));
-            (place.clone(), key)
+    /// Returns the tokens with an object in the window. Those that have a commit come with its key, to be read by HEAD.
+    pub(super) fn tokens_in(&self, prefix: &Prefix, scope: Scope) -> Vec<(PartitionToken, Option<String>)> {
+        let in_scope = self.tokens.iter().filter(|(_, objects)| objects.are_in(scope));
+        let with_commit_key = |(token, objects): (&PartitionToken, &TokenObjects)| {
+            let name = DataName::Commit { token: token.token.as_str() };
+            let key = objects.commit.map(|_| format!("{}{name}", prefix.partition_prefix(&token.partition)));
+            (token.clone(), key)
         };
-        concerned.map(question).collect()
+        in_scope.map(with_commit_key).collect()
     }
 
-    /// The objects among the refs that are none.
-    pub(super) fn malformed(&mut self) -> impl Iterator<Item = Finding> + use<> {
+    /// Removes the objects among the refs whose names are malformed, and returns them as findings.
+    pub(super) fn take_malformed(&mut self) -> impl Iterator<Item = Finding> + use<> {
         std::mem::take(&mut self.malformed).into_iter().map(|path| Finding::MalformedRef { path })
     }
 }
 
-impl Write {
-    fn concerns(&self, scope: Scope) -> bool {
+impl TokenObjects {
+    /// Returns `true` if any object belongs, or may belong, to the window.
+    fn are_in(&self, scope: Scope) -> bool {
         self.refs.keys().any(|(_, micros)| scope.holds(*micros))
             || self.files.values().any(|file| scope.may_hold(file.landed))
             || self.commit.is_some_and(|landed| scope.may_hold(landed))
@@ -150,40 +152,40 @@ impl Write {
 }
 
 impl Diagnosis {
-    /// Looks at one token, whose commit says `meta`.
+    /// Examines one token. `meta` is the content of its commit, or `None` if it has no commit.
     pub(super) fn add(
         &mut self,
         bucket: &str,
         prefix: &Prefix,
-        seen: &Seen,
-        place: &Place,
+        listing: &Listing,
+        token: &PartitionToken,
         meta: Option<CommitMeta>,
         scope: Scope,
     ) -> Result<()> {
-        let Some(write) = seen.writes.get(place) else { return Ok(()) };
-        let Place { partition, token } = place;
+        let Some(objects) = listing.tokens.get(token) else { return Ok(()) };
+        let PartitionToken { partition, token } = token;
         let committed = |attempt: AttemptId| meta.is_some_and(|meta| meta.attempt == attempt);
-        for &(attempt, micros) in write.refs.keys().filter(|(_, micros)| scope.holds(*micros)) {
+        for &(attempt, micros) in objects.refs.keys().filter(|(_, micros)| scope.holds(*micros)) {
             self.refs += 1;
             if !committed(attempt) {
                 let ref_path = prefix.ref_key(micros, token, attempt, partition)?;
                 self.findings.push(Finding::RefWithoutCommit { ref_path });
             }
         }
-        for (&attempt, _) in write.files.iter().filter(|(_, file)| scope.may_hold(file.landed)) {
+        for (&attempt, _) in objects.files.iter().filter(|(_, file)| scope.may_hold(file.landed)) {
             self.files += 1;
             if !committed(attempt) {
                 let data_path = prefix.data_key(partition, token, attempt)?;
                 self.findings.push(Finding::FileWithoutCommit { data_path });
             }
         }
-        let landed = write.commit.unwrap_or(Landed(None));
+        let landed = objects.commit.unwrap_or(LandingTime(None));
         match meta {
             Some(meta) if scope.holds(meta.ref_micros) || scope.may_hold(landed) => {
                 self.commits += 1;
                 match Commit::found(bucket, prefix, partition, token, &meta) {
-                    Ok(commit) => self.of_commit(write, commit, &meta, landed, scope),
-                    // Its metadata parse, but no write can have made them.
+                    Ok(commit) => self.add_commit(objects, commit, &meta, landed, scope),
+                    // The metadata parse, but no write can have made them.
                     Err(error) => {
                         let path = prefix.commit_key(partition, token)?;
                         self.findings.push(Finding::Unreadable { path, error });
@@ -195,23 +197,30 @@ impl Diagnosis {
         Ok(())
     }
 
-    fn of_commit(&mut self, write: &Write, commit: Commit, meta: &CommitMeta, landed: Landed, scope: Scope) {
-        let own = write.refs.get(&(meta.attempt, meta.ref_micros)).copied();
-        let refs = write.refs.iter().filter(|((attempt, _), _)| *attempt == meta.attempt);
-        // A restamp's ref comes after the commit, and counts like the first.
+    fn add_commit(
+        &mut self,
+        objects: &TokenObjects,
+        commit: Commit,
+        meta: &CommitMeta,
+        landed: LandingTime,
+        scope: Scope,
+    ) {
+        let own = objects.refs.get(&(meta.attempt, meta.ref_micros)).copied();
+        let refs = objects.refs.iter().filter(|((attempt, _), _)| *attempt == meta.attempt);
+        // The ref of a restamp comes after the commit. Any ref that is in time repairs the commit.
         let mut in_time = refs.map(|((_, micros), at)| scope.in_time(*micros, *at) && scope.in_time(*micros, landed));
         if !in_time.any(|in_time| in_time) {
-            // What was stamped before the window is not listed.
+            // Refs with a time before the window are not listed, so a missing one proves nothing.
             if own.is_none() && meta.ref_micros >= scope.since {
                 self.findings.push(Finding::CommitWithoutRef { commit: commit.clone() });
             } else if own.is_some() || !scope.in_time(meta.ref_micros, landed) {
-                let ref_landed = own.and_then(Landed::time);
+                let ref_landed = own.and_then(LandingTime::time);
                 let commit_landed = landed.time();
                 self.findings.push(Finding::Late { commit: commit.clone(), ref_landed, commit_landed });
             }
         }
-        match write.files.get(&meta.attempt) {
-            Some(file) => self.footers.push(Footer { size: file.size, commit }),
+        match objects.files.get(&meta.attempt) {
+            Some(file) => self.committed_files.push(CommittedFile { size: file.size, commit }),
             None => self.findings.push(Finding::CommitWithoutFile { commit }),
         }
     }

@@ -1,4 +1,4 @@
-//! Examining a dataset: what writes that failed, were late or lost their process have left behind.
+//! The report of what failed, late and lost writes left behind.
 
 mod diagnose;
 mod report;
@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use self::diagnose::{Diagnosis, Footer, Scope, Seen};
+use self::diagnose::{CommittedFile, Diagnosis, Listing, Scope};
 pub use self::report::{Finding, Report};
 use crate::clock::{Reading, micros};
 use crate::dataset::Dataset;
@@ -19,32 +19,38 @@ use crate::read::ranged;
 use crate::stream::{IntoWindow, Window};
 
 impl Dataset {
-    /// Examines what was written in a window of time. Await the returned builder. It changes nothing.
+    /// Examines the writes in a window of time. Await the returned builder. It changes nothing.
     ///
-    /// It finds commits whose ref or commit landed past the commit timeout, so that readers of the change stream may
-    /// have missed them; refs and files without commit; commits without ref or file; and files that hold other numbers
-    /// of rows than their commits say. [`restamp`](Dataset::restamp) brings back what the stream may have missed.
+    /// It finds:
+    /// - commits whose ref or commit object landed after the commit timeout, so that readers of the change stream may have
+    ///   missed them; [`restamp`](Dataset::restamp) repairs them
+    /// - refs and files without a commit
+    /// - commits without a ref or file
+    /// - files whose number of rows differs from their commit's
     ///
-    /// Whether something was late is told by S3's time of the object against the writer's clock. That is an estimate:
-    /// S3 tells whole seconds, by its own clock, and the time of an object's last PUT, which may have been a retry's
-    /// that changed nothing. What may have been late, within that second, is reported; restamping it does no harm.
+    /// It detects late objects by comparing S3's time of the object with the time in the ref's name, which is the writer's.
+    /// This is an estimate. S3 reports whole seconds of its own clock. It reports the time of the last PUT, which may be a
+    /// retry that changed nothing. A commit that may have been late within its second is reported, because an unnecessary
+    /// restamp does no harm.
     ///
-    /// Refs belong to the window by the instant that they were stamped with, files and commits also by S3's time of
-    /// them. The window ends a [settle window](Dataset::settle_window) before the present at the latest.
+    /// A ref belongs to the window by the time in its name. A file or commit belongs to it by S3's time or by its ref. The
+    /// window ends at the latest one [settle window](Dataset::settle_window) before the present.
     ///
-    /// It lists all objects of the dataset and holds their names in memory.
+    /// The call lists all objects of the dataset and holds their names in memory.
     ///
     /// # Errors
-    /// [`ClockSkew`](crate::ErrorKind::ClockSkew) where the local clock is ahead by more than the dataset allows;
-    /// [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3's answers. What can't
-    /// be read is a [finding](Finding::Unreadable), not an error.
+    /// - [`ClockSkew`](crate::ErrorKind::ClockSkew): the local clock is ahead by more than the dataset allows.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or
+    ///   did not answer.
+    ///
+    /// An unreadable object is a [finding](Finding::Unreadable), not an error.
     ///
     /// # Cancel safety
-    /// Dropping the future stops its requests. Nothing is changed in any case.
+    /// Dropping the future stops its requests. It changes nothing.
     ///
     /// # Requests
-    /// 1 LIST per 1,000 objects; 1 HEAD for each token of the window that has a commit; 1 GET, or where the footer is
-    /// larger than 32 KiB 2, for the end of each data file that is committed in the window.
+    /// 1 LIST per 1,000 objects, 1 HEAD for each token with a commit in the window, and 1 GET for the footer of each data
+    /// file committed in the window. A footer larger than 32 KiB takes 2.
     ///
     /// # Example
     /// ```
@@ -63,7 +69,7 @@ impl Dataset {
     }
 }
 
-/// An examination, made by [`Dataset::doctor`].
+/// An examination of a dataset, made by [`Dataset::doctor`].
 #[derive(Debug, Clone)]
 #[must_use = "nothing is examined until it is awaited"]
 pub struct Doctor {
@@ -73,7 +79,7 @@ pub struct Doctor {
 }
 
 impl Doctor {
-    /// Leaves the files' footers alone: no [`RowCount`](Finding::RowCount) is found, and no GET is made.
+    /// Skips the footers of data files: the report has no [`RowCount`](Finding::RowCount), and no GET is sent.
     pub fn without_record_counts(mut self) -> Self {
         self.footers = false;
         self
@@ -90,7 +96,7 @@ impl Doctor {
         };
         let mut diagnosis = examine(&dataset, scope, reading, tally).await?;
         if footers {
-            let found = count_rows(&dataset, std::mem::take(&mut diagnosis.footers), tally).await?;
+            let found = count_rows(&dataset, std::mem::take(&mut diagnosis.committed_files), tally).await?;
             diagnosis.findings.extend(found);
         }
         let Diagnosis { findings, refs, commits, files, .. } = diagnosis;
@@ -112,26 +118,26 @@ impl IntoFuture for Doctor {
 
 async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tally) -> Result<Diagnosis> {
     let keys = dataset.keys();
-    let mut seen = Seen::default();
-    // Up to the present: what was restamped may have its ref behind the window.
+    let mut listing = Listing::default();
+    // Lists refs up to the present, because the ref of a restamp may be later than the window.
     let since = Offset::of(keys.offset_at(scope.since));
     let mut refs = dataset.client().list(keys.ref_prefix()).after(since.as_str());
     while let Some(page) = refs.next().await? {
-        // With a clock that was ahead, the window would reach into writes in flight.
+        // If the clock was ahead, the window would include writes in progress.
         dataset.check_reader_clock(reading, page.date)?;
-        seen.add_refs(keys, page.objects);
+        listing.add_refs(keys, page.objects);
     }
     let mut data = dataset.client().list(keys.data_prefix());
     while let Some(page) = data.next().await? {
-        seen.add_data(keys, page.objects);
+        listing.add_data(keys, page.objects);
     }
 
     let mut diagnosis = Diagnosis::default();
-    diagnosis.findings.extend(seen.malformed());
+    diagnosis.findings.extend(listing.take_malformed());
     dataset.metrics().malformed_refs(Method::Doctor, diagnosis.findings.len() as u64);
-    let questions = seen.questions(keys, scope);
-    dataset.metrics().fanout(questions.len(), dataset.client().permits());
-    let questions = stream::iter(questions.into_iter().map(|(place, key)| async move {
+    let tokens = listing.tokens_in(keys, scope);
+    dataset.metrics().fanout(tokens.len(), dataset.client().permits());
+    let lookups = stream::iter(tokens.into_iter().map(|(token, key)| async move {
         let found = match &key {
             Some(key) => {
                 tally.commit_head();
@@ -139,23 +145,25 @@ async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tall
             }
             None => Ok(None),
         };
-        (place, key, found)
+        (token, key, found)
     }));
-    let mut answers = questions.buffered(dataset.client().permits());
-    while let Some((place, key, found)) = answers.next().await {
+    let mut results = lookups.buffered(dataset.client().permits());
+    while let Some((token, key, found)) = results.next().await {
         match found {
-            Ok(found) => diagnosis.add(dataset.bucket(), keys, &seen, &place, found.map(|found| found.meta), scope)?,
+            Ok(found) => {
+                diagnosis.add(dataset.bucket(), keys, &listing, &token, found.map(|found| found.meta), scope)?
+            }
             Err(error) => diagnosis.findings.push(unreadable(key.unwrap_or_default(), error)?),
         }
     }
-    drop(answers);
+    drop(results);
     Ok(diagnosis)
 }
 
-/// What the files' footers say otherwise than their commits.
-async fn count_rows(dataset: &Dataset, footers: Vec<Footer>, tally: &Tally) -> Result<Vec<Finding>> {
-    dataset.metrics().fanout(footers.len(), dataset.client().permits());
-    let counted = stream::iter(footers.into_iter().map(|Footer { commit, size }| async move {
+/// Compares the number of rows in the files' footers with their commits'. Returns the differences.
+async fn count_rows(dataset: &Dataset, files: Vec<CommittedFile>, tally: &Tally) -> Result<Vec<Finding>> {
+    dataset.metrics().fanout(files.len(), dataset.client().permits());
+    let counted = stream::iter(files.into_iter().map(|CommittedFile { commit, size }| async move {
         match rows_of(dataset, &commit.data_path, size, tally).await {
             Ok(None) => Ok(Some(Finding::CommitWithoutFile { commit })),
             Ok(Some(in_file)) if in_file == commit.record_count => Ok(None),
@@ -167,13 +175,13 @@ async fn count_rows(dataset: &Dataset, footers: Vec<Footer>, tally: &Tally) -> R
     counted.try_filter_map(|finding| std::future::ready(Ok(finding))).try_collect().await
 }
 
-/// The rows that a file's footer tells; `None` where the file is gone.
+/// Returns the number of rows in a file's footer, or `None` if the file does not exist.
 async fn rows_of(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<u64>> {
     let footer = ranged::footer(dataset, key, size, tally).await?;
     footer.map(|footer| footer.rows().map_err(|error| error.context(key))).transpose()
 }
 
-/// Bad data is a finding; anything else ends the examination.
+/// Converts an error about bad data to a finding. Any other error ends the examination.
 fn unreadable(path: String, error: Error) -> Result<Finding> {
     match error.kind() {
         ErrorKind::InvalidData => Ok(Finding::Unreadable { path, error }),

@@ -1,4 +1,4 @@
-//! What an examination finds.
+//! The report of an examination, and its findings.
 
 use std::fmt;
 
@@ -7,73 +7,74 @@ use chrono::{DateTime, Utc};
 use crate::error::Error;
 use crate::write::Commit;
 
-/// What [`Dataset::doctor`](crate::Dataset::doctor) found.
+/// The result of [`Dataset::doctor`](crate::Dataset::doctor).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The findings: objects that are no refs, then by partition and token, then what the files' footers tell.
+    /// The findings: first malformed refs, then findings by partition and token, then those from the files' footers.
     pub findings: Vec<Finding>,
-    /// How many refs were stamped in the window.
+    /// The number of refs whose time is in the window.
     pub refs: u64,
-    /// How many commits belong to the window.
+    /// The number of commits in the window.
     pub commits: u64,
-    /// How many data files landed in the window.
+    /// The number of data files that landed in the window.
     pub files: u64,
 }
 
-/// Something that is not as a write in time leaves it. Whatever was found, snapshots are right: what is committed is in
-/// them, and nothing else is.
+/// A difference from the objects that a write in time leaves behind.
+///
+/// Snapshots contain all committed records and nothing else, except those whose data file does not exist.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Finding {
-    /// Readers of the change stream may have passed the commit's place: its ref or the commit itself landed, as S3's
-    /// times tell, or may have landed, past the commit timeout, and no later ref of it was in time.
-    /// [`restamp`](crate::Dataset::restamp) brings it back.
+    /// Readers of the change stream may have passed the commit's offset. By S3's times its ref or the commit object landed,
+    /// or may have landed, after the commit timeout, and no later ref was in time.
+    /// [`restamp`](crate::Dataset::restamp) repairs it.
     Late {
         /// The commit.
         commit: Commit,
-        /// S3's time of the ref; `None` where it was stamped before the window or S3 tells none.
+        /// S3's time of the ref, or `None` if the ref is before the window or S3 reports no time.
         ref_landed: Option<DateTime<Utc>>,
         /// S3's time of the commit.
         commit_landed: Option<DateTime<Utc>>,
     },
-    /// The commit has no ref: readers of the change stream can't see it.
-    /// [`restamp`](crate::Dataset::restamp) brings it back.
+    /// The commit has no ref, so readers of the change stream do not receive it.
+    /// [`restamp`](crate::Dataset::restamp) repairs it.
     CommitWithoutRef {
         /// The commit.
         commit: Commit,
     },
-    /// The data file of a commit is gone: its records are lost, unless somebody pruned it on purpose.
+    /// The data file of a commit does not exist. Its records are lost, unless the file was deleted on purpose.
     CommitWithoutFile {
         /// The commit.
         commit: Commit,
     },
-    /// A data file and its commit disagree about how many records there are.
+    /// A data file has another number of records than its commit states.
     RowCount {
         /// The commit.
         commit: Commit,
-        /// The rows that the file's footer tells.
+        /// The number of rows in the file's footer.
         in_file: u64,
     },
-    /// A commit's metadata, or a data file's footer, can't be read.
+    /// A commit's metadata or a data file's footer is not readable.
     Unreadable {
         /// The object's key.
         path: String,
-        /// Why.
+        /// The reason.
         error: Error,
     },
-    /// A ref whose attempt was never committed: a write failed after it, or lost its process. Readers pass it over.
+    /// A ref whose attempt was never committed: the write failed after it, or its process died. Readers skip it.
     RefWithoutCommit {
         /// The ref's key.
         ref_path: String,
     },
-    /// A data file whose attempt was never committed: a write failed after it, or lost its process. Readers don't see
-    /// it; it may be deleted once no write of its time can be under way.
+    /// A data file whose attempt was never committed: the write failed after it, or its process died. Readers skip it. It
+    /// may be deleted once no write of its time can be in progress.
     FileWithoutCommit {
         /// The file's key.
         data_path: String,
     },
-    /// An object among the refs whose name is none of a ref. Readers pass it over.
+    /// An object among the refs whose name is not a ref's name. Readers skip it.
     MalformedRef {
         /// The object's key.
         path: String,
@@ -81,7 +82,7 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// The commit, for [`restamp`](crate::Dataset::restamp), of what it brings back.
+    /// Returns the commit if [`restamp`](crate::Dataset::restamp) repairs the finding.
     #[must_use]
     pub fn to_restamp(&self) -> Option<&Commit> {
         match self {
@@ -101,12 +102,12 @@ impl fmt::Display for Finding {
             Self::CommitWithoutRef { commit } => write!(f, "commit without ref: {}", commit.data_path),
             Self::CommitWithoutFile { commit } => write!(f, "commit without file: {}", commit.data_path),
             Self::RowCount { commit, in_file } => {
-                write!(f, "{} has {in_file} rows, its commit says {}", commit.data_path, commit.record_count)
+                write!(f, "{} has {in_file} rows, its commit states {}", commit.data_path, commit.record_count)
             }
             Self::Unreadable { path, error } => write!(f, "unreadable: {path}: {error}"),
             Self::RefWithoutCommit { ref_path } => write!(f, "ref without commit: {ref_path}"),
             Self::FileWithoutCommit { data_path } => write!(f, "file without commit: {data_path}"),
-            Self::MalformedRef { path } => write!(f, "no ref: {path}"),
+            Self::MalformedRef { path } => write!(f, "malformed ref: {path}"),
         }
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn encode<T: RootRecord>(
     encode_on(Workers::CpuThreads(clock), rows, inserted_at, encoder, data_file).await
 }
 
-/// Where the encoding to Parquet runs.
+/// The threads on which the encoding to Parquet runs.
 #[derive(Debug, Clone, Copy)]
 enum Workers<'a> {
     /// On the threads for CPU work, with the dataset's clock.
@@ -55,7 +55,7 @@ impl Workers<'_> {
         }
     }
 
-    /// Lets other tasks of the thread run, unless the work is to be done in one go.
+    /// Lets other tasks of the thread run. Does nothing on the calling thread.
     async fn yield_now(self) {
         if matches!(self, Self::CpuThreads(_)) {
             tokio::task::yield_now().await;
@@ -63,8 +63,8 @@ impl Workers<'_> {
     }
 }
 
-/// The steps of [`encode`]. `finish` converts the file's bytes to the result; it runs on a worker, because it may read all
-/// bytes.
+/// Encodes rows as [`encode`] does, on the given threads. `finish` converts the file's bytes to the result. It runs on a
+/// worker, because it may read all bytes.
 async fn encode_on<T: RootRecord, F: Send + 'static>(
     workers: Workers<'_>,
     rows: &Rows<'_, T>,
@@ -84,7 +84,7 @@ async fn encode_on<T: RootRecord, F: Send + 'static>(
     file.ok_or_else(still_unsorted)
 }
 
-/// Encodes all records on the calling thread, by the same steps as a write.
+/// Encodes all records on the calling thread, with the same code as a write.
 #[cfg(feature = "testing")]
 pub(crate) fn encode_file<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Arc<Encoder>) -> Result<Bytes> {
     let rows = Rows::all(records);

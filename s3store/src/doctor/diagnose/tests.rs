@@ -2,7 +2,7 @@ use super::*;
 
 const ATTEMPT: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5b";
 const OTHER: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5c";
-/// When the writes of these tests were stamped.
+/// The time in the refs of these tests.
 const STAMPED: i64 = 100 * SECOND;
 const SCOPE: Scope = Scope { since: 50 * SECOND, until: 200 * SECOND, commit_timeout: 5 * SECOND };
 
@@ -26,34 +26,34 @@ fn commit(landed: i64) -> ListedObject {
     listed("d/data/p=1/t.commit".to_owned(), landed)
 }
 
-/// What is found where the commit, if it is listed, names [`ATTEMPT`].
+/// Returns the kinds of the findings. The commit, if it is listed, names [`ATTEMPT`].
 fn found(objects: &[ListedObject]) -> Vec<String> {
-    let (prefix, mut seen, mut diagnosis) = (prefix(), Seen::default(), Diagnosis::default());
+    let (prefix, mut listing, mut diagnosis) = (prefix(), Listing::default(), Diagnosis::default());
     let (refs, data) = objects.iter().cloned().partition(|object| object.key.contains("/_ref/"));
-    seen.add_refs(&prefix, refs);
-    seen.add_data(&prefix, data);
-    for (place, key) in seen.questions(&prefix, SCOPE) {
+    listing.add_refs(&prefix, refs);
+    listing.add_data(&prefix, data);
+    for (token, key) in listing.tokens_in(&prefix, SCOPE) {
         let attempt = AttemptId::parse(ATTEMPT).unwrap();
         let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, record_count: 3 };
-        diagnosis.add("b", &prefix, &seen, &place, key.map(|_| meta), SCOPE).unwrap();
+        diagnosis.add("b", &prefix, &listing, &token, key.map(|_| meta), SCOPE).unwrap();
     }
     let word = |finding: &Finding| finding.to_string().split(':').next().unwrap().to_owned();
     diagnosis.findings.iter().map(word).collect()
 }
 
 #[test]
-fn a_write_in_time_is_no_finding() {
+fn a_write_in_time_has_no_findings() {
     let whole = [a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED + 4 * SECOND)];
     assert_eq!(found(&whole), [""; 0]);
     assert_eq!(found(&[]), [""; 0]);
 }
 
 #[test]
-fn what_may_be_late_within_the_second_is_found() {
+fn commits_that_may_be_late_within_the_second_are_found() {
     let late = |ref_landed: i64, commit_landed: i64| {
         found(&[a_ref(ATTEMPT, STAMPED, ref_landed), file(ATTEMPT), commit(commit_landed)])
     };
-    // It says 5 s after the ref's instant, and may have been 5.9 s.
+    // S3 reports 5 s after the ref's time. It may have been 5.9 s.
     assert_eq!(late(STAMPED, STAMPED + 5 * SECOND), ["late"]);
     assert_eq!(late(STAMPED + 5 * SECOND, STAMPED + 5 * SECOND), ["late"]);
     assert_eq!(late(STAMPED + 5 * SECOND, STAMPED + 4 * SECOND), ["late"]);
@@ -61,19 +61,19 @@ fn what_may_be_late_within_the_second_is_found() {
 }
 
 #[test]
-fn a_restamp_in_time_repairs() {
+fn a_restamp_in_time_repairs_a_late_commit() {
     let (restamp, landed) = (STAMPED + 60 * SECOND, STAMPED + 60 * SECOND);
     let late = [a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED + 30 * SECOND)];
     let with = |more: ListedObject| found(&[late.as_slice(), &[more]].concat());
     assert_eq!(with(a_ref(ATTEMPT, restamp, landed)), [""; 0]);
     assert_eq!(with(a_ref(ATTEMPT, restamp, landed + 9 * SECOND)), ["late"]);
-    // Behind the window it counts too; that of another attempt does not.
+    // A ref after the window counts too. A ref of another attempt does not.
     assert_eq!(with(a_ref(ATTEMPT, SCOPE.until + SECOND, SCOPE.until + SECOND)), [""; 0]);
     assert_eq!(with(a_ref(OTHER, restamp, landed)), ["ref without commit", "late"]);
 }
 
 #[test]
-fn pieces_of_writes_are_found() {
+fn incomplete_writes_are_found() {
     let (r, f, c) = (a_ref(ATTEMPT, STAMPED, STAMPED), file(ATTEMPT), commit(STAMPED));
     assert_eq!(found(std::slice::from_ref(&r)), ["ref without commit"]);
     assert_eq!(found(std::slice::from_ref(&f)), ["file without commit"]);
@@ -84,7 +84,7 @@ fn pieces_of_writes_are_found() {
 }
 
 #[test]
-fn what_lies_outside_of_the_window_is_left_alone() {
+fn objects_outside_the_window_are_ignored() {
     let outside = SCOPE.until + SECOND;
     let objects = [
         a_ref(ATTEMPT, outside, outside),
@@ -92,7 +92,7 @@ fn what_lies_outside_of_the_window_is_left_alone() {
         listed("d/data/p=1/u.commit".to_owned(), SCOPE.since - 2 * SECOND),
     ];
     assert_eq!(found(&objects), [""; 0]);
-    // A time that S3 does not tell may be any.
-    let untold = ListedObject { last_modified: None, ..file(ATTEMPT) };
-    assert_eq!(found(&[untold]), ["file without commit"]);
+    // An object without a time may belong to the window.
+    let without_time = ListedObject { last_modified: None, ..file(ATTEMPT) };
+    assert_eq!(found(&[without_time]), ["file without commit"]);
 }
