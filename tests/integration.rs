@@ -18,6 +18,7 @@ mod integration {
     mod kill;
     mod late;
     mod like_go;
+    mod listing;
     mod metrics;
     mod neighbours;
     mod operating;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{SubsecRound, TimeDelta};
-use s3store::dataset::{ClockGuard, Init, Initialized};
+use s3store::dataset::{ClockGuard, Consistency, Init, Initialized};
 use s3store::testing::{Fault, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
 use tracing::field::{Field, Visit};
@@ -223,7 +223,10 @@ async fn risky_options_are_logged_as_warnings() {
         assert_eq!(take().iter().any(|text| text.contains("commit timeout")), warned, "{timeout:?}");
     }
     let world = Virtual::new();
-    world.dataset_with(world.options().consistency("strong-galaxy")).await;
+    let unknown = world.options().consistency("strong-galaxy").open(world.s3.client(), BUCKET, PREFIX).await.unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+    assert!(unknown.to_string().contains("strong-galaxy"), "{unknown}");
+    world.dataset_with(world.options().consistency(Consistency::unchecked("strong-galaxy"))).await;
     assert!(take().iter().any(|text| text.contains("strong-galaxy")));
     world.dataset_with(world.options().consistency("strong-site")).await;
     assert_eq!(take(), Vec::<String>::new());

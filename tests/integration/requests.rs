@@ -204,7 +204,8 @@ async fn every_request_carries_the_consistency_level() {
     for (level, header) in [
         (None, Some("strong-global")),
         (Some(Consistency::All), Some("all")),
-        (Some("some-day".into()), Some("some-day")),
+        (Some("".into()), Some("strong-global")),
+        (Some(Consistency::unchecked("some-day")), Some("some-day")),
         (Some(Consistency::BucketDefault), None),
     ] {
         let world = Virtual::new();

@@ -137,12 +137,12 @@ impl DatasetOptions {
 
     /// Opens a dataset: checks bucket and prefix, and reads the dataset's configuration.
     ///
-    /// A commit timeout under 8 s, and a consistency level that this library does not know, are logged as warnings.
+    /// A commit timeout under 8 s, and a consistency level by [`Consistency::unchecked`], are logged as warnings.
     ///
     /// # Errors
     /// - [`Config`](crate::ErrorKind::Config): the dataset is not initialised, or its configuration is not readable.
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): the prefix is empty or illegal, `max_inflight_requests` is 0,
-    ///   or the bucket is an S3 Express One Zone directory bucket (`--x-s3`), which lists keys in no order.
+    ///   the consistency level is unknown, or the bucket is an S3 Express One Zone directory bucket (`--x-s3`), which lists keys in no order.
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or
     ///   did not answer.
     ///
@@ -185,8 +185,14 @@ impl DatasetOptions {
         if self.max_inflight_requests == 0 {
             return Err(Error::invalid_input("max_inflight_requests is 0; allow at least one request"));
         }
-        if let Consistency::Other(level) = &self.consistency {
-            tracing::warn!(level, "unknown consistency level; it is sent unchanged");
+        match &self.consistency {
+            Consistency::Unknown(level) => {
+                return Err(Error::invalid_input(format!(
+                    "the consistency level {level:?} is unknown; use a level of Consistency, or Consistency::unchecked"
+                )));
+            }
+            Consistency::Unchecked(level) => tracing::warn!(level, "the consistency level is sent without a check"),
+            _ => {}
         }
         let prefix = Prefix::new(prefix)?;
         let settings = Settings {

@@ -23,11 +23,20 @@ pub enum Consistency {
     Available,
     /// No header is sent; the bucket's own level applies.
     BucketDefault,
-    /// A level that this library doesn't know, sent unchanged. Opening the dataset logs a warning.
-    Other(String),
+    /// A name that this library doesn't know. Opening a dataset with it fails. [`Consistency::unchecked`] sends a level that
+    /// this library doesn't know.
+    Unknown(String),
+    /// A level that is sent unchanged, made by [`Consistency::unchecked`].
+    Unchecked(String),
 }
 
 impl Consistency {
+    /// Returns a level that is sent unchanged, whether this library knows it or not. Opening the dataset logs a warning.
+    #[must_use]
+    pub fn unchecked(level: impl Into<String>) -> Self {
+        Self::Unchecked(level.into())
+    }
+
     /// Returns the header's value, or `None` if no header is sent.
     pub(crate) fn header(&self) -> Option<&str> {
         Some(match self {
@@ -37,7 +46,7 @@ impl Consistency {
             Self::ReadAfterNewWrite => "read-after-new-write",
             Self::Available => "available",
             Self::BucketDefault => return None,
-            Self::Other(level) => level,
+            Self::Unknown(level) | Self::Unchecked(level) => level,
         })
     }
 }
@@ -49,17 +58,16 @@ impl fmt::Display for Consistency {
 }
 
 impl From<&str> for Consistency {
-    /// Converts a level's name. The empty string becomes [`Consistency::BucketDefault`], and an unknown name
-    /// [`Consistency::Other`].
+    /// Converts a level's name. The empty string becomes the default, [`Consistency::StrongGlobal`], as in the Go library. A
+    /// name that this library doesn't know becomes [`Consistency::Unknown`], with which a dataset does not open.
     fn from(level: &str) -> Self {
         match level {
-            "" => Self::BucketDefault,
-            "strong-global" => Self::StrongGlobal,
+            "" | "strong-global" => Self::StrongGlobal,
             "strong-site" => Self::StrongSite,
             "all" => Self::All,
             "read-after-new-write" => Self::ReadAfterNewWrite,
             "available" => Self::Available,
-            other => Self::Other(other.to_owned()),
+            other => Self::Unknown(other.to_owned()),
         }
     }
 }
@@ -69,11 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_unchecked_level_is_sent_unchanged() {
+        assert_eq!(Consistency::unchecked("tomorrow").header(), Some("tomorrow"));
+        assert_eq!(Consistency::unchecked("all").header(), Some("all"));
+    }
+
+    #[test]
     fn names_round_trip() {
         for name in ["strong-global", "strong-site", "all", "read-after-new-write", "available", "tomorrow"] {
             assert_eq!(Consistency::from(name).header(), Some(name));
         }
-        assert_eq!(Consistency::from("").header(), None);
-        assert_eq!(Consistency::from("tomorrow"), Consistency::Other("tomorrow".to_owned()));
+        assert_eq!(Consistency::from(""), Consistency::StrongGlobal);
+        assert_eq!(Consistency::from("tomorrow"), Consistency::Unknown("tomorrow".to_owned()));
     }
 }

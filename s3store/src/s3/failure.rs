@@ -8,6 +8,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::error::{Error, ErrorKind, ErrorType, S3Error};
 
+/// The largest number of characters of a response that a message quotes.
+const LONGEST_QUOTE: usize = 80;
+
 /// The classes of failure that the layers above distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
@@ -29,6 +32,8 @@ pub(crate) enum Class {
     Client,
     /// No response, or one that broke off.
     Transport,
+    /// A response that does not have the form of S3's, such as a page of HTML, or that contradicts itself.
+    Garbled,
     /// No complete response within the try's deadline.
     Timeout,
     /// The response's `ETag` is not the MD5 of the body that was sent.
@@ -41,7 +46,13 @@ impl Class {
     /// Returns `true` if another try may succeed.
     pub(crate) fn is_transient(self) -> bool {
         match self {
-            Self::Conflict | Self::SlowDown | Self::Server | Self::Transport | Self::Timeout | Self::Corrupt => true,
+            Self::Conflict
+            | Self::SlowDown
+            | Self::Server
+            | Self::Transport
+            | Self::Garbled
+            | Self::Timeout
+            | Self::Corrupt => true,
             Self::NotFound
             | Self::Precondition
             | Self::Forbidden
@@ -59,7 +70,7 @@ impl Class {
             Self::SlowDown => ErrorType::SlowDown,
             Self::Server | Self::NotImplemented => ErrorType::Server,
             Self::Forbidden | Self::Conflict | Self::Client => ErrorType::Client,
-            Self::Transport | Self::Timeout => ErrorType::Transport,
+            Self::Transport | Self::Garbled | Self::Timeout => ErrorType::Transport,
             Self::Corrupt | Self::Unsent => ErrorType::Other,
         }
     }
@@ -69,9 +80,13 @@ impl Class {
             Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition => ErrorKind::Refused,
             Self::NotFound => ErrorKind::Vanished,
             Self::Unsent => ErrorKind::InvalidInput,
-            Self::Conflict | Self::SlowDown | Self::Server | Self::Transport | Self::Timeout | Self::Corrupt => {
-                ErrorKind::Unavailable
-            }
+            Self::Conflict
+            | Self::SlowDown
+            | Self::Server
+            | Self::Transport
+            | Self::Garbled
+            | Self::Timeout
+            | Self::Corrupt => ErrorKind::Unavailable,
         }
     }
 }
@@ -104,7 +119,12 @@ impl Failure {
         Self::body_text(chain(error))
     }
 
-    /// Creates the failure of a response whose body is incomplete or not understood.
+    /// Creates the failure of a response that is not understood. `cause` says what is wrong with it.
+    pub(super) fn garbled(cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..Self::local(Class::Garbled) }
+    }
+
+    /// Creates the failure of a response whose body is incomplete.
     pub(super) fn body_text(cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..Self::local(Class::Transport) }
     }
@@ -123,6 +143,13 @@ impl Failure {
                 request_id: response.headers().get("x-amz-request-id").map(str::to_owned),
             }
         });
+        // The status says success, but the response can't be parsed.
+        if let (SdkError::ServiceError(_), Some(S3Error { status: status @ 200..300, code: None, .. })) =
+            (&error, &response)
+        {
+            let body = error.raw_response().and_then(|response| response.body().bytes());
+            return Self::garbled(format!("it has status {status} and {}", quote(body)));
+        }
         let status = response.as_ref().map(S3Error::status);
         let class = match (&error, &response) {
             (SdkError::ConstructionFailure(_), _) => Class::Unsent,
@@ -137,7 +164,7 @@ impl Failure {
         };
         let uncertain = match class {
             Class::Unsent | Class::NotImplemented => false,
-            Class::Transport | Class::Timeout | Class::Corrupt => true,
+            Class::Transport | Class::Garbled | Class::Timeout | Class::Corrupt => true,
             _ => status.is_none_or(|status| status >= 500),
         };
         // Keeps only errors that arise locally: an error about a response can quote its body.
@@ -167,8 +194,9 @@ impl Failure {
             error = error.with_s3_error(response);
         }
         match self.cause {
-            Some(cause) => error.with_source(cause),
-            None => error,
+            // The message of a garbled response contains the cause.
+            Some(cause) if self.class != Class::Garbled => error.with_source(cause),
+            _ => error,
         }
     }
 }
@@ -186,15 +214,36 @@ impl fmt::Display for Failure {
             Class::Server => "the S3 server failed",
             Class::Client => "rejected by the S3 server",
             Class::Transport => "no complete response from S3",
+            Class::Garbled => "the response of S3 can't be understood",
             Class::Timeout => "no complete response from S3 within the deadline",
             Class::Corrupt => "the response's ETag is not the MD5 of the body; the body was altered on the way",
             Class::Unsent => "the request could not be built",
         })?;
+        if let (Class::Garbled, Some(cause)) = (self.class, &self.cause) {
+            write!(f, ": {cause}")?;
+        }
         let response = self.response.as_ref().map(ToString::to_string);
         let tries = (self.tries > 1).then(|| format!("{} tries", self.tries));
         let details: Vec<String> = response.into_iter().chain(tries).collect();
         if details.is_empty() { Ok(()) } else { write!(f, " ({})", details.join(", ")) }
     }
+}
+
+/// Describes a body by its beginning. An error document of S3 can contain security tokens, so it is not quoted.
+fn quote(body: Option<&[u8]>) -> String {
+    let Some(body) = body else { return "headers that can't be parsed".to_owned() };
+    let text = String::from_utf8_lossy(body.get(..LONGEST_QUOTE * 8).unwrap_or(body));
+    let words: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
+    let text = words.join(" ");
+    if text.is_empty() {
+        return "an empty body, or headers that can't be parsed".to_owned();
+    }
+    if text.contains("<Error") {
+        return "an incomplete error document".to_owned();
+    }
+    let quoted: String = text.chars().take(LONGEST_QUOTE).collect();
+    format!("a body that begins with {quoted:?}")
 }
 
 /// Returns the messages of an error and of its sources.
@@ -292,6 +341,26 @@ mod tests {
         assert_eq!(Failure::local(Class::Timeout).to_string(), "no complete response from S3 within the deadline");
         let failure = Failure { tries: 5, ..Failure::local(Class::Transport) };
         assert_eq!(failure.to_string(), "no complete response from S3 (5 tries)");
+    }
+
+    #[test]
+    fn a_successful_status_with_an_unreadable_body_is_transient_and_quoted() {
+        let page = format!("<html>\r\n<body>Sign in{}</body></html>", "!".repeat(200));
+        for (body, quoted) in [
+            (page.as_str(), "status 200 and a body that begins with \"<html> <body>Sign in!!"),
+            ("", "status 200 and an empty body"),
+            ("<Error><Token-0>hunter2", "status 200 and an incomplete error document"),
+        ] {
+            let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
+            response.headers_mut().insert("x-amz-security-token", "hunter2");
+            let failure = Failure::from_sdk(SdkError::service_error(PutObjectError::unhandled("xml"), response));
+            assert!(failure.class.is_transient() && failure.uncertain);
+            let error = failure.into_error("list d/data/");
+            assert_eq!(error.kind(), ErrorKind::Unavailable);
+            assert!(error.to_string().contains(quoted), "{error}");
+            assert!(error.to_string().len() < 200, "{error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
     }
 
     #[test]

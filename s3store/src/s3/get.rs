@@ -37,7 +37,8 @@ impl BucketClient {
         let started = self.clock().monotonic();
         let least = self.try_deadline();
         let send = |config| request.customize().config_override(config).send();
-        let response = self.send(deadline(least, size), self.0.settings.client_retries, send).await?.output;
+        // A connection that is dead must not wait for the time that the body may take.
+        let response = self.send(least, self.0.settings.client_retries, send).await?.output;
         // `size` may be an estimate; the response knows the exact length.
         let length = response.content_length().and_then(|length| u64::try_from(length).ok());
         let passed = self.clock().monotonic().saturating_duration_since(started);

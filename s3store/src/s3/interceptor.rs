@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
-    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextMut,
+    AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
+    BeforeTransmitInterceptorContextMut,
 };
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
@@ -12,6 +13,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::Consistency;
+use super::page;
 use super::skew::{DateSample, Skew, SkewMonitor};
 use crate::clock::{Clock, Reading, micros};
 
@@ -54,23 +56,32 @@ impl Wire {
     }
 }
 
-/// The interceptor of one try. Clones share the response's date.
+/// The interceptor of one try. Clones share what was read from the response.
 #[derive(Debug, Clone)]
 pub(super) struct TryInterceptor {
     wire: Arc<Wire>,
     /// The local clocks when the try began.
     sent: Reading,
-    date: Arc<Mutex<Option<i64>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// The facts about a response that the SDK's output does not have.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    /// The `Date`, in microseconds.
+    pub(super) date: Option<i64>,
+    /// If `true`, the body ends as the document of a listing does.
+    pub(super) is_whole_listing: bool,
 }
 
 impl TryInterceptor {
     pub(super) fn new(wire: &Arc<Wire>) -> Self {
-        Self { wire: Arc::clone(wire), sent: wire.clock.reading(), date: Arc::default() }
+        Self { wire: Arc::clone(wire), sent: wire.clock.reading(), seen: Arc::default() }
     }
 
-    /// Returns the response's `Date`, in microseconds.
-    pub(super) fn date(&self) -> Option<i64> {
-        *self.date.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the facts about the response.
+    pub(super) fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,7 +111,7 @@ impl Intercept for TryInterceptor {
         let received = self.wire.clock.reading();
         let date = context.response().headers().get("date").and_then(http_date);
         if let Some(date) = date {
-            *self.date.lock().unwrap_or_else(PoisonError::into_inner) = Some(date);
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).date = Some(date);
             self.wire.skew.observe(DateSample {
                 sent: self.sent.micros,
                 received: received.micros,
@@ -108,6 +119,19 @@ impl Intercept for TryInterceptor {
                 took: micros(received.monotonic.saturating_duration_since(self.sent.monotonic)),
                 date,
             });
+        }
+        Ok(())
+    }
+
+    fn read_after_deserialization(
+        &self,
+        context: &AfterDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // A streamed body is not in memory here.
+        if let Some(body) = context.response().body().bytes() {
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_whole_listing = page::is_whole(body);
         }
         Ok(())
     }

@@ -1,10 +1,11 @@
 //! LIST: the keys below a prefix, page by page.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::types::EncodingType;
-use percent_encoding::percent_decode_str;
 
 use super::failure::Failure;
-use super::interceptor::micros_of;
+use super::page::{self, Progress};
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
@@ -44,11 +45,12 @@ pub(crate) struct Pager {
     client: BucketClient,
     prefix: String,
     position: Position,
+    progress: Arc<Progress>,
 }
 
 /// The position of the next page in a listing.
 #[derive(Debug, Clone)]
-enum Position {
+pub(super) enum Position {
     /// The first page, after this key if there is one.
     First {
         after: Option<String>,
@@ -61,7 +63,12 @@ enum Position {
 impl BucketClient {
     /// Lists the keys below `prefix`.
     pub(crate) fn list(&self, prefix: impl Into<String>) -> Pager {
-        Pager { client: self.clone(), prefix: prefix.into(), position: Position::First { after: None } }
+        Pager {
+            client: self.clone(),
+            prefix: prefix.into(),
+            position: Position::First { after: None },
+            progress: Arc::default(),
+        }
     }
 }
 
@@ -88,14 +95,15 @@ impl Pager {
         if matches!(self.position, Position::End) {
             return Ok(None);
         }
-        let (prefix, position) = (self.prefix.clone(), self.position.clone());
+        let (prefix, position, progress) = (self.prefix.clone(), self.position.clone(), Arc::clone(&self.progress));
         let (page, next) = self
             .client
             .run(Operation::List, async move |permit| {
-                let page = permit.list(&prefix, &position, limit).await;
+                let page = permit.list(&prefix, &position, limit, &progress).await;
                 page.map_err(|failure| failure.into_error(format!("list {prefix}")))
             })
             .await?;
+        Arc::make_mut(&mut self.progress).record(&page.objects, &next);
         self.position = next;
         Ok(Some(page))
     }
@@ -107,8 +115,10 @@ impl Permit {
         prefix: &str,
         position: &Position,
         limit: Option<usize>,
+        progress: &Progress,
     ) -> Result<(ListPage, Position), Failure> {
-        self.retry(Operation::List, prefix, || self.client.list_once(prefix, position, limit), |_| 0).await
+        let send = || self.client.list_once(prefix, position, limit, progress);
+        self.retry(Operation::List, prefix, send, |_| 0).await
     }
 }
 
@@ -118,12 +128,14 @@ impl BucketClient {
         prefix: &str,
         position: &Position,
         limit: Option<usize>,
+        progress: &Progress,
     ) -> Result<(ListPage, Position), Failure> {
         let (after, token) = match position {
             Position::First { after } => (after.clone(), None),
             Position::Continue(token) => (None, Some(token.clone())),
             Position::End => (None, None),
         };
+        let sent = token.clone();
         let request = self
             .0
             .client
@@ -136,31 +148,18 @@ impl BucketClient {
             .set_continuation_token(token);
         let send = |config| request.customize().config_override(config).send();
         let response = self.send(self.try_deadline(), self.0.settings.client_retries, send).await?;
-        let (output, date) = (response.output, response.date);
-        let encoded = output.encoding_type() == Some(&EncodingType::Url);
-        let next = match (output.is_truncated() == Some(true), output.next_continuation_token) {
-            (false, _) => Position::End,
-            (true, Some(token)) => Position::Continue(token),
-            (true, None) => return Err(Failure::body_text("the listing is truncated but has no continuation token")),
-        };
-        let mut objects = Vec::with_capacity(output.contents.as_ref().map_or(0, Vec::len));
-        for object in output.contents.unwrap_or_default() {
-            let key = object.key.unwrap_or_default();
-            objects.push(ListedObject {
-                key: if encoded { decode_key(&key)? } else { key },
-                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
-                last_modified: object.last_modified.as_ref().and_then(micros_of),
-            });
+        let mut output = response.output;
+        if !response.seen.is_whole_listing {
+            return Err(Failure::garbled("the listing has no end: it was cut off"));
         }
-        Ok((ListPage { objects, date, is_last: matches!(next, Position::End) }, next))
-    }
-}
-
-/// Decodes a key of a listing with `encoding-type=url`, which also writes a space as `+`.
-fn decode_key(key: &str) -> Result<String, Failure> {
-    let spaced = key.replace('+', " ");
-    match percent_decode_str(&spaced).decode_utf8() {
-        Ok(key) => Ok(key.into_owned()),
-        Err(error) => Err(Failure::body_text(format!("a listed key is not utf-8: {error}"))),
+        let separator = if prefix.starts_with(&self.0.settings.prefix.ref_prefix()) { ';' } else { '=' };
+        let checked = page::end(&output, sent.as_deref()).and_then(|next| {
+            let objects = page::objects(&mut output, prefix, separator)?;
+            progress.check(&objects, &next)?;
+            Ok((objects, next))
+        });
+        let (objects, next) = checked.map_err(Failure::garbled)?;
+        let is_last = matches!(next, Position::End);
+        Ok((ListPage { objects, date: response.seen.date, is_last }, next))
     }
 }

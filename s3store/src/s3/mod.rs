@@ -11,6 +11,7 @@ mod get;
 mod head;
 mod interceptor;
 mod list;
+mod page;
 mod permit;
 mod put;
 mod retry;

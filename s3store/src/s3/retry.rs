@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use tracing::Instrument;
 
 use super::failure::{Class, Failure};
-use super::interceptor::TryInterceptor;
+use super::interceptor::{Seen, TryInterceptor};
 use super::{BucketClient, ClientRetries, Permit};
 use crate::ids;
 use crate::metrics::{Operation, Outcome};
@@ -28,8 +28,7 @@ pub(crate) fn pause_after(tries: u32) -> Option<Duration> {
 /// The response to one try.
 pub(super) struct Response<T> {
     pub(super) output: T,
-    /// The `Date` header, in microseconds.
-    pub(super) date: Option<i64>,
+    pub(super) seen: Seen,
 }
 
 impl Permit {
@@ -97,7 +96,7 @@ impl BucketClient {
             config = config.retry_config(RetryConfig::disabled());
         }
         let output = self.limit(deadline, send(config)).await?.map_err(Failure::from_sdk)?;
-        Ok(Response { output, date: interceptor.date() })
+        Ok(Response { output, seen: interceptor.seen() })
     }
 
     /// Waits for a future, or fails with [`Class::Timeout`] after `deadline`. The SDK's own timeouts are not enough: they

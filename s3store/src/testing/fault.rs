@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
@@ -56,6 +57,7 @@ struct RequestFilter {
 }
 
 type Predicate = Arc<dyn Fn(&Request) -> bool + Send + Sync>;
+pub(super) type Rewrite = Arc<dyn Fn(Bytes) -> Bytes + Send + Sync>;
 pub(super) type Hook = Arc<dyn Fn(Request) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The response to a request that is applied later.
@@ -90,6 +92,7 @@ pub(super) enum FaultAction {
     HangApplied,
     Cut(usize),
     Stall(usize),
+    Rewrite(Rewrite),
     Late { after: Option<Duration>, meanwhile: Meanwhile },
     Twice,
     Hide(HideFromLists),
@@ -226,6 +229,13 @@ impl FaultBuilder {
     #[must_use]
     pub fn stall_body(self, after: usize) -> Fault {
         self.act(FaultAction::Stall(after))
+    }
+
+    /// Applies the request, and replaces the response body. The response has no `Content-Length`, so the client can't see
+    /// that the body is shorter than it was.
+    #[must_use]
+    pub fn rewrite_body(self, rewrite: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Fault {
+        self.act(FaultAction::Rewrite(Arc::new(rewrite)))
     }
 
     /// Applies the request only at [`S3::land_late`](super::S3::land_late). Its conditions are evaluated then. Until

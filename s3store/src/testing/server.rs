@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, DATE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
 use http::{Request as HttpRequest, Response};
 use http_body_util::BodyExt as _;
 use s3s::Body;
@@ -147,6 +147,11 @@ impl Server {
             Some(FaultAction::Stall(after)) => {
                 let response = self.apply(number, request).await;
                 return self.stall(number, response, after);
+            }
+            Some(FaultAction::Rewrite(rewrite)) => {
+                let mut response = self.apply(number, request).await.map(|body| rewrite(body));
+                response.headers_mut().remove(CONTENT_LENGTH);
+                response
             }
             Some(FaultAction::Late { after, meanwhile }) => {
                 match after {

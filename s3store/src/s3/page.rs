@@ -1,0 +1,328 @@
+//! Checks of a LIST response: it is whole, agrees with itself, and moves the listing forward.
+//!
+//! A listing without an error must be complete, since a reader takes a missing key for an object that does not exist.
+//! Therefore a response that leaves any doubt is a failure that is retried, as a broken connection is.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::types::EncodingType;
+use percent_encoding::percent_decode_str;
+
+use super::interceptor::micros_of;
+use super::list::{ListedObject, Position};
+
+/// The largest number of pages without keys that may follow each other. S3 may return some, but not without end.
+const MOST_EMPTY_PAGES: usize = 1_000;
+
+/// The result of a check; the error says what is wrong with the response.
+type Checked<T> = Result<T, String>;
+
+/// The part of a listing that the pages so far have covered.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// The continuation tokens of the pages so far.
+    tokens: HashSet<String>,
+    /// The first key of each page so far.
+    first_keys: HashSet<String>,
+    last_key: Option<String>,
+    /// The number of pages without keys since the last page with one.
+    empty_pages: usize,
+}
+
+impl Progress {
+    /// Checks that a page and its end continue the listing.
+    ///
+    /// S3 orders all keys by their bytes, but some servers order by folder. Only the order within one folder is common to
+    /// all, so this checks it, and that no page and no token appears twice.
+    pub(super) fn check(&self, objects: &[ListedObject], next: &Position) -> Checked<()> {
+        if let Position::Continue(token) = next
+            && self.tokens.contains(token)
+        {
+            return Err("the listing returned the same continuation token twice, so it would never end".to_owned());
+        }
+        if objects.is_empty() && self.empty_pages >= MOST_EMPTY_PAGES && !matches!(next, Position::End) {
+            return Err(format!("the listing returned more than {MOST_EMPTY_PAGES} empty pages in a row"));
+        }
+        if let Some(first) = objects.first()
+            && self.first_keys.contains(&first.key)
+        {
+            return Err(format!("the listing returned the page that begins with {} twice", first.key));
+        }
+        let keys = self.last_key.as_deref().into_iter().chain(objects.iter().map(|object| object.key.as_str()));
+        let mut previous: Option<&str> = None;
+        for key in keys {
+            if let Some(previous) = previous
+                && folder(previous) == folder(key)
+                && previous >= key
+            {
+                return Err(format!("the listing does not move forward: {key} follows {previous}"));
+            }
+            previous = Some(key);
+        }
+        Ok(())
+    }
+
+    /// Records a page that [`check`](Self::check) accepted.
+    pub(super) fn record(&mut self, objects: &[ListedObject], next: &Position) {
+        if let Position::Continue(token) = next {
+            self.tokens.insert(token.clone());
+        }
+        if let (Some(first), Some(last)) = (objects.first(), objects.last()) {
+            self.first_keys.insert(first.key.clone());
+            self.last_key = Some(last.key.clone());
+            self.empty_pages = 0;
+        } else {
+            self.empty_pages += 1;
+        }
+    }
+}
+
+/// Returns a key up to its last `/`.
+fn folder(key: &str) -> &str {
+    key.rfind('/').and_then(|end| key.get(..=end)).unwrap_or_default()
+}
+
+/// Returns `true` if the bytes end as the XML document of a listing does. The SDK also parses a document that was cut off.
+pub(super) fn is_whole(body: &[u8]) -> bool {
+    let body = body.trim_ascii_end();
+    let name = body.iter().rposition(|byte| *byte == b'<').and_then(|start| body.get(start..));
+    let Some(name) = name.and_then(|tag| tag.strip_prefix(b"</")).and_then(|tag| tag.strip_suffix(b">")) else {
+        return false;
+    };
+    let name = name.trim_ascii_end();
+    name == b"ListBucketResult" || name.ends_with(b":ListBucketResult")
+}
+
+/// Returns the position after a page, from what the response says about its end.
+///
+/// `sent` is the continuation token of the request.
+pub(super) fn end(output: &ListObjectsV2Output, sent: Option<&str>) -> Checked<Position> {
+    let listed = output.contents().len() + output.common_prefixes().len();
+    if let Some(count) = output.key_count()
+        && usize::try_from(count) != Ok(listed)
+    {
+        return Err(format!("the listing has {listed} keys, but its KeyCount is {count}"));
+    }
+    if !output.common_prefixes().is_empty() {
+        return Err("the listing groups keys by prefix, although the request has no delimiter".to_owned());
+    }
+    if let (Some(echo), Some(sent)) = (output.continuation_token(), sent)
+        && echo != sent
+        && decode(echo).ok().as_deref() != Some(sent)
+    {
+        return Err("the listing is the response to another continuation token".to_owned());
+    }
+    let token = output.next_continuation_token().filter(|token| !token.is_empty());
+    match (output.is_truncated(), token) {
+        (Some(true), Some(token)) => Ok(Position::Continue(token.to_owned())),
+        (Some(true), None) => Err("the listing is truncated but has no continuation token".to_owned()),
+        (Some(false), None) => Ok(Position::End),
+        (Some(false), Some(_)) => Err("the listing has a continuation token but is not truncated".to_owned()),
+        (None, _) => Err("the listing has no IsTruncated, so its end is unknown".to_owned()),
+    }
+}
+
+/// Takes the objects out of a response to a LIST of `prefix`. `separator` is the character that every key of the library
+/// has after the prefix of its kind, and that `encoding-type=url` escapes.
+pub(super) fn objects(output: &mut ListObjectsV2Output, prefix: &str, separator: char) -> Checked<Vec<ListedObject>> {
+    let contents = output.contents.take().unwrap_or_default();
+    let mut objects = Vec::with_capacity(contents.len());
+    for object in contents {
+        let key = object.key.filter(|key| !key.is_empty()).ok_or("the listing has an object without a key")?;
+        let Some(size) = object.size.and_then(|size| u64::try_from(size).ok()) else {
+            return Err(format!("the listing has no size for {key}"));
+        };
+        let Some(last_modified) = object.last_modified.as_ref().and_then(micros_of) else {
+            return Err(format!("the listing has no LastModified for {key}"));
+        };
+        objects.push(ListedObject { key, size, last_modified: Some(last_modified) });
+    }
+    let declared = output.encoding_type() == Some(&EncodingType::Url);
+    if declared || is_encoded(objects.iter().map(|object| object.key.as_str()), prefix, separator) {
+        for object in &mut objects {
+            let key = decode(&object.key)?.into_owned();
+            if !key.starts_with(prefix) && object.key.starts_with(prefix) {
+                return Err(format!("the listing declares encoded keys, but {} is not encoded", object.key));
+            }
+            object.key = key;
+        }
+    }
+    match objects.iter().find(|object| !object.key.starts_with(prefix)) {
+        None => Ok(objects),
+        Some(object) => Err(format!("the listing has the key {}, which is not below its prefix", object.key)),
+    }
+}
+
+/// Returns `true` if the keys of a listing without `EncodingType` are encoded nevertheless.
+///
+/// A key shows it if it is below the prefix, or has its separator, only after decoding. A key that has its separator shows
+/// the opposite, and counts more: an object of others may have any name.
+fn is_encoded<'a>(keys: impl Iterator<Item = &'a str>, prefix: &str, separator: char) -> bool {
+    let mut encoded = false;
+    for key in keys {
+        let decoded = decode(key).ok();
+        match (key.strip_prefix(prefix), decoded.as_deref().and_then(|key| key.strip_prefix(prefix))) {
+            (None, Some(_)) => return true,
+            (Some(rest), _) if rest.contains(separator) => return false,
+            (Some(_), Some(decoded)) => encoded |= decoded.contains(separator),
+            (_, None) => {}
+        }
+    }
+    encoded
+}
+
+/// Decodes a key of a listing with `encoding-type=url`, which also writes a space as `+`.
+fn decode(key: &str) -> Checked<Cow<'_, str>> {
+    if !key.contains(['%', '+']) {
+        return Ok(Cow::Borrowed(key));
+    }
+    let is_escape = |rest: &str| rest.len() >= 2 && rest.bytes().take(2).all(|byte| byte.is_ascii_hexdigit());
+    if !key.split('%').skip(1).all(is_escape) {
+        return Err(format!("the listing declares encoded keys, but {key} is not encoded"));
+    }
+    let spaced = key.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8();
+    decoded
+        .map(|key| Cow::Owned(key.into_owned()))
+        .map_err(|error| format!("the listed key {key} is not utf-8: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::Object;
+    use aws_smithy_types::DateTime;
+
+    use super::*;
+
+    fn listed(keys: &[&str]) -> Vec<ListedObject> {
+        keys.iter().map(|key| ListedObject { key: (*key).to_owned(), size: 0, last_modified: Some(0) }).collect()
+    }
+
+    fn output(keys: &[&str], encoding: Option<EncodingType>) -> ListObjectsV2Output {
+        let object = |key: &&str| Object::builder().key(*key).size(1).last_modified(DateTime::from_secs(1)).build();
+        ListObjectsV2Output::builder()
+            .set_contents(Some(keys.iter().map(object).collect()))
+            .set_encoding_type(encoding)
+            .is_truncated(false)
+            .build()
+    }
+
+    fn keys(listed: &[&str], encoding: Option<EncodingType>, prefix: &str, separator: char) -> Checked<Vec<String>> {
+        let objects = objects(&mut output(listed, encoding), prefix, separator)?;
+        Ok(objects.into_iter().map(|object| object.key).collect())
+    }
+
+    #[test]
+    fn only_a_document_with_its_end_is_whole() {
+        let document =
+            "<?xml version=\"1.0\"?>\n<ListBucketResult xmlns=\"a\"><KeyCount>0</KeyCount></ListBucketResult>";
+        assert!(is_whole(document.as_bytes()));
+        assert!(is_whole(format!("{document}\r\n ").as_bytes()));
+        assert!(is_whole(b"<s:ListBucketResult></s:ListBucketResult >"));
+        for end in 0..document.len() {
+            assert!(!is_whole(&document.as_bytes()[..end]), "{end}");
+        }
+        assert!(!is_whole(b"<html></html>"));
+        assert!(!is_whole(b"<AnotherListBucketResult></AnotherListBucketResult>"));
+    }
+
+    #[test]
+    fn an_end_that_leaves_doubt_is_an_error() {
+        let page = |truncated: Option<bool>, token: Option<&str>| {
+            let mut output = output(&["d/data/a=1/x"], None);
+            (output.is_truncated, output.next_continuation_token) = (truncated, token.map(str::to_owned));
+            output
+        };
+        assert!(matches!(end(&page(Some(false), None), None), Ok(Position::End)));
+        assert!(matches!(end(&page(Some(false), Some("")), None), Ok(Position::End)));
+        assert!(matches!(end(&page(Some(true), Some("t")), None), Ok(Position::Continue(token)) if token == "t"));
+        for (truncated, token) in
+            [(None, None), (None, Some("t")), (Some(true), None), (Some(true), Some("")), (Some(false), Some("t"))]
+        {
+            end(&page(truncated, token), None).unwrap_err();
+        }
+        for (count, is_right) in [(0, false), (1, true), (2, false), (-1, false)] {
+            let output = ListObjectsV2Output { key_count: Some(count), ..page(Some(false), None) };
+            assert_eq!(end(&output, None).is_ok(), is_right, "{count}");
+        }
+        let echo =
+            |echo: &str| ListObjectsV2Output { continuation_token: Some(echo.to_owned()), ..page(Some(false), None) };
+        end(&echo("a/b"), Some("a/b")).unwrap();
+        end(&echo("a%2Fb"), Some("a/b")).unwrap();
+        end(&echo("c"), Some("a/b")).unwrap_err();
+    }
+
+    #[test]
+    fn tokens_pages_and_keys_that_repeat_are_errors() {
+        let token = |token: &str| Position::Continue(token.to_owned());
+        let mut progress = Progress::default();
+        let first = listed(&["d/a=1/x", "d/a=1/y", "d/a=1-2/x"]);
+        progress.check(&first, &token("1")).unwrap();
+        progress.record(&first, &token("1"));
+        // The folder a=1 may come before a=1-2, or after it.
+        progress.check(&listed(&["d/a=0/x"]), &token("2")).unwrap();
+        for (page, next) in [
+            (listed(&["d/b=1/x"]), token("1")),
+            (first.clone(), token("2")),
+            (first.clone(), Position::End),
+            (listed(&["d/a=1-2/x"]), Position::End),
+            (listed(&["d/a=1-2/w"]), Position::End),
+            (listed(&["d/c=1/x", "d/c=1/x"]), Position::End),
+        ] {
+            progress.check(&page, &next).unwrap_err();
+        }
+        progress.record(&listed(&["d/b=1/x"]), &token("2"));
+        progress.check(&listed(&["d/c=1/x"]), &token("1")).unwrap_err();
+        progress.check(&listed(&[]), &Position::End).unwrap();
+    }
+
+    #[test]
+    fn empty_pages_end() {
+        let mut progress = Progress::default();
+        let mut pages = 0;
+        while progress.check(&[], &Position::Continue(pages.to_string())).is_ok() {
+            progress.record(&[], &Position::Continue(pages.to_string()));
+            pages += 1;
+        }
+        assert_eq!(pages, MOST_EMPTY_PAGES);
+        progress.check(&[], &Position::End).unwrap();
+        progress.check(&listed(&["d/a=1/x"]), &Position::Continue("new".to_owned())).unwrap();
+    }
+
+    #[test]
+    fn keys_are_decoded_if_they_are_encoded() {
+        let url = Some(EncodingType::Url);
+        let encoded = ["d/data/a%3D1%2B+2/x.parquet", "d/data/a%3D2/100%2525.parquet"];
+        let decoded = Ok(vec!["d/data/a=1+ 2/x.parquet".to_owned(), "d/data/a=2/100%25.parquet".to_owned()]);
+        // With `EncodingType` and without it, below a prefix that looks the same and one that does not.
+        for prefix in ["d/data/", "d/data/a="] {
+            assert_eq!(keys(&encoded, url.clone(), prefix, '='), decoded);
+            assert_eq!(keys(&encoded, None, prefix, '='), decoded);
+        }
+        // A server may escape only the semicolon and the percent sign of a ref.
+        assert_eq!(keys(&["d/_ref/1-t-a%3Ba=1%2520.ref"], None, "d/_ref/", ';').unwrap(), ["d/_ref/1-t-a;a=1%20.ref"]);
+    }
+
+    #[test]
+    fn keys_that_are_not_encoded_stay() {
+        let raw = ["d/data/a=%41+%/x%3D", "d/data/x%3Dy"];
+        assert_eq!(keys(&raw, None, "d/data/", '=').unwrap(), raw);
+        let reference = ["d/_ref/1-t-a;a=1%3B.ref"];
+        assert_eq!(keys(&reference, None, "d/_ref/", ';').unwrap(), reference);
+    }
+
+    #[test]
+    fn keys_that_contradict_their_encoding_or_prefix_are_errors() {
+        let url = Some(EncodingType::Url);
+        for key in ["d/data/a=1%", "d/data/a=%4", "d/data/a=%zz", "d/data/a=%+1"] {
+            assert!(keys(&[key], url.clone(), "d/data/", '=').unwrap_err().contains("is not encoded"), "{key}");
+        }
+        assert!(keys(&["d+x/data/a=1"], url.clone(), "d+x/", '=').unwrap_err().contains("is not encoded"));
+        keys(&["other/a=1"], None, "d/", '=').unwrap_err();
+        keys(&["other/a%3D1"], url.clone(), "d/", '=').unwrap_err();
+        keys(&[""], None, "d/", '=').unwrap_err();
+        keys(&["d/data/a=%FF"], url, "d/data/", '=').unwrap_err();
+    }
+}
