@@ -223,7 +223,8 @@ async fn risky_options_are_logged_as_warnings() {
         assert_eq!(take().iter().any(|text| text.contains("commit timeout")), warned, "{timeout:?}");
     }
     let world = Virtual::new();
-    let unknown = world.options().consistency("strong-galaxy").open(world.s3.client(), BUCKET, PREFIX).await.unwrap_err();
+    let unknown =
+        world.options().consistency("strong-galaxy").open(world.s3.client(), BUCKET, PREFIX).await.unwrap_err();
     assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
     assert!(unknown.to_string().contains("strong-galaxy"), "{unknown}");
     world.dataset_with(world.options().consistency(Consistency::unchecked("strong-galaxy"))).await;
