@@ -118,9 +118,9 @@ pub(super) fn end(output: &ListObjectsV2Output, sent: Option<&str>) -> Checked<P
     match (output.is_truncated(), token) {
         (Some(true), Some(token)) => Ok(Position::Continue(token.to_owned())),
         (Some(true), None) => Err("the listing is truncated but has no continuation token".to_owned()),
-        (Some(false), None) => Ok(Position::End),
-        (Some(false), Some(_)) => Err("the listing has a continuation token but is not truncated".to_owned()),
-        (None, _) => Err("the listing has no IsTruncated, so its end is unknown".to_owned()),
+        // Some servers leave the element out on the last page, and some add a token to it.
+        (Some(false), _) | (None, None) => Ok(Position::End),
+        (None, Some(_)) => Err("the listing has a continuation token but no IsTruncated".to_owned()),
     }
 }
 
@@ -236,11 +236,11 @@ mod tests {
             output
         };
         assert!(matches!(end(&page(Some(false), None), None), Ok(Position::End)));
-        assert!(matches!(end(&page(Some(false), Some("")), None), Ok(Position::End)));
+        for (truncated, token) in [(Some(false), Some("")), (Some(false), Some("t")), (None, None), (None, Some(""))] {
+            assert!(matches!(end(&page(truncated, token), None), Ok(Position::End)), "{truncated:?} {token:?}");
+        }
         assert!(matches!(end(&page(Some(true), Some("t")), None), Ok(Position::Continue(token)) if token == "t"));
-        for (truncated, token) in
-            [(None, None), (None, Some("t")), (Some(true), None), (Some(true), Some("")), (Some(false), Some("t"))]
-        {
+        for (truncated, token) in [(None, Some("t")), (Some(true), None), (Some(true), Some(""))] {
             end(&page(truncated, token), None).unwrap_err();
         }
         for (count, is_right) in [(0, false), (1, true), (2, false), (-1, false)] {
