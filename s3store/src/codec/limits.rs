@@ -32,7 +32,7 @@ pub(super) fn most_bytes(size: u64) -> u64 {
     BYTES_ALLOWED.saturating_add(size.saturating_mul(BYTES_PER_BYTE))
 }
 
-/// What the pages of one column have decoded to so far.
+/// The decoded size of the pages of one column so far.
 #[derive(Debug)]
 pub(super) struct ColumnBudget {
     file_size: u64,

@@ -97,7 +97,7 @@ pub(super) fn missing_ranges(plan: &FilePlan, group: usize, file: &FileParts) ->
     Ok(ranges.into_iter().filter(|range| file.bytes_from(range.start, range.end - range.start).is_none()).collect())
 }
 
-/// What the columns of a file have decoded to so far, by leaf.
+/// The decoded sizes of the columns of a file so far, by leaf.
 pub(super) fn column_budgets(plan: &FilePlan) -> Vec<Arc<ColumnBudget>> {
     let leaves = plan.metadata().file_metadata().schema_descr().num_columns();
     let size = plan.file_size();

@@ -42,7 +42,7 @@ pub(super) struct Element {
     pub(super) least: usize,
 }
 
-/// What a scan comes across. Each event comes with the name of the struct and the field's id.
+/// An event of a scan. Each event comes with the name of the struct and the field's id.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Found<'a> {
     Int(i64),

@@ -13,7 +13,7 @@ use crate::record::Key;
 #[derive(Debug)]
 pub(super) struct KeyEncoder {
     key: Key,
-    /// Whether times are encoded by their instants, because the batches differ in the units of key columns.
+    /// If `true`, times are encoded by their instants, because the batches differ in the units of key columns.
     by_instant: bool,
     /// Created for the column types of the first batch.
     converters: Option<Converters>,
