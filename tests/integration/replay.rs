@@ -58,7 +58,7 @@ impl World {
         let mut refs = self.model.refs_after(after);
         for page in pages(&self.reader, &after.parse().unwrap(), limit).await {
             let context = format!("{limit} refs a page, from {after:?}, next {}", page.next);
-            let (taken, rest) = refs.split_at(limit.min(refs.len()));
+            let (taken, rest) = Model::split_page(refs, limit);
             assert_entries(&page.entries, &Model::entries_of(taken), &context);
             assert_eq!(page.next.as_str(), taken.last().map_or(after, |last| last.key.as_str()), "{context}");
             assert_eq!(page.malformed, Model::malformed_of(taken), "{context}");
@@ -119,7 +119,7 @@ async fn pages_of_records_match_the_model() {
         let (mut after, mut refs) = (Offset::START, world.model.refs());
         loop {
             let page = world.reader.poll_records(&after).limit(limit).await.unwrap();
-            let (taken, rest) = refs.split_at(limit.min(refs.len()));
+            let (taken, rest) = Model::split_page(refs, limit);
             assert_eq!(page.records, world.model.records_of(taken), "{limit} refs a page, after {after}");
             assert_entries(&page.entries, &Model::entries_of(taken), "entries beside records");
             assert_eq!((page.malformed, page.missing), (Model::malformed_of(taken), 0));

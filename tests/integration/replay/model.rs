@@ -76,6 +76,14 @@ impl Model {
         refs.iter().filter_map(|found| found.entry.clone()).collect()
     }
 
+    /// Splits off the refs that a poll takes: `limit` of them, and as many again as long as none has a commit, at most
+    /// 100 times.
+    pub fn split_page(refs: &[Ref], limit: usize) -> (&[Ref], &[Ref]) {
+        let first = refs.iter().position(|found| found.entry.is_some()).unwrap_or(refs.len());
+        let rounds = (first / limit + 1).min(100);
+        refs.split_at((rounds * limit).min(refs.len()))
+    }
+
     pub fn malformed_of(refs: &[Ref]) -> u64 {
         refs.iter().map(|found| u64::from(found.micros.is_none())).sum()
     }
