@@ -956,7 +956,9 @@ const _: () = {
                 zip: _s3store::in_column(
                     <Option<
                         u32,
-                    > as _s3store::ColumnType<_s3store::Plain>>::get(&reader.child1, row),
+                    > as _s3store::ColumnType<
+                        _s3store::Plain,
+                    >>::get(&reader.child1, row),
                     "zip",
                 )?,
             })
