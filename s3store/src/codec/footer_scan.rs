@@ -4,7 +4,7 @@
 
 use parquet::errors::{ParquetError, Result};
 
-use super::thrift::{Element, Found, Kind, Scanner, Shape, malformed};
+use super::thrift::{Element, Event, Kind, Scanner, Shape, malformed};
 
 /// The deepest schema that is read. A list or a map takes two levels. The library recurses once a level.
 const MOST_LEVELS: usize = 64;
@@ -186,19 +186,19 @@ fn check_footer(footer: &[u8]) -> Result<Vec<String>> {
     let mut chunk = Chunk::default();
     Scanner::new(footer).scan(&FILE, &mut |shape, id, found| {
         match (shape, id, found) {
-            ("FileMetaData", id, Found::List) if lists.contains(&id) => {
+            ("FileMetaData", id, Event::List) if lists.contains(&id) => {
                 return Err(malformed(format_args!("the footer has the list {id} twice")));
             }
-            ("FileMetaData", id, Found::List) => lists.push(id),
-            ("SchemaElement", 4, Found::Binary(name)) => node.name = name.len(),
-            ("SchemaElement", 5, Found::Int(children)) => node.children = usize::try_from(children)?,
-            ("SchemaElement", _, Found::End) => nodes.push(std::mem::take(&mut node)),
-            ("ColumnMetaData", 3, Found::Binary(part)) => chunk.path.push(part),
-            ("ColumnMetaData", 2, Found::Int(encoding)) => chunk.encodings.push(encoding),
-            ("ColumnMetaData", 4, Found::Int(codec)) => chunk.codec = codec,
-            ("ColumnMetaData", 1, Found::Int(_)) => chunk.has_type = true,
+            ("FileMetaData", id, Event::List) => lists.push(id),
+            ("SchemaElement", 4, Event::Binary(name)) => node.name = name.len(),
+            ("SchemaElement", 5, Event::Int(children)) => node.children = usize::try_from(children)?,
+            ("SchemaElement", _, Event::End) => nodes.push(std::mem::take(&mut node)),
+            ("ColumnMetaData", 3, Event::Binary(part)) => chunk.path.push(part),
+            ("ColumnMetaData", 2, Event::Int(encoding)) => chunk.encodings.push(encoding),
+            ("ColumnMetaData", 4, Event::Int(codec)) => chunk.codec = codec,
+            ("ColumnMetaData", 1, Event::Int(_)) => chunk.has_type = true,
             ("ColumnChunk", 8, _) => chunk.encrypted = true,
-            ("ColumnChunk", _, Found::End) => encrypted.extend(std::mem::take(&mut chunk).check()?),
+            ("ColumnChunk", _, Event::End) => encrypted.extend(std::mem::take(&mut chunk).check()?),
             _ => {}
         }
         Ok(())

@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnDescriptor;
 
 use super::delta;
 use super::limits::ColumnBudget;
-use super::thrift::{Found, Kind, Scanner, Shape, malformed};
+use super::thrift::{Event, Kind, Scanner, Shape, malformed};
 
 static PAGE_HEADER: Shape = Shape {
     name: "PageHeader",
@@ -161,9 +161,9 @@ impl PageHeader {
         let mut scanner = Scanner::new(bytes);
         scanner.scan(&PAGE_HEADER, &mut |shape, id, found| {
             match (shape, id, found) {
-                ("PageHeader", 1, Found::Int(kind)) => header.kind = kind,
-                ("PageHeader", 2, Found::Int(size)) => header.uncompressed = page_size(size)?,
-                ("PageHeader", 3, Found::Int(size)) => header.compressed = page_size(size)?,
+                ("PageHeader", 1, Event::Int(kind)) => header.kind = kind,
+                ("PageHeader", 2, Event::Int(size)) => header.uncompressed = page_size(size)?,
+                ("PageHeader", 3, Event::Int(size)) => header.compressed = page_size(size)?,
                 _ => {}
             }
             Ok(())

@@ -44,7 +44,7 @@ pub(super) struct Element {
 
 /// An event of a scan. Each event comes with the name of the struct and the field's id.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Found<'a> {
+pub(super) enum Event<'a> {
     Int(i64),
     Binary(&'a [u8]),
     /// The beginning of a list.
@@ -56,7 +56,7 @@ pub(super) enum Found<'a> {
 }
 
 /// The receiver of a scan's events.
-pub(super) type Visit<'v, 'a> = &'v mut dyn FnMut(&'static str, i16, Found<'a>) -> Result<()>;
+pub(super) type Visit<'v, 'a> = &'v mut dyn FnMut(&'static str, i16, Event<'a>) -> Result<()>;
 
 /// A position in bytes.
 #[derive(Debug)]
@@ -86,14 +86,14 @@ impl<'a> Scanner<'a> {
                 }
                 Some(Kind::Bool) => {}
                 Some(Kind::Skipped) => {
-                    visit(shape.name, id, Found::Skipped)?;
+                    visit(shape.name, id, Event::Skipped)?;
                     self.skip(wire, MOST_NESTED)?;
                 }
                 Some(kind) => self.value(kind, shape, id, visit)?,
             }
             last = id;
         }
-        visit(shape.name, 0, Found::End)
+        visit(shape.name, 0, Event::End)
     }
 
     fn value(&mut self, kind: Kind, shape: &'static Shape, id: i16, visit: Visit<'_, 'a>) -> Result<()> {
@@ -101,12 +101,12 @@ impl<'a> Scanner<'a> {
             Kind::Bool | Kind::Byte => self.take(1).map(drop),
             Kind::Int => {
                 let value = self.zigzag()?;
-                visit(shape.name, id, Found::Int(value))
+                visit(shape.name, id, Event::Int(value))
             }
             Kind::Double => self.take(8).map(drop),
             Kind::Binary => {
                 let bytes = self.binary()?;
-                visit(shape.name, id, Found::Binary(bytes))
+                visit(shape.name, id, Event::Binary(bytes))
             }
             Kind::Struct(inner) => self.scan(inner, visit),
             Kind::Empty => match self.byte()? {
@@ -114,7 +114,7 @@ impl<'a> Scanner<'a> {
                 _ => Err(malformed(format_args!("field {id} of {} is not empty", shape.name))),
             },
             Kind::List(element) => {
-                visit(shape.name, id, Found::List)?;
+                visit(shape.name, id, Event::List)?;
                 let (size, wire) = self.list()?;
                 if size > 0 && !element.kind.is_written_as(wire) {
                     return Err(malformed(format_args!("list {id} of {} has elements of the wrong type", shape.name)));

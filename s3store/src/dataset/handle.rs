@@ -16,7 +16,7 @@ use crate::clock::{Clock, Reading};
 use crate::error::{ErrorKind, Result};
 use crate::format::Prefix;
 use crate::metrics::Metrics;
-use crate::s3::{BucketClient, Head, Permit};
+use crate::s3::{BucketClient, Permit};
 
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
 ///
@@ -152,28 +152,19 @@ impl Dataset {
     /// Fails, or logs a warning, if the local clock is off by more than the dataset allows.
     ///
     /// Asks S3 for the time if the last response says that the clock is off: 1 HEAD. That response may be old, and a
-    /// refused write sends nothing that would bring a newer one.
-    pub(crate) async fn check_clock(&self) -> Result<()> {
-        match self.check_observed_clock() {
-            Ok(()) => Ok(()),
-            Err(_) => self.check_clock_after(self.client().head(&self.keys().commit_timeout_key()).await),
-        }
-    }
-
-    /// Does the same as [`check_clock`](Self::check_clock), with a permit that the caller holds already.
-    pub(crate) async fn check_clock_with(&self, permit: &Permit) -> Result<()> {
-        match self.check_observed_clock() {
-            Ok(()) => Ok(()),
-            Err(_) => self.check_clock_after(permit.head(&self.keys().commit_timeout_key()).await),
-        }
-    }
-
-    /// Judges the clock by the response to a request that was sent for this. Any response has S3's time.
-    fn check_clock_after(&self, response: Result<Option<Head>>) -> Result<()> {
+    /// refused write sends nothing that would bring a newer one. Sends it with `permit` if the caller holds one already.
+    pub(crate) async fn check_clock(&self, permit: Option<&Permit>) -> Result<()> {
+        let Err(_) = self.check_observed_clock() else { return Ok(()) };
+        let key = self.keys().commit_timeout_key();
+        let response = match permit {
+            Some(permit) => permit.head(&key).await,
+            None => self.client().head(&key).await,
+        };
         match response {
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 Err(error.context("ask s3 for the time, because the local clock may be off"))
             }
+            // Any other response has S3's time.
             _ => self.check_observed_clock(),
         }
     }

@@ -174,6 +174,11 @@ pub trait ColumnType<E = Plain>: Sized {
 ///     price: Money,
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be stored in a column",
+    label = "neither a column type nor converted to one",
+    note = "derive `s3store::ColumnType` or implement `s3store::column::AsColumn` for a type of your crate"
+)]
 pub trait AsColumn: Sized {
     /// The type that is stored.
     type Column: ColumnType;

@@ -103,6 +103,11 @@ impl Tuple {
 /// assert!(u16::parse("https").is_err());
 /// # Ok::<(), s3store::column::ValueError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be parsed from the text of a view's column",
+    label = "not a view value",
+    note = "derive `s3store::ColumnType` for a newtype or an enum without fields, or implement `s3store::column::ViewValue`"
+)]
 pub trait ViewValue: PartitionValue + Sized {
     /// Parses a value.
     ///

@@ -40,7 +40,7 @@ pub(super) fn spawn(
 async fn finish(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) -> Result<TimedCommit, CommitError> {
     // Ref and commit share one permit: with one each, the commit could wait behind other partitions' data files.
     let permit = dataset.client().permit(Operation::Put).await?;
-    dataset.check_clock_with(&permit).await?;
+    dataset.check_clock(Some(&permit)).await?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
     let ref_key = landed.ref_key(micros)?;

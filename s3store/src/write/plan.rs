@@ -87,7 +87,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             partition.markers = markers.of_partition(self.dataset.keys(), &self.views, &partition.rows).await?;
         }
         if !self.partitions.is_empty() {
-            self.dataset.check_clock().await?;
+            self.dataset.check_clock(None).await?;
         }
         Ok(())
     }

@@ -89,7 +89,7 @@ fn parse(dataset: &Dataset, commit: &Commit) -> Result<RefName> {
 
 async fn put_ref(dataset: &Dataset, commit: Commit, name: RefName) -> Result<Commit, RestampError> {
     let permit = dataset.client().permit(Operation::Put).await.map_err(RestampError::NotRestamped)?;
-    dataset.check_clock_with(&permit).await.map_err(RestampError::NotRestamped)?;
+    dataset.check_clock(Some(&permit)).await.map_err(RestampError::NotRestamped)?;
     let started = dataset.clock().monotonic();
     let micros = dataset.clock().micros();
     let key = dataset.keys().ref_key(micros, &name.token, name.attempt, &name.partition);
