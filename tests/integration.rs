@@ -11,6 +11,7 @@ mod integration {
     mod dataset;
     mod determinism;
     mod doctor;
+    mod extremes;
     mod follow;
     mod go_files;
     mod guide;
