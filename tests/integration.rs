@@ -33,6 +33,7 @@ mod integration {
     mod records;
     mod replay;
     mod requests;
+    mod schema;
     mod skew;
     mod snapshots;
     mod stream;

@@ -139,7 +139,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
 /// If a file lacks a column, the field is read as its `default`, or else as its type's `Default`. A type without
-/// `Default` does not compile without `#[record(default = …)]`, which sets the value for older files.
+/// `Default` does not compile without `#[record(default = …)]`, which sets the value for older files. The type's
+/// `Default` is not used for a field of the entity, the version or the partition: a file without such a column is an
+/// error, unless the field has an explicit `default`. After renaming a field, add an `alias`.
 ///
 /// The attributes of a list apply to its elements, and those of an `Option` to the value inside.
 ///

@@ -152,6 +152,10 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let name = record.ident.unraw().to_string();
     let nodes = columns.iter().map(|Column { field, encoding, .. }| {
         let node = node(field, encoding);
+        let node = match role(record, field) {
+            Some(role) => emit!(#node.with_role(_s3store::Role::#role)),
+            None => node,
+        };
         match field.attrs.version {
             Some(_) if field.attrs.inserted_at.is_some() => {
                 let ty = field.ty;
@@ -183,6 +187,20 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
             key: #key,
             inserted_at: #inserted_at,
         })
+    }
+}
+
+/// Returns the part that a column plays in its record. Returns `None` for a plain value.
+fn role(record: &Record<'_>, field: &Field<'_>) -> Option<TokenStream> {
+    let in_partition = || record.parts().iter().flat_map(|part| part.expr.fields()).any(|ident| field.is(ident));
+    if field.attrs.entity.is_some() {
+        Some(emit!(Entity))
+    } else if field.attrs.version.is_some() {
+        Some(emit!(Version))
+    } else if in_partition() {
+        Some(emit!(Partition))
+    } else {
+        None
     }
 }
 

@@ -31,6 +31,11 @@ impl<'a> Field<'a> {
             .collect()
     }
 
+    /// Returns `true` if `ident` names this field.
+    pub(crate) fn is(&self, ident: &Ident) -> bool {
+        ident.unraw() == self.name
+    }
+
     /// Returns `true` if the field is stored.
     pub(crate) fn is_column(&self) -> bool {
         self.attrs.skip.is_none()

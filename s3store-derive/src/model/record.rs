@@ -2,7 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::ext::IdentExt;
 use syn::{DeriveInput, Ident, Path};
 
 use super::field::Field;
@@ -40,8 +39,7 @@ impl<'a> Record<'a> {
 
     /// Returns the field of this name.
     pub(crate) fn field(&self, ident: &Ident) -> Option<&Field<'a>> {
-        let name = ident.unraw();
-        self.fields.iter().find(|field| name == field.name)
+        self.fields.iter().find(|field| field.is(ident))
     }
 
     /// Returns the parts of the partition, in order.

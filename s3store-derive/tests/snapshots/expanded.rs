@@ -153,42 +153,51 @@ const _: () = {
                     record: "Cost",
                     columns: _s3store::call_each(
                         &[
-                            || <String as _s3store::ColumnType<
-                                _s3store::Plain,
-                            >>::node(
-                                "charge_period",
-                                &[],
-                                || <String as _s3store::ColumnType<
+                            || {
+                                <String as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(
-                                    <String as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
-                            || <String as _s3store::ColumnType<
-                                _s3store::Plain,
-                            >>::node(
-                                "customer",
-                                &["client"],
-                                || <String as _s3store::ColumnType<
+                                >>::node(
+                                        "charge_period",
+                                        &[],
+                                        || <String as _s3store::ColumnType<
+                                            _s3store::Plain,
+                                        >>::single(
+                                            <String as _s3store::ColumnDefault>::column_default(),
+                                        ),
+                                        false,
+                                    )
+                                    .with_role(_s3store::Role::Entity)
+                            },
+                            || {
+                                <String as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(
-                                    <String as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
-                            || <u16 as _s3store::ColumnType<
-                                _s3store::Plain,
-                            >>::node(
-                                "shard",
-                                &[],
-                                || <u16 as _s3store::ColumnType<
+                                >>::node(
+                                        "customer",
+                                        &["client"],
+                                        || <String as _s3store::ColumnType<
+                                            _s3store::Plain,
+                                        >>::single(
+                                            <String as _s3store::ColumnDefault>::column_default(),
+                                        ),
+                                        false,
+                                    )
+                                    .with_role(_s3store::Role::Entity)
+                            },
+                            || {
+                                <u16 as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::single(
-                                    <u16 as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
+                                >>::node(
+                                        "shard",
+                                        &[],
+                                        || <u16 as _s3store::ColumnType<
+                                            _s3store::Plain,
+                                        >>::single(
+                                            <u16 as _s3store::ColumnDefault>::column_default(),
+                                        ),
+                                        false,
+                                    )
+                                    .with_role(_s3store::Role::Partition)
+                            },
                             || <Decimal as _s3store::ColumnType<
                                 _s3store::DecimalOf<18u8, 6i8>,
                             >>::node(
@@ -229,22 +238,25 @@ const _: () = {
                                 ),
                                 true,
                             ),
-                            || <DateTime<
-                                Utc,
-                            > as _s3store::ColumnType<
-                                _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                            >>::node(
-                                "calculated_at",
-                                &[],
-                                || <DateTime<
+                            || {
+                                <DateTime<
                                     Utc,
                                 > as _s3store::ColumnType<
                                     _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                                >>::single(
-                                    <DateTime<Utc> as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
+                                >>::node(
+                                        "calculated_at",
+                                        &[],
+                                        || <DateTime<
+                                            Utc,
+                                        > as _s3store::ColumnType<
+                                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                                        >>::single(
+                                            <DateTime<Utc> as _s3store::ColumnDefault>::column_default(),
+                                        ),
+                                        false,
+                                    )
+                                    .with_role(_s3store::Role::Version)
+                            },
                             || <Option<
                                 DateTime<Utc>,
                             > as _s3store::ColumnType<

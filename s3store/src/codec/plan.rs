@@ -10,7 +10,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::adapt::{Conversion, Filler, Member, MemberSource, NodeAdapter, NullHandling};
 use super::cast::{Annotation, LeafCast};
-use crate::record::{ColumnNode, Shape, ValueError};
+use crate::record::{ColumnNode, Role, Shape, ValueError};
 
 /// Matches the wanted columns to those of a file, and collects the leaf columns to decode.
 pub(super) struct Planner<'a> {
@@ -63,7 +63,7 @@ impl<'a> Planner<'a> {
                     let adapter = self.node(node, &FileNode { field, leaf })?;
                     Ok(MemberSource::Column(used.partition_point(|&other| other < index), adapter))
                 }
-                None => missing(node).map(MemberSource::Missing),
+                None => missing(node, fields).map(MemberSource::Missing),
             };
             Ok(Member { name: node.name, source: source.map_err(|error: ValueError| error.in_column(node.name))? })
         };
@@ -148,6 +148,7 @@ fn map_key() -> ColumnNode {
         nullable: false,
         default: None,
         default_for_nulls: false,
+        role: Role::Value,
     }
 }
 
@@ -165,8 +166,11 @@ pub(super) fn leaf_count(data_type: &DataType) -> usize {
     }
 }
 
-/// Returns the constant for a column that is missing in the file.
-fn missing(node: &ColumnNode) -> Result<Filler, ValueError> {
+/// Returns the constant for a column that is missing in the file, whose columns are `fields`.
+fn missing(node: &ColumnNode, fields: &Fields) -> Result<Filler, ValueError> {
+    if let Some(noun) = node.required_as() {
+        return Err(lacks(node, noun, fields));
+    }
     let wanted = node.read_type();
     let value = match node.default {
         Some(default) => fitted(&default()?, &wanted)?,
@@ -174,6 +178,22 @@ fn missing(node: &ColumnNode) -> Result<Filler, ValueError> {
         None => return Err(ValueError::new("missing in the file, and it has no default")),
     };
     Ok(Filler::new(value))
+}
+
+/// Returns the error for a file that lacks a required column.
+fn lacks(node: &ColumnNode, noun: &str, fields: &Fields) -> ValueError {
+    let names: Vec<_> = std::iter::once(&node.name).chain(node.aliases).map(|name| name.to_lowercase()).collect();
+    match fields.iter().find(|field| names.contains(&field.name().to_lowercase())) {
+        Some(field) => ValueError::new(format_args!(
+            "missing in the file, which has {name:?}: the names differ in letter case; the column is {noun}, so add \
+             `alias = {name:?}` to the field",
+            name = field.name(),
+        )),
+        None => ValueError::new(format_args!(
+            "missing in the file; the column is {noun}, so no value is made up for it: add `alias = \"…\"` to the field if \
+             the file has the column by another name, or `default = …` with the value for files that lack it"
+        )),
+    }
 }
 
 /// Casts a default, which must have one element, to the type of its column.

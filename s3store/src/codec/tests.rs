@@ -26,7 +26,7 @@ use super::MemoryReader;
 use super::footer::footer_of;
 use super::mapping::FilePlan;
 use crate::error::Result;
-use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape, ValueError};
+use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape, ValueError};
 
 type Default = fn() -> Result<ArrayRef, ValueError>;
 
@@ -35,7 +35,15 @@ pub(crate) fn column(name: &'static str, data_type: DataType) -> ColumnNode {
 }
 
 pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
-    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, default_for_nulls: false }
+    ColumnNode {
+        name,
+        aliases: &[],
+        shape,
+        nullable: false,
+        default: None,
+        default_for_nulls: false,
+        role: Role::Value,
+    }
 }
 
 pub(crate) fn list(name: &'static str, element: Shape) -> ColumnNode {

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::{BatchSource, Keep, Merge, slim};
 use crate::error::Result;
-use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape};
+use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape};
 
 /// The batches of a file.
 struct Batches(SchemaRef, std::vec::IntoIter<RecordBatch>);
@@ -47,7 +47,15 @@ type Row = (String, i64, i64);
 
 fn column(name: &'static str, data_type: DataType) -> ColumnNode {
     let shape = Shape::Leaf(data_type);
-    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, default_for_nulls: false }
+    ColumnNode {
+        name,
+        aliases: &[],
+        shape,
+        nullable: false,
+        default: None,
+        default_for_nulls: false,
+        role: Role::Value,
+    }
 }
 
 fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {

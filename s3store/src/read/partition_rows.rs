@@ -111,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::merge::stream_single_file;
-    use crate::record::{ColumnNode, Description, Key, Shape};
+    use crate::record::{ColumnNode, Description, Key, Role, Shape};
 
     fn layout() -> ReadLayout {
         let column = |name| ColumnNode {
@@ -121,6 +121,7 @@ mod tests {
             nullable: false,
             default: None,
             default_for_nulls: false,
+            role: Role::Value,
         };
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
         let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };

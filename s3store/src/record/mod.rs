@@ -21,7 +21,7 @@ pub use derived::{
     in_column, in_row, open_reader, outlined, placeholder, read_outlined, struct_array, tuple_values,
 };
 pub(crate) use describe::ReadLayout;
-pub use describe::{ColumnNode, Description, Key, Shape};
+pub use describe::{ColumnNode, Description, Key, Role, Shape};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{
