@@ -13,6 +13,7 @@ mod integration {
     mod doctor;
     mod extremes;
     mod follow;
+    mod foreign_responses;
     mod go_files;
     mod guide;
     mod harness;

@@ -49,11 +49,11 @@ pub enum ErrorKind {
     /// A listed object, or the data file of a commit, does not exist: somebody deleted it. Call again. If the error
     /// remains, a data file was deleted without its commit: restore the file, or delete the commit too.
     Vanished,
-    /// S3 rejected the request: missing permissions, a policy, or a bucket that does not exist.
+    /// S3 rejected the request: missing permissions, a policy, or a bucket that does not exist or is in another region.
     Refused,
     /// S3 did not respond, failed, or sent a response that can't be understood, on every try. Call again later.
     Unavailable,
-    /// The local clock differs from S3's by more than the dataset allows.
+    /// The local clock differs from S3's by more than the dataset or S3 allows.
     ClockSkew,
     /// The operation was stopped because its runtime shut down.
     Cancelled,

@@ -2,14 +2,20 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::http::Headers;
 
+use super::interceptor::Seen;
+use super::response;
+use super::skew::Skew;
 use crate::error::{Error, ErrorKind, ErrorType, S3Error};
+use crate::format::GoDuration;
 
-/// The largest number of characters of a response that a message quotes.
-const LONGEST_QUOTE: usize = 80;
+/// The difference of the clocks, in microseconds, that explains a 403 without a body. S3 accepts a difference of 15 minutes.
+const REFUSED_SKEW: i64 = 14 * 60 * 1_000_000;
 
 /// The classes of failure that the layers above distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +42,12 @@ pub(crate) enum Class {
     Garbled,
     /// No complete response within the try's deadline.
     Timeout,
-    /// The response's `ETag` is not the MD5 of the body that was sent.
+    /// S3 stored other bytes than the body that was sent.
     Corrupt,
+    /// The bucket is in another region than the client's, or at another endpoint.
+    Elsewhere,
+    /// The local clock differs from S3's by more than S3 accepts.
+    ClockSkew,
     /// The SDK could not build the request; nothing was sent.
     Unsent,
 }
@@ -58,6 +68,8 @@ impl Class {
             | Self::Forbidden
             | Self::NotImplemented
             | Self::Client
+            | Self::Elsewhere
+            | Self::ClockSkew
             | Self::Unsent => false,
         }
     }
@@ -69,7 +81,7 @@ impl Class {
             Self::NotFound => ErrorType::NotFound,
             Self::SlowDown => ErrorType::SlowDown,
             Self::Server | Self::NotImplemented => ErrorType::Server,
-            Self::Forbidden | Self::Conflict | Self::Client => ErrorType::Client,
+            Self::Forbidden | Self::Conflict | Self::Client | Self::Elsewhere | Self::ClockSkew => ErrorType::Client,
             Self::Transport | Self::Garbled | Self::Timeout => ErrorType::Transport,
             Self::Corrupt | Self::Unsent => ErrorType::Other,
         }
@@ -77,7 +89,10 @@ impl Class {
 
     fn error_kind(self) -> ErrorKind {
         match self {
-            Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition => ErrorKind::Refused,
+            Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition | Self::Elsewhere => {
+                ErrorKind::Refused
+            }
+            Self::ClockSkew => ErrorKind::ClockSkew,
             Self::NotFound => ErrorKind::Vanished,
             Self::Unsent => ErrorKind::InvalidInput,
             Self::Conflict
@@ -103,15 +118,17 @@ pub(crate) struct Failure {
     /// The number of tries.
     pub(crate) tries: u32,
     /// S3's error response to the last try.
-    response: Option<S3Error>,
+    response: Option<Box<S3Error>>,
     /// Why the last try got no complete response.
     cause: Option<String>,
+    /// What the message adds to the reason that the class gives.
+    detail: Option<String>,
 }
 
 impl Failure {
     /// Creates a failure without an error response from S3.
     pub(crate) fn local(class: Class) -> Self {
-        Self { class, uncertain: class != Class::Unsent, tries: 0, response: None, cause: None }
+        Self { class, uncertain: class != Class::Unsent, tries: 0, response: None, cause: None, detail: None }
     }
 
     /// Creates the failure of a response whose body broke off.
@@ -119,9 +136,14 @@ impl Failure {
         Self::body_text(chain(error))
     }
 
-    /// Creates the failure of a response that is not understood. `cause` says what is wrong with it.
-    pub(super) fn garbled(cause: impl Into<String>) -> Self {
-        Self { cause: Some(cause.into()), ..Self::local(Class::Garbled) }
+    /// Creates the failure of a response that is not understood. `detail` says what is wrong with it.
+    pub(super) fn garbled(detail: impl Into<String>) -> Self {
+        Self { detail: Some(detail.into()), ..Self::local(Class::Garbled) }
+    }
+
+    /// Creates the failure of a response that does not have the form of S3's.
+    pub(super) fn unlike_s3(status: u16, headers: &Headers, body: &[u8], is_head: bool) -> Self {
+        Self::garbled(format!("it has status {status} and {}", response::describe(headers, body, is_head)))
     }
 
     /// Creates the failure of a response whose body is incomplete.
@@ -129,43 +151,26 @@ impl Failure {
         Self { cause: Some(cause.into()), ..Self::local(Class::Transport) }
     }
 
-    /// Classifies an error of the SDK.
-    pub(super) fn from_sdk<E>(error: SdkError<E, HttpResponse>) -> Self
+    /// Classifies an error of the SDK. `region` is the client's.
+    pub(super) fn from_sdk<E>(error: SdkError<E, HttpResponse>, seen: &Seen, region: Option<&str>) -> Self
     where
         E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let response = error.raw_response().map(|response| {
-            let meta = error.as_service_error().map(ProvideErrorMetadata::meta);
-            S3Error {
-                status: response.status().as_u16(),
-                code: meta.and_then(|meta| meta.code()).map(str::to_owned),
-                message: meta.and_then(|meta| meta.message()).map(str::to_owned),
-                request_id: response.headers().get("x-amz-request-id").map(str::to_owned),
+        match &error {
+            SdkError::ServiceError(context) => {
+                let meta = context.err().meta();
+                return Self::from_response(context.raw(), meta.code(), meta.message(), seen, region);
             }
-        });
-        // The status says success, but the response can't be parsed.
-        if let (SdkError::ServiceError(_), Some(S3Error { status: status @ 200..300, code: None, .. })) =
-            (&error, &response)
-        {
-            let body = error.raw_response().and_then(|response| response.body().bytes());
-            return Self::garbled(format!("it has status {status} and {}", quote(body)));
+            // The error response broke off, but its status arrived.
+            SdkError::ResponseError(context) if counts_without_document(context.raw().status().as_u16()) => {
+                return Self::from_response(context.raw(), None, None, seen, region);
+            }
+            _ => {}
         }
-        let status = response.as_ref().map(S3Error::status);
-        let class = match (&error, &response) {
-            (SdkError::ConstructionFailure(_), _) => Class::Unsent,
-            (SdkError::TimeoutError(_), _) => Class::Timeout,
-            (SdkError::ServiceError(_), Some(response)) => classify(response.status(), response.code()),
-            // The error response broke off, but its status arrived. A response with a successful status that broke off
-            // is a failure of the transport.
-            (SdkError::ResponseError(_), Some(response)) if response.status() >= 300 => {
-                classify(response.status(), None)
-            }
+        let class = match &error {
+            SdkError::ConstructionFailure(_) => Class::Unsent,
+            SdkError::TimeoutError(_) => Class::Timeout,
             _ => Class::Transport,
-        };
-        let uncertain = match class {
-            Class::Unsent | Class::NotImplemented => false,
-            Class::Transport | Class::Garbled | Class::Timeout | Class::Corrupt => true,
-            _ => status.is_none_or(|status| status >= 500),
         };
         // Keeps only errors that arise locally: an error about a response can quote its body.
         let cause = match &error {
@@ -173,8 +178,54 @@ impl Failure {
             SdkError::ConstructionFailure(_) | SdkError::TimeoutError(_) => Some(chain(&error)),
             _ => None,
         };
-        let response = response.filter(|_| class != Class::Transport);
-        Self { class, uncertain, tries: 0, response, cause }
+        Self { cause, ..Self::local(class) }
+    }
+
+    /// Classifies an error response, or a successful one that the SDK can't parse.
+    fn from_response(
+        raw: &HttpResponse,
+        code: Option<&str>,
+        message: Option<&str>,
+        seen: &Seen,
+        region: Option<&str>,
+    ) -> Self {
+        let (status, headers) = (raw.status().as_u16(), raw.headers());
+        let body = raw.body().bytes().unwrap_or_default();
+        // The SDK makes up a code for an empty body, and parses documents that were cut off.
+        let code = code.filter(|_| body.trim_ascii_end().ends_with(b"Error>"));
+        let moved = elsewhere(status, code, headers, body, region);
+        let is_understood = match code {
+            Some(_) => status >= 300,
+            None if seen.is_web_page || status < 300 => false,
+            None if body.is_empty() => seen.is_head || counts_without_document(status),
+            None => false,
+        };
+        let class = match code {
+            _ if moved.is_some() => Class::Elsewhere,
+            Some("RequestTimeTooSkewed" | "RequestInTheFuture" | "RequestExpired") => Class::ClockSkew,
+            _ if !is_understood && !matches!(status, 429 | 500 | 502..) => {
+                return Self::unlike_s3(status, headers, body, seen.is_head);
+            }
+            None if status == 403 && seen.skew.is_some_and(|skew| skew.least().abs() > REFUSED_SKEW) => {
+                Class::ClockSkew
+            }
+            code => classify(status, code),
+        };
+        let detail = match class {
+            Class::Elsewhere => moved,
+            Class::ClockSkew => Some(clock_difference(body, seen)),
+            Class::Forbidden => other_region(headers, body, region),
+            _ if !is_understood => Some(response::describe(headers, body, seen.is_head)),
+            _ => None,
+        };
+        let response = S3Error {
+            status,
+            code: code.map(str::to_owned),
+            message: message.map(str::to_owned),
+            request_id: headers.get("x-amz-request-id").map(str::to_owned),
+        };
+        let uncertain = class != Class::NotImplemented && status >= 500;
+        Self { class, uncertain, tries: 0, response: Some(Box::new(response)), cause: None, detail }
     }
 
     /// Returns `Ok(None)` if the request failed because the object does not exist.
@@ -191,12 +242,11 @@ impl Failure {
         let message = format!("{operation}: {self}");
         let mut error = Error::new(self.class.error_kind(), message).with_type(self.class.error_type());
         if let Some(response) = self.response {
-            error = error.with_s3_error(response);
+            error = error.with_s3_error(*response);
         }
         match self.cause {
-            // The message of a garbled response contains the cause.
-            Some(cause) if self.class != Class::Garbled => error.with_source(cause),
-            _ => error,
+            Some(cause) => error.with_source(cause),
+            None => error,
         }
     }
 }
@@ -216,11 +266,13 @@ impl fmt::Display for Failure {
             Class::Transport => "no complete response from S3",
             Class::Garbled => "the response of S3 can't be understood",
             Class::Timeout => "no complete response from S3 within the deadline",
-            Class::Corrupt => "the response's ETag is not the MD5 of the body; the body was altered on the way",
+            Class::Corrupt => "s3 stored other bytes than were sent; the body was altered on the way",
+            Class::Elsewhere => "the bucket is not where the client looks for it",
+            Class::ClockSkew => "the local clock differs from S3's by more than S3 accepts",
             Class::Unsent => "the request could not be built",
         })?;
-        if let (Class::Garbled, Some(cause)) = (self.class, &self.cause) {
-            write!(f, ": {cause}")?;
+        if let Some(detail) = &self.detail {
+            write!(f, ": {detail}")?;
         }
         let response = self.response.as_ref().map(ToString::to_string);
         let tries = (self.tries > 1).then(|| format!("{} tries", self.tries));
@@ -229,21 +281,71 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Describes a body by its beginning. An error document of S3 can contain security tokens, so it is not quoted.
-fn quote(body: Option<&[u8]>) -> String {
-    let Some(body) = body else { return "headers that can't be parsed".to_owned() };
-    let text = String::from_utf8_lossy(body.get(..LONGEST_QUOTE * 8).unwrap_or(body));
-    let words: Vec<&str> =
-        text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|w| !w.is_empty()).collect();
-    let text = words.join(" ");
-    if text.is_empty() {
-        return "an empty body, or headers that can't be parsed".to_owned();
+/// Returns `true` if a status is clear without an error document: it is transient, or the PUT of a condition that failed.
+fn counts_without_document(status: u16) -> bool {
+    matches!(status, 408 | 409 | 412 | 429 | 500..)
+}
+
+/// Describes where the bucket is, if an error response says that it is in another region or at another endpoint.
+fn elsewhere(
+    status: u16,
+    code: Option<&str>,
+    headers: &Headers,
+    document: &[u8],
+    region: Option<&str>,
+) -> Option<String> {
+    let of_region = match code {
+        Some(
+            "PermanentRedirect"
+            | "TemporaryRedirect"
+            | "Redirect"
+            | "AuthorizationHeaderMalformed"
+            | "IllegalLocationConstraintException"
+            | "IncorrectEndpoint",
+        ) => true,
+        Some(_) => false,
+        None => matches!(status, 301 | 302 | 307 | 308 | 400),
+    };
+    if !of_region {
+        return None;
     }
-    if text.contains("<Error") {
-        return "an incomplete error document".to_owned();
+    other_region(headers, document, region).or_else(|| {
+        let is_permanent = matches!(code, Some("PermanentRedirect" | "Redirect" | "IncorrectEndpoint"));
+        let endpoint = response::bucket_endpoint(headers, document).filter(|_| is_permanent)?;
+        Some(format!("it must be addressed at {endpoint}; set the client's endpoint or region accordingly"))
+    })
+}
+
+/// Describes the region that a response gives for the bucket, if the client uses another one.
+fn other_region(headers: &Headers, document: &[u8], region: Option<&str>) -> Option<String> {
+    let bucket = response::bucket_region(headers, document).filter(|bucket| Some(bucket.as_str()) != region)?;
+    let client = region.map_or_else(|| "has no region".to_owned(), |region| format!("uses {region}"));
+    Some(format!(
+        "the bucket is in region {bucket}, but the client {client}; set the client's region to {bucket} \
+         (AWS_REGION, or region() of the client's configuration)"
+    ))
+}
+
+/// Describes by how much the local clock differs from S3's.
+fn clock_difference(document: &[u8], seen: &Seen) -> String {
+    let by_server = || Some(seen.sent?.saturating_sub(response::server_time(document)?));
+    let difference = response::clock_difference(document).or_else(by_server).or(seen.skew.map(Skew::middle));
+    let mut text = match difference {
+        Some(micros) => {
+            let side = if micros < 0 { "behind" } else { "ahead of" };
+            let seconds = micros.unsigned_abs().saturating_add(500_000) / 1_000_000;
+            format!("it is {} {side} S3's", clock_text(Duration::from_secs(seconds)))
+        }
+        None => "the response does not say by how much".to_owned(),
+    };
+    if let Some(limit) = response::largest_difference(document) {
+        text = format!("{text}, and S3 accepts {}", clock_text(limit));
     }
-    let quoted: String = text.chars().take(LONGEST_QUOTE).collect();
-    format!("a body that begins with {quoted:?}")
+    format!("{text}; synchronise it (ntp)")
+}
+
+fn clock_text(duration: Duration) -> String {
+    GoDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |duration| duration.to_string())
 }
 
 /// Returns the messages of an error and of its sources.
@@ -276,6 +378,7 @@ fn classify(status: u16, code: Option<&str>) -> Class {
         | "ServiceUnavailable"
         | "RequestTimeout"
         | "RequestTimeoutException"
+        | "TemporaryRedirect"
         | "IncompleteBody"
         | "BadDigest" => return Class::Server,
         "ConditionalRequestConflict" | "OperationAborted" => return Class::Conflict,
@@ -335,7 +438,7 @@ mod tests {
             message: Some("Please reduce your request rate.".to_owned()),
             request_id: Some("1A2B".to_owned()),
         };
-        let failure = Failure { response: Some(response), tries: 5, ..Failure::local(Class::SlowDown) };
+        let failure = Failure { response: Some(Box::new(response)), tries: 5, ..Failure::local(Class::SlowDown) };
         let expected = "throttled (503 SlowDown: Please reduce your request rate, request 1A2B, 5 tries)";
         assert_eq!(failure.to_string(), expected);
         assert_eq!(Failure::local(Class::Timeout).to_string(), "no complete response from S3 within the deadline");
@@ -353,7 +456,11 @@ mod tests {
         ] {
             let mut response = HttpResponse::new(200.try_into().unwrap(), SdkBody::from(body));
             response.headers_mut().insert("x-amz-security-token", "hunter2");
-            let failure = Failure::from_sdk(SdkError::service_error(PutObjectError::unhandled("xml"), response));
+            let failure = Failure::from_sdk(
+                SdkError::service_error(PutObjectError::unhandled("xml"), response),
+                &Seen::default(),
+                None,
+            );
             assert!(failure.class.is_transient() && failure.uncertain);
             let error = failure.into_error("list d/data/");
             assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -376,7 +483,8 @@ mod tests {
         let service = SdkError::service_error(PutObjectError::generic(meta), response(400));
         let broken = SdkError::<PutObjectError, _>::response_error(format!("not understood: {body}"), response(500));
         for (failure, code) in [(service, Some("InvalidToken")), (broken, None)] {
-            let error = Failure::from_sdk(failure).into_error("put data file a.parquet");
+            let failure = Failure::from_sdk(failure, &Seen::default(), None);
+            let error = failure.into_error("put data file a.parquet");
             assert!(error.source().is_none());
             assert!(!format!("{error} {error:?} {error:#?}").contains("hunter2"), "{error:?}");
             let response = error.s3_error().unwrap();

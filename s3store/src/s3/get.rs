@@ -2,10 +2,15 @@
 
 use std::ops::Range;
 
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use bytes::Bytes;
 
 use super::failure::Failure;
 use super::interceptor::deadline;
+use super::put::md5_hex;
+use super::response::is_markup;
+use super::retry::Response;
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
@@ -19,43 +24,85 @@ impl BucketClient {
 
     /// Reads the bytes `range` of an object, or returns `None` if it does not exist: 1 GET.
     pub(crate) async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>> {
-        let header = format!("bytes={}-{}", range.start, range.end.saturating_sub(1));
-        self.get_bytes(key, range.end.saturating_sub(range.start), Some(header)).await
+        self.get_bytes(key, range.end.saturating_sub(range.start), Some(range)).await
     }
 
-    async fn get_bytes(&self, key: &str, size: u64, range: Option<String>) -> Result<Option<Bytes>> {
+    async fn get_bytes(&self, key: &str, size: u64, range: Option<Range<u64>>) -> Result<Option<Bytes>> {
         let key = key.to_owned();
         self.run(Operation::Get, async move |permit| {
-            let body = permit.get(&key, size, range.as_deref()).await;
+            let body = permit.get(&key, size, range.as_ref()).await;
             body.map_err(|failure| failure.into_error(format!("get {key}")))
         })
         .await
     }
 
-    async fn get_once(&self, key: &str, size: u64, range: Option<&str>) -> Result<Bytes, Failure> {
-        let request = self.0.client.get_object().bucket(self.bucket()).key(key).set_range(range.map(str::to_owned));
+    async fn get_once(&self, key: &str, size: u64, range: Option<&Range<u64>>) -> Result<Bytes, Failure> {
+        let header = range.map(|range| format!("bytes={}-{}", range.start, range.end.saturating_sub(1)));
+        let request = self.0.client.get_object().bucket(self.bucket()).key(key).set_range(header);
         let started = self.clock().monotonic();
         let least = self.try_deadline();
         let send = |config| request.customize().config_override(config).send();
         // A connection that is dead must not wait for the time that the body may take.
-        let response = self.send(least, self.0.settings.client_retries, send).await?.output;
+        let Response { output, seen } = self.send(least, self.0.settings.client_retries, send).await?;
         // `size` may be an estimate; the response knows the exact length.
-        let length = response.content_length().and_then(|length| u64::try_from(length).ok());
+        let length = output.content_length().and_then(|length| u64::try_from(length).ok());
         let passed = self.clock().monotonic().saturating_duration_since(started);
         let left = deadline(least, length.unwrap_or(size)).saturating_sub(passed);
-        let body =
-            self.limit(left, response.body.collect()).await?.map_err(|error| Failure::body(&error))?.into_bytes();
-        match length {
-            Some(length) if length != body.len() as u64 => {
-                Err(Failure::body_text(format!("received {} of {length} bytes", body.len())))
-            }
-            _ => Ok(body),
+        let is_verified = is_verified(&output);
+        let (etag, content_range) = (output.e_tag, output.content_range);
+        let (body, end) = self.limit(left, collect(output.body)).await?;
+        if seen.is_no_object() || (end.is_err() && is_markup(&body)) {
+            return Err(seen.unlike_s3(&body));
         }
+        end.map_err(|error| Failure::body(&error))?;
+        if let Some(length) = length.filter(|length| *length != body.len() as u64) {
+            return Err(Failure::body_text(format!("received {} of {length} bytes", body.len())));
+        }
+        let is_expected = match (range, content_range) {
+            (Some(_), Some(_)) => true,
+            // A server may send all of a small object instead.
+            (Some(range), None) => range.start == 0 && body.len() as u64 <= range.end,
+            // Such an object may exist. Then it must be clear that this is it.
+            (None, _) if body.is_empty() => length == Some(0),
+            (None, _) => {
+                !is_markup(&body) || is_verified || etag.is_some_and(|etag| etag.trim_matches('"') == md5_hex(&body))
+            }
+        };
+        if is_expected { Ok(body) } else { Err(seen.unlike_s3(&body)) }
     }
 }
 
+/// Returns `true` if the SDK compares the body with a checksum.
+fn is_verified(output: &GetObjectOutput) -> bool {
+    let checksums = [
+        output.checksum_crc32(),
+        output.checksum_crc32_c(),
+        output.checksum_crc64_nvme(),
+        output.checksum_sha1(),
+        output.checksum_sha256(),
+    ];
+    checksums.iter().any(Option::is_some)
+}
+
+/// Reads a body. If it breaks off, also returns the bytes so far.
+async fn collect(mut body: ByteStream) -> (Bytes, Result<(), ByteStreamError>) {
+    let mut chunks = Vec::new();
+    let end = loop {
+        match body.try_next().await {
+            Ok(Some(chunk)) => chunks.push(chunk),
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    let body = match <[Bytes; 1]>::try_from(chunks) {
+        Ok([chunk]) => chunk,
+        Err(chunks) => Bytes::from(chunks.concat()),
+    };
+    (body, end)
+}
+
 impl Permit {
-    async fn get(&self, key: &str, size: u64, range: Option<&str>) -> Result<Option<Bytes>, Failure> {
+    async fn get(&self, key: &str, size: u64, range: Option<&Range<u64>>) -> Result<Option<Bytes>, Failure> {
         let send = || self.client.get_once(key, size, range);
         Failure::none_if_absent(self.retry(Operation::Get, key, send, Bytes::len).await)
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::failure::Failure;
 use super::interceptor::micros_of;
+use super::retry::Response;
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
@@ -26,7 +27,11 @@ impl BucketClient {
     async fn head_once(&self, key: &str) -> Result<Head, Failure> {
         let request = self.0.client.head_object().bucket(self.bucket()).key(key);
         let send = |config| request.customize().config_override(config).send();
-        let response = self.send(self.try_deadline(), self.0.settings.client_retries, send).await?.output;
+        let Response { output: response, seen } =
+            self.send(self.try_deadline(), self.0.settings.client_retries, send).await?;
+        if seen.is_no_object() {
+            return Err(seen.unlike_s3(&[]));
+        }
         Ok(Head {
             last_modified: response.last_modified().and_then(micros_of),
             metadata: response.metadata.unwrap_or_default(),

@@ -1,19 +1,22 @@
 //! The SDK interceptor of every try: adds the consistency header, observes the `Date`, and enforces the deadline.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::config::interceptors::{
     AfterDeserializationInterceptorContextRef, BeforeDeserializationInterceptorContextRef,
-    BeforeTransmitInterceptorContextMut,
+    BeforeTransmitInterceptorContextMut, BeforeTransmitInterceptorContextRef,
 };
 use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_s3::error::BoxError;
+use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::Consistency;
+use super::failure::Failure;
 use super::page;
+use super::response;
 use super::skew::{DateSample, Skew, SkewMonitor};
 use crate::clock::{Clock, Reading, micros};
 
@@ -65,13 +68,38 @@ pub(super) struct TryInterceptor {
     seen: Arc<Mutex<Seen>>,
 }
 
-/// The facts about a response that the SDK's output does not have.
-#[derive(Debug, Clone, Copy, Default)]
+/// The facts about a request and its response that the SDK's output does not have.
+#[derive(Debug, Default)]
 pub(super) struct Seen {
+    /// If `true`, the request was a HEAD, whose response has no body.
+    pub(super) is_head: bool,
+    /// The wall clock when the request was sent, in microseconds.
+    pub(super) sent: Option<i64>,
     /// The `Date`, in microseconds.
     pub(super) date: Option<i64>,
+    /// The difference of the clocks that this response alone gives.
+    pub(super) skew: Option<Skew>,
+    /// The response's status and headers.
+    pub(super) status: u16,
+    pub(super) headers: Headers,
+    /// If `true`, the headers belong to a web page.
+    pub(super) is_web_page: bool,
+    /// The beginning of a body that the SDK holds in memory.
+    pub(super) beginning: Vec<u8>,
     /// If `true`, the body ends as the document of a listing does.
     pub(super) is_whole_listing: bool,
+}
+
+impl Seen {
+    /// Returns the failure of a response that S3 would not send. `body` is its beginning, or all of it.
+    pub(super) fn unlike_s3(&self, body: &[u8]) -> Failure {
+        Failure::unlike_s3(self.status, &self.headers, body, self.is_head)
+    }
+
+    /// Returns `true` if the response lacks what S3 sends with every object.
+    pub(super) fn is_no_object(&self) -> bool {
+        self.is_web_page || (!self.headers.contains_key("etag") && !self.headers.contains_key("last-modified"))
+    }
 }
 
 impl TryInterceptor {
@@ -79,9 +107,13 @@ impl TryInterceptor {
         Self { wire: Arc::clone(wire), sent: wire.clock.reading(), seen: Arc::default() }
     }
 
-    /// Returns the facts about the response.
-    pub(super) fn seen(&self) -> Seen {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes the facts about the last response.
+    pub(super) fn take_seen(&self) -> Seen {
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,6 +134,21 @@ impl Intercept for TryInterceptor {
         Ok(())
     }
 
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        // The client's own retries send several requests.
+        *self.lock() = Seen {
+            is_head: context.request().method().eq_ignore_ascii_case("HEAD"),
+            sent: Some(self.sent.micros),
+            ..Seen::default()
+        };
+        Ok(())
+    }
+
     fn read_before_deserialization(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
@@ -109,16 +156,21 @@ impl Intercept for TryInterceptor {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let received = self.wire.clock.reading();
-        let date = context.response().headers().get("date").and_then(http_date);
-        if let Some(date) = date {
-            self.seen.lock().unwrap_or_else(PoisonError::into_inner).date = Some(date);
-            self.wire.skew.observe(DateSample {
+        let headers = context.response().headers();
+        let mut seen = self.lock();
+        seen.status = context.response().status().as_u16();
+        seen.headers = headers.clone();
+        seen.is_web_page = response::is_web_page(headers);
+        if let Some(date) = headers.get("date").and_then(http_date) {
+            let sample = DateSample {
                 sent: self.sent.micros,
                 received: received.micros,
                 monotonic: self.wire.since_epoch(received),
                 took: micros(received.monotonic.saturating_duration_since(self.sent.monotonic)),
                 date,
-            });
+            };
+            (seen.date, seen.skew) = (Some(date), Some(sample.skew()));
+            self.wire.skew.observe(sample);
         }
         Ok(())
     }
@@ -131,7 +183,9 @@ impl Intercept for TryInterceptor {
     ) -> Result<(), BoxError> {
         // A streamed body is not in memory here.
         if let Some(body) = context.response().body().bytes() {
-            self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_whole_listing = page::is_whole(body);
+            let mut seen = self.lock();
+            seen.is_whole_listing = page::is_whole(body);
+            seen.beginning = response::beginning(body).to_vec();
         }
         Ok(())
     }

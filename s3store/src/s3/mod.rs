@@ -14,6 +14,7 @@ mod list;
 mod page;
 mod permit;
 mod put;
+mod response;
 mod retry;
 mod skew;
 mod task;

@@ -10,6 +10,8 @@ use md5::{Digest, Md5};
 
 use super::failure::{Class, Failure};
 use super::interceptor::deadline;
+use super::response::is_markup;
+use super::retry::Response;
 use super::{BucketClient, ClientRetries, Permit};
 use crate::error::Result;
 use crate::format::CONTENT_TYPE;
@@ -129,7 +131,11 @@ impl BucketClient {
         };
         let deadline = deadline(put.try_deadline.unwrap_or(self.try_deadline()), put.body.len() as u64);
         let send = |config| request.customize().config_override(config).send();
-        let response = self.send(deadline, retries, send).await?.output;
+        let Response { output: response, seen } = self.send(deadline, retries, send).await?;
+        // S3 sends an ETag and no body.
+        if seen.is_web_page || response.e_tag().is_none() || is_markup(&seen.beginning) {
+            return Err(seen.unlike_s3(&seen.beginning));
+        }
         // The ETag is the body's MD5, unless the object is encrypted with a key of KMS or of the user.
         let comparable = response.sse_customer_algorithm().is_none()
             && matches!(response.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));

@@ -95,8 +95,15 @@ impl BucketClient {
         if retries == ClientRetries::Off {
             config = config.retry_config(RetryConfig::disabled());
         }
-        let output = self.limit(deadline, send(config)).await?.map_err(Failure::from_sdk)?;
-        Ok(Response { output, seen: interceptor.seen() })
+        let result = self.limit(deadline, send(config)).await?;
+        let seen = interceptor.take_seen();
+        match result {
+            Ok(output) => Ok(Response { output, seen }),
+            Err(error) => {
+                let region = self.0.client.config().region().map(AsRef::as_ref);
+                Err(Failure::from_sdk(error, &seen, region))
+            }
+        }
     }
 
     /// Waits for a future, or fails with [`Class::Timeout`] after `deadline`. The SDK's own timeouts are not enough: they

@@ -32,6 +32,11 @@ impl Skew {
         if self.low > 0 { self.low } else { self.high.min(0) }
     }
 
+    /// Returns the middle of the interval.
+    pub(super) fn middle(self) -> i64 {
+        self.low.saturating_add(self.width() / 2)
+    }
+
     /// Narrows the difference at an earlier moment, when the wall clock showed `micros`, by a `Date` that S3 wrote later.
     ///
     /// This bound needs no monotonic clock, so it also holds if the clocks were slewed in between.
@@ -68,6 +73,17 @@ pub(super) struct DateSample {
     pub(super) date: i64,
 }
 
+impl DateSample {
+    /// Returns the difference of the clocks when the response's head arrived.
+    pub(super) fn skew(self) -> Skew {
+        let Self { sent, received, took, date, .. } = self;
+        // The wall clock may be set during a request, and the monotonic clock may stand still: the earlier moment of the
+        // two that they give is safe.
+        let sent = sent.min(received.saturating_sub(took.max(0)));
+        Skew { low: sent.saturating_sub(date).saturating_sub(SECOND), high: received.saturating_sub(date) }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Observation {
     skew: Skew,
@@ -100,12 +116,9 @@ impl SkewMonitor {
     /// A clock that is moved during a request makes the request's interval wide. By the wall clock the kept observation
     /// may then look old, but it says more about the step than the new one, and so it is kept.
     pub(super) fn observe(&self, sample: DateSample) {
-        let DateSample { sent, received, monotonic, took, date } = sample;
-        // The wall clock may be set during a request, and the monotonic clock may stand still: the earlier moment of the
-        // two that they give is safe.
+        let DateSample { sent, received, monotonic, took, .. } = sample;
         let steady = received.saturating_sub(sent).abs_diff(took) < UNSTEADY;
-        let sent = sent.min(received.saturating_sub(took.max(0)));
-        let skew = Skew { low: sent.saturating_sub(date).saturating_sub(SECOND), high: received.saturating_sub(date) };
+        let skew = sample.skew();
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let replace = kept.is_none_or(|old| {
             skew.width() <= old.skew.width()

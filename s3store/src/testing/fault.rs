@@ -84,6 +84,7 @@ pub(super) enum HideFromLists {
 pub(super) enum FaultAction {
     Fail { status: u16, code: String, message: String },
     FailApplied { status: u16, code: String },
+    Respond { status: u16, headers: Vec<(String, String)>, body: Bytes },
     Delay(Duration),
     DelayAnswer(Duration),
     Drop,
@@ -174,6 +175,19 @@ impl FaultBuilder {
     #[must_use]
     pub fn fail_with(self, status: u16, code: impl Into<String>, message: impl Into<String>) -> Fault {
         self.act(FaultAction::Fail { status, code: code.into(), message: message.into() })
+    }
+
+    /// Does not apply the request, and responds as another server would, such as a proxy: with this status, these headers,
+    /// and this body. A response to HEAD has no body.
+    #[must_use]
+    pub fn respond<'a>(
+        self,
+        status: u16,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+        body: impl Into<Bytes>,
+    ) -> Fault {
+        let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        self.act(FaultAction::Respond { status, headers, body: body.into() })
     }
 
     /// Applies the request, then responds with this status and error code.

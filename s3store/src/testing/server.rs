@@ -117,6 +117,9 @@ impl Server {
             // The hooks run around this call.
             None | Some(FaultAction::Before(_) | FaultAction::After(_)) => self.apply(number, request).await,
             Some(FaultAction::Fail { status, code, message }) => self.refusal(number, &method, status, &code, &message),
+            Some(FaultAction::Respond { status, headers, body }) => {
+                self.with_date(reply::finish(reply::other(status, &headers, body), &method))
+            }
             Some(FaultAction::FailApplied { status, code }) => {
                 self.apply(number, request).await;
                 self.refusal(number, &method, status, &code, "an injected fault, after the request was applied")
@@ -203,13 +206,18 @@ impl Server {
 
     /// Adds the headers of every response.
     fn with_common_headers(&self, number: usize, method: &http::Method, response: Response<Bytes>) -> Response<Bytes> {
-        let mut response = reply::finish(response, method);
-        let date = lock(&self.backend.clock).now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-        if let Ok(date) = HeaderValue::try_from(date) {
-            response.headers_mut().insert(DATE, date);
-        }
+        let mut response = self.with_date(reply::finish(response, method));
         if let Ok(id) = HeaderValue::try_from(format!("{number:016X}")) {
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// Adds the `Date`, unless the response has one.
+    fn with_date(&self, mut response: Response<Bytes>) -> Response<Bytes> {
+        let date = lock(&self.backend.clock).now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        if let Ok(date) = HeaderValue::try_from(date) {
+            response.headers_mut().entry(DATE).or_insert(date);
         }
         response
     }
