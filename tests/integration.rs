@@ -11,6 +11,7 @@ mod integration {
     mod dataset;
     mod determinism;
     mod doctor;
+    mod etags;
     mod extremes;
     mod follow;
     mod foreign_responses;
@@ -39,6 +40,7 @@ mod integration {
     mod snapshots;
     mod stream;
     mod view;
+    mod warnings;
     mod write;
 }
 mod ui;

@@ -8,10 +8,10 @@ use chrono::{SubsecRound, TimeDelta};
 use s3store::dataset::{ClockGuard, Consistency, Init, Initialized};
 use s3store::testing::{Fault, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
-use tracing::field::{Field, Visit};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, wait_until};
 use crate::integration::records::Event;
+use crate::integration::warnings::Warnings;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -176,45 +176,11 @@ async fn a_missing_bucket_is_not_reported_as_an_uninitialised_dataset() {
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
 }
 
-/// Collects the library's warnings.
-#[derive(Clone, Default)]
-struct Warnings(Arc<Mutex<Vec<String>>>);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() == tracing::Level::WARN && metadata.target().starts_with("s3store")
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, event: &tracing::Event<'_>) {
-        struct Text(String);
-        impl Visit for Text {
-            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-                self.0 += &format!("{field}={value:?} ");
-            }
-        }
-        let mut text = Text(String::new());
-        event.record(&mut text);
-        self.0.lock().unwrap().push(text.0);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 #[tokio::test(start_paused = true)]
 async fn risky_options_are_logged_as_warnings() {
     let warnings = Warnings::default();
     let _guard = listen(tracing::Dispatch::new(warnings.clone()));
-    let take = || std::mem::take(&mut *warnings.0.lock().unwrap());
+    let take = || warnings.take();
     for (timeout, warned) in [(Duration::from_millis(7_999), true), (8 * SECOND, false)] {
         let world = Virtual::new();
         let _ = world.options().init(world.s3.client(), BUCKET, PREFIX).commit_timeout(timeout).await.unwrap();
@@ -312,7 +278,7 @@ async fn the_clock_guard_can_warn_or_be_turned_off() {
         let store = world.dataset_with(world.options().clock_guard(guard)).await.store::<Event>();
         let result = store.write(&Event::of(&["a"], 1)).await;
         assert_eq!(result.unwrap().len(), 1);
-        assert_eq!(warnings.0.lock().unwrap().iter().any(|text| text.contains("ahead")), warns);
+        assert_eq!(warnings.take().iter().any(|text| text.contains("ahead")), warns);
         assert_eq!(store.read_all().await.unwrap().len(), 1);
     }
 }

@@ -1,18 +1,12 @@
 //! How requests are sent: retries, deadlines, permits, headers, and the number of requests of each operation.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextMut;
-use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
-use aws_sdk_s3::error::BoxError;
 use s3store::dataset::{ClientRetries, Consistency};
 use s3store::testing::{Answer, Fault, FaultBuilder, Operation, Policy};
 use s3store::{CommitError, ErrorKind, WriteError};
 
-use crate::integration::harness::{BUCKET, MakeFault, PREFIX, Virtual, put, sleep};
+use crate::integration::harness::{BUCKET, MakeFault, Virtual, put, sleep};
 use crate::integration::records::Event;
 
 fn data() -> FaultBuilder {
@@ -140,46 +134,6 @@ async fn a_try_has_a_deadline_whatever_the_clients_timeouts() {
         store.write(&Event::of(&["a"], 1)).await.unwrap();
         let took = (world.clock.now() - before).num_milliseconds();
         assert!((3_850..4_050).contains(&took), "{took} ms");
-    }
-}
-
-/// Replaces the ETag in this many responses, as if S3 had stored other bytes.
-#[derive(Debug)]
-struct WrongETag(Arc<AtomicUsize>);
-
-impl Intercept for WrongETag {
-    fn name(&self) -> &'static str {
-        "wrong ETag"
-    }
-
-    fn modify_before_deserialization(
-        &self,
-        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-            context.response_mut().headers_mut().insert("etag", "\"00000000000000000000000000000000\"");
-        }
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_put_with_a_wrong_etag_in_the_response_is_retried() {
-    for (altered, kind) in [(4, None), (5, Some(ErrorKind::Unavailable))] {
-        let world = Virtual::new();
-        world.dataset().await;
-        let left = Arc::new(AtomicUsize::new(0));
-        let config = world.s3.config().interceptor(WrongETag(Arc::clone(&left))).build();
-        let dataset = world.options().open(Client::from_conf(config), BUCKET, PREFIX).await.unwrap();
-        left.store(altered, Ordering::Relaxed);
-        world.s3.clear_requests();
-        let result = dataset.store::<Event>().write(&Event::of(&["a"], 1)).await;
-        assert_eq!(result.err().map(cause), kind);
-        let puts =
-            world.s3.requests().iter().filter(|r| r.key.as_ref().is_some_and(|k| k.ends_with(".parquet"))).count();
-        assert_eq!(puts, 5);
     }
 }
 

@@ -78,6 +78,7 @@ impl DatasetOptions {
 ///
 /// # Requests
 /// 2 GET if the dataset is initialised already. Otherwise up to 2 PUT more, each followed by 2 GET that verify the result.
+/// On a server whose `ETag`s are not MD5s and that confirms no checksums, 1 GET more.
 #[must_use = "nothing happens until it is awaited"]
 #[derive(Debug)]
 pub struct Init {

@@ -6,6 +6,7 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
 use bytes::Bytes;
 
+use super::etag::md5_in;
 use super::failure::Failure;
 use super::interceptor::deadline;
 use super::put::md5_hex;
@@ -14,6 +15,9 @@ use super::retry::Response;
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
+
+/// The largest object whose MD5 is computed to compare it with the `ETag`.
+const SMALL: usize = 256;
 
 impl BucketClient {
     /// Reads an object, or returns `None` if it does not exist: 1 GET. `size` is the expected size, from a listing or an
@@ -49,7 +53,9 @@ impl BucketClient {
         let passed = self.clock().monotonic().saturating_duration_since(started);
         let left = deadline(least, length.unwrap_or(size)).saturating_sub(passed);
         let is_verified = is_verified(&output);
-        let (etag, content_range) = (output.e_tag, output.content_range);
+        let md5 = md5_in(output.e_tag(), output.server_side_encryption(), output.sse_customer_algorithm());
+        let md5 = md5.filter(|_| range.is_none()).map(str::to_ascii_lowercase);
+        let content_range = output.content_range;
         let (body, end) = self.limit(left, collect(output.body)).await?;
         if seen.is_no_object() || (end.is_err() && is_markup(&body)) {
             return Err(seen.unlike_s3(&body));
@@ -64,11 +70,16 @@ impl BucketClient {
             (Some(range), None) => range.start == 0 && body.len() as u64 <= range.end,
             // Such an object may exist. Then it must be clear that this is it.
             (None, _) if body.is_empty() => length == Some(0),
-            (None, _) => {
-                !is_markup(&body) || is_verified || etag.is_some_and(|etag| etag.trim_matches('"') == md5_hex(&body))
-            }
+            (None, _) => !is_markup(&body) || is_verified || md5.as_ref().is_some_and(|md5| *md5 == md5_hex(&body)),
         };
-        if is_expected { Ok(body) } else { Err(seen.unlike_s3(&body)) }
+        if !is_expected {
+            return Err(seen.unlike_s3(&body));
+        }
+        // The configuration objects, which are read first, show what this server's ETags are.
+        if let Some(md5) = md5.filter(|_| body.len() <= SMALL) {
+            self.0.etags.observe(md5 == md5_hex(&body));
+        }
+        Ok(body)
     }
 }
 
@@ -102,7 +113,7 @@ async fn collect(mut body: ByteStream) -> (Bytes, Result<(), ByteStreamError>) {
 }
 
 impl Permit {
-    async fn get(&self, key: &str, size: u64, range: Option<&Range<u64>>) -> Result<Option<Bytes>, Failure> {
+    pub(super) async fn get(&self, key: &str, size: u64, range: Option<&Range<u64>>) -> Result<Option<Bytes>, Failure> {
         let send = || self.client.get_once(key, size, range);
         Failure::none_if_absent(self.retry(Operation::Get, key, send, Bytes::len).await)
     }

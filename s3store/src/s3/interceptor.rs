@@ -14,6 +14,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 
 use super::Consistency;
+use super::etag;
 use super::failure::Failure;
 use super::page;
 use super::response;
@@ -79,6 +80,8 @@ pub(super) struct Seen {
     pub(super) date: Option<i64>,
     /// The difference of the clocks that this response alone gives.
     pub(super) skew: Option<Skew>,
+    /// The checksum headers of the request.
+    pub(super) checksums: Vec<(String, String)>,
     /// The response's status and headers.
     pub(super) status: u16,
     pub(super) headers: Headers,
@@ -144,6 +147,7 @@ impl Intercept for TryInterceptor {
         *self.lock() = Seen {
             is_head: context.request().method().eq_ignore_ascii_case("HEAD"),
             sent: Some(self.sent.micros),
+            checksums: etag::checksums(context.request().headers()),
             ..Seen::default()
         };
         Ok(())

@@ -6,6 +6,7 @@
 //! from its caller may take a [`Permit`] and keep it for several requests.
 
 mod consistency;
+mod etag;
 mod failure;
 mod get;
 mod head;
@@ -27,6 +28,7 @@ use aws_sdk_s3::Client;
 use tokio::sync::Semaphore;
 
 pub use self::consistency::Consistency;
+use self::etag::ETagMonitor;
 pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
@@ -76,6 +78,7 @@ struct Inner {
     permits: Arc<Semaphore>,
     metrics: Metrics,
     wire: Arc<Wire>,
+    etags: ETagMonitor,
     /// Set once the backend has answered 501 to a conditional PUT.
     unconditional: AtomicBool,
 }
@@ -94,6 +97,7 @@ impl BucketClient {
             metrics: Metrics::new(provider, subject, &clock),
             wire: Arc::new(Wire::new(clock, &settings.consistency)),
             settings,
+            etags: ETagMonitor::default(),
             unconditional: AtomicBool::new(false),
         }))
     }

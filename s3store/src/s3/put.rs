@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
+use super::etag::{Confirmation, confirmation, md5_in};
 use super::failure::{Class, Failure};
 use super::interceptor::deadline;
 use super::response::is_markup;
@@ -22,7 +22,7 @@ use crate::metrics::Operation;
 pub(crate) struct Put {
     pub(crate) key: String,
     pub(crate) body: Bytes,
-    /// The body's MD5 in hex: see [`md5_hex`]. The response's `ETag` must agree with it.
+    /// The body's MD5 in hex: see [`md5_hex`]. It is compared with the response's `ETag` if the server confirms no checksum.
     pub(crate) md5: String,
     pub(crate) metadata: Vec<(&'static str, String)>,
     /// The deadline of each try, in place of the dataset's.
@@ -48,6 +48,15 @@ pub(crate) enum IfNoneMatch {
     Required,
     /// The PUT is sent again without the condition. Later PUTs are sent without it from the start.
     BestEffort,
+}
+
+/// The object after a successful PUT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// Nothing speaks against its being the body that was sent.
+    AsSent,
+    /// Its `ETag` is not the body's MD5. Either the server's never are, or the body was altered.
+    Doubtful,
 }
 
 /// The condition of a PUT.
@@ -111,13 +120,27 @@ impl Permit {
     }
 
     async fn put_if(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
-        let send = || self.client.put_once(put, condition);
+        let send = async || match self.client.put_once(put, condition).await? {
+            Stored::AsSent => Ok(()),
+            Stored::Doubtful => self.compare(put).await,
+        };
         self.retry(Operation::Put, &put.key, send, |()| put.body.len()).await
+    }
+
+    /// Compares an object with the body that was put: 1 GET.
+    async fn compare(&self, put: &Put) -> Result<(), Failure> {
+        match self.get(&put.key, put.body.len() as u64, None).await {
+            Ok(Some(stored)) if stored == put.body => {
+                self.client.0.etags.observe_proof();
+                Ok(())
+            }
+            _ => Err(Failure::local(Class::Corrupt)),
+        }
     }
 }
 
 impl BucketClient {
-    async fn put_once(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
+    async fn put_once(&self, put: &Put, condition: Condition) -> Result<Stored, Failure> {
         let body = ByteStream::from(put.body.clone());
         let request =
             self.0.client.put_object().bucket(self.bucket()).key(&put.key).content_type(CONTENT_TYPE).body(body);
@@ -136,15 +159,19 @@ impl BucketClient {
         if seen.is_web_page || response.e_tag().is_none() || is_markup(&seen.beginning) {
             return Err(seen.unlike_s3(&seen.beginning));
         }
-        // The ETag is the body's MD5, unless the object is encrypted with a key of KMS or of the user.
-        let comparable = response.sse_customer_algorithm().is_none()
-            && matches!(response.server_side_encryption(), None | Some(ServerSideEncryption::Aes256));
-        match response.e_tag().map(|etag| etag.trim_matches('"')) {
-            Some(etag) if comparable && is_md5(etag) && !etag.eq_ignore_ascii_case(&put.md5) => {
-                Err(Failure::local(Class::Corrupt))
-            }
-            _ => Ok(()),
+        match confirmation(&seen.checksums, &seen.headers) {
+            Confirmation::Same => return Ok(Stored::AsSent),
+            Confirmation::Different => return Err(Failure::local(Class::Corrupt)),
+            Confirmation::Missing => {}
         }
+        let (encryption, customer) = (response.server_side_encryption(), response.sse_customer_algorithm());
+        let Some(md5) = md5_in(response.e_tag(), encryption, customer) else { return Ok(Stored::AsSent) };
+        let etags = &self.0.etags;
+        if md5.eq_ignore_ascii_case(&put.md5) {
+            etags.observe(true);
+            return Ok(Stored::AsSent);
+        }
+        Ok(if etags.is_meaningless() { Stored::AsSent } else { Stored::Doubtful })
     }
 }
 
@@ -155,8 +182,4 @@ pub(crate) fn md5_hex(body: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
         hex
     })
-}
-
-fn is_md5(etag: &str) -> bool {
-    etag.len() == 32 && etag.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

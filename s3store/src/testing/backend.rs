@@ -14,13 +14,13 @@ use s3s::dto::{
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use super::bucket::{BucketObjects, Buckets, no_such_key};
+use super::bucket::{BucketObjects, Buckets, Checksums, no_such_key};
 use super::checksum;
 use super::convert::{
     conditions, content_encoding, length, list_output, metadata, not_modified, octet_stream, position, timestamp,
     url_encoded,
 };
-use super::fault::HideFromLists;
+use super::fault::{AlterBody, HideFromLists};
 use super::list::{ContinuationToken, ListQuery, ListStart};
 use super::lock::lock;
 use super::multipart::{MultipartUpload, no_such_upload};
@@ -75,7 +75,10 @@ impl s3s::S3 for Service {
         let input = request.input;
         let metadata = metadata(input.metadata)?;
         let conditions = conditions(input.if_none_match, input.if_match)?;
-        let body = checksum::read(input.body).await?;
+        let mut body = checksum::read(input.body).await?;
+        if let Some(AlterBody(alter)) = request.extensions.get() {
+            body = alter(body);
+        }
         let declared = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -84,14 +87,20 @@ impl s3s::S3 for Service {
             checksum_sha256: input.checksum_sha256,
             checksum_type: None,
         };
-        let declared = checksum::with_trailers(declared, request.trailing_headers.as_ref());
+        let declared = match lock(&self.0.buckets).switches.checksums {
+            Checksums::Verified => checksum::with_trailers(declared, request.trailing_headers.as_ref()),
+            Checksums::Ignored => Checksum::default(),
+        };
         let sums = checksum::verify(&body, input.content_md5.as_deref(), declared)?;
-        let object = Object {
+        let mut object = Object {
             metadata,
             content_type: input.content_type,
             content_encoding: content_encoding(input.content_encoding),
             ..Object::new(body, lock(&self.0.clock).now())
         };
+        if let Some(etag) = lock(&self.0.buckets).other_etag() {
+            object.etag = etag;
+        }
         let etag = object.etag.clone();
         let stored = StoredObject::new(object, sums.clone(), request.extensions.get::<HideFromLists>().copied());
         lock(&self.0.buckets).put(&input.bucket, input.key, &conditions, stored)?;

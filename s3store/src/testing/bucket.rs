@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::list::{self, ListPage, ListQuery};
 use super::multipart::MultipartUpload;
-use super::object::StoredObject;
+use super::object::{StoredObject, hex};
 use super::time;
 
 /// How the server treats `If-None-Match` and `If-Match` on a PUT. Set by
@@ -23,6 +24,29 @@ pub enum ConditionalPut {
     Ignored,
     /// Rejects them: 501 NotImplemented.
     NotImplemented,
+}
+
+/// The entity tags that the server gives to new objects. Set by [`S3::set_etags`](super::S3::set_etags).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ETags {
+    /// The MD5 of the body, as on AWS S3 without encryption keys of one's own.
+    #[default]
+    Md5,
+    /// Other values of the same form, as on servers that encrypt every object.
+    Other,
+}
+
+/// What the server does with the checksums of a PUT (`x-amz-checksum-crc32` and the like). Set by
+/// [`S3::set_checksums`](super::S3::set_checksums).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Checksums {
+    /// Compares them with the body, and returns them.
+    #[default]
+    Verified,
+    /// Ignores them, as servers do that do not know them.
+    Ignored,
 }
 
 /// The policy of all buckets. Set by [`S3::set_policy`](super::S3::set_policy).
@@ -44,6 +68,8 @@ pub enum Policy {
 pub(super) struct Switches {
     pub(super) conditional_put: ConditionalPut,
     pub(super) policy: Policy,
+    pub(super) etags: ETags,
+    pub(super) checksums: Checksums,
     /// The maximum number of keys in a page of LIST, regardless of the request.
     pub(super) page_size: Option<usize>,
 }
@@ -55,6 +81,8 @@ pub(super) struct Buckets {
     pub(super) switches: Switches,
     /// The number of multipart uploads so far. It makes their ids unique.
     pub(super) uploads_begun: usize,
+    /// The number of entity tags that are not MD5s so far. It makes them unique.
+    other_etags: usize,
 }
 
 /// The content of one bucket: its objects and its unfinished multipart uploads.
@@ -122,6 +150,14 @@ impl Buckets {
             }
             ConditionalPut::Ignored | ConditionalPut::NotImplemented => Ok(()),
         }
+    }
+
+    /// Returns the entity tag of a new object, if it is not the MD5.
+    pub(super) fn other_etag(&mut self) -> Option<String> {
+        (self.switches.etags == ETags::Other).then(|| {
+            self.other_etags += 1;
+            hex(&Md5::digest(format!("other entity tag {}", self.other_etags)))
+        })
     }
 
     pub(super) fn page_limit(&self, asked: usize) -> usize {

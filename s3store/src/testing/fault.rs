@@ -79,6 +79,10 @@ pub(super) enum HideFromLists {
     For(Duration),
 }
 
+/// What happens to the body of a PUT before it is stored.
+#[derive(Clone)]
+pub(super) struct AlterBody(pub(super) Rewrite);
+
 /// The action of one fault.
 #[derive(Clone)]
 pub(super) enum FaultAction {
@@ -94,6 +98,7 @@ pub(super) enum FaultAction {
     Cut(usize),
     Stall(usize),
     Rewrite(Rewrite),
+    Alter(AlterBody),
     Late { after: Option<Duration>, meanwhile: Meanwhile },
     Twice,
     Hide(HideFromLists),
@@ -250,6 +255,13 @@ impl FaultBuilder {
     #[must_use]
     pub fn rewrite_body(self, rewrite: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Fault {
         self.act(FaultAction::Rewrite(Arc::new(rewrite)))
+    }
+
+    /// Applies a PUT with another body, as if it had been altered on its way. The signature still counts as valid; the
+    /// checksums of the request are compared with the altered body.
+    #[must_use]
+    pub fn alter_body(self, alter: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Fault {
+        self.act(FaultAction::Alter(AlterBody(Arc::new(alter))))
     }
 
     /// Applies the request only at [`S3::land_late`](super::S3::land_late). Its conditions are evaluated then. Until

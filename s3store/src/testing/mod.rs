@@ -14,7 +14,7 @@
 //! - Inject a [`Fault`] with [`S3::inject`]: an error before or after the request is applied, a delay, a dropped
 //!   connection, a response body that is cut off or stalls, a PUT that is applied late, a new key that LIST does not
 //!   show yet, or a function of the test that runs between two requests.
-//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], the page size of LIST, the server's clock.
+//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], [`ETags`], [`Checksums`], the page size of LIST, the server's clock.
 //! - Assert on the requests that arrived ([`S3::requests`]) and on the objects that exist ([`S3::keys`],
 //!   [`S3::object`]).
 //!
@@ -68,7 +68,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-pub use bucket::{ConditionalPut, Policy};
+pub use bucket::{Checksums, ConditionalPut, ETags, Policy};
 pub use fault::{Fault, FaultBuilder, Meanwhile};
 pub use files::{Files, read_file};
 pub use instruments::{Accounting, Instrument, InstrumentKind, instruments};

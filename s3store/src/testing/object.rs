@@ -24,7 +24,7 @@ pub struct Object {
     /// The content encoding, if the PUT had one.
     pub content_encoding: Option<String>,
     /// The entity tag, without quotes: the MD5 of the body in hex. After a multipart upload it is the MD5 of the parts'
-    /// MD5s, then `-` and the number of parts.
+    /// MD5s, then `-` and the number of parts. [`ETags::Other`](super::ETags::Other) changes it.
     pub etag: String,
     /// The time of the PUT by the server's clock, in whole seconds.
     pub last_modified: DateTime<Utc>,

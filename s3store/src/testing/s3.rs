@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use s3s::dto::Checksum;
 use tokio::net::ToSocketAddrs;
 
-use super::bucket::{ConditionalPut, Policy};
+use super::bucket::{Checksums, ConditionalPut, ETags, Policy};
 use super::connector::InProcess;
 use super::fault::Fault;
 use super::listener::Listener;
@@ -119,6 +119,16 @@ impl S3 {
     /// Sets how the server treats the conditions of a PUT.
     pub fn set_conditional_put(&self, mode: ConditionalPut) {
         lock(&self.0.backend.buckets).switches.conditional_put = mode;
+    }
+
+    /// Sets which entity tags new objects get.
+    pub fn set_etags(&self, etags: ETags) {
+        lock(&self.0.backend.buckets).switches.etags = etags;
+    }
+
+    /// Sets what the server does with the checksums of a PUT.
+    pub fn set_checksums(&self, checksums: Checksums) {
+        lock(&self.0.backend.buckets).switches.checksums = checksums;
     }
 
     /// Sets the policy of all buckets.

@@ -14,7 +14,7 @@ use s3s::config::{S3Config, StaticConfigProvider};
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use super::backend::{Backend, Service};
-use super::fault::{ActiveFaults, FaultAction, FaultPlan, HideFromLists, Meanwhile};
+use super::fault::{ActiveFaults, AlterBody, FaultAction, FaultPlan, HideFromLists, Meanwhile};
 use super::lock::lock;
 use super::reply::{self, ReplyBody};
 use super::request::{Answer, Landed, Request};
@@ -177,6 +177,10 @@ impl Server {
             }
             Some(FaultAction::Twice) => {
                 lock(&self.late).push_back(LateRequest { number, request: request.clone() });
+                self.apply(number, request).await
+            }
+            Some(FaultAction::Alter(alter)) => {
+                request.extensions_mut().insert::<AlterBody>(alter);
                 self.apply(number, request).await
             }
             Some(FaultAction::Hide(hide)) => {
