@@ -9,8 +9,11 @@ impl Pattern {
     /// # Errors
     /// `InvalidInput` with the pattern, the segment and a suggestion.
     pub(crate) fn parse(text: &str, names: &[impl AsRef<str>]) -> Result<Self> {
-        if text.is_empty() || text == "*" {
+        if text == "*" {
             return Ok(Self::everything());
+        }
+        if text.trim().is_empty() {
+            return Err(Error::invalid_input(format!("pattern {text:?} is empty: write `*` to select everything")));
         }
         let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
         let texts: Vec<&str> = text.split('/').collect();
@@ -62,6 +65,13 @@ fn parse_range(value: &str) -> Result<Segment, String> {
     let [from, to] = ends[..] else {
         return Err("a range has one `..`: write `from..to`, or one pattern for each range".to_owned());
     };
+    if let Some(last) = to.strip_prefix('=') {
+        return Err(format!(
+            "a range is half-open: write `{}..` and the first value after {last:?} that is not wanted instead of \
+             `{from}..={last}`",
+            from.trim(),
+        ));
+    }
     if from.is_empty() && to.is_empty() {
         return Err("a range needs at least one end: write a segment `*` for every value".to_owned());
     }
@@ -100,8 +110,17 @@ fn wrong_count(text: &str, texts: &[&str], names: &[&str]) -> Error {
 /// Returns the message for a segment that does not start with its column's name.
 fn mislabelled(text: &str, at: usize, expected: &str, names: &[&str]) -> String {
     let Some((name, value)) = text.split_once('=') else {
-        return format!("write `{expected}={text}` for this value, or `*` for every value");
+        let value = text.trim();
+        return if value == "*" {
+            "write `*` without spaces".to_owned()
+        } else {
+            format!("write `{expected}={value}` for this value, or `*` for every value")
+        };
     };
+    let (name, value) = (name.trim(), value.trim());
+    if name == expected {
+        return format!("the column's name has spaces around it: write `{expected}={value}`");
+    }
     if let Some(index) = names.iter().position(|known| *known == name) {
         return format!(
             "`{name}` is segment {}, segment {} is `{expected}`: keep the order `{}`",

@@ -25,7 +25,7 @@ pub trait Sealed {}
 /// | `name=start*` | the values that start with `start` |
 /// | `name=from..to` | the values `v` with `from <= v < to`, compared as bytes; either end may be left out |
 ///
-/// The pattern `*` or an empty string selects everything that has exactly these columns. The grammar has no
+/// The pattern `*` selects everything that has exactly these columns. An empty text is an error. The grammar has no
 /// syntax for values that contain one of `*?[]{}`; use the record's builder to select them.
 ///
 /// Ranges compare text: `9..10` is an error because it is reversed, and `1..2` contains `10`. Use ranges for ISO dates and
