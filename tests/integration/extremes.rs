@@ -213,12 +213,15 @@ async fn run(options: Options, arguments: Arguments) {
     check("read", ahead(store.read("part=*").history()).await.map_err(|error| error.kind()));
     check("read", ahead(store.read(&text)).await.map_err(|error| error.kind()));
     check("read", ahead(store.read(Event::partitions().part(&text))).await.map_err(|error| error.kind()));
+    check("read as of", ahead(store.read_all().as_of(from)).await.map_err(|error| error.kind()));
+    check("list", store.partitions(&text).record_counts().await.map_err(|error| error.kind()));
     check("read range", ahead(store.read_range(from..to)).await.map_err(|error| error.kind()));
     check("poll range", store.poll_range(from..).await.map_err(|error| error.kind()));
     check("poll range", store.poll_range(..to).await.map_err(|error| error.kind()));
     let (start, end) = (dataset.offset_at(from), dataset.offset_at(to));
     for after in [Offset::START, start] {
         let page = check("poll", store.poll(&after).limit(limit).until(&end).await.map_err(|error| error.kind()));
+        check("poll", store.poll(&after).only(&text).limit(limit).await.map_err(|error| error.kind()));
         check("poll records", store.poll_records(&after).limit(limit).await.map_err(|error| error.kind()));
         if let Some(page) = page {
             let read = ahead(store.read_entries(&page.entries));

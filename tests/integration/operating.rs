@@ -238,6 +238,10 @@ async fn read(table: &mut RequestTable) {
     world.counts();
     store.read_all().await.unwrap();
     table.check(&world, ROW, &[('f', 5), ('q', 3), ('p', 1)]);
+    store.partitions("*").await.unwrap();
+    table.check(&world, "`partitions`", &[('p', 1)]);
+    store.partitions("*").record_counts().await.unwrap();
+    table.check(&world, "`partitions` with `record_counts`", &[('c', 5), ('p', 1)]);
 }
 
 async fn follow(table: &mut RequestTable) {
@@ -270,6 +274,8 @@ async fn follow(table: &mut RequestTable) {
         let mut pages = store.follow(&Offset::START).entries();
         pages.next_page().await.unwrap();
         table.check(&world, ENTRIES, &entries);
+        assert_eq!(store.poll(&Offset::START).only("part=b").await.unwrap().entries.len(), 5);
+        table.check(&world, ENTRIES, &[('f', 0), ('c', 5), ('p', p)]);
         store.poll_records(&Offset::START).await.unwrap();
         table.check(&world, RECORDS, &records);
         store.read_range(..).await.unwrap();

@@ -145,7 +145,7 @@ async fn consume<T: Send + 'static>(mut items: ResultStream<T>, pause: Duration)
 }
 
 /// Every public operation that sends requests, by name.
-const OPERATIONS: [(&str, Operation); 29] = [
+const OPERATIONS: [(&str, Operation); 30] = [
     ("init", |s| {
         Box::pin(async move {
             drop(s.world.options().max_inflight_requests(1).init(s.world.s3.client(), BUCKET, PREFIX).await.unwrap())
@@ -217,6 +217,7 @@ const OPERATIONS: [(&str, Operation); 29] = [
         Box::pin(async move { assert!(s.dataset.view::<Outer>().backfill("*").await.unwrap().markers > 0) })
     }),
     ("stream of a backfill", |s| Box::pin(consume_with(s, |s| s.dataset.view::<Outer>().backfill("*").stream()))),
+    ("partitions", |s| Box::pin(async move { drop(s.store.partitions("*").record_counts().await.unwrap()) })),
     ("doctor", |s| Box::pin(async move { drop(s.dataset.doctor(..).await.unwrap()) })),
     ("drain", |s| Box::pin(async move { s.dataset.drain().await })),
 ];

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind, Record, Store};
 
-use crate::integration::harness::{BUCKET, Capability, Server, Virtual, sleep, wait_until};
+use crate::integration::harness::{BUCKET, Capability, PREFIX, Server, Virtual, put, sleep, wait_until};
 use crate::integration::records::{Event, Item};
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -407,4 +408,79 @@ async fn unusual_partition_values_round_trip_on_every_server() {
     }
     let all: BTreeSet<String> = store.read_all().await.unwrap().into_iter().map(|event| event.part).collect();
     assert_eq!(all, odd.iter().map(|value| (*value).to_owned()).collect());
+}
+
+#[tokio::test(start_paused = true)]
+async fn partitions_are_listed_without_reading_a_file() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Item>();
+    let items = |part: &str, count| (1..=count).map(|id| Item::new(part, id, 1, "note")).collect::<Vec<_>>();
+    store.write(&[items("a", 2), items("b", 3)].concat()).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    store.write(&items("a", 4)).token("t").await.unwrap();
+    let second = world.s3.now();
+    // An attempt that failed, with a larger file, and a partition where nothing is committed.
+    world.s3.inject(put(".commit").times(9).fail(403, "AccessDenied"));
+    store.write(&items("c", 1)).await.unwrap_err();
+    world.s3.clear_faults();
+    let orphan = format!("{PREFIX}/data/part=a/t-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet");
+    world.s3.put_object(BUCKET, &orphan, vec![0; 100_000]);
+    world.counts();
+
+    let found = store.partitions("*").await.unwrap();
+    assert_eq!(world.counts(), [0, 0, 0, 1]);
+    let names: Vec<_> = found.iter().map(|found| (found.partition.as_str(), found.files, found.records)).collect();
+    assert_eq!(names, [("part=a", 2, None), ("part=b", 1, None)]);
+    let whole_seconds = |time: DateTime<Utc>| time.timestamp();
+    assert_eq!(found[0].newest_commit.map(whole_seconds), Some(whole_seconds(second)));
+    assert!(found[1].newest_commit < found[0].newest_commit);
+    assert!(found[0].bytes > 100_000, "the largest attempt counts: {found:?}");
+
+    let counted = store.partitions("*").record_counts().await.unwrap();
+    assert_eq!(world.counts(), [0, 3, 0, 1]);
+    let records: Vec<_> = counted.iter().map(|found| (found.files, found.records)).collect();
+    assert_eq!(records, [(2, Some(6)), (1, Some(3))]);
+    let sizes = |part: &str| -> u64 {
+        let prefix = format!("{PREFIX}/data/part={part}/");
+        let keys = world.s3.keys(BUCKET).into_iter();
+        let files = keys.filter(|key| key.starts_with(&prefix) && key.ends_with(".parquet") && *key != orphan);
+        files.map(|key| world.s3.object(BUCKET, &key).unwrap().body.len() as u64).sum()
+    };
+    assert_eq!(counted.iter().map(|found| found.bytes).collect::<Vec<_>>(), [sizes("a"), sizes("b")]);
+
+    assert_eq!(store.partitions(["part=b", "part=x*"]).await.unwrap().len(), 1);
+    assert_eq!(store.partitions(Vec::<String>::new()).await.unwrap(), []);
+    assert_eq!(store.partitions("").await.unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_an_earlier_time_has_what_was_committed_before_it() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Item>();
+    let begin = world.s3.now();
+    let mut times = Vec::new();
+    for version in 1..=3 {
+        sleep(Duration::from_secs(100)).await;
+        let token = format!("t{version}");
+        let items = [Item::new("a", 1, version, "x"), Item::new("b", version, 1, "x")];
+        if version == 2 {
+            store.write(&items).await.unwrap()
+        } else {
+            store.write(&items).token(token).await.unwrap()
+        };
+        sleep(Duration::from_secs(2)).await;
+        times.push(world.s3.now());
+    }
+    let versions = |items: Vec<Item>| items.into_iter().map(|item| (item.part, item.version)).collect::<Vec<_>>();
+    assert_eq!(store.read_all().as_of(begin).await.unwrap(), []);
+    for (at, time) in times.iter().enumerate() {
+        let read = versions(store.read_all().as_of(*time).await.unwrap());
+        let latest = i64::try_from(at).unwrap() + 1;
+        assert_eq!(read[0], ("a".to_owned(), latest));
+        assert_eq!(read.len(), at + 2);
+        assert_eq!(store.read("part=a").as_of(*time).history().await.unwrap().len(), at + 1);
+    }
+    assert_eq!(store.read_all().as_of(DateTime::<Utc>::MAX_UTC).await.unwrap().len(), 4);
+    let error = store.read_range(..).as_of(begin).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }

@@ -323,3 +323,55 @@ async fn a_listing_never_starts_below_the_prefix() {
     let starts: Vec<_> = world.s3.requests().iter().map(|r| r.start_after().map(str::to_owned)).collect();
     assert_eq!(starts, [None, Some(format!("{PREFIX}/_ref/0000000000000000"))]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_of_some_partitions_sends_no_head_for_others() {
+    let world = Virtual::new();
+    let writer = world.dataset().await.store::<Item>();
+    let mut commits = Vec::new();
+    for part in ["a", "b", "c", "a", "b", "a2", "a"] {
+        commits.extend(write(&writer, &[part]).await);
+        // Refs of the same microsecond are in the order of their random ids.
+        sleep(Duration::from_millis(1)).await;
+    }
+    let store = world.settled().await.store::<Item>();
+    world.counts();
+    let offsets = |entries: &[Entry]| entries.iter().map(|entry| entry.offset.clone()).collect::<Vec<_>>();
+    let expected = |at: &[usize]| at.iter().map(|at| commits[*at].offset.clone()).collect::<Vec<_>>();
+
+    let page = store.poll(&Offset::START).only("part=a").await.unwrap();
+    assert_eq!(offsets(&page.entries), expected(&[0, 3, 6]));
+    assert_eq!((page.not_selected, page.caught_up, &page.next), (4, true, &commits[6].offset));
+    assert_eq!(world.counts(), [0, 3, 0, 1]);
+
+    // The limit counts only what is selected.
+    let page = store.poll(&Offset::START).only(["part=a*", "part=c"]).limit(3).await.unwrap();
+    assert_eq!(offsets(&page.entries), expected(&[0, 2, 3]));
+    assert_eq!((page.caught_up, &page.next), (false, &commits[3].offset));
+    let page = store.poll_records(&page.next).only(Item::partitions().part("b")).await.unwrap();
+    assert_eq!((page.entries.len(), page.records.len(), page.not_selected), (1, 1, 2));
+    assert_eq!(page.next, commits[6].offset, "refs after the last selected one are passed");
+    assert_eq!(offsets(&store.poll_range(..).only("part=c").await.unwrap()), expected(&[2]));
+    assert_eq!(offsets(&store.poll(&Offset::START).only("*").await.unwrap().entries).len(), 7);
+    assert_eq!(store.poll(&Offset::START).only(Vec::<String>::new()).await.unwrap().entries, []);
+
+    let mut pages = store.follow(&Offset::START).only("part=b").limit(1).entries();
+    assert_eq!(offsets(&pages.next_page().await.unwrap().entries), expected(&[1]));
+    assert_eq!(offsets(&pages.next_page().await.unwrap().entries), expected(&[4]));
+    // The last page has no entry, but a new offset.
+    let last = pages.next_page().await.unwrap();
+    assert_eq!((last.entries.len(), last.next), (0, commits[6].offset.clone()));
+    let mut pages = store.follow(&Offset::START).only("part=c").records();
+    assert_eq!(pages.next_page().await.unwrap().records.len(), 1);
+
+    world.counts();
+    for error in [
+        store.poll(&Offset::START).only("part=[").await.unwrap_err(),
+        store.poll_records(&Offset::START).only("other=1").await.unwrap_err(),
+        store.poll_range(..).only("").await.unwrap_err(),
+        store.follow(&Offset::START).only("part=a/b=c").entries().next_page().await.unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
+    }
+    assert_eq!(world.counts(), [0; 4]);
+}

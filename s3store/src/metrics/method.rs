@@ -37,6 +37,7 @@ methods! {
     Follow = "follow",
     Lookup = "lookup",
     Backfill = "backfill",
+    ListPartitions = "partitions",
     Doctor = "doctor",
     Init = "init",
     Open = "open",

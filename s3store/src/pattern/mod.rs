@@ -53,6 +53,7 @@
 //! - The builder reports no errors. An illegal value, a failed rendering or a column that is selected twice is reported by
 //!   the read, as [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput).
 
+mod filter;
 mod grammar;
 mod into;
 mod plan;
@@ -60,6 +61,7 @@ mod selection;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use filter::PartitionFilter;
 pub use into::IntoPatterns;
 #[doc(hidden)]
 pub use into::{PatternBuilder, Sealed};

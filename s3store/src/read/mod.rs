@@ -5,6 +5,7 @@ mod job;
 mod memory_reserve;
 mod method;
 mod partition_rows;
+mod partitions;
 pub(crate) mod ranged;
 mod resolve;
 mod row_sizes;
@@ -18,15 +19,19 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use chrono::{DateTime, TimeZone};
+
 pub(crate) use self::download::MissingFile;
 use self::job::{Job, ReadAhead};
 pub(crate) use self::method::ReadMethod;
 use self::method::ResultForm;
+pub use self::partitions::{ListPartitions, PartitionSummary};
 pub(crate) use self::resolve::{FileSize, PartitionFiles, StoredFile};
 use self::sink::{Events, PartitionRecords, Sink, StreamedRecords};
+use crate::clock::micros_from;
 use crate::codec::Opener;
 use crate::dataset::{Dataset, HivePartition, ResultStream, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
@@ -117,6 +122,7 @@ pub struct Read<T> {
     method: ReadMethod,
     missing: MissingFile,
     history: bool,
+    as_of: Option<i64>,
     ahead: ReadAhead,
     records: PhantomData<fn() -> T>,
 }
@@ -142,6 +148,7 @@ impl<T: Record> Read<T> {
             method,
             missing,
             history: false,
+            as_of: None,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
             records: PhantomData,
         }
@@ -158,6 +165,32 @@ impl<T: Record> Read<T> {
     /// this has no effect.
     pub fn history(mut self) -> Self {
         self.history = true;
+        self
+    }
+
+    /// Reads the snapshot of an earlier time: only what was committed before `instant`, by the clock of S3.
+    ///
+    /// A commit counts if S3's `LastModified` of its commit object, which has whole seconds, is before the instant.
+    /// Files that were deleted since then are not restored. Two reads with the same instant in the past return the same
+    /// records. For that, let the [settle window](Dataset::settle_window) pass first, so that writes that began before the
+    /// instant are complete.
+    ///
+    /// # Errors
+    /// The read fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) if it is one of the change stream
+    /// ([`read_range`](Store::read_range) takes a window of time), and with
+    /// [`InvalidData`](crate::ErrorKind::InvalidData) if the server reports no `LastModified`.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, midnight: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
+    /// let as_of_midnight = store.read("period=2026-03-*").as_of(midnight).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn as_of<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
+        self.as_of = Some(micros_from(&instant));
         self
     }
 
@@ -239,15 +272,18 @@ impl<T: Record> Read<T> {
     fn start<S: Sink>(self, form: ResultForm) -> Events<S::Chunk> {
         let layout = ReadLayout::new(T::description(), T::Root::description());
         let keep = keep_for(&layout, self.history);
-        let Self { dataset, source, method, ahead, missing, .. } = self;
+        let Self { dataset, source, method, ahead, missing, as_of, .. } = self;
         let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
         let begin = move || method.begin(&metrics, form);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
             let partitions = match source {
                 FileSource::Patterns(Ok(patterns)) => {
-                    snapshot::committed_files(&dataset, patterns, names, &tally).await
+                    snapshot::committed_files(&dataset, patterns, names, as_of, &tally).await
                 }
                 FileSource::Patterns(Err(error)) => Err(error),
+                FileSource::Find(_) if as_of.is_some() => Err(Error::invalid_input(
+                    "as_of: only a snapshot can be read as of a time; read_range takes a window",
+                )),
                 FileSource::Find(find) => find(Arc::clone(&tally)).await,
             };
             let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, tally };
@@ -274,6 +310,7 @@ impl<T> fmt::Debug for Read<T> {
             .field("record", &std::any::type_name::<T>())
             .field("source", &self.source)
             .field("history", &self.history)
+            .field("as_of", &self.as_of)
             .field("ahead", &self.ahead)
             .finish_non_exhaustive()
     }

@@ -40,7 +40,11 @@ struct TokenObjects {
 
 /// The listed files and commits, by partition and token.
 #[derive(Debug, Default)]
-pub(super) struct Resolver(BTreeMap<PartitionKey, BTreeMap<String, TokenObjects>>);
+pub(super) struct Resolver {
+    partitions: BTreeMap<PartitionKey, BTreeMap<String, TokenObjects>>,
+    /// Only commits that were last modified before this instant count, in microseconds since 1970.
+    as_of: Option<i64>,
+}
 
 /// A commit whose attempt must be looked up, because the listing leaves open which file it commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,12 +55,26 @@ pub(super) struct CommitQuery {
 }
 
 impl Resolver {
+    /// Returns a resolver of the commits before an instant, or of all commits.
+    pub(super) fn new(as_of: Option<i64>) -> Self {
+        Self { partitions: BTreeMap::new(), as_of }
+    }
+
     /// Adds the objects of a listing. Skips keys that are not data keys of a partition that the listing selects.
-    pub(super) fn add(&mut self, prefix: &Prefix, listing: &Listing, names: &[&str], objects: Vec<ListedObject>) {
+    ///
+    /// # Errors
+    /// `InvalidData` if the time of a commit matters and the server did not report it.
+    pub(super) fn add(
+        &mut self,
+        prefix: &Prefix,
+        listing: &Listing,
+        names: &[&str],
+        objects: Vec<ListedObject>,
+    ) -> Result<()> {
         // Keys of one partition are adjacent, so the pattern is matched once per partition.
         let mut last: Option<(PartitionKey, bool)> = None;
         let mut warned = false;
-        for ListedObject { key, size, .. } in objects {
+        for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let (partition, name) = (parsed.partition, parsed.name);
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
@@ -67,24 +85,25 @@ impl Resolver {
                 }
             }
             let Some((known, true)) = &last else { continue };
-            let tokens = match self.0.get_mut(known) {
+            let tokens = match self.partitions.get_mut(known) {
                 Some(tokens) => tokens,
-                None => self.0.entry(known.clone()).or_default(),
+                None => self.partitions.entry(known.clone()).or_default(),
             };
             let objects = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
                 DataName::File { attempt, .. } => {
                     objects.files.insert(attempt, StoredFile { key, size: FileSize::Bytes(size) });
                 }
-                DataName::Commit { .. } => objects.has_commit = true,
+                DataName::Commit { .. } => objects.has_commit = counts(self.as_of, last_modified, &key)?,
             }
         }
+        Ok(())
     }
 
     /// Returns the commits to look up, in key order.
     pub(super) fn queries(&self, prefix: &Prefix) -> Vec<CommitQuery> {
         let mut queries = Vec::new();
-        for (partition, tokens) in &self.0 {
+        for (partition, tokens) in &self.partitions {
             for (token, objects) in tokens {
                 if objects.is_ambiguous(token) {
                     let name = DataName::Commit { token };
@@ -117,7 +136,7 @@ impl Resolver {
                 ),
             ));
         };
-        if let Some(objects) = self.0.get_mut(partition).and_then(|tokens| tokens.get_mut(token)) {
+        if let Some(objects) = self.partitions.get_mut(partition).and_then(|tokens| tokens.get_mut(token)) {
             let file = objects.files.remove(&attempt).unwrap_or_else(|| {
                 let key = format!("{}{}", prefix.partition_prefix(partition), DataName::File { token, attempt });
                 StoredFile { key, size: FileSize::Rows(record_count) }
@@ -130,7 +149,7 @@ impl Resolver {
     /// Returns the committed files, once all queries are resolved. Partitions are in key order, and so are their files.
     pub(super) fn into_partitions(self) -> Vec<PartitionFiles> {
         let mut partitions = Vec::new();
-        for (key, tokens) in self.0 {
+        for (key, tokens) in self.partitions {
             let committed = tokens.into_values().filter(|objects| objects.has_commit);
             let files = committed.flat_map(|objects| objects.files);
             let mut files: Vec<StoredFile> = files.map(|(_, file)| file).collect();
@@ -141,6 +160,17 @@ impl Resolver {
             partitions.push(PartitionFiles { key: key.as_str().to_owned(), files });
         }
         partitions
+    }
+}
+
+/// Returns whether a listed commit was made before `as_of`.
+fn counts(as_of: Option<i64>, last_modified: Option<i64>, key: &str) -> Result<bool> {
+    match (as_of, last_modified) {
+        (None, _) => Ok(true),
+        (Some(as_of), Some(last_modified)) => Ok(last_modified < as_of),
+        (Some(_), None) => Err(Error::invalid_data(format!(
+            "list {key}: the server reports no LastModified, so it is unknown whether the commit is in this snapshot"
+        ))),
     }
 }
 

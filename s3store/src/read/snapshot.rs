@@ -9,21 +9,23 @@ use crate::metrics::Tally;
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::s3::ListedObject;
 
-/// Returns the committed files that the patterns select.
+/// Returns the committed files that the patterns select. With `as_of`, only those committed before that instant, in
+/// microseconds since 1970 by the clock of S3.
 pub(super) async fn committed_files(
     dataset: &Dataset,
     patterns: Vec<Pattern>,
     names: &[&str],
+    as_of: Option<i64>,
     tally: &Tally,
 ) -> Result<Vec<PartitionFiles>> {
     let listings = ListPlan::new(patterns, names).into_listings();
     let concurrency = dataset.client().permits();
-    let mut resolver = Resolver::default();
+    let mut resolver = Resolver::new(as_of);
     dataset.metrics().fanout(listings.len(), concurrency);
     let mut listed =
         stream::iter(listings.into_iter().map(|listing| list(dataset, listing))).buffer_unordered(concurrency);
     while let Some((listing, objects)) = listed.try_next().await? {
-        resolver.add(dataset.keys(), &listing, names, objects);
+        resolver.add(dataset.keys(), &listing, names, objects)?;
     }
     drop(listed);
 

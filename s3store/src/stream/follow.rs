@@ -11,10 +11,11 @@ use futures_core::Stream;
 use super::follower::{Fetched, Follower};
 use super::gate::Polled;
 use super::page::{Page, RecordPage};
-use super::poll::DEFAULT_LIMIT;
+use super::poll::PollRecords;
 use crate::dataset::Store;
 use crate::error::Result;
 use crate::format::Offset;
+use crate::pattern::IntoPatterns;
 use crate::record::Record;
 
 /// The default time between two polls of a follower that has caught up.
@@ -49,20 +50,29 @@ const MAX_PACE: Duration = Duration::from_secs(24 * 60 * 60);
 #[must_use = "nothing is polled until its pages are"]
 pub struct Follow<T> {
     pub(super) store: Store<T>,
-    pub(super) after: Offset,
-    pub(super) limit: usize,
+    /// The next poll.
+    pub(super) poll: super::Poll,
     pub(super) pace: Duration,
 }
 
 impl<T: Record> Follow<T> {
     pub(super) fn new(store: Store<T>, after: Offset) -> Self {
-        Self { store, after, limit: DEFAULT_LIMIT, pace: DEFAULT_PACE }
+        Self { poll: store.poll(&after), store, pace: DEFAULT_PACE }
     }
 
     /// Sets how many refs a page takes at a time, committed or not: see [`Poll::limit`](super::Poll::limit). Default:
     /// 1,000.
     pub fn limit(mut self, refs: usize) -> Self {
-        self.limit = refs;
+        self.poll = self.poll.limit(refs);
+        self
+    }
+
+    /// Returns only entries of the partitions that the patterns select: see [`Poll::only`](super::Poll::only).
+    ///
+    /// A page without an entry is returned if the stream has moved past refs of other partitions, so that its offset can
+    /// be stored.
+    pub fn only(mut self, patterns: impl IntoPatterns) -> Self {
+        self.poll = self.poll.only(patterns);
         self
     }
 
@@ -76,9 +86,9 @@ impl<T: Record> Follow<T> {
     ///
     /// Polls that find no new refs are left out, so every page has a new [`next`](Page::next).
     pub fn entries(self) -> Pages<Page> {
-        Pages::new(Follower::new(self, |store, after, limit| {
+        Pages::new(Follower::new(self, |_, poll| {
             Box::pin(async move {
-                let polled = store.poll(&after).limit(limit).call().await?;
+                let polled = poll.call().await?;
                 let (next, reason) = (polled.end.next.clone(), polled.end.reason);
                 Ok(Fetched { page: Polled::into_page(polled), next, reason })
             })
@@ -103,9 +113,9 @@ impl<T: Record> Follow<T> {
     /// # }
     /// ```
     pub fn records(self) -> Pages<RecordPage<T>> {
-        Pages::new(Follower::new(self, |store, after, limit| {
+        Pages::new(Follower::new(self, |store, poll| {
             Box::pin(async move {
-                let (page, reason) = store.poll_records(&after).limit(limit).call().await?;
+                let (page, reason) = PollRecords { store, poll }.call().await?;
                 let next = page.next.clone();
                 Ok(Fetched { page, next, reason })
             })
@@ -115,11 +125,7 @@ impl<T: Record> Follow<T> {
 
 impl<T> fmt::Debug for Follow<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Follow")
-            .field("after", &self.after)
-            .field("limit", &self.limit)
-            .field("pace", &self.pace)
-            .finish_non_exhaustive()
+        f.debug_struct("Follow").field("poll", &self.poll).field("pace", &self.pace).finish_non_exhaustive()
     }
 }
 

@@ -27,9 +27,9 @@ const MAX_POLLS_PER_PACE: u32 = 10;
 
 /// The state of a follower: its offset and the time of its next poll.
 pub(super) struct Follower<T, P> {
-    /// `follow.after` is the offset that the next poll starts from.
+    /// `follow.poll` is the next poll.
     follow: Follow<T>,
-    poll: PollOnce<T, P>,
+    poll_once: PollOnce<T, P>,
     /// Failed polls since the last successful one.
     failures: u32,
     /// The earliest start of the next poll.
@@ -40,8 +40,8 @@ pub(super) struct Follower<T, P> {
     position: Option<Position>,
 }
 
-/// Polls once, from an offset and with a limit.
-type PollOnce<T, P> = fn(Store<T>, Offset, usize) -> BoxFuture<Result<Fetched<P>>>;
+/// Performs one poll.
+type PollOnce<T, P> = fn(Store<T>, super::Poll) -> BoxFuture<Result<Fetched<P>>>;
 
 /// A page and where its poll ended.
 pub(super) struct Fetched<P> {
@@ -51,8 +51,8 @@ pub(super) struct Fetched<P> {
 }
 
 impl<T: Record, P: Send + 'static> Follower<T, P> {
-    pub(super) fn new(follow: Follow<T>, poll: PollOnce<T, P>) -> Self {
-        Self { follow, poll, failures: 0, wake: None, call: None, position: None }
+    pub(super) fn new(follow: Follow<T>, poll_once: PollOnce<T, P>) -> Self {
+        Self { follow, poll_once, failures: 0, wake: None, call: None, position: None }
     }
 
     /// Polls until a page moves the offset forward, and returns that page.
@@ -70,7 +70,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
             if self.position.is_none() {
                 // At `Offset::START` the age of the oldest ref is unknown, so the lag is 0 until the first page
                 // arrives.
-                let after = dataset.keys().offset_micros(self.follow.after.as_str());
+                let after = dataset.keys().offset_micros(self.follow.poll.span.after.as_str());
                 self.position = Some(dataset.metrics().follower(after.map_or(settled, |after| after.min(settled))));
             }
             match self.spawn_poll().await {
@@ -84,8 +84,8 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
                         position.reached(reached);
                     }
                     self.wake_after(&dataset, pause_after(&dataset, reason, self.follow.pace));
-                    if next != self.follow.after {
-                        self.follow.after = next;
+                    if next != self.follow.poll.span.after {
+                        self.follow.poll.span.after = next;
                         return Ok(page);
                     }
                 }
@@ -108,8 +108,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
     /// Polls once, in a task of its own, so that a poll completes while the consumer is busy. No permit depends on it: each
     /// request runs in a task anyway. But a poll that is left in the middle would later continue with an old cutoff.
     async fn spawn_poll(&self) -> Result<Fetched<P>> {
-        let Follow { store, after, limit, .. } = &self.follow;
-        let poll = (self.poll)(store.clone(), after.clone(), *limit);
+        let poll = (self.poll_once)(self.follow.store.clone(), self.follow.poll.clone());
         let span = self.call.as_ref().map_or_else(Span::none, |call| call.span().clone());
         let poll = span.in_scope(|| poll.in_current_span());
         AbortOnDropHandle::new(tokio::spawn(poll)).await.unwrap_or_else(|error| Err(task_error(error)))

@@ -8,13 +8,14 @@ use tokio::sync::mpsc::channel;
 
 use super::entry::Entry;
 use super::page::Page;
-use super::walk::{Bounds, Ref, StopReason, Walk, WalkEnd};
+use super::walk::{Bounds, MAX_NOT_SELECTED, Ref, StopReason, Walk, WalkEnd};
 use super::window::Window;
 use crate::clock::Reading;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Method;
+use crate::pattern::{IntoPatterns, PartitionFilter};
 use crate::record::Record;
 
 /// A poll that finds no entry takes at most this many times its limit of refs.
@@ -27,7 +28,9 @@ const PAGES_AHEAD: usize = 1;
 #[derive(Debug, Clone)]
 pub(super) struct ChangeStream {
     pub(super) dataset: Dataset,
-    partition_names: &'static [&'static str],
+    pub(super) partition_names: &'static [&'static str],
+    /// The partitions whose entries a poll returns.
+    pub(super) filter: PartitionFilter,
 }
 
 /// The part of the stream that a poll covers. Its bounds also depend on the clock, which is read when the poll begins.
@@ -50,18 +53,25 @@ pub(super) struct Polled {
 
 impl Polled {
     pub(super) fn into_page(self) -> Page {
-        let Self { entries, end: WalkEnd { next, malformed, other_partitions, reason } } = self;
-        Page { entries, next, caught_up: reason != StopReason::Limit, malformed, other_partitions }
+        let Self { entries, end: WalkEnd { next, malformed, other_partitions, not_selected, reason } } = self;
+        Page { entries, next, caught_up: reason != StopReason::Limit, malformed, other_partitions, not_selected }
     }
 }
 
 impl ChangeStream {
     pub(super) fn of<T: Record>(dataset: &Dataset) -> Self {
-        Self { dataset: dataset.clone(), partition_names: T::Root::description().partition }
+        let filter = PartitionFilter::default();
+        Self { dataset: dataset.clone(), partition_names: T::Root::description().partition, filter }
     }
 
-    /// Returns an error if a span is not one of this dataset.
+    /// Restricts polls to the partitions that the patterns select.
+    pub(super) fn only(&mut self, patterns: impl IntoPatterns) {
+        self.filter = PartitionFilter::new(patterns.into_patterns(self.partition_names));
+    }
+
+    /// Returns an error if a span is not one of this dataset, or if the filter's patterns are not valid.
     pub(super) fn check(&self, span: &Span) -> Result<()> {
+        self.filter.check()?;
         if span.limit == 0 {
             return Err(Error::invalid_input("limit is 0; allow at least one ref"));
         }
@@ -90,14 +100,17 @@ impl ChangeStream {
     /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
     pub(super) async fn poll(&self, span: Span) -> Result<Polled> {
         let reading = self.dataset.clock().reading();
-        let (mut bounds, mut malformed, mut other_partitions, mut rounds) = (self.bounds(span, reading), 0, 0, 0);
+        let (mut bounds, mut rounds) = (self.bounds(span, reading), 0);
+        let (mut malformed, mut other_partitions, mut not_selected) = (0, 0, 0);
         loop {
             let mut polled = self.poll_once(&bounds, reading).await?;
             (malformed, rounds) = (malformed + polled.end.malformed, rounds + 1);
             other_partitions += polled.end.other_partitions;
+            not_selected += polled.end.not_selected;
             let goes_on = polled.entries.is_empty() && polled.end.reason == StopReason::Limit;
-            if !goes_on || rounds == MAX_ROUNDS {
-                (polled.end.malformed, polled.end.other_partitions) = (malformed, other_partitions);
+            if !goes_on || rounds == MAX_ROUNDS || not_selected >= MAX_NOT_SELECTED {
+                let end = &mut polled.end;
+                (end.malformed, end.other_partitions, end.not_selected) = (malformed, other_partitions, not_selected);
                 return Ok(polled);
             }
             bounds.after = polled.end.next;
@@ -111,14 +124,20 @@ impl ChangeStream {
     async fn poll_once(&self, bounds: &Bounds, reading: Reading) -> Result<Polled> {
         let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
         let list = async move {
-            let mut walk = Walk::new(self.dataset.keys(), self.partition_names, bounds);
+            let mut walk = Walk::new(self.dataset.keys(), self.partition_names, &self.filter, bounds);
             let mut pager = self.dataset.client().list(self.dataset.keys().ref_prefix());
             if !bounds.after.as_str().is_empty() {
                 pager = pager.after(bounds.after.as_str());
             }
             loop {
-                let left = bounds.limit.saturating_sub(walk.taken());
-                let page = pager.next_up_to(left.saturating_add(1)).await?;
+                let page = match &self.filter {
+                    PartitionFilter::All => {
+                        let left = bounds.limit.saturating_sub(walk.taken());
+                        pager.next_up_to(left.saturating_add(1)).await?
+                    }
+                    // Most of the refs may be of other partitions.
+                    _ => pager.next().await?,
+                };
                 let page = page.ok_or_else(|| Error::internal("a walk along the refs did not end at the last page"))?;
                 // The response's date may show that the local clock was wrong when the cutoff was made of it. Then no ref
                 // of this page may be judged by it.

@@ -16,13 +16,16 @@ pub struct Page {
     /// be more.
     ///
     /// End a loop when this is true. An empty page is caught up as well, unless 100 times the [limit](super::Poll::limit)
-    /// of refs in a row belong to writes that never committed.
+    /// of refs in a row belong to writes that never committed, or 100,000 to partitions that [`only`](super::Poll::only)
+    /// does not select.
     pub caught_up: bool,
     /// The number of refs that were skipped because their name does not parse. Each is logged.
     pub malformed: u64,
     /// The number of refs that were skipped because their partition has other columns than the record type: records of
     /// another type, or written before the columns were changed. A snapshot skips such partitions, too.
     pub other_partitions: u64,
+    /// The number of refs that were passed because [`only`](super::Poll::only) does not select their partition.
+    pub not_selected: u64,
 }
 
 /// A page of the change stream with the records of its entries.
@@ -44,6 +47,8 @@ pub struct RecordPage<T> {
     pub malformed: u64,
     /// The number of refs that were skipped: see [`Page::other_partitions`].
     pub other_partitions: u64,
+    /// The number of refs that were passed: see [`Page::not_selected`].
+    pub not_selected: u64,
     /// The number of data files that were skipped because somebody deleted them after their commit. Each is logged.
     pub missing: u64,
 }

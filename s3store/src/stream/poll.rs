@@ -16,18 +16,19 @@ use crate::dataset::{Dataset, Store};
 use crate::error::Result;
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
+use crate::pattern::IntoPatterns;
 use crate::read::{MissingFile, Read, ReadMethod};
 use crate::record::Record;
 
 /// The default number of refs that a poll covers.
-pub(super) const DEFAULT_LIMIT: usize = 1_000;
+const DEFAULT_LIMIT: usize = 1_000;
 
 /// A poll of the change stream, made by [`Store::poll`].
 #[derive(Debug, Clone)]
 #[must_use = "nothing is polled until it is awaited"]
 pub struct Poll {
     changes: ChangeStream,
-    span: Span,
+    pub(super) span: Span,
 }
 
 impl Poll {
@@ -50,6 +51,18 @@ impl Poll {
     /// [`Dataset::offset_at`] returns the offset of an instant.
     pub fn until(mut self, offset: &Offset) -> Self {
         self.span.until = Some(offset.clone());
+        self
+    }
+
+    /// Returns only entries of the partitions that the patterns select: see [`IntoPatterns`] for the grammar.
+    ///
+    /// Refs of other partitions are passed without a HEAD. They don't count towards the limit, but a poll stops after
+    /// 100,000 of them. They are listed all the same: 1 LIST per 1,000 refs. A page's `next` moves past them.
+    ///
+    /// # Errors
+    /// The poll fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) if a pattern is not valid.
+    pub fn only(mut self, patterns: impl IntoPatterns) -> Self {
+        self.changes.only(patterns);
         self
     }
 
@@ -95,8 +108,15 @@ impl PollRange {
         Self { span: changes.span_of(window), changes }
     }
 
+    /// Returns only entries of the partitions that the patterns select: see [`Poll::only`].
+    pub fn only(mut self, patterns: impl IntoPatterns) -> Self {
+        self.changes.only(patterns);
+        self
+    }
+
     /// Polls as a part of another call.
     pub(super) async fn run(self) -> Result<Vec<Entry>> {
+        self.changes.check(&self.span)?;
         Ok(self.changes.poll(self.span).await?.entries)
     }
 }
@@ -121,8 +141,8 @@ impl IntoFuture for PollRange {
 /// A poll that also reads the records of its entries, made by [`Store::poll_records`].
 #[must_use = "nothing is polled until it is awaited"]
 pub struct PollRecords<T> {
-    poll: Poll,
-    store: Store<T>,
+    pub(super) poll: Poll,
+    pub(super) store: Store<T>,
 }
 
 impl<T: Record> PollRecords<T> {
@@ -147,6 +167,12 @@ impl<T: Record> PollRecords<T> {
         self
     }
 
+    /// Reads only entries of the partitions that the patterns select: see [`Poll::only`].
+    pub fn only(mut self, patterns: impl IntoPatterns) -> Self {
+        self.poll = self.poll.only(patterns);
+        self
+    }
+
     /// Polls and reads, measured as a separate call.
     pub(super) async fn call(self) -> Result<(RecordPage<T>, StopReason)> {
         let call = self.store.dataset().metrics().call(Method::PollRecords);
@@ -154,7 +180,8 @@ impl<T: Record> PollRecords<T> {
     }
 
     async fn run(self, tally: Arc<Tally>) -> Result<(RecordPage<T>, StopReason)> {
-        let Polled { entries, end: WalkEnd { next, malformed, other_partitions, reason } } = self.poll.run().await?;
+        let page = self.poll.run().await?;
+        let Polled { entries, end: WalkEnd { next, malformed, other_partitions, not_selected, reason } } = page;
         let missing = Arc::<AtomicU64>::default();
         let files = entry::files(&entries);
         let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
@@ -162,7 +189,8 @@ impl<T: Record> PollRecords<T> {
         let read = Read::<T>::of_files(self.store.dataset(), ReadMethod::Within(tally), files, skipped);
         let records = read.history().await?;
         let (missing, caught_up) = (missing.load(Ordering::Relaxed), reason != StopReason::Limit);
-        Ok((RecordPage { records, entries, next, caught_up, malformed, other_partitions, missing }, reason))
+        let page = RecordPage { records, entries, next, caught_up, malformed, other_partitions, not_selected, missing };
+        Ok((page, reason))
     }
 }
 

@@ -2,6 +2,10 @@
 
 use crate::error::Result;
 use crate::format::{AttemptId, Offset, PartitionKey, Prefix, RefName};
+use crate::pattern::PartitionFilter;
+
+/// A walk stops after this many refs that its filter does not select: 100 LISTs.
+pub(super) const MAX_NOT_SELECTED: u64 = 100_000;
 
 /// The range of refs that a poll may take.
 #[derive(Debug, Clone)]
@@ -19,7 +23,7 @@ pub(super) struct Bounds {
 /// Why a walk stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StopReason {
-    /// It has taken as many refs as its limit allows.
+    /// It has taken as many refs as its limit allows, or passed [`MAX_NOT_SELECTED`] others.
     Limit,
     /// The next ref is not settled. Holds the ref's time in microseconds, if its name has one.
     Unsettled(Option<i64>),
@@ -45,11 +49,13 @@ pub(super) struct Ref {
 pub(super) struct Walk<'a> {
     prefix: &'a Prefix,
     partition_names: &'a [&'a str],
+    filter: &'a PartitionFilter,
     bounds: &'a Bounds,
     taken: usize,
     next: Offset,
     malformed: u64,
     other_partitions: u64,
+    not_selected: u64,
     reason: Option<StopReason>,
 }
 
@@ -61,13 +67,30 @@ pub(super) struct WalkEnd {
     pub(super) malformed: u64,
     /// Refs of partitions with other columns than the record type.
     pub(super) other_partitions: u64,
+    /// Refs of partitions that the filter does not select.
+    pub(super) not_selected: u64,
     pub(super) reason: StopReason,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(prefix: &'a Prefix, partition_names: &'a [&'a str], bounds: &'a Bounds) -> Self {
-        let next = bounds.after.clone();
-        Self { prefix, partition_names, bounds, taken: 0, next, malformed: 0, other_partitions: 0, reason: None }
+    pub(super) fn new(
+        prefix: &'a Prefix,
+        partition_names: &'a [&'a str],
+        filter: &'a PartitionFilter,
+        bounds: &'a Bounds,
+    ) -> Self {
+        Self {
+            prefix,
+            partition_names,
+            filter,
+            bounds,
+            taken: 0,
+            next: bounds.after.clone(),
+            malformed: 0,
+            other_partitions: 0,
+            not_selected: 0,
+            reason: None,
+        }
     }
 
     /// Takes the keys of a listed page, in order, and returns the well-formed refs among them. `last` is true for the
@@ -87,28 +110,38 @@ impl<'a> Walk<'a> {
         }
         if last {
             self.reason = Some(StopReason::Tip);
-        } else if self.taken == self.bounds.limit {
+        } else if self.is_at_limit() {
             self.reason = Some(StopReason::Limit);
         }
         refs
     }
 
     fn reason_to_stop_before(&self, key: &str) -> Option<StopReason> {
-        let Bounds { until, cutoff, limit, .. } = self.bounds;
+        let Bounds { until, cutoff, .. } = self.bounds;
         if key > cutoff.as_str() {
             return Some(StopReason::Unsettled(self.prefix.offset_micros(key)));
         }
         if until.as_ref().is_some_and(|until| key >= until.as_str()) {
             return Some(StopReason::Until);
         }
-        (self.taken == *limit).then_some(StopReason::Limit)
+        self.is_at_limit().then_some(StopReason::Limit)
     }
 
-    /// Moves past a key. Returns its ref, or counts the key if it is malformed or its partition has other columns.
+    fn is_at_limit(&self) -> bool {
+        self.taken == self.bounds.limit || self.not_selected >= MAX_NOT_SELECTED
+    }
+
+    /// Moves past a key. Returns its ref, or counts the key if it is malformed, if its partition has other columns, or if
+    /// the filter does not select its partition. Keys of the last kind do not count towards the limit.
     fn take_key(&mut self, key: String) -> Option<Ref> {
-        self.taken += 1;
         self.next = Offset::of(key.clone());
-        let Some(name) = self.prefix.parse_ref_key(&key) else {
+        let name = self.prefix.parse_ref_key(&key);
+        if name.as_ref().is_some_and(|name| self.is_not_selected(name.partition.as_str())) {
+            self.not_selected += 1;
+            return None;
+        }
+        self.taken += 1;
+        let Some(name) = name else {
             self.skip_malformed(&key, "its name does not parse");
             return None;
         };
@@ -127,6 +160,11 @@ impl<'a> Walk<'a> {
         parsed.ok()
     }
 
+    fn is_not_selected(&self, partition: &str) -> bool {
+        PartitionKey::has_names(partition, self.partition_names)
+            && !self.filter.selects(partition, self.partition_names)
+    }
+
     fn skip_malformed(&mut self, key: &str, reason: &str) {
         self.malformed += 1;
         tracing::warn!(key, reason, "skipping a malformed ref");
@@ -140,7 +178,7 @@ impl<'a> Walk<'a> {
         Ok(Ref { key: key.to_owned(), micros, attempt, partition, commit_key, data_key })
     }
 
-    /// The number of refs taken so far, malformed ones included.
+    /// The number of refs taken so far, malformed ones included, without those that the filter does not select.
     pub(super) fn taken(&self) -> usize {
         self.taken
     }
@@ -148,8 +186,8 @@ impl<'a> Walk<'a> {
     /// Returns the end of the walk, or `None` if it needs further pages.
     pub(super) fn end(&self) -> Option<WalkEnd> {
         let reason = self.reason?;
-        let Self { malformed, other_partitions, .. } = *self;
-        Some(WalkEnd { next: self.next.clone(), malformed, other_partitions, reason })
+        let Self { malformed, other_partitions, not_selected, .. } = *self;
+        Some(WalkEnd { next: self.next.clone(), malformed, other_partitions, not_selected, reason })
     }
 }
 

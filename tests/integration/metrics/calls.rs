@@ -35,13 +35,14 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
         "poll_range" => drop(store.poll_range(..).await?),
         "lookup" => drop(dataset.view::<Parts>().lookup("*").await?),
         "backfill" => drop(dataset.view::<Parts>().backfill("*").await?),
+        "partitions" => drop(store.partitions("*").await?),
         "doctor" => drop(dataset.doctor(..).await?),
         other => panic!("unknown method {other}"),
     }
     Ok(())
 }
 
-const METHODS: [&str; 16] = [
+const METHODS: [&str; 17] = [
     "write",
     "write_with_key",
     "lookup_commit",
@@ -57,6 +58,7 @@ const METHODS: [&str; 16] = [
     "poll_range",
     "lookup",
     "backfill",
+    "partitions",
     "doctor",
 ];
 

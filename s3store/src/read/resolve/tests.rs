@@ -25,7 +25,7 @@ fn resolver(objects: Vec<ListedObject>) -> (Prefix, Resolver) {
     let prefix = Prefix::new("d").unwrap();
     let plan = ListPlan::new([Pattern::parse("*", &NAMES).unwrap()], &NAMES);
     let mut resolver = Resolver::default();
-    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects);
+    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects).unwrap();
     (prefix, resolver)
 }
 
@@ -115,11 +115,28 @@ fn partitions_are_in_key_order_and_foreign_keys_are_skipped() {
     let plan = ListPlan::new([Pattern::parse("p=*", &NAMES).unwrap()], &NAMES);
     let prefix = Prefix::new("d").unwrap();
     let mut resolver = Resolver::default();
-    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects);
+    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects).unwrap();
     let partitions = resolver.into_partitions();
     let order: Vec<&str> = partitions.iter().map(|partition| partition.key.as_str()).collect();
     assert_eq!(order, ["p=1", "p=1-2"]);
     let files: Vec<&str> = partitions[0].files.iter().map(|file| file.key.as_str()).collect();
     assert_eq!(files, [file("p=1", "a", 3).key, file("p=1", "u", 2).key]);
     assert!(partitions[0].files.iter().all(|file| file.size == FileSize::Bytes(7)));
+}
+
+#[test]
+fn commits_from_an_instant_on_do_not_count() {
+    let prefix = Prefix::new("d").unwrap();
+    let plan = ListPlan::new([Pattern::everything()], &NAMES);
+    let own = attempt(1).to_string();
+    let dated = |last_modified| [file("p=1", &own, 1), ListedObject { last_modified, ..commit("p=1", &own) }];
+    let visible = |as_of, last_modified| {
+        let mut resolver = Resolver::new(as_of);
+        resolver.add(&prefix, &plan.listings()[0], &NAMES, Vec::from(dated(last_modified)))?;
+        Ok::<_, Error>(keys(resolver).len())
+    };
+    assert_eq!(visible(Some(5), Some(4)).unwrap(), 1);
+    assert_eq!(visible(Some(5), Some(5)).unwrap(), 0);
+    assert_eq!(visible(None, None).unwrap(), 1);
+    assert_eq!(visible(Some(5), None).unwrap_err().kind(), ErrorKind::InvalidData);
 }

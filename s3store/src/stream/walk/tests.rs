@@ -1,4 +1,5 @@
 use super::*;
+use crate::pattern::Pattern;
 
 const NAMES: [&str; 1] = ["p"];
 const ATTEMPT: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5b";
@@ -14,13 +15,13 @@ fn bounds(cutoff: i64, limit: usize) -> Bounds {
 /// Walks over one page. Returns the times of the refs that it took, and its end.
 fn walk(bounds: &Bounds, keys: &[String], last: bool) -> (Vec<i64>, Option<WalkEnd>) {
     let prefix = Prefix::new("d").unwrap();
-    let mut walk = Walk::new(&prefix, &NAMES, bounds);
+    let mut walk = Walk::new(&prefix, &NAMES, &PartitionFilter::All, bounds);
     let refs = walk.take_page(keys.to_vec(), last);
     (refs.iter().map(|taken| taken.micros).collect(), walk.end())
 }
 
 fn ended(next: &str, malformed: u64, reason: StopReason) -> Option<WalkEnd> {
-    Some(WalkEnd { next: Offset::of(next), malformed, other_partitions: 0, reason })
+    Some(WalkEnd { next: Offset::of(next), malformed, other_partitions: 0, not_selected: 0, reason })
 }
 
 #[test]
@@ -81,7 +82,7 @@ fn partitions_of_other_columns_are_skipped_and_counted_apart() {
     let (taken, end) = walk(&bounds(9, 9), &keys, true);
     assert_eq!(taken, [4]);
     let other = |next: &str, other_partitions, reason| {
-        Some(WalkEnd { next: Offset::of(next), malformed: 0, other_partitions, reason })
+        Some(WalkEnd { next: Offset::of(next), malformed: 0, other_partitions, not_selected: 0, reason })
     };
     assert_eq!(end, other(&keys[3], 3, StopReason::Tip));
     assert_eq!(walk(&bounds(9, 2), &keys, true).1, other(&keys[1], 2, StopReason::Limit));
@@ -93,4 +94,26 @@ fn the_offset_stays_if_no_ref_is_taken() {
     assert_eq!(walk(&after, &[], true), (vec![], ended(&key(7), 0, StopReason::Tip)));
     assert_eq!(walk(&after, &[key(7), key(8)], true).0, [8], "the start-after key is not taken again");
     assert_eq!(walk(&after, &["d/_ref/x".to_owned()], true).1, ended(&key(7), 0, StopReason::Unsettled(None)));
+}
+
+#[test]
+fn refs_that_the_filter_does_not_select_do_not_count_towards_the_limit() {
+    let prefix = Prefix::new("d").unwrap();
+    let filter = PartitionFilter::new(Pattern::parse("p=1", &NAMES).map(|pattern| vec![pattern]));
+    let parts = ["p=2", "p=1", "q=1", "p=2", "bad", "p=1", "p=2", "p=1"];
+    let keys: Vec<_> = (1..).zip(parts).map(|(at, part)| format!("d/_ref/{at:016}-t-{ATTEMPT};{part}.ref")).collect();
+    let bounds = bounds(9, 4);
+    let mut walk = Walk::new(&prefix, &NAMES, &filter, &bounds);
+    let refs = walk.take_page(keys.clone(), false);
+    assert_eq!(refs.iter().map(|taken| taken.micros).collect::<Vec<_>>(), [2, 6]);
+    let (next, reason) = (Offset::of(keys[5].clone()), StopReason::Limit);
+    assert_eq!(walk.end(), Some(WalkEnd { next, malformed: 1, other_partitions: 1, not_selected: 2, reason }));
+
+    let mut walk = Walk::new(&prefix, &NAMES, &filter, &bounds);
+    let others = (1..=MAX_NOT_SELECTED + 9).map(|at| format!("d/_ref/{at:016}-t-{ATTEMPT};p=2.ref"));
+    let far = Bounds { cutoff: "d/_ref/9".to_owned(), ..bounds.clone() };
+    walk.bounds = &far;
+    assert_eq!(walk.take_page(others, false), []);
+    let end = walk.end().unwrap();
+    assert_eq!((end.not_selected, end.reason), (MAX_NOT_SELECTED, StopReason::Limit));
 }

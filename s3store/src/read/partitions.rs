@@ -1,0 +1,228 @@
+//! Lists a dataset's partitions without reading a file.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::dataset::{Dataset, Store};
+use crate::error::{Error, Result};
+use crate::format::{AttemptId, DataName, PartitionKey, Prefix};
+use crate::metrics::{Method, Tally};
+use crate::pattern::{IntoPatterns, ListPlan, Listing, Pattern};
+use crate::record::Record;
+use crate::s3::ListedObject;
+
+impl<T: Record> Store<T> {
+    /// Lists the partitions that the patterns select, without reading a file. Await the returned builder.
+    ///
+    /// Returns one [`PartitionSummary`] for each partition that has a commit, in key order.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid. No request was sent.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the metadata of a commit can't be read.
+    /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 returned an error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops its requests. A listing changes nothing.
+    ///
+    /// # Requests
+    /// 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// for partition in store.partitions("day=2026-03-*").await? {
+    ///     println!("{}: {} files, {} bytes", partition.partition, partition.files, partition.bytes);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn partitions(&self, patterns: impl IntoPatterns) -> ListPartitions {
+        let names = T::Root::description().partition;
+        let patterns = patterns.into_patterns(names);
+        ListPartitions { dataset: self.dataset().clone(), names, patterns, counts_records: false }
+    }
+}
+
+/// A listing of partitions, made by [`Store::partitions`].
+#[must_use = "nothing is listed until it is awaited"]
+pub struct ListPartitions {
+    dataset: Dataset,
+    names: &'static [&'static str],
+    patterns: Result<Vec<Pattern>>,
+    counts_records: bool,
+}
+
+/// A partition, as far as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PartitionSummary {
+    /// The partition, `name=value/name=value`.
+    pub partition: String,
+    /// The number of committed data files.
+    pub files: u64,
+    /// The size of the committed data files, in bytes.
+    ///
+    /// If a token has several attempts, the largest file counts, because a listing does not show which attempt was
+    /// committed. With [`record_counts`](ListPartitions::record_counts) the size is that of the committed attempt.
+    pub bytes: u64,
+    /// The number of records in the committed data files, if [`record_counts`](ListPartitions::record_counts) asked for
+    /// it. All versions of an entity count.
+    pub records: Option<u64>,
+    /// The time of the newest commit, by the clock of S3, in whole seconds. `None` if the server does not report it.
+    pub newest_commit: Option<DateTime<Utc>>,
+}
+
+/// The listed objects of one token in one partition.
+#[derive(Debug, Default)]
+struct TokenObjects {
+    /// The size of the file of each attempt.
+    files: BTreeMap<AttemptId, u64>,
+    commit: Option<ListedCommit>,
+}
+
+#[derive(Debug)]
+struct ListedCommit {
+    key: String,
+    last_modified: Option<i64>,
+}
+
+type Partitions = BTreeMap<PartitionKey, HashMap<String, TokenObjects>>;
+
+impl ListPartitions {
+    /// Also returns the number of records in each partition, which commits contain: 1 HEAD for each commit.
+    pub fn record_counts(mut self) -> Self {
+        self.counts_records = true;
+        self
+    }
+
+    async fn run(self, tally: &Tally) -> Result<Vec<PartitionSummary>> {
+        let Self { dataset, names, patterns, counts_records } = self;
+        let listings = ListPlan::new(patterns?, names).into_listings();
+        let side_by_side = dataset.client().permits();
+        dataset.metrics().fanout(listings.len(), side_by_side);
+        let mut partitions = Partitions::new();
+        {
+            let dataset = &dataset;
+            let list = |listing| async move { list(dataset, &listing, names).await };
+            let mut listed = stream::iter(listings.into_iter().map(list)).buffer_unordered(side_by_side);
+            while let Some(found) = listed.try_next().await? {
+                partitions.extend(found);
+            }
+        }
+        let mut summaries: Vec<PartitionSummary> =
+            partitions.iter().filter_map(|(key, tokens)| summary(key, tokens).transpose()).collect::<Result<_>>()?;
+        if counts_records {
+            count_records(&dataset, partitions, &mut summaries, tally).await?;
+        }
+        Ok(summaries)
+    }
+}
+
+impl IntoFuture for ListPartitions {
+    type Output = Result<Vec<PartitionSummary>>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let call = self.dataset.metrics().call(Method::ListPartitions);
+            call.run(async |tally| self.run(&tally).await).await
+        })
+    }
+}
+
+impl fmt::Debug for ListPartitions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListPartitions")
+            .field("patterns", &self.patterns)
+            .field("record_counts", &self.counts_records)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Lists one prefix. Keeps a page's keys only until they are counted.
+async fn list(dataset: &Dataset, listing: &Listing, names: &[&str]) -> Result<Partitions> {
+    let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
+    let mut partitions = Partitions::new();
+    let mut pages = dataset.client().list(prefix);
+    while let Some(page) = pages.next().await? {
+        for object in page.objects {
+            add(&mut partitions, dataset.keys(), listing, names, object);
+        }
+    }
+    Ok(partitions)
+}
+
+fn add(partitions: &mut Partitions, prefix: &Prefix, listing: &Listing, names: &[&str], object: ListedObject) {
+    let ListedObject { key, size, last_modified } = object;
+    let Some(parsed) = prefix.parse_data_key(&key) else { return };
+    if !listing.selects_partition(parsed.partition, names) {
+        return;
+    }
+    let tokens = partitions.entry(PartitionKey::found(parsed.partition)).or_default();
+    let objects = tokens.entry(parsed.name.token_str().to_owned()).or_default();
+    match parsed.name {
+        DataName::File { attempt, .. } => {
+            objects.files.insert(attempt, size);
+        }
+        DataName::Commit { .. } => objects.commit = Some(ListedCommit { key, last_modified }),
+    }
+}
+
+/// Returns the summary of a partition, or `None` if nothing in it is committed.
+fn summary(key: &PartitionKey, tokens: &HashMap<String, TokenObjects>) -> Result<Option<PartitionSummary>> {
+    let (mut files, mut bytes, mut newest) = (0, 0_u64, None);
+    for TokenObjects { files: attempts, commit } in tokens.values() {
+        let Some(commit) = commit else { continue };
+        files += 1;
+        bytes = bytes.saturating_add(attempts.values().copied().max().unwrap_or(0));
+        newest = newest.max(commit.last_modified);
+    }
+    if files == 0 {
+        return Ok(None);
+    }
+    let newest_commit = newest.map(|micros: i64| {
+        DateTime::from_timestamp_micros(micros)
+            .ok_or_else(|| Error::invalid_data(format!("{key}: {micros} microseconds is not a valid LastModified")))
+    });
+    let partition = key.as_str().to_owned();
+    Ok(Some(PartitionSummary { partition, files, bytes, records: None, newest_commit: newest_commit.transpose()? }))
+}
+
+/// Looks up every commit, and sets the record counts and exact sizes.
+///
+/// A commit that was deleted after it was listed does not count.
+async fn count_records(
+    dataset: &Dataset,
+    partitions: Partitions,
+    summaries: &mut [PartitionSummary],
+    tally: &Tally,
+) -> Result<()> {
+    let committed = partitions.into_values().filter_map(|tokens| {
+        let commits = tokens.into_values().filter_map(|TokenObjects { files, commit }| Some((files, commit?)));
+        Some(commits.collect::<Vec<_>>()).filter(|commits| !commits.is_empty())
+    });
+    for (summary, commits) in summaries.iter_mut().zip(committed) {
+        dataset.metrics().fanout(commits.len(), dataset.client().permits());
+        let found = stream::iter(commits.into_iter().map(|(files, commit)| async move {
+            tally.commit_head();
+            let found = dataset.find_commit(&commit.key).await?;
+            Ok::<_, Error>(found.map(|found| (files, found.meta)))
+        }));
+        let mut found = found.buffer_unordered(dataset.client().permits());
+        let (mut files, mut bytes, mut records) = (0, 0_u64, 0_u64);
+        while let Some(commit) = found.try_next().await? {
+            let Some((attempts, meta)) = commit else { continue };
+            files += 1;
+            bytes = bytes.saturating_add(attempts.get(&meta.attempt).copied().unwrap_or(0));
+            records = records.saturating_add(meta.record_count);
+        }
+        (summary.files, summary.bytes, summary.records) = (files, bytes, Some(records));
+    }
+    Ok(())
+}
