@@ -155,6 +155,12 @@ impl Error {
         self.0.error_type
     }
 
+    /// Adds to the message, as in `message; addition`. The rest of the error is unchanged.
+    pub(crate) fn followed_by(mut self, addition: impl fmt::Display) -> Self {
+        self.0.message = format!("{}; {addition}", self.0.message);
+        self
+    }
+
     /// Prefixes the message, as in `context: message`. The rest of the error is unchanged.
     pub(crate) fn context(mut self, context: impl fmt::Display) -> Self {
         self.0.message = format!("{context}: {}", self.0.message);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_s3::primitives::ByteStream;
 use chrono::{SubsecRound, TimeDelta};
 use s3store::dataset::{ClockGuard, Consistency, Init, Initialized};
-use s3store::testing::{Fault, ServerTime};
+use s3store::testing::{Fault, Operation, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, wait_until};
@@ -174,6 +174,35 @@ async fn a_missing_bucket_is_not_reported_as_an_uninitialised_dataset() {
     let server = Server::start().await;
     let error = Dataset::open(server.client.clone(), "s3store-tests-no-such", "d").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused, "{error}");
+    assert!(error.to_string().contains("bucket \"s3store-tests-no-such\" does not exist at this endpoint"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn opening_a_wrong_prefix_suggests_initialised_ones() {
+    let world = Virtual::new();
+    for prefix in ["billing", "audit", "team/usage", "team/usage2", "team/x/usage", "zzz", "billings"] {
+        let _ = world.options().init(world.s3.client(), BUCKET, prefix).await.unwrap();
+    }
+    world.counts();
+    let mut message = async |prefix: &str, list| {
+        let error = world.options().open(world.s3.client(), BUCKET, prefix).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert_eq!(world.counts(), [0, 0, 2, list]);
+        error.to_string()
+    };
+    let expected = "biling/_config/commit-timeout is missing from bucket s3store-tests: no dataset is initialised at the \
+                    prefix \"biling\"; check the prefix, or call Dataset::init(client, \"s3store-tests\", \"biling\") once \
+                    if the dataset is new; initialised prefixes nearby: \"billing\", \"billings\"";
+    assert!(message("biling", 1).await.starts_with(expected), "{}", message("biling", 1).await);
+    let nearby = |message: String| message.rsplit_once("nearby: ").map(|(_, nearby)| nearby.to_owned());
+    assert!(nearby(message("team/usag", 1).await).unwrap().starts_with("\"team/usage\", \"team/usage2\""));
+    assert_eq!(nearby(message("team", 1).await).unwrap().split(", ").count(), 3);
+    assert_eq!(nearby(message("billing/", 1).await).unwrap(), "\"billing\"");
+    assert_eq!(nearby(message("nowhere/x", 1).await), None);
+
+    // The suggestion is best effort.
+    world.s3.inject(Fault::on(Operation::List).always().fail(403, "AccessDenied"));
+    assert_eq!(nearby(message("biling", 1).await), None);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,8 @@ async fn records_go_to_their_partitions_in_key_order() {
     );
     assert_eq!(grouped[2].records, [&records[0], &records[2]]);
     assert_eq!(store.partition_of(&records[1]).unwrap(), "part=a-2");
+    let unfit = store.partition_of(&Event::new("a/b", 1)).unwrap_err();
+    assert!(unfit.to_string().starts_with("record Event: partition key"), "{unfit}");
 
     let read = store.read_all().await.unwrap();
     assert_eq!(read.iter().map(|event| event.id).collect::<Vec<_>>(), [4, 2, 1, 3]);

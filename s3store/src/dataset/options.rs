@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::clock_guard::ClockGuard;
 use super::handle::Dataset;
-use super::timing::{StoredTiming, Timing};
+use super::timing::{StoredTiming, Timing, suggest_prefixes};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::format::Prefix;
@@ -30,7 +30,7 @@ impl Dataset {
     /// Opening changes nothing in the bucket.
     ///
     /// # Requests
-    /// 2 GET, concurrently.
+    /// 2 GET, concurrently. If the dataset is not initialised, 1 LIST more, for the prefixes that the error suggests.
     ///
     /// # Example
     /// ```
@@ -164,10 +164,7 @@ impl DatasetOptions {
     pub async fn open(self, client: Client, bucket: impl Into<String>, prefix: impl Into<String>) -> Result<Dataset> {
         let unopened = self.connect(client, bucket.into(), prefix.into())?;
         let call = unopened.client.metrics().call(Method::Open);
-        let get = async |_| {
-            StoredTiming::get(&unopened.client, &unopened.prefix).await?.require(&unopened.client, &unopened.prefix)
-        };
-        let timing = call.run(get).await?;
+        let timing = call.run(async |_| unopened.timing().await).await?;
         Ok(unopened.into_dataset(timing))
     }
 
@@ -229,6 +226,15 @@ pub(super) struct Unopened {
 }
 
 impl Unopened {
+    /// Reads the dataset's timing. If the dataset is not initialised, the error suggests prefixes of others.
+    async fn timing(&self) -> Result<Timing> {
+        let Self { client, prefix, .. } = self;
+        match StoredTiming::get(client, prefix).await?.require(client, prefix) {
+            Err(error) => Err(suggest_prefixes(client, prefix, error).await),
+            timing => timing,
+        }
+    }
+
     pub(super) fn into_dataset(self, timing: Timing) -> Dataset {
         timing.warn_if_short();
         let Self { client, prefix, guard } = self;

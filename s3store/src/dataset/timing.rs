@@ -9,6 +9,9 @@ use crate::s3::BucketClient;
 /// The shortest commit timeout without a warning: 1.67 times the pauses that the retries of a ref and a commit can take.
 const ADVISED_COMMIT_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// The largest number of prefixes that an error suggests.
+const MAX_SUGGESTIONS: usize = 3;
+
 /// The configuration that `init` puts and `open` reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timing {
@@ -51,8 +54,8 @@ impl StoredTiming {
             Error::new(
                 ErrorKind::Config,
                 format!(
-                    "{key} is missing from bucket {bucket}: the dataset is not initialised; \
-                     call Dataset::init(client, {bucket:?}, {prefix:?}) once",
+                    "{key} is missing from bucket {bucket}: no dataset is initialised at the prefix {prefix:?}; check the \
+                     prefix, or call Dataset::init(client, {bucket:?}, {prefix:?}) once if the dataset is new",
                     bucket = client.bucket(),
                     prefix = prefix.as_str(),
                 ),
@@ -62,6 +65,23 @@ impl StoredTiming {
             commit_timeout: self.commit_timeout.ok_or_else(|| missing(prefix.commit_timeout_key()))?,
             max_clock_skew: self.max_clock_skew.ok_or_else(|| missing(prefix.max_clock_skew_key()))?,
         })
+    }
+}
+
+/// Adds the initialised prefixes near `prefix` to the error that a dataset is not initialised there.
+///
+/// Looks at one page of the keys beside the prefix: 1 LIST. If it fails, the error is returned as it is.
+pub(super) async fn suggest_prefixes(client: &BucketClient, prefix: &Prefix, error: Error) -> Error {
+    let Ok(Some(page)) = client.list(prefix.parent()).next().await else { return error };
+    let keys = page.objects.iter().filter_map(|object| Prefix::of_commit_timeout_key(&object.key));
+    let mut found: Vec<_> =
+        keys.map(|found| (strsim::jaro_winkler(found, prefix.as_str()), format!("{found:?}"))).collect();
+    found.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let found: Vec<_> = found.into_iter().take(MAX_SUGGESTIONS).map(|(_, found)| found).collect();
+    if found.is_empty() {
+        error
+    } else {
+        error.followed_by(format!("initialised prefixes nearby: {}", found.join(", ")))
     }
 }
 

@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// The length of the shortest ref without the prefix: `/_ref/<micros>-<token>-<attempt>;<partition>.ref`.
 const SHORTEST_REF: usize = "/_ref/-0123456789012345-;a=b.ref".len() + 2 * AttemptId::TEXT_LEN;
 
+/// The end of the key of a dataset's commit timeout.
+const COMMIT_TIMEOUT: &str = "/_config/commit-timeout";
+
 /// The key prefix of a dataset. Its methods render and parse all keys of the dataset.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Prefix(String);
@@ -41,9 +44,19 @@ impl Prefix {
         &self.0
     }
 
+    /// Returns the start that the keys of this prefix share with those of prefixes beside it: up to the last `/`.
+    pub(crate) fn parent(&self) -> &str {
+        self.0.rfind('/').and_then(|slash| self.0.get(..=slash)).unwrap_or_default()
+    }
+
+    /// Returns the prefix of the dataset whose commit timeout has this key, or `None` if it is another key.
+    pub(crate) fn of_commit_timeout_key(key: &str) -> Option<&str> {
+        key.strip_suffix(COMMIT_TIMEOUT).filter(|prefix| !prefix.is_empty())
+    }
+
     /// Returns the key of the commit timeout. [`commit_timeout`](super::commit_timeout) parses its body.
     pub(crate) fn commit_timeout_key(&self) -> String {
-        format!("{self}/_config/commit-timeout")
+        format!("{self}{COMMIT_TIMEOUT}")
     }
 
     /// Returns the key of the maximum clock skew. [`max_clock_skew`](super::max_clock_skew) parses its body.

@@ -228,6 +228,16 @@ impl Failure {
         Self { class, uncertain, tries: 0, response: Some(Box::new(response)), cause: None, detail }
     }
 
+    /// Names the bucket, if the failure is that it does not exist.
+    pub(super) fn of_bucket(mut self, bucket: &str) -> Self {
+        if self.response.as_ref().and_then(|response| response.code()) == Some("NoSuchBucket") {
+            self.detail = Some(format!(
+                "bucket {bucket:?} does not exist at this endpoint; check its name, and the client's endpoint and region"
+            ));
+        }
+        self
+    }
+
     /// Returns `Ok(None)` if the request failed because the object does not exist.
     pub(super) fn none_if_absent<T>(result: Result<T, Self>) -> Result<Option<T>, Self> {
         match result {

@@ -101,7 +101,7 @@ impl BucketClient {
             Ok(output) => Ok(Response { output, seen }),
             Err(error) => {
                 let region = self.0.client.config().region().map(AsRef::as_ref);
-                Err(Failure::from_sdk(error, &seen, region))
+                Err(Failure::from_sdk(error, &seen, region).of_bucket(self.bucket()))
             }
         }
     }

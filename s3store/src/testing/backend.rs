@@ -14,7 +14,7 @@ use s3s::dto::{
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use super::bucket::{BucketObjects, Buckets, Checksums, no_such_key};
+use super::bucket::{BucketObjects, Buckets, Checksums, check_bucket_name, no_such_key};
 use super::checksum;
 use super::convert::{
     conditions, content_encoding, length, list_output, metadata, not_modified, octet_stream, position, timestamp,
@@ -40,6 +40,9 @@ pub(super) struct Service(pub(super) Arc<Backend>);
 #[async_trait]
 impl s3s::S3 for Service {
     async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+        if let Err(reason) = check_bucket_name(&request.input.bucket) {
+            return Err(s3_error!(InvalidBucketName, "The specified bucket is not valid: its name {reason}"));
+        }
         let now = lock(&self.0.clock).now();
         if !lock(&self.0.buckets).create(&request.input.bucket, now) {
             return Err(s3_error!(BucketAlreadyOwnedByYou));

@@ -216,6 +216,24 @@ impl Conditions {
     }
 }
 
+/// Checks a bucket's name by the rules of S3 for new buckets. The error says what is wrong with it.
+pub(super) fn check_bucket_name(name: &str) -> Result<(), &'static str> {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    if !(3..=63).contains(&name.len()) {
+        Err("does not have 3 to 63 characters")
+    } else if !name.chars().all(|c| is_alphanumeric(c) || matches!(c, '.' | '-')) {
+        Err("has other characters than lower-case letters, digits, dots and hyphens")
+    } else if !name.starts_with(is_alphanumeric) || !name.ends_with(is_alphanumeric) {
+        Err("does not begin and end with a letter or digit")
+    } else if name.contains("..") {
+        Err("has two dots in a row")
+    } else if name.parse::<std::net::Ipv4Addr>().is_ok() {
+        Err("is an IP address")
+    } else {
+        Ok(())
+    }
+}
+
 pub(super) fn no_such_key() -> S3Error {
     s3_error!(NoSuchKey, "The specified key does not exist.")
 }
@@ -226,4 +244,23 @@ pub(super) fn no_such_bucket() -> S3Error {
 
 pub(super) fn precondition_failed() -> S3Error {
     s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_bucket_name;
+
+    #[test]
+    fn bucket_names_follow_the_rules_of_s3() {
+        let longest = "a".repeat(63);
+        for legal in ["abc", "s3store-tests", "a.b.c", "1st", "1.2.3", longest.as_str()] {
+            assert_eq!(check_bucket_name(legal), Ok(()), "{legal}");
+        }
+        let too_long = "a".repeat(64);
+        for illegal in
+            ["", "b", "ab", "Abc", "a_b", "a b", "-ab", "ab-", ".ab", "a..b", "192.168.0.1", "äbc", &too_long]
+        {
+            assert!(check_bucket_name(illegal).is_err(), "{illegal}");
+        }
+    }
 }

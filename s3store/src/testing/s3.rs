@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use s3s::dto::Checksum;
 use tokio::net::ToSocketAddrs;
 
-use super::bucket::{Checksums, ConditionalPut, ETags, Policy};
+use super::bucket::{Checksums, ConditionalPut, ETags, Policy, check_bucket_name};
 use super::connector::InProcess;
 use super::fault::Fault;
 use super::listener::Listener;
@@ -57,6 +57,9 @@ impl S3 {
     }
 
     /// Creates a server with one empty bucket.
+    ///
+    /// # Panics
+    /// If S3 would refuse the bucket's name.
     #[must_use]
     pub fn with_bucket(name: &str) -> Self {
         let s3 = Self::new();
@@ -65,7 +68,13 @@ impl S3 {
     }
 
     /// Creates a bucket. Does nothing if it exists.
+    ///
+    /// # Panics
+    /// If S3 would refuse the name: it has 3 to 63 lower-case letters, digits, dots and hyphens, begins and ends with a
+    /// letter or digit, has no two dots in a row, and is not an IP address.
     pub fn create_bucket(&self, name: &str) {
+        let refused = check_bucket_name(name).err();
+        assert!(refused.is_none(), "bucket name {name:?} {}", refused.unwrap_or_default());
         let now = self.now();
         lock(&self.0.backend.buckets).create(name, now);
     }

@@ -131,6 +131,15 @@ pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
     Ok(groups.into_iter().map(|(key, picked)| Group { key, rows: rows(picked) }).collect())
 }
 
+/// Returns the partition of one record. Errors name the record's type, because its row is not known.
+pub(super) fn partition_of<T: RootRecord>(record: &T) -> Result<PartitionKey> {
+    let description = T::description();
+    let mut key = String::new();
+    let rendered = record.partition_key(&mut key).map_err(|error| Error::invalid_input(error.to_string()));
+    let parsed = rendered.and_then(|()| PartitionKey::parse(&key, description.partition));
+    parsed.map_err(|error| error.context(format!("record {}", description.record)))
+}
+
 /// Makes the error for a value that does not fit its column. Its message names the row of the caller's slice.
 pub(super) fn unfit(error: RowError) -> Error {
     Error::invalid_input(error.to_string())

@@ -127,8 +127,7 @@ impl<T: RootRecord> Store<T> {
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the record has a partition value that a key can't contain.
     pub fn partition_of(&self, record: &T) -> Result<String> {
-        let groups = group::group(std::slice::from_ref(record))?;
-        Ok(groups.first().map(|group| group.key.as_str().to_owned()).unwrap_or_default())
+        group::partition_of(record).map(|key| key.as_str().to_owned())
     }
 }
 
