@@ -26,8 +26,8 @@ EXPECTED = {
         ["S3StoreUnavailable", "S3StoreRequestErrors", "S3StoreRetries", "S3StoreCallsFail", "S3StorePollsFail"],
         [],
     ),
-    "late": (["S3StoreLateCommits", "S3StoreLateCommitsNotRestamped"], ["S3StoreCallsFail"]),
-    "restamped": (["S3StoreLateCommits"], []),
+    "late": (["S3StoreLateCommitsNotRestamped"], ["S3StoreCallsFail"]),
+    "restamped": ([], []),
     "unknown": (
         ["S3StoreUnknownOutcomes"],
         ["S3StoreRequestErrors", "S3StoreUnavailable", "S3StoreRetries", "S3StoreCallsFail"],

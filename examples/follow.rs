@@ -99,7 +99,7 @@ async fn produce(dataset: &Dataset, rounds: u32) -> Result<u64> {
             })
             .collect();
         // With a token the write can be repeated: after a crash, the same call returns the existing commits.
-        store.write(&orders).token(format!("round-{round}")).restamp_late(3).await?;
+        store.write(&orders).token(format!("round-{round}")).await?;
         latest.extend(orders.into_iter().map(|order| (order.number, order.cents)));
         pause(40).await;
     }

@@ -169,10 +169,17 @@ async fn unavailable() -> Result<()> {
     world.run().await
 }
 
-/// Commits take longer than the commit timeout.
+/// Commits take longer than the commit timeout, and the writer does not restamp them.
 async fn late() -> Result<()> {
     let world = with_slow_commits("late").await?;
-    world.run().await
+    let readers = world.clone();
+    tokio::spawn(async move { tokio::join!(readers.read(), readers.follow()) });
+    for number in 0.. {
+        let _ = world.store.write(&events(number, 2)).report_late().await;
+        world.s3.clear_requests();
+        pause(1_000).await;
+    }
+    Ok(())
 }
 
 /// Commits are also late here, but the writer restamps them.
@@ -181,7 +188,7 @@ async fn restamped() -> Result<()> {
     let follower = world.clone();
     tokio::spawn(async move { follower.follow().await });
     for number in 0.. {
-        let _ = world.store.write(&events(number, 1)).restamp_late(3).await;
+        let _ = world.store.write(&events(number, 1)).await;
     }
     Ok(())
 }

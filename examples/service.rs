@@ -97,7 +97,7 @@ async fn produce(store: Store<Order>, mut stopping: watch::Receiver<bool>) -> Re
         let token = format!("orders-{}-{number}", run.timestamp_millis());
         // Retries with the same token until the write succeeds. Partitions that are committed already are found and not
         // written twice.
-        while let Err(error) = store.write(&orders).token(&token).restamp_late(3).await {
+        while let Err(error) = store.write(&orders).token(&token).await {
             if error.cause.as_ref().is_some_and(|cause| cause.kind() == ErrorKind::InvalidInput) {
                 return Err(error.into());
             }

@@ -35,6 +35,7 @@ mod integration {
     mod records;
     mod replay;
     mod requests;
+    mod restamps;
     mod schema;
     mod skew;
     mod snapshots;

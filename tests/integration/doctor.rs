@@ -45,9 +45,9 @@ async fn late_commits_are_found_until_they_are_restamped() {
     let dataset = world.dataset().await;
     let store = dataset.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
-    store.write(&Event::of(&["a"], 1)).await.unwrap_err();
+    store.write(&Event::of(&["a"], 1)).report_late().await.unwrap_err();
     world.s3.inject(put(".ref").times(4).hang());
-    store.write(&Event::of(&["b"], 1)).await.unwrap_err();
+    store.write(&Event::of(&["b"], 1)).report_late().await.unwrap_err();
     let report = examined(&dataset).await;
     assert_eq!(report.findings.len(), 2, "{:?}", texts(&report));
     for finding in &report.findings {

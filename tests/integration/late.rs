@@ -1,4 +1,4 @@
-//! Commits that take longer than the commit timeout, and restamps.
+//! Commits that take longer than the commit timeout and are reported, and restamps. `restamps.rs` has the default.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use s3store::dataset::ClockGuard;
 use s3store::doctor::Finding;
 use s3store::testing::{Fault, Meanwhile, Operation};
 use s3store::write::{RestampError, StampedCommit};
-use s3store::{Commit, CommitError, Dataset, ErrorKind, Offset};
+use s3store::{Commit, CommitError, ErrorKind, Offset};
 
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep, wait_until};
 use crate::integration::records::Event;
@@ -28,14 +28,16 @@ async fn a_late_commit_is_reported_and_durable() {
         let store = world.dataset().await.store::<Event>();
         let records = Event::of(&["a"], 3);
         world.s3.inject(put(suffix).times(4).hang());
-        let commit = late(store.write_partition("part=a", &records).token("t").await);
+        // Late beyond the skew too, so that a retry is certain of it.
+        world.s3.inject(put(suffix).skip(4).delay(Duration::from_secs(3)));
+        let commit = late(store.write_partition("part=a", &records).token("t").report_late().await);
         assert_eq!((commit.token.as_str(), commit.record_count), ("t", 3));
         assert_eq!(store.read_all().await.unwrap().len(), 3);
         assert_eq!(store.lookup_commit("part=a", "t").await.unwrap(), Some(commit.clone()));
         // A retry with the token finds the commit, and also reports it as late.
-        assert_eq!(late(store.write_partition("part=a", &records).token("t").await), commit);
+        assert_eq!(late(store.write_partition("part=a", &records).token("t").report_late().await), commit);
 
-        let error = store.write(&records).token("t").await.unwrap_err();
+        let error = store.write(&records).token("t").report_late().await.unwrap_err();
         assert!(error.is_late_only(), "{error:?}");
         assert_eq!((error.late, error.committed), (vec![commit], vec![]));
     }
@@ -80,7 +82,7 @@ async fn a_jump_of_the_wall_clock_makes_a_commit_late() {
         clock.set_offset(TimeDelta::milliseconds(15_001));
         async {}
     }));
-    late(store.write_partition("part=a", &Event::of(&["a"], 1)).await);
+    late(store.write_partition("part=a", &Event::of(&["a"], 1)).report_late().await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,7 +90,7 @@ async fn restamp_adds_a_later_ref() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
-    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).await);
+    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).report_late().await);
     let again = store.dataset().restamp(&commit).await.unwrap();
     assert!(again.offset > commit.offset);
     assert_eq!(again.ref_path, again.offset.as_str());
@@ -151,7 +153,7 @@ async fn restamp_rejects_commits_of_another_bucket_with_the_same_prefix() {
     let retried = store.write(&Event::of(&["a"], 1)).token("t").await.unwrap().remove(0);
     let looked_up = store.lookup_commit("part=a", "t").await.unwrap().unwrap();
     world.s3.inject(put(".commit").times(4).hang());
-    let reported = late(store.write_partition("part=a", &Event::of(&["a"], 1)).await);
+    let reported = late(store.write_partition("part=a", &Event::of(&["a"], 1)).report_late().await);
     sleep(Duration::from_secs(60)).await;
     let report = there.doctor(..).await.unwrap();
     let found = report.findings.iter().find_map(Finding::to_restamp).unwrap().clone();
@@ -172,7 +174,7 @@ async fn a_stored_commit_can_be_restamped() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
-    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).token("t").await);
+    let commit = late(store.write_partition("part=a", &Event::of(&["a"], 2)).token("t").report_late().await);
     let json = serde_json::to_string(&commit).unwrap();
     let stored: Commit = serde_json::from_str(&json).unwrap();
     assert_eq!(stored, commit);
@@ -259,6 +261,7 @@ async fn a_commit_is_reported_as_late_if_no_restamp_succeeds() {
     let store = world.dataset().await.store::<Event>();
     let records = Event::of(&["a", "b"], 2);
     world.s3.inject(put(".commit").key_contains("part=a").times(4).hang());
+    world.s3.inject(put(".commit").key_contains("part=a").skip(4).delay(Duration::from_secs(3)));
     let second = || put(".ref").key_contains("part=a").skip(1);
     world.s3.inject(second().always().fail(403, "AccessDenied"));
     let error = store.write(&records).token("t").restamp_late(2).await.unwrap_err();
@@ -271,60 +274,110 @@ async fn a_commit_is_reported_as_late_if_no_restamp_succeeds() {
     assert_eq!(found, error.late[0]);
 }
 
-/// Writes with a commit that lands `elapsed` after its ref, without the writer seeing the response. `begun` is the
-/// position within one of S3's seconds at which the ref's time is taken. Returns the result of a retry that finds the
-/// commit, and whether a reader that polled just before had passed the ref.
-async fn found_after(
+/// A commit that lands `elapsed` after its ref, without the writer seeing the response, and that a retry finds.
+struct FoundAfter {
     elapsed: Duration,
+    /// The position within one of S3's seconds at which the ref's time is taken, by S3's clock.
     begun: TimeDelta,
-    skew: &'static str,
-) -> (Result<Option<Commit>, CommitError>, bool) {
-    let world = Virtual::new();
-    // The time budget starts, and therefore ends, this far into one of S3's seconds.
-    let now = world.clock.now().timestamp_subsec_nanos();
-    world.clock.set_offset(begun - TimeDelta::nanoseconds(now.into()));
-    world.s3.set_clock_offset(begun - TimeDelta::nanoseconds(now.into()));
-    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
-    world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), skew);
-    let store = Dataset::options()
-        .clock(world.clock.clone())
-        .open(world.s3.client(), BUCKET, PREFIX)
-        .await
-        .unwrap()
-        .store::<Event>();
-    let records = Event::of(&["a"], 1);
-    world.s3.inject(put(".commit").apply_late(Meanwhile::Silence));
-    world.s3.inject(put(".commit").skip(1).always().hang());
-    let first = tokio::spawn({
-        let (store, records) = (store.clone(), records.clone());
-        async move { store.write_partition("part=a", &records).token("t").await.map(drop).map_err(drop) }
-    });
-    wait_until(|| world.s3.waiting_to_land() == 1).await;
-    // Exact to the microsecond; a sleep is rounded to milliseconds.
-    tokio::time::advance(elapsed).await;
-    let passed = store.poll(&Offset::START).await.unwrap().next != Offset::START;
-    world.s3.land_late().await;
-    let retried = store.write_partition("part=a", &records).token("t").await;
-    drop(first);
-    (retried, passed)
+    skew: Duration,
+    /// How far the writer's clock is behind S3's and the reader's.
+    behind: Duration,
+}
+
+/// What a retry that reports late commits, and one that restamps them, made of a commit.
+struct Found {
+    reported: Result<Option<Commit>, CommitError>,
+    /// The additional refs of the retry that reports, and of the one that restamps.
+    restamps: [usize; 2],
+    /// A reader that polled just before the commit landed had passed its ref.
+    passed: bool,
+}
+
+impl FoundAfter {
+    async fn run(self) -> Found {
+        let Self { elapsed, begun, skew, behind } = self;
+        let world = Virtual::new();
+        // The time budget starts, and therefore ends, this far into one of S3's seconds.
+        let now = world.clock.now().timestamp_subsec_nanos();
+        world.clock.set_offset(begun - TimeDelta::nanoseconds(now.into()));
+        world.s3.set_clock_offset(begun - TimeDelta::nanoseconds(now.into()));
+        world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/commit-timeout"), "15s");
+        world.s3.put_object(BUCKET, &format!("{PREFIX}/_config/max-clock-skew"), format!("{skew:?}"));
+        let writers_clock = world.clock_ahead(-TimeDelta::from_std(behind).unwrap());
+        let writer = world.process_on("writer", writers_clock).await.store::<Event>();
+        let store = world.process("reader").await.store::<Event>();
+        let records = Event::of(&["a"], 1);
+        world.s3.inject(put(".commit").apply_late(Meanwhile::Silence));
+        world.s3.inject(put(".commit").skip(1).always().hang());
+        let first = tokio::spawn({
+            let records = records.clone();
+            async move { writer.write_partition("part=a", &records).token("t").await.map(drop).map_err(drop) }
+        });
+        wait_until(|| world.s3.waiting_to_land() == 1).await;
+        // Exact to the microsecond; a sleep is rounded to milliseconds.
+        tokio::time::advance(elapsed).await;
+        let passed = store.poll(&Offset::START).await.unwrap().next != Offset::START;
+        world.s3.land_late().await;
+        let refs = || world.keys_with(".ref").len();
+        let reported = store.write_partition("part=a", &records).token("t").report_late().await;
+        let by_report = refs() - 1;
+        // A ref of the same microsecond would have the same name.
+        sleep(Duration::from_millis(1)).await;
+        let restamped = store.write_partition("part=a", &records).token("t").await.unwrap();
+        let by_default = refs() - 1 - by_report;
+        if let Ok(commit) = &reported {
+            assert_eq!(*commit, restamped);
+            assert!(!passed || by_report > 0, "{elapsed:?}: a reader that had passed the ref misses the commit");
+        }
+        drop(first);
+        Found { reported, restamps: [by_report, by_default], passed }
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_commit_that_a_retry_finds_hides_less_than_a_second_of_lateness() {
-    // S3 reports the landing time in whole seconds, so lateness within the second in which the budget ended is not
-    // visible. Readers stay behind it if the settle window includes a skew of a second.
-    let (budget, micro) = (Duration::from_secs(15), Duration::from_micros(1));
+async fn a_found_commit_is_in_time_or_restamped_or_reported() {
+    // S3 reports the landing time in whole seconds.
+    let (budget, second, micro) = (Duration::from_secs(15), Duration::from_secs(1), Duration::from_micros(1));
+    let whole_seconds = |time: Duration| Duration::from_secs(time.as_secs());
     for begun in [0, 1, 400_000, 999_999] {
-        let hidden = Duration::from_micros(999_999 - begun);
-        let begun = TimeDelta::microseconds(i64::try_from(begun).unwrap());
-        for skew in ["0s", "1s"] {
-            let (retried, passed) = found_after(budget, begun, skew).await;
-            assert!(retried.is_ok() && !passed, "{begun} {skew}: in time");
-            let (retried, passed) = found_after(budget + hidden, begun, skew).await;
-            assert!(retried.is_ok(), "{begun} {skew}: hidden");
-            assert_eq!(passed, skew == "0s" && !hidden.is_zero(), "{begun} {skew}: hidden");
-            let (retried, _) = found_after(budget + hidden + micro, begun, skew).await;
-            late(retried);
+        let of_second = Duration::from_micros(begun);
+        let begun = TimeDelta::from_std(of_second).unwrap();
+        for skew in [Duration::ZERO, second, 3 * second] {
+            for behind in [Duration::ZERO, skew / 2, skew] {
+                let name = format!("{begun} {skew:?} {behind:?}");
+                let found = |elapsed| FoundAfter { elapsed, begun, skew, behind }.run();
+                // The last elapsed time whose second ends within the commit timeout, by S3's clock.
+                let in_time = whole_seconds(of_second + budget - behind + micro) - micro - of_second;
+                let Found { reported, restamps, passed } = found(in_time).await;
+                assert!(reported.is_ok() && restamps == [0, 0] && !passed, "{name}: in time");
+                // The last elapsed time whose second begins within the commit timeout and the skew. Without a skew, it can
+                // be the same.
+                let uncertain = whole_seconds(of_second + budget + skew - behind) + second - micro - of_second;
+                if uncertain > in_time {
+                    let Found { reported, restamps, passed } = found(in_time + micro).await;
+                    assert!(reported.is_ok() && restamps == [1, 1] && !passed, "{name}: uncertain");
+                    let Found { reported, restamps, .. } = found(uncertain).await;
+                    assert!(reported.is_ok() && restamps == [1, 1], "{name}: the last that is not reported");
+                }
+                let Found { reported, restamps, passed } = found(budget + skew - behind + micro).await;
+                assert!(passed && restamps[1] == 1, "{name}: passed");
+                assert_eq!(reported.is_ok(), restamps[0] == 1, "{name}: passed");
+                let Found { reported, restamps, .. } = found(uncertain + micro).await;
+                late(reported);
+                assert_eq!(restamps, [0, 1], "{name}: late");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_writer_whose_clock_is_behind_is_never_reported() {
+    // At the last moment of its budget, whatever S3's second, and behind by all of the skew.
+    for begun in [0, 1, 400_000, 999_999].map(TimeDelta::microseconds) {
+        for behind in [Duration::ZERO, Duration::from_millis(700), Duration::from_secs(1), Duration::from_secs(4)] {
+            let found = FoundAfter { elapsed: Duration::from_secs(15), begun, skew: behind, behind };
+            let Found { reported, .. } = found.run().await;
+            assert!(reported.is_ok(), "{begun} {behind:?}");
         }
     }
 }

@@ -125,7 +125,8 @@ async fn the_proof_never_touches_anothers_commit() {
         async {}
     }));
     world.s3.inject(put(".commit").times(5).fail(503, "SlowDown"));
-    let result = store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").optimistic_commit().await;
+    let result =
+        store.write_partition("part=a", &Event::of(&["a"], 1)).token("t").optimistic_commit().report_late().await;
     let Err(CommitError::Late(found)) = result else { panic!("{result:?}") };
     assert_eq!((found.record_count, found.inserted_at), (3, DateTime::from_timestamp_micros(2).unwrap()));
     assert_eq!(world.s3.object(BUCKET, key).unwrap().metadata["attemptid"], ATTEMPT);

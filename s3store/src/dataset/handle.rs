@@ -89,7 +89,7 @@ impl Dataset {
     ///
     /// Once the data of a write has landed, its ref and commit are put even if the caller stops waiting. Call this
     /// before the runtime shuts down, after the last write was started or dropped. Otherwise the runtime may stop a write
-    /// between its ref and its commit.
+    /// between its ref and its commit. The wait includes the restamps of late commits.
     ///
     /// # Cancel safety
     /// Dropping the future only ends the wait.

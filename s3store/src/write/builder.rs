@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::error::{CommitError, LateCount, WriteError};
 use super::group::{self, Group, Rows};
-use super::late::{self, LateHandling, ReportLate, RestampLate};
+use super::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 use super::plan::Plan;
 use super::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::codec::Compression;
@@ -37,7 +37,7 @@ impl WriteOptions {
 ///
 /// `K` is the kind of token, `L` the handling of late commits.
 #[must_use = "nothing is written until it is awaited"]
-pub struct Write<'a, T, K = NoToken, L = ReportLate> {
+pub struct Write<'a, T, K = NoToken, L = RestampLate> {
     store: &'a Store<T>,
     records: &'a [T],
     options: WriteOptions,
@@ -49,7 +49,7 @@ pub struct Write<'a, T, K = NoToken, L = ReportLate> {
 ///
 /// `K` is the kind of token, `L` the handling of late commits.
 #[must_use = "nothing is written until it is awaited"]
-pub struct WritePartition<'a, T, K = NoToken, L = ReportLate> {
+pub struct WritePartition<'a, T, K = NoToken, L = RestampLate> {
     store: &'a Store<T>,
     partition: String,
     records: &'a [T],
@@ -61,14 +61,14 @@ pub struct WritePartition<'a, T, K = NoToken, L = ReportLate> {
 impl<'a, T: RootRecord> Write<'a, T> {
     pub(super) fn new(store: &'a Store<T>, records: &'a [T]) -> Self {
         let options = WriteOptions::new(store.default_compression());
-        Self { store, records, options, tokens: NoToken(()), late: ReportLate(()) }
+        Self { store, records, options, tokens: NoToken(()), late: RestampLate(()) }
     }
 }
 
 impl<'a, T: RootRecord> WritePartition<'a, T> {
     pub(super) fn new(store: &'a Store<T>, partition: String, records: &'a [T]) -> Self {
         let options = WriteOptions::new(store.default_compression());
-        Self { store, partition, records, options, tokens: NoToken(()), late: ReportLate(()) }
+        Self { store, partition, records, options, tokens: NoToken(()), late: RestampLate(()) }
     }
 }
 
@@ -136,22 +136,16 @@ macro_rules! setters {
                 self
             }
 
-            /// Restamps a late commit, up to `tries` times, before reporting it as late.
+            /// Returns the offsets of restamped commits, and sets how many refs the write puts for a late commit at most.
             ///
-            /// The write then returns [`StampedCommit`](crate::write::StampedCommit)s: each commit as it is, the same on
-            /// every retry, and the offset at which readers of the stream receive it. A retry that finds a late commit
-            /// restamps it again, because it can't know of an earlier restamp. Readers may then receive the records
-            /// twice; an entity key collapses them.
+            /// A write restamps a late commit, and a commit of an earlier call that may have been late, without this
+            /// setter too. With it, the write returns [`StampedCommit`](crate::write::StampedCommit)s: each commit as it is,
+            /// the same on every retry, and the offset at which readers of the stream receive it.
             ///
-            /// # Errors
-            /// As without `restamp_late`. A commit is reported as late if no ref landed in time. Only failures that may
-            /// be temporary ([`Unavailable`](crate::ErrorKind::Unavailable)) and late refs are tried again.
-            ///
-            /// # Cancel safety
-            /// As without `restamp_late`. Dropping the future ends the tries; a ref that is in flight still completes.
+            /// With `0` a late commit is reported, as with [`report_late`](Self::report_late).
             ///
             /// # Requests
-            /// As without `restamp_late`, and 1 PUT for each try.
+            /// As without this setter.
             ///
             /// # Example
             /// ```
@@ -165,9 +159,38 @@ macro_rules! setters {
             /// # Ok(())
             /// # }
             /// ```
-            pub fn restamp_late(self, tries: u32) -> $name<'a, T, K, RestampLate> {
+            pub fn restamp_late(self, tries: u32) -> $name<'a, T, K, ReturnStamped> {
                 let Self { $($kept,)* tokens, late: _ } = self;
-                $name { $($kept,)* tokens, late: RestampLate(tries) }
+                $name { $($kept,)* tokens, late: ReturnStamped(tries) }
+            }
+
+            /// Reports a late commit as an error instead of restamping it. The caller then restamps it by
+            /// [`Dataset::restamp`](crate::Dataset::restamp).
+            ///
+            /// A retry finds the late commit and reports it as well, until the token is not used any more: a loop that
+            /// waits for `Ok` must end at [`Late`](crate::CommitError::Late).
+            ///
+            /// A commit of an earlier call is judged by S3's time of it, in whole seconds by another clock. It is reported
+            /// only if it is late even by a clock that differs from S3's by the dataset's maximum clock skew. If it may
+            /// have been late, the write restamps it and returns it.
+            ///
+            /// # Example
+            /// ```
+            /// # async fn example<T: s3store::RootRecord>(
+            /// #     store: s3store::Store<T>,
+            /// #     records: &[T],
+            /// # ) -> Result<(), s3store::WriteError> {
+            /// match store.write(records).token("load-2026-03-17").report_late().await {
+            ///     Ok(commits) => println!("{} partitions are in time", commits.len()),
+            ///     Err(error) if error.is_late_only() => println!("{} partitions are late", error.late.len()),
+            ///     Err(error) => return Err(error),
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn report_late(self) -> $name<'a, T, K, ReportLate> {
+                let Self { $($kept,)* tokens, late: _ } = self;
+                $name { $($kept,)* tokens, late: ReportLate(()) }
             }
         }
 
@@ -190,9 +213,9 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> Write<'a, T
     async fn run(self, tally: &Arc<Tally>) -> Result<Vec<L::Committed>, WriteError> {
         let Self { store, records, options, mut tokens, late } = self;
         // Grouping and tokens need no await, so they run in the first poll.
-        let plan = group::group(records).and_then(|groups| Plan::new(store, groups, &mut tokens, options));
-        let result = plan.map_err(WriteError::not_committed)?.run(tally).await;
-        let stamped = late::restamp_all(store.dataset(), result, late.restamps()).await?;
+        let plan = |groups| Plan::new(store, groups, &mut tokens, options, late.restamps());
+        let plan = group::group(records).and_then(plan).map_err(WriteError::not_committed)?;
+        let stamped = plan.run(tally).await?;
         Ok(stamped.into_iter().map(L::committed).collect())
     }
 }
@@ -217,8 +240,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> WritePartit
             [] => Vec::new(),
             records => vec![Group { key, rows: Rows::all(records) }],
         };
-        let result = Plan::new(store, groups, &mut tokens, options)?.run_one(tally).await;
-        let stamped = late::restamp_one(store.dataset(), result, late.restamps()).await?;
+        let stamped = Plan::new(store, groups, &mut tokens, options, late.restamps())?.run_one(tally).await?;
         Ok(stamped.map(L::committed))
     }
 }

@@ -49,8 +49,10 @@ impl fmt::Display for Unknown {
 pub enum CommitError {
     /// Nothing was committed, and nothing of this attempt ever will be.
     NotCommitted(Error),
-    /// The records are durable and in every snapshot, but the commit took longer than the dataset's commit timeout.
-    /// Readers of the change stream may have passed its offset. [`restamp`](crate::Dataset::restamp) gives it a new one.
+    /// The records are durable and in every snapshot, but the commit took longer than the dataset's commit timeout, and the
+    /// write put no additional ref in time, or was set to [report](crate::write::Write::report_late) this. Readers of the
+    /// change stream may have passed its offset. [`restamp`](crate::Dataset::restamp) gives it a new one, and so does a
+    /// retry with the token.
     Late(Box<Commit>),
     /// It is unknown whether the records are committed: see [`Unknown`].
     Unknown(Box<Unknown>),

@@ -1,11 +1,14 @@
-//! The finisher of a write: a detached task that puts the ref and the commit. Steps 5 to 7 of the write protocol.
+//! The finisher of a write: a detached task that puts the ref and the commit, and restamps a late commit. Steps 5 to 7
+//! of the write protocol.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Landed, Referenced};
+use super::commit::StampedCommit;
 use super::error::CommitError;
-use super::judge::{self, Settled};
+use super::judge::{self, Settled, Timeliness};
+use super::late;
 use super::protocol::{self, Mode, TimedCommit};
 use crate::dataset::{Dataset, FoundCommit, IfNoneMatchSupport, task_error};
 use crate::metrics::{Operation, Tally};
@@ -16,16 +19,20 @@ use crate::s3::{Class, Failure, IfNoneMatch, Permit, Put};
 const SHORTEST_TRY_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Spawns the finisher of an attempt, and returns a future that waits for it. The finisher runs to its end even if that
-/// future is dropped.
+/// future is dropped. It puts up to `restamps` refs for a late commit.
 pub(super) fn spawn(
     dataset: &Dataset,
     landed: Landed,
     mode: Mode,
+    restamps: u32,
     tally: &Arc<Tally>,
-) -> impl Future<Output = Result<TimedCommit, CommitError>> + Send + use<> {
+) -> impl Future<Output = Result<StampedCommit, CommitError>> + Send + use<> {
     let attempt: Attempt = landed.attempt().clone();
     let (owned, tally) = (dataset.clone(), Arc::clone(tally));
-    let task = dataset.spawn_finisher(async move { finish(&owned, landed, mode, &tally).await });
+    let task = dataset.spawn_finisher(async move {
+        let commit = finish(&owned, landed, mode, &tally).await?;
+        late::repair(&owned, commit, restamps).await
+    });
     let metrics = dataset.metrics().clone();
     async move {
         task.await.unwrap_or_else(|error| {
@@ -69,7 +76,8 @@ async fn finish(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) ->
     if mode == Mode::Probing && dataset.conditional_put().support() == IfNoneMatchSupport::Untested {
         probe(dataset, &permit, &referenced).await;
     }
-    Ok(TimedCommit { commit: referenced.committed()?, late })
+    let timeliness = if late { Timeliness::Late } else { Timeliness::InTime };
+    Ok(TimedCommit { commit: referenced.committed()?, timeliness })
 }
 
 /// Puts a ref, an empty object: 1 PUT. Step 5.

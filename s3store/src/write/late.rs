@@ -1,9 +1,9 @@
-//! The handling of late commits by a write: report them, or restamp them first.
-
-use futures_util::future::join_all;
+//! The handling of late commits by a write: restamp them, or report them.
 
 use super::commit::{Commit, StampedCommit};
-use super::error::{CommitError, RestampError, WriteError};
+use super::error::{CommitError, RestampError};
+use super::judge::Timeliness;
+use super::protocol::TimedCommit;
 use super::restamp::restamp;
 use crate::dataset::Dataset;
 use crate::error::{ErrorKind, Result};
@@ -12,7 +12,10 @@ use crate::s3::pause_after;
 /// The number of tries after which the pauses stop growing: that of the longest pause between the tries of a request.
 const LONGEST_PAUSE_AFTER: u32 = 4;
 
-/// The handling of late commits by a write. Sealed: a write either reports them or restamps them.
+/// The number of refs that a write puts for a late commit at most, unless the caller sets it.
+const DEFAULT_RESTAMPS: u32 = 5;
+
+/// The handling of late commits by a write. Sealed: see [`RestampLate`], [`ReturnStamped`] and [`ReportLate`].
 pub trait LateHandling: private::Sealed + Send {
     /// The type of the commits that the write returns.
     type Committed: Send;
@@ -25,19 +28,36 @@ pub trait LateHandling: private::Sealed + Send {
     fn committed(stamped: StampedCommit) -> Self::Committed;
 }
 
-/// Late commits are reported as errors. The default; the write returns [`Commit`]s.
+/// Late commits are restamped, up to five times. The default; the write returns [`Commit`]s.
+#[derive(Debug, Clone, Copy)]
+pub struct RestampLate(pub(super) ());
+
+/// Late commits are restamped, and the write returns [`StampedCommit`]s. Set by
+/// [`restamp_late`](crate::write::Write::restamp_late).
+#[derive(Debug, Clone, Copy)]
+pub struct ReturnStamped(pub(super) u32);
+
+/// Late commits are reported as errors. Set by [`report_late`](crate::write::Write::report_late).
 #[derive(Debug, Clone, Copy)]
 pub struct ReportLate(pub(super) ());
 
-/// Late commits are restamped, see [`restamp_late`](crate::write::Write::restamp_late). The write returns
-/// [`StampedCommit`]s.
-#[derive(Debug, Clone, Copy)]
-pub struct RestampLate(pub(super) u32);
-
 mod private {
     pub trait Sealed {}
-    impl Sealed for super::ReportLate {}
     impl Sealed for super::RestampLate {}
+    impl Sealed for super::ReturnStamped {}
+    impl Sealed for super::ReportLate {}
+}
+
+impl LateHandling for RestampLate {
+    type Committed = Commit;
+
+    fn restamps(&self) -> u32 {
+        DEFAULT_RESTAMPS
+    }
+
+    fn committed(stamped: StampedCommit) -> Commit {
+        stamped.commit
+    }
 }
 
 impl LateHandling for ReportLate {
@@ -52,7 +72,7 @@ impl LateHandling for ReportLate {
     }
 }
 
-impl LateHandling for RestampLate {
+impl LateHandling for ReturnStamped {
     type Committed = StampedCommit;
 
     fn restamps(&self) -> u32 {
@@ -64,48 +84,23 @@ impl LateHandling for RestampLate {
     }
 }
 
-/// Restamps the late commits of a write to several partitions. Commits that stay late stay in the error.
-pub(super) async fn restamp_all(
+/// Returns a commit with the offset at which readers of the stream receive it. Restamps it if it may be late, with at most
+/// `restamps` refs.
+///
+/// A commit whose timeliness is uncertain is restamped even if `restamps` is 0: an unnecessary ref does no harm. An error
+/// would call a healthy writer late whose clock is behind, and without both a reader might miss the commit.
+pub(super) async fn repair(
     dataset: &Dataset,
-    result: Result<Vec<Commit>, WriteError>,
+    commit: TimedCommit,
     restamps: u32,
-) -> Result<Vec<StampedCommit>, WriteError> {
-    let mut error = match result {
-        Ok(commits) => return Ok(commits.into_iter().map(StampedCommit::in_time).collect()),
-        Err(error) if restamps == 0 => return Err(error),
-        Err(error) => error,
+) -> Result<StampedCommit, CommitError> {
+    let TimedCommit { commit, timeliness } = commit;
+    let refs = match timeliness {
+        Timeliness::InTime => return Ok(StampedCommit::in_time(commit)),
+        Timeliness::Uncertain if restamps == 0 => DEFAULT_RESTAMPS,
+        Timeliness::Uncertain | Timeliness::Late => restamps,
     };
-    let late = std::mem::take(&mut error.late);
-    let restamped = join_all(late.into_iter().map(|commit| restamp_until_in_time(dataset, commit, restamps))).await;
-    let mut in_time: Vec<_> = error.committed.drain(..).map(StampedCommit::in_time).collect();
-    for result in restamped {
-        match result {
-            Ok(stamped) => in_time.push(stamped),
-            Err(commit) => error.late.push(commit),
-        }
-    }
-    in_time.sort_by(|a, b| a.commit.partition.cmp(&b.commit.partition));
-    if error.is_late_only() && error.late.is_empty() {
-        return Ok(in_time);
-    }
-    error.committed = in_time.into_iter().map(|stamped| stamped.commit).collect();
-    Err(error)
-}
-
-/// Restamps the commit of a write to one partition if it is late.
-pub(super) async fn restamp_one(
-    dataset: &Dataset,
-    result: Result<Option<Commit>, CommitError>,
-    restamps: u32,
-) -> Result<Option<StampedCommit>, CommitError> {
-    match result {
-        Ok(commit) => Ok(commit.map(StampedCommit::in_time)),
-        Err(CommitError::Late(commit)) => match restamp_until_in_time(dataset, *commit, restamps).await {
-            Ok(stamped) => Ok(Some(stamped)),
-            Err(commit) => Err(CommitError::Late(Box::new(commit))),
-        },
-        Err(error) => Err(error),
-    }
+    restamp_until_in_time(dataset, commit, refs).await.map_err(|commit| CommitError::Late(Box::new(commit)))
 }
 
 /// Restamps a late commit until a ref is in time. Returns the commit as an error if none was, after at most `restamps`
@@ -113,13 +108,17 @@ pub(super) async fn restamp_one(
 async fn restamp_until_in_time(dataset: &Dataset, commit: Commit, restamps: u32) -> Result<StampedCommit, Commit> {
     for number in 1..=restamps {
         match restamp(dataset, &commit).await {
-            Ok(restamped) => return Ok(StampedCommit { stream_offset: restamped.offset, commit }),
+            Ok(restamped) => {
+                let (partition, offset) = (&commit.partition, &restamped.offset);
+                tracing::info!(partition, %offset, "restamped a commit that may have been late");
+                return Ok(StampedCommit { stream_offset: restamped.offset, commit });
+            }
             // The restamp has logged it.
             Err(RestampError::Late(_)) => {}
             Err(error) => {
                 tracing::warn!(%error, partition = commit.partition, "a late commit was not restamped");
                 if error.kind() != ErrorKind::Unavailable {
-                    return Err(commit);
+                    break;
                 }
             }
         }
@@ -127,5 +126,9 @@ async fn restamp_until_in_time(dataset: &Dataset, commit: Commit, restamps: u32)
             dataset.clock().sleep(pause).await;
         }
     }
+    tracing::warn!(
+        partition = commit.partition,
+        "committed after the commit timeout: durable, but readers of the stream may have passed it"
+    );
     Err(commit)
 }

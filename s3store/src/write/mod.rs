@@ -24,7 +24,7 @@ pub use self::commit::{Commit, StampedCommit};
 pub(crate) use self::encode::encode_file;
 pub use self::error::{CommitError, RestampError, Unknown, WriteError};
 use self::group::Group;
-pub use self::late::{LateHandling, ReportLate, RestampLate};
+pub use self::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
@@ -49,15 +49,25 @@ impl<T: RootRecord> Store<T> {
     /// [`WriteError`] lists what is durable. Each partition commits on its own. When one fails, the write cancels those
     /// whose data has not landed, and waits for the others.
     ///
+    /// # Late commits
+    /// A commit that takes longer than the dataset's commit timeout is late: readers of the change stream may have passed
+    /// its offset. The write then restamps it, and returns it once a ref is in time. So readers may receive the records
+    /// twice; an entity key collapses them. The same applies to a commit of an earlier call with the token that may have
+    /// been late: each call restamps it once, because it can't know of an earlier restamp.
+    ///
+    /// The write is [late](WriteError::late) only if none of five refs lands in time, or S3 refuses one. Change this by
+    /// [`restamp_late`](Write::restamp_late), which also returns the offsets, or by [`report_late`](Write::report_late).
+    ///
     /// # Cancel safety
     /// If the future is dropped before a partition's data has landed, none of its records ever becomes visible. After
     /// that, a detached task completes the ref and the commit; [`Dataset::drain`](crate::Dataset::drain) waits for it.
-    /// With a token, a retry returns the outcome.
+    /// The task also restamps a late commit. With a token, a retry returns the outcome.
     ///
     /// # Requests
     /// For each partition 3 PUT (data, ref, commit). With a token 1 HEAD before them; if the token has been committed
-    /// before, only the HEAD. With views 1 PUT more for each distinct marker of the whole write. If the last response says
-    /// that the local clock is off, 1 HEAD more asks S3 for the time.
+    /// before, only the HEAD. With views 1 PUT more for each distinct marker of the whole write. 1 PUT more for each
+    /// additional ref of a commit that may have been late. If the last response says that the local clock is off, 1 HEAD
+    /// more asks S3 for the time.
     ///
     /// # Panics
     /// When it is awaited outside of a tokio runtime.
@@ -136,8 +146,8 @@ impl<T: Record> Store<T> {
     ///
     /// `partition` is `name=value/name=value`. `token` is the caller's, or that of an [`Unknown`] outcome.
     ///
-    /// It does not report whether the commit was late for the change stream. A write with the same token does, and so
-    /// does [`doctor`](crate::Dataset::doctor).
+    /// It does not report whether the commit was late for the change stream. A write with the same token restamps it if it
+    /// may have been, and [`doctor`](crate::Dataset::doctor) reports it.
     ///
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): the partition or the token is not valid.

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 
 use super::attempt::{Attempt, CommitSlot, Landed};
 use super::builder::WriteOptions;
-use super::commit::Commit;
+use super::commit::StampedCommit;
 use super::error::{CommitError, WriteError};
 use super::group::{Group, Rows};
 use super::markers::{PartitionMarkers, WriteMarkers};
 use super::protocol::{self, Mode, TimedCommit};
 use super::token::{Tokens, validated};
-use super::{encode, finisher};
+use super::{encode, finisher, late};
 use crate::codec::Encoder;
 use crate::dataset::{Dataset, Store};
 use crate::error::Result;
@@ -28,6 +29,8 @@ pub(super) struct Plan<'a, T> {
     encoder: Arc<Encoder>,
     inserted_at: i64,
     views: Vec<ViewWriter<T>>,
+    /// How many refs to put for a late commit at most.
+    restamps: u32,
     /// In key order.
     partitions: Vec<PartitionWrite<'a, T>>,
 }
@@ -57,6 +60,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         groups: Vec<Group<'a, T>>,
         tokens: &mut impl Tokens<'a, T>,
         options: WriteOptions,
+        restamps: u32,
     ) -> Result<Self> {
         let dataset = store.dataset().clone();
         let encoder = store.encoder(options.compression)?;
@@ -77,7 +81,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let markers = PartitionMarkers::default();
             partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers });
         }
-        Ok(Self { dataset, encoder, inserted_at, views: store.views(), partitions })
+        Ok(Self { dataset, encoder, inserted_at, views: store.views(), restamps, partitions })
     }
 
     /// Finds the markers of all views, and checks the clock. Both take time, so they are not done by [`new`](Self::new).
@@ -93,21 +97,18 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Writes the only partition. Returns `None` if there is none.
-    pub(super) async fn run_one(mut self, tally: &Arc<Tally>) -> Result<Option<Commit>, CommitError> {
+    pub(super) async fn run_one(mut self, tally: &Arc<Tally>) -> Result<Option<StampedCommit>, CommitError> {
         self.prepare().await?;
         let Some(partition) = self.partitions.first() else { return Ok(None) };
-        let commit = match self.begin(partition, tally).await? {
-            Begun::AlreadyCommitted(commit) => commit,
-            Begun::Landed(landed, mode) => finisher::spawn(&self.dataset, landed, mode, tally).await?,
-        };
-        commit.into_result().map(Some)
+        let begun = self.begin(partition, tally).await?;
+        self.finish(begun, tally).await.map(Some)
     }
 
     /// Writes all partitions, as many concurrently as there are permits.
     ///
     /// When one fails, it cancels those whose data has not landed, and waits for the others, so that the error's lists
     /// are complete.
-    pub(super) async fn run(mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
+    pub(super) async fn run(mut self, tally: &Arc<Tally>) -> Result<Vec<StampedCommit>, WriteError> {
         self.prepare().await.map_err(WriteError::not_committed)?;
         // A bad row must fail the write before any partition is committed. A single partition is encoded before its
         // first PUT anyway.
@@ -131,11 +132,10 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             tokio::select! {
                 // The finisher is spawned in the poll that reports the data as landed: a drop can't come between.
                 Some((index, result)) = begun.next() => match result {
-                    Ok(Begun::Landed(landed, mode)) => {
-                        let finisher = finisher::spawn(&self.dataset, landed, mode, tally);
+                    Ok(begun) => {
+                        let finisher = self.finish(begun, tally);
                         finishers.push(async move { (index, finisher.await) });
                     }
-                    Ok(Begun::AlreadyCommitted(commit)) => results.add(index, Ok(commit)),
                     Err(error) => results.add(index, Err(CommitError::NotCommitted(error))),
                 },
                 Some((index, result)) = finishers.next() => results.add(index, result),
@@ -162,26 +162,41 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         let landed = protocol::land(&self.dataset, prepared, &partition.markers).await?;
         Ok(Begun::Landed(landed, partition.mode))
     }
+
+    /// Starts the finisher of an attempt at once, and returns a future that waits for it. A commit that was found is only
+    /// restamped, if it may be late.
+    fn finish(
+        &self,
+        begun: Begun,
+        tally: &Arc<Tally>,
+    ) -> impl Future<Output = Result<StampedCommit, CommitError>> + Send {
+        match begun {
+            Begun::Landed(landed, mode) => {
+                Either::Left(finisher::spawn(&self.dataset, landed, mode, self.restamps, tally))
+            }
+            Begun::AlreadyCommitted(commit) => Either::Right(late::repair(&self.dataset, commit, self.restamps)),
+        }
+    }
 }
 
 /// The results of the partitions so far, in the order in which they came in.
 #[derive(Default)]
 struct Results {
     /// With the partition's index in key order.
-    results: Vec<(usize, Result<Commit, CommitError>)>,
+    results: Vec<(usize, Result<StampedCommit, CommitError>)>,
     /// A partition was not committed, or its outcome is unknown, so that no further partition may begin.
     failed: bool,
 }
 
 impl Results {
-    fn add(&mut self, index: usize, result: Result<TimedCommit, CommitError>) {
-        let result = result.and_then(TimedCommit::into_result);
+    fn add(&mut self, index: usize, result: Result<StampedCommit, CommitError>) {
         self.failed |= matches!(result, Err(CommitError::NotCommitted(_) | CommitError::Unknown(_)));
         self.results.push((index, result));
     }
 
-    fn into_result(self) -> Result<Vec<Commit>, WriteError> {
+    fn into_result(self) -> Result<Vec<StampedCommit>, WriteError> {
         let Self { mut results, failed } = self;
+        let mut committed = Vec::new();
         let mut error = WriteError { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: None };
         // The cause is the first failure in time. The lists are in key order.
         if let Some(first) = results.iter().position(|(_, result)| matches!(result, Err(CommitError::NotCommitted(_))))
@@ -192,12 +207,16 @@ impl Results {
         results.sort_by_key(|(index, _)| *index);
         for (_, result) in results {
             match result {
-                Ok(commit) => error.committed.push(commit),
+                Ok(stamped) => committed.push(stamped),
                 Err(CommitError::Late(commit)) => error.late.push(*commit),
                 Err(CommitError::Unknown(unknown)) => error.unknown.push(*unknown),
                 Err(CommitError::NotCommitted(cause)) => tracing::debug!(%cause, "another partition failed, too"),
             }
         }
-        if failed || !error.late.is_empty() { Err(error) } else { Ok(error.committed) }
+        if !failed && error.late.is_empty() {
+            return Ok(committed);
+        }
+        error.committed = committed.into_iter().map(|stamped| stamped.commit).collect();
+        Err(error)
     }
 }

@@ -2,32 +2,17 @@
 
 use super::attempt::{CommitSlot, DataFile, Landed, Prepared};
 use super::commit::Commit;
-use super::error::CommitError;
-use super::judge;
+use super::judge::{self, Timeliness};
 use super::markers::PartitionMarkers;
 use crate::dataset::{Dataset, FoundCommit, IfNoneMatchSupport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::Put;
 
-/// A commit that was found or made, and whether it is late.
+/// A commit that was found or made, and whether it is in time.
 #[derive(Debug, Clone)]
 pub(super) struct TimedCommit {
     pub(super) commit: Commit,
-    pub(super) late: bool,
-}
-
-impl TimedCommit {
-    /// Returns the commit, or [`CommitError::Late`] if it is late.
-    pub(super) fn into_result(self) -> Result<Commit, CommitError> {
-        if self.late {
-            tracing::warn!(
-                partition = self.commit.partition,
-                "committed after the commit timeout: durable, but readers of the stream may have passed it"
-            );
-            return Err(CommitError::Late(Box::new(self.commit)));
-        }
-        Ok(self.commit)
-    }
+    pub(super) timeliness: Timeliness,
 }
 
 /// The way in which a write finds an earlier commit of its token.
@@ -63,10 +48,11 @@ pub(super) async fn find(dataset: &Dataset, slot: &CommitSlot) -> Result<Option<
     found.map(|found| timed(dataset, slot, found)).transpose()
 }
 
-/// Makes a commit of a found object, and decides by S3's time of it whether it is late.
+/// Makes a commit of a found object, and decides by S3's time of it whether it is in time.
 pub(super) fn timed(dataset: &Dataset, slot: &CommitSlot, found: FoundCommit) -> Result<TimedCommit> {
-    let late = judge::was_late(&found.meta, found.last_modified, dataset.commit_timeout());
-    Ok(TimedCommit { commit: slot.commit(&found.meta)?, late })
+    let (timeout, skew) = (dataset.commit_timeout(), dataset.max_clock_skew());
+    let timeliness = judge::judge_found(&found.meta, found.last_modified, timeout, skew);
+    Ok(TimedCommit { commit: slot.commit(&found.meta)?, timeliness })
 }
 
 /// Puts the data file and the views' markers concurrently, and returns when all have landed. Step 4.

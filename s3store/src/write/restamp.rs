@@ -39,6 +39,7 @@ impl Dataset {
     /// use s3store::CommitError;
     ///
     /// match store.write_partition("part=a", records).token("batch-7").await {
+    ///     // The write has tried to restamp it, too.
     ///     Err(CommitError::Late(commit)) => {
     ///         let restamped = store.dataset().restamp(&commit).await?;
     ///         println!("readers of the stream receive it at {}", restamped.offset);

@@ -13,7 +13,7 @@ use super::leap::{Clocks, Leap, Moment};
 use super::poller::{Poller, Seen};
 use super::run::{RETRY, Stage, first_write, stage_on, world};
 use super::writer::{FIRST_TIME, Outcome, RETRY_TIME, write};
-use crate::integration::harness::{put, sent_by, sleep};
+use crate::integration::harness::{at, put, sent_by, sleep};
 
 /// The result of a case.
 pub(super) struct Followed {
@@ -92,7 +92,15 @@ async fn retry(other: &Dataset, case: &Case) -> Vec<Attempt> {
 }
 
 fn attempts(outcomes: Vec<(String, Outcome)>, inserted_at: i64) -> Vec<Attempt> {
-    outcomes.into_iter().map(|(partition, outcome)| Attempt { partition, inserted_at, outcome }).collect()
+    let attempt = |(partition, outcome): (String, Outcome)| {
+        // A found commit may have been restamped, with `report_late` too.
+        let outcome = match outcome {
+            Outcome::Committed(commit) if commit.inserted_at != at(inserted_at) => Outcome::Delivered(commit),
+            outcome => outcome,
+        };
+        Attempt { partition, inserted_at, outcome }
+    };
+    outcomes.into_iter().map(attempt).collect()
 }
 
 async fn land(s3: &S3, poller: &Poller) {
@@ -183,6 +191,11 @@ fn check_outcome(attempt: &Attempt, seen: &Seen, s3: &S3, name: &str) {
         Outcome::Restamped(stamped) => {
             assert!(returned(&stamped.commit, &stamped.stream_offset), "{name}: {stamped:?} was not returned");
         }
+        // At its own offset, or at that of a later ref, which only the call could have put.
+        Outcome::Delivered(commit) => {
+            let is_returned = seen.received.iter().any(|entry| is_of(entry, commit));
+            assert!(is_returned, "{name}: {commit:?} was reported as delivered, and not returned");
+        }
         Outcome::NotCommitted => {
             let (partition, inserted_at) = (&attempt.partition, attempt.inserted_at);
             let is_it = |named: &NamedRef| named.partition == *partition && named.inserted_at == inserted_at;
@@ -197,7 +210,7 @@ impl Outcome {
     /// Returns whether readers of the stream may miss a commit with this outcome.
     fn may_be_missed(&self) -> bool {
         match self {
-            Self::Late(_) | Self::Restamped(_) | Self::Unknown(_) | Self::Dropped => true,
+            Self::Late(_) | Self::Restamped(_) | Self::Delivered(_) | Self::Unknown(_) | Self::Dropped => true,
             Self::Committed(_) | Self::NotCommitted => false,
         }
     }

@@ -11,11 +11,21 @@ pub(super) struct Shape {
     pub(super) token: bool,
     pub(super) way: Way,
     pub(super) partitions: usize,
-    /// If true, the write uses `restamp_late`.
-    pub(super) restamps: bool,
+    pub(super) late: Late,
     /// If true, the record has a view, with one marker for each partition.
     pub(super) views: bool,
     backend: Backend,
+}
+
+/// The handling of late commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    /// `report_late`: each late commit is reported, so that the protocol itself is seen.
+    Report,
+    /// The default: late commits are restamped, and the write does not say at which offset.
+    Restamp,
+    /// `restamp_late`: late commits are restamped, and the write returns the offset.
+    ReturnStamped,
 }
 
 /// The way in which the commit is made.
@@ -43,7 +53,7 @@ impl Shape {
         token: false,
         way: Way::Usual,
         partitions: 1,
-        restamps: false,
+        late: Late::Report,
         views: false,
         backend: Backend::Conditional,
     };
@@ -60,11 +70,16 @@ impl Shape {
         Self { partitions: 2, ..self }
     }
 
+    /// The same write with the default handling of late commits.
+    pub(super) const fn by_default(self) -> Self {
+        Self { late: Late::Restamp, ..self }
+    }
+
     /// The same write with `restamp_late`. One partition only: after a failed write to several, it is not known which
     /// refs count.
     pub(super) const fn restamping(self) -> Self {
         assert!(self.partitions == 1);
-        Self { restamps: true, ..self }
+        Self { late: Late::ReturnStamped, ..self }
     }
 
     /// The same write on a backend whose policy denies overwriting.

@@ -82,3 +82,10 @@ fn denied_optimistic() {
 fn denied_optimistic_and_proven() {
     enumerate(Shape::PROVEN.denied(), 3, 500);
 }
+
+#[test]
+fn by_default() {
+    let shape = Shape::WITH_TOKEN.by_default();
+    let tally = Tally::of(Case::single(shape, &in_paused_time(clean(shape))));
+    tally.check(&format!("{shape:?}, one fault"), 650, &["delivered", "dropped", "not committed", "unknown"]);
+}

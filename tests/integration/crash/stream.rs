@@ -147,6 +147,20 @@ fn two_partitions_with_token() {
     enumerate(Shape::WITH_TOKEN.to_two_partitions(), Target::is_of_a_commit, 2_000, COMMIT_OUTCOMES);
 }
 
+/// By default no write whose commit is known to exist ends as late, and consumers receive all that was returned.
+#[test]
+fn by_default() {
+    let (must_occur, least) = (&["delivered", "unknown"], 600);
+    enumerate(Shape::WITH_TOKEN.by_default(), Target::is_of_a_commit, least, must_occur);
+    enumerate(Shape::PROVEN.by_default(), Target::is_of_a_commit, least, must_occur);
+}
+
+#[test]
+fn two_partitions_by_default() {
+    let shape = Shape::WITH_TOKEN.to_two_partitions().by_default();
+    enumerate(shape, Target::is_of_a_commit, 2_000, &["delivered", "unknown"]);
+}
+
 #[test]
 fn restamping() {
     enumerate(Shape::WITH_TOKEN.restamping(), Target::is_of_a_commit, 600, &["committed", "restamped", "unknown"]);

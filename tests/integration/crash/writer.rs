@@ -3,7 +3,7 @@
 use s3store::write::{StampedCommit, Unknown};
 use s3store::{Commit, Dataset, WriteError};
 
-use super::shape::{Shape, Way};
+use super::shape::{Late, Shape, Way};
 use crate::integration::harness::at;
 use crate::integration::records::{Event, Parts};
 
@@ -21,6 +21,8 @@ pub(super) enum Outcome {
     Late(Commit),
     /// Committed late, with an additional ref that is in time.
     Restamped(StampedCommit),
+    /// Committed in time, or restamped: readers of the stream receive it at its offset or at that of a later ref.
+    Delivered(Commit),
     NotCommitted,
     Unknown(Unknown),
     /// No result, because the caller was gone.
@@ -33,6 +35,7 @@ impl Outcome {
             Self::Committed(_) => "committed",
             Self::Late(_) => "late",
             Self::Restamped(_) => "restamped",
+            Self::Delivered(_) => "delivered",
             Self::NotCommitted => "not committed",
             Self::Unknown(_) => "unknown",
             Self::Dropped => "dropped",
@@ -41,7 +44,7 @@ impl Outcome {
 
     pub(super) fn commit(&self) -> Option<&Commit> {
         match self {
-            Self::Committed(commit) | Self::Late(commit) => Some(commit),
+            Self::Committed(commit) | Self::Late(commit) | Self::Delivered(commit) => Some(commit),
             Self::Restamped(stamped) => Some(&stamped.commit),
             Self::NotCommitted | Self::Unknown(_) | Self::Dropped => None,
         }
@@ -68,11 +71,16 @@ pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_
     }
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
     let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
-    let result = match shape.restamps {
-        false => write.await.map(|commits| commits.into_iter().map(Outcome::Committed).collect()),
-        true => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
+    let each = |commits: Vec<Commit>, outcome: fn(Commit) -> Outcome| -> Vec<Outcome> {
+        commits.into_iter().map(outcome).collect()
     };
-    let mut outcomes: Vec<Outcome> = result.unwrap_or_else(failed);
+    let result = match shape.late {
+        Late::Report => write.report_late().await.map(|commits| each(commits, Outcome::Committed)),
+        Late::Restamp => write.await.map(|commits| each(commits, Outcome::Delivered)),
+        Late::ReturnStamped => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
+    };
+    let in_error = if shape.late == Late::Report { Outcome::Committed } else { Outcome::Delivered };
+    let mut outcomes: Vec<Outcome> = result.unwrap_or_else(|error| failed(error, in_error));
     let of = |partition: String| {
         let found = outcomes.extract_if(.., |outcome| outcome.partition() == Some(&partition)).next();
         (partition, found.unwrap_or(Outcome::NotCommitted))
@@ -88,8 +96,8 @@ fn stamped(stamped: StampedCommit) -> Outcome {
     }
 }
 
-fn failed(error: WriteError) -> Vec<Outcome> {
+fn failed(error: WriteError, in_time: fn(Commit) -> Outcome) -> Vec<Outcome> {
     let WriteError { committed, late, unknown, .. } = error;
-    let outcomes = committed.into_iter().map(Outcome::Committed).chain(late.into_iter().map(Outcome::Late));
+    let outcomes = committed.into_iter().map(in_time).chain(late.into_iter().map(Outcome::Late));
     outcomes.chain(unknown.into_iter().map(Outcome::Unknown)).collect()
 }

@@ -110,7 +110,7 @@ async fn late_commits_and_restamps_are_counted() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
-    let error = store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").await.unwrap_err();
+    let error = store.write_partition("part=a", &Event::of(&["a"], 3)).token("t").report_late().await.unwrap_err();
     assert!(matches!(error, CommitError::Late(_)), "{error:?}");
     let collected = meter.collect();
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (1.0, 0.0));
@@ -133,11 +133,11 @@ async fn late_commits_and_restamps_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_with_restamp_late_is_one_call() {
+async fn a_write_that_restamps_is_one_call() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let store = measured(&world, &meter).await.store::<Event>();
     world.s3.inject(put(".commit").times(4).hang());
-    store.write(&Event::of(&["a"], 3)).restamp_late(3).await.unwrap();
+    store.write(&Event::of(&["a"], 3)).await.unwrap();
     world.s3.inject(put(".commit").times(4).hang());
     store.write_partition("part=a", &Event::of(&["a"], 3)).restamp_late(3).await.unwrap();
     let collected = meter.collect();
@@ -167,6 +167,32 @@ async fn a_write_with_restamp_late_is_one_call() {
     let collected = meter.collect();
     assert_eq!((collected.sum(LATE, &[]), collected.sum(RESTAMPS, &[])), (3.0, 2.0));
     assert_eq!(collected.sum(RETURNED_LATE, &[]), 1.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_returned_late_commits_count_as_late_outcomes() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = measured(&world, &meter).await.store::<Event>();
+    let records = Event::of(&["a"], 3);
+    let numbers = || [LATE, RESTAMPS, RETURNED_LATE].map(|name| meter.collect().sum(name, &[]));
+    // The write repairs its late commit, which is late beyond the skew.
+    world.s3.inject(put(".commit").times(4).hang());
+    world.s3.inject(put(".commit").skip(4).delay(Duration::from_secs(3)));
+    store.write(&records).token("t").await.unwrap();
+    assert_eq!(numbers(), [1.0, 1.0, 0.0]);
+    // A retry finds it, which is not another commit after the timeout, and repairs it once.
+    store.write(&records).token("t").await.unwrap();
+    assert_eq!(numbers(), [1.0, 2.0, 0.0]);
+    // A retry that reports it.
+    store.write(&records).token("t").report_late().await.unwrap_err();
+    assert_eq!(numbers(), [1.0, 2.0, 1.0]);
+    // A retry that can't repair it.
+    world.s3.inject(put(".ref").fail(403, "AccessDenied"));
+    store.write(&records).token("t").await.unwrap_err();
+    assert_eq!(numbers(), [1.0, 2.0, 2.0]);
+    let call = |outcome| meter.collect().sum("s3store.method.calls", &[("s3store.method", "write"), outcome]);
+    assert_eq!(call(("s3store.outcome", "success")), 2.0);
+    assert_eq!(call(("s3store.outcome", "error")), 2.0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,7 +127,7 @@ impl History {
         self.strike();
         let writer = self.pick(&[0, 1]);
         let write = self.writers[writer].write_partition(format!("part={part}"), &items).inserted_at(inserted_at);
-        let result = write.token_opt(token).await.map(Option::unwrap);
+        let result = write.token_opt(token).report_late().await.map(Option::unwrap);
         self.note(result);
     }
 
