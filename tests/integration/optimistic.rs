@@ -1,20 +1,33 @@
 //! Optimistic commits, and backends with other conditional PUT behaviour.
 
 use chrono::DateTime;
-use s3store::testing::{ConditionalPut, Operation, Policy};
+use s3store::testing::{ConditionalPut, Meanwhile, Operation, Policy};
 use s3store::{CommitError, ErrorKind, Store};
 
-use crate::integration::harness::{BUCKET, Virtual, put};
+use crate::integration::harness::{BUCKET, Virtual, listen, put};
 use crate::integration::records::Event;
+use crate::integration::warnings::Warnings;
 
 const ATTEMPT: &str = "0190a0b0c0d07000800000000000abcd";
 
+/// Returns the store of a process that has sent no conditional PUT yet.
 async fn start(mode: ConditionalPut) -> (Virtual, Store<Event>) {
     let world = Virtual::new();
-    let dataset = world.dataset().await;
+    world.dataset().await;
+    let store = world.process("fresh").await.store();
     world.s3.set_conditional_put(mode);
     world.s3.clear_requests();
-    (world, dataset.store())
+    (world, store)
+}
+
+/// Returns whether each PUT of a commit since the last call was conditional.
+fn conditions(world: &Virtual) -> Vec<bool> {
+    let requests = world.s3.requests();
+    world.s3.clear_requests();
+    let commits = requests.iter().filter(|request| {
+        request.operation == Operation::Put && request.key.as_ref().is_some_and(|key| key.ends_with(".commit"))
+    });
+    commits.map(|request| request.if_none_match().is_some()).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,38 +80,168 @@ async fn a_backend_that_ignores_conditions_fails_optimistic_writes() {
     }
 }
 
+/// The handle can't tell this from a failure of something in front of S3, and never gives up the condition.
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_stops_supporting_conditions_fails_optimistic_writes() {
+async fn a_backend_that_stops_supporting_conditions_fails_writes() {
     let (world, store) = start(ConditionalPut::Enforced).await;
     let records = Event::of(&["a"], 1);
     store.write(&records).token("1").optimistic_commit().await.unwrap();
     world.s3.set_conditional_put(ConditionalPut::NotImplemented);
-    let error = store.write_partition("part=a", &records).token("2").optimistic_commit().await.unwrap_err();
-    assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
+    conditions(&world);
+    for token in [Some("2"), None] {
+        let write = || store.write_partition("part=a", &records).token_opt(token);
+        for result in [write().optimistic_commit().await, write().await] {
+            assert!(matches!(result, Err(CommitError::Unknown(_))), "{result:?}");
+        }
+        assert_eq!(conditions(&world), [true; 10]);
+    }
     assert_eq!(store.read_all().await.unwrap().len(), 1);
-    let error = store.write_partition("part=a", &records).token("3").optimistic_commit().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    world.s3.set_conditional_put(ConditionalPut::Enforced);
+    store.write(&records).token("2").optimistic_commit().await.unwrap();
+    assert_eq!(store.read_all().await.unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_conditional_put_the_commit_is_put_unconditionally() {
+    let warnings = Warnings::default();
+    let _guard = listen(tracing::Dispatch::new(warnings.clone()));
     let (world, store) = start(ConditionalPut::NotImplemented).await;
     let records = Event::of(&["a"], 1);
     let commits = store.write(&records).token("1").await.unwrap();
-    assert_eq!(world.count(Operation::Put), 4, "the commit is put twice: with the condition, then without");
+    assert_eq!(world.count(Operation::Head), 2, "one before the write, and one before the PUT without the condition");
+    // Three refusals, the commit, and one more refusal.
+    assert_eq!(conditions(&world), [true, true, true, false, true]);
+    let warned = warnings.take();
+    assert!(warned.len() == 1 && warned[0].contains("does not support If-None-Match"), "{warned:?}");
     assert_eq!(store.write(&records).token("1").await.unwrap(), commits);
-    world.s3.clear_requests();
     store.write(&records).await.unwrap();
-    assert_eq!(world.count(Operation::Put), 3, "the dataset remembers that conditions are not supported");
-    assert!(world.s3.requests().iter().all(|request| request.if_none_match().is_none()));
+    assert_eq!(conditions(&world), [false], "the handle remembers that conditions are not supported");
     assert_eq!(store.read_all().await.unwrap().len(), 2);
-    // After an uncertain try and a 501, a failure of the second PUT is still an unknown outcome.
+    assert_eq!(warnings.take(), Vec::<String>::new());
+    // After an uncertain try and a 501, a failure of the PUT without the condition is still an unknown outcome.
     let (world, store) = start(ConditionalPut::NotImplemented).await;
     let commit = || put(".commit");
     world.s3.inject(commit().fail(500, "InternalError"));
-    world.s3.inject(commit().skip(2).always().fail(403, "AccessDenied"));
+    world.s3.inject(commit().skip(4).always().fail(403, "AccessDenied"));
     let error = store.write_partition("part=a", &records).await.unwrap_err();
     assert!(matches!(error, CommitError::Unknown(_)), "{error:?}");
+    assert_eq!(conditions(&world), [true, true, true, true, false]);
+}
+
+/// Initialising a dataset on such a backend finds out, too.
+#[tokio::test(start_paused = true)]
+async fn init_remembers_that_conditions_are_not_supported() {
+    let world = Virtual::new();
+    world.s3.set_conditional_put(ConditionalPut::NotImplemented);
+    let store = world.dataset().await.store::<Event>();
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+    assert_eq!(conditions(&world), [false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_501_does_not_turn_off_the_condition() {
+    let warnings = Warnings::default();
+    let _guard = listen(tracing::Dispatch::new(warnings.clone()));
+    let records = Event::of(&["a"], 1);
+    for strays in 1..=6 {
+        for seen in [false, true] {
+            for (status, code) in [(501, "NotImplemented"), (501, "Other"), (400, "NotImplemented")] {
+                let name = format!("{strays} {seen} {status} {code}");
+                let (world, store) = start(ConditionalPut::Enforced).await;
+                if seen {
+                    store.write(&records).token("seen").await.unwrap();
+                    conditions(&world);
+                }
+                world.s3.inject(put(".commit").times(strays).fail(status, code));
+                let result = store.write_partition("part=a", &records).token("t").await;
+                let sent = conditions(&world);
+                match (seen, strays) {
+                    (false, 1 | 2) | (true, 1..=4) => {
+                        assert!(result.is_ok() && sent == vec![true; strays + 1], "{name}: {result:?}, {sent:?}");
+                    }
+                    // The condition works again after the PUT without it.
+                    (false, 3) => {
+                        assert!(result.is_ok() && sent == [true, true, true, false, true], "{name}: {sent:?}")
+                    }
+                    // S3 also refuses the PUT without the condition. So the refusals say nothing about the condition.
+                    (false, _) => {
+                        assert!(matches!(result, Err(CommitError::NotCommitted(_))), "{name}: {result:?}");
+                        assert_eq!(sent, [true, true, true, false], "{name}");
+                    }
+                    (true, _) => {
+                        assert!(matches!(result, Err(CommitError::Unknown(_))), "{name}: {result:?}");
+                        assert_eq!(sent, [true; 5], "{name}");
+                    }
+                }
+                world.s3.clear_faults();
+                store.write(&records).token("t").await.unwrap();
+                store.write(&records).await.unwrap();
+                assert!(conditions(&world).iter().all(|conditional| *conditional), "{name}");
+                assert_eq!(warnings.take(), Vec::<String>::new(), "{name}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_501_does_not_turn_off_optimistic_commits() {
+    let records = Event::of(&["a"], 1);
+    for strays in 1..=4 {
+        let (world, store) = start(ConditionalPut::Enforced).await;
+        // In the proof, and in a later write.
+        world.s3.inject(put(".commit").skip(1).times(strays).fail(501, "NotImplemented"));
+        store.write(&records).token("1").optimistic_commit().await.unwrap();
+        world.s3.inject(put(".commit").times(strays).fail(501, "NotImplemented"));
+        store.write(&records).token("2").optimistic_commit().await.unwrap();
+        world.s3.clear_requests();
+        store.write(&records).token("3").optimistic_commit().await.unwrap();
+        assert_eq!((world.count(Operation::Head), world.count(Operation::Put)), (0, 3), "{strays}");
+    }
+}
+
+/// A commit that is on its way for long, and a retry by a process that had a stray 501, never make two commits.
+#[tokio::test(start_paused = true)]
+async fn a_commit_does_not_flip_after_stray_501s() {
+    for strays in 0..=4 {
+        let (world, first) = start(ConditionalPut::Enforced).await;
+        let second = world.process("second").await.store::<Event>();
+        for store in [&first, &second] {
+            world.s3.inject(put(".commit").times(strays).fail(501, "NotImplemented"));
+            let _ = store.write(&Event::of(&["a"], 1)).await;
+            world.s3.clear_faults();
+        }
+        world.s3.inject(put(".commit").apply_late(Meanwhile::ConnectionLost));
+        world.s3.inject(put(".commit").skip(1).times(4).drop_connection());
+        let lost = first.write(&Event::of(&["b"], 1)).token("t").await.unwrap_err();
+        assert_eq!(lost.unknown.len(), 1, "{lost:?}");
+        let commit = second.write(&Event::of(&["b"], 2)).token("t").await.unwrap().remove(0);
+        world.s3.land_late().await;
+        assert_eq!(second.lookup_commit("part=b", "t").await.unwrap().unwrap(), commit, "{strays}");
+    }
+}
+
+/// The late PUT of an earlier attempt lands while a fresh process looks for the cause of a 501.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_lands_between_stray_501s_is_not_replaced() {
+    for strays in 1..=3 {
+        for landing in 1..=strays {
+            let (world, first) = start(ConditionalPut::Enforced).await;
+            world.s3.inject(put(".commit").apply_late(Meanwhile::ConnectionLost));
+            world.s3.inject(put(".commit").skip(1).times(4).drop_connection());
+            first.write(&Event::of(&["a"], 1)).token("t").await.unwrap_err();
+            world.s3.clear_faults();
+            let second = world.process("second").await.store::<Event>();
+            let s3 = world.s3.clone();
+            world.s3.inject(put(".commit").skip(landing - 1).call_before(move |_| {
+                let s3 = s3.clone();
+                async move { drop(s3.land_late().await) }
+            }));
+            world.s3.inject(put(".commit").times(strays).fail(501, "NotImplemented"));
+            let found = second.write(&Event::of(&["a"], 2)).token("t").await.unwrap().remove(0);
+            assert_eq!(found.record_count, 1, "the commit of the first attempt");
+            assert_eq!(second.read_all().await.unwrap().len(), 1, "{strays} {landing}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 //! as long as it likes, as `buffered` streams and `select!` do: no permit waits for it. Only a task that runs detached
 //! from its caller may take a [`Permit`] and keep it for several requests.
 
+mod condition;
 mod consistency;
 mod etag;
 mod failure;
@@ -21,12 +22,12 @@ mod skew;
 mod task;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use tokio::sync::Semaphore;
 
+use self::condition::ConditionSupport;
 pub use self::consistency::Consistency;
 use self::etag::ETagMonitor;
 pub(crate) use self::failure::{Class, Failure};
@@ -79,8 +80,7 @@ struct Inner {
     metrics: Metrics,
     wire: Arc<Wire>,
     etags: ETagMonitor,
-    /// Set once the backend has answered 501 to a conditional PUT.
-    unconditional: AtomicBool,
+    conditions: ConditionSupport,
 }
 
 impl BucketClient {
@@ -98,7 +98,7 @@ impl BucketClient {
             wire: Arc::new(Wire::new(clock, &settings.consistency)),
             settings,
             etags: ETagMonitor::default(),
-            unconditional: AtomicBool::new(false),
+            conditions: ConditionSupport::default(),
         }))
     }
 

@@ -1,6 +1,5 @@
 //! PUT: replaces an object, or creates it if its key does not exist.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -12,7 +11,7 @@ use super::failure::{Class, Failure};
 use super::interceptor::deadline;
 use super::response::is_markup;
 use super::retry::Response;
-use super::{BucketClient, ClientRetries, Permit};
+use super::{BucketClient, ClientRetries, Permit, pause_after};
 use crate::error::Result;
 use crate::format::CONTENT_TYPE;
 use crate::metrics::Operation;
@@ -46,9 +45,14 @@ impl Put {
 pub(crate) enum IfNoneMatch {
     /// The PUT fails.
     Required,
-    /// The PUT is sent again without the condition. Later PUTs are sent without it from the start.
+    /// The PUT is sent without the condition, and so are later PUTs from the start. This needs several refusals, and never
+    /// happens once the backend has supported the condition.
     BestEffort,
 }
+
+/// The number of conditional PUTs in a row that S3 must refuse with 501 before the library does without the condition. A
+/// single 501 can come from something in front of S3.
+const REFUSALS: u32 = 3;
 
 /// The object after a successful PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,27 +106,69 @@ impl Permit {
     /// Puts an object unless its key exists. If it does, fails with [`Class::Precondition`], or with
     /// [`Class::Forbidden`] if a bucket policy denies overwriting.
     pub(crate) async fn put_if_absent(&self, put: &Put, condition: IfNoneMatch) -> Result<(), Failure> {
-        let unconditional = &self.client.0.unconditional;
+        let support = &self.client.0.conditions;
+        if support.is_unsupported() && condition == IfNoneMatch::BestEffort {
+            return self.put_if(put, Condition::Unsupported).await;
+        }
         let mut uncertain = false;
-        if condition == IfNoneMatch::Required || !unconditional.load(Ordering::Relaxed) {
-            match self.put_if(put, Condition::IfNoneMatch).await {
-                Err(failure) if failure.class == Class::NotImplemented && condition == IfNoneMatch::BestEffort => {
-                    unconditional.store(true, Ordering::Relaxed);
-                    uncertain = failure.uncertain;
-                }
-                result => return result,
+        let mut refusals = 0;
+        loop {
+            let Err(mut failure) = self.put_if(put, Condition::IfNoneMatch).await else { return Ok(()) };
+            uncertain |= failure.uncertain;
+            failure.uncertain = uncertain;
+            if failure.class != Class::NotImplemented {
+                return Err(failure);
+            }
+            refusals += 1;
+            // If another request has seen the support meanwhile, the next PUT treats a 501 as a failure of the server.
+            let is_confirmed = !support.is_supported() && (refusals >= REFUSALS || support.is_unsupported());
+            match (pause_after(refusals), condition) {
+                (Some(pause), _) if !is_confirmed => self.client.clock().sleep(pause).await,
+                (_, IfNoneMatch::Required) => return Err(failure),
+                (_, IfNoneMatch::BestEffort) => return self.put_without_condition(put, failure).await,
             }
         }
+    }
+
+    /// Puts an object whose conditional PUTs were refused with 501. Looks before whether it exists, and afterwards whether
+    /// S3 still refuses the condition: only then the handle remembers it.
+    async fn put_without_condition(&self, put: &Put, mut refusal: Failure) -> Result<(), Failure> {
+        match self.head(&put.key).await {
+            Ok(None) => {}
+            Ok(Some(_)) => {
+                refusal.class = Class::Precondition;
+                return Err(refusal);
+            }
+            Err(_) => return Err(refusal),
+        }
         self.put_if(put, Condition::Unsupported).await.map_err(|mut failure| {
-            failure.uncertain |= uncertain;
+            failure.uncertain |= refusal.uncertain;
             failure
-        })
+        })?;
+        let again = self.put_if(put, Condition::IfNoneMatch).await;
+        if again.is_err_and(|failure| failure.class == Class::NotImplemented)
+            && self.client.0.conditions.record_unsupported()
+        {
+            tracing::warn!(
+                key = put.key,
+                "the S3 server does not support If-None-Match: commits are put without it from now on; use each token from \
+                 one writer at a time"
+            );
+        }
+        Ok(())
     }
 
     async fn put_if(&self, put: &Put, condition: Condition) -> Result<(), Failure> {
-        let send = async || match self.client.put_once(put, condition).await? {
-            Stored::AsSent => Ok(()),
-            Stored::Doubtful => self.compare(put).await,
+        let send = async || {
+            let result = self.client.put_once(put, condition).await;
+            let result = match condition {
+                Condition::IfNoneMatch => self.client.0.conditions.observe(result),
+                Condition::None | Condition::Unsupported => result,
+            };
+            match result? {
+                Stored::AsSent => Ok(()),
+                Stored::Doubtful => self.compare(put).await,
+            }
         };
         self.retry(Operation::Put, &put.key, send, |()| put.body.len()).await
     }
