@@ -6,6 +6,7 @@ mod integration {
     mod backfill_faults;
     mod blocking_threads;
     mod clock;
+    mod commit_metadata;
     mod crash;
     mod dashboards;
     mod dataset;

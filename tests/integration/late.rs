@@ -284,7 +284,7 @@ struct FoundAfter {
     behind: Duration,
 }
 
-/// What a retry that reports late commits, and one that restamps them, made of a commit.
+/// The results of a retry that reports late commits, and of one that restamps them.
 struct Found {
     reported: Result<Option<Commit>, CommitError>,
     /// The additional refs of the retry that reports, and of the one that restamps.

@@ -1,9 +1,12 @@
 //! The user metadata of a commit.
 
 use std::collections::HashMap;
-use std::str::FromStr;
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Utc};
 
 use super::AttemptId;
+use super::refs::MAX_MICROS;
 use crate::error::{Error, Result};
 
 const ATTEMPT: &str = "attemptid";
@@ -38,7 +41,7 @@ impl CommitMeta {
     /// Parses the user metadata.
     ///
     /// # Errors
-    /// `InvalidData` if a field is missing or does not parse. The caller adds the object's key.
+    /// `InvalidData` if a field is missing, does not parse, or is out of range. The caller adds the object's key.
     pub(crate) fn from_metadata(metadata: &HashMap<String, String>) -> Result<Self> {
         let field = |name: &str| {
             let missing = || Error::invalid_data(format!("the commit's metadata have no {name:?}"));
@@ -48,15 +51,23 @@ impl CommitMeta {
         Ok(Self {
             attempt: AttemptId::parse(attempt)
                 .ok_or_else(|| unreadable(ATTEMPT, attempt, "32 lowercase hex digits"))?,
-            ref_micros: integer(REF_MICROS, field(REF_MICROS)?)?,
-            inserted_at_micros: integer(INSERTED_AT, field(INSERTED_AT)?)?,
-            record_count: integer(ROW_COUNT, field(ROW_COUNT)?)?,
+            ref_micros: integer(REF_MICROS, field(REF_MICROS)?, 0..=MAX_MICROS)?,
+            inserted_at_micros: integer(INSERTED_AT, field(INSERTED_AT)?, times())?,
+            // As in Go, a number of records has 63 bits.
+            record_count: integer(ROW_COUNT, field(ROW_COUNT)?, 0..=i64::MAX)?.unsigned_abs(),
         })
     }
 }
 
-fn integer<T: FromStr>(name: &str, text: &str) -> Result<T> {
-    text.parse().map_err(|_| unreadable(name, text, "a decimal integer"))
+/// Returns the microseconds that a time can have.
+fn times() -> RangeInclusive<i64> {
+    DateTime::<Utc>::MIN_UTC.timestamp_micros()..=DateTime::<Utc>::MAX_UTC.timestamp_micros()
+}
+
+fn integer(name: &str, text: &str, range: RangeInclusive<i64>) -> Result<i64> {
+    let value = text.parse().ok().filter(|value| range.contains(value));
+    let expected = || format!("a decimal integer from {} to {}", range.start(), range.end());
+    value.ok_or_else(|| unreadable(name, text, &expected()))
 }
 
 fn unreadable(name: &str, text: &str, expected: &str) -> Error {

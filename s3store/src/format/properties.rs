@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::data::DataKey;
 use super::*;
+use crate::error::ErrorKind;
 
 const NAMES: [&str; 2] = ["charge_period", "customer"];
 
@@ -117,11 +118,21 @@ proptest! {
 
     #[test]
     fn a_commit_round_trips(
-        attempt in arb_attempt(), ref_micros: i64, inserted_at_micros: i64, record_count: u64,
+        attempt in arb_attempt(),
+        ref_micros in prop_oneof![any::<i64>(), 0..=9_999_999_999_999_999i64],
+        inserted_at_micros: i64,
+        record_count in prop_oneof![any::<u64>(), 0..1_000u64],
     ) {
         let meta = CommitMeta { attempt, ref_micros, inserted_at_micros, record_count };
         let stored = meta.to_metadata().map(|(name, value)| (name.to_owned(), value)).into();
-        prop_assert_eq!(CommitMeta::from_metadata(&stored).unwrap(), meta);
+        let parsed = CommitMeta::from_metadata(&stored);
+        let fits = (0..=9_999_999_999_999_999).contains(&ref_micros)
+            && DateTime::from_timestamp_micros(inserted_at_micros).is_some()
+            && i64::try_from(record_count).is_ok();
+        match parsed {
+            Ok(parsed) => prop_assert!(fits && parsed == meta, "{:?}", parsed),
+            Err(error) => prop_assert!(!fits && error.kind() == ErrorKind::InvalidData, "{}", error),
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 
 const SUFFIX: &str = ".ref";
 const DIGITS: usize = 16;
-const MAX_MICROS: i64 = 9_999_999_999_999_999;
+/// The largest time that fits the digits of a ref.
+pub(super) const MAX_MICROS: i64 = 9_999_999_999_999_999;
 
 /// The name of a ref: `<micros>-<token>-<attempt>;<escaped partition>.ref`.
 #[derive(Debug, Clone, PartialEq, Eq)]

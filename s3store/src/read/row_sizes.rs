@@ -10,6 +10,13 @@ const ROW_BYTES: u64 = 1 << 10;
 /// The estimated size of a file without its rows.
 const FILE_BYTES: u64 = 4 << 10;
 
+/// The largest estimate: S3 takes no more in one PUT. The row count can be wrong, and the deadline of the download depends
+/// on the estimate.
+const MOST_BYTES: u64 = 5 << 30;
+
+/// The largest number of rows of one file that counts in the mean.
+const MOST_ROWS: u64 = 1 << 32;
+
 /// The mean size of a row in the files that a read has fetched.
 #[derive(Debug)]
 pub(super) struct RowSizes {
@@ -30,7 +37,7 @@ impl RowSizes {
             FileSize::Rows(rows) => {
                 let (all_bytes, all_rows) = (self.bytes.load(Ordering::Relaxed), self.rows.load(Ordering::Relaxed));
                 let bytes = u128::from(rows) * u128::from(all_bytes) / u128::from(all_rows.max(1));
-                u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(FILE_BYTES)
+                u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(FILE_BYTES).min(MOST_BYTES)
             }
         }
     }
@@ -39,7 +46,7 @@ impl RowSizes {
     pub(super) fn learn(&self, file: &StoredFile, bytes: u64) {
         if let FileSize::Rows(rows) = file.size {
             self.bytes.fetch_add(bytes.saturating_sub(FILE_BYTES), Ordering::Relaxed);
-            self.rows.fetch_add(rows, Ordering::Relaxed);
+            self.rows.fetch_add(rows.min(MOST_ROWS), Ordering::Relaxed);
         }
     }
 }
@@ -56,7 +63,7 @@ mod tests {
         sizes.learn(&file(100_000), 5_000_000 + FILE_BYTES);
         let estimate = sizes.size_of(&file(1_000));
         assert!((54_000..55_000).contains(&estimate), "{estimate}");
-        assert_eq!(sizes.size_of(&file(u64::MAX)), u64::MAX);
+        assert_eq!(sizes.size_of(&file(u64::MAX)), MOST_BYTES);
         assert_eq!(sizes.size_of(&StoredFile { key: String::new(), size: FileSize::Bytes(7) }), 7);
     }
 }
