@@ -4,6 +4,7 @@
 mod derived;
 mod integration {
     mod backfill_faults;
+    mod batches;
     mod blocking_threads;
     mod clock;
     mod commit_metadata;

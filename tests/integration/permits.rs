@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use s3store::dataset::ResultStream;
+use futures_util::{Stream, TryStreamExt};
 use s3store::testing::{Fault, Object, ServerTime};
 use s3store::{Commit, Dataset, Offset, Record, Store, View};
 
@@ -138,7 +138,7 @@ type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// A public operation.
 type Operation = fn(Scene) -> Running;
 
-async fn consume<T: Send + 'static>(mut items: ResultStream<T>, pause: Duration) {
+async fn consume<T>(mut items: impl Stream<Item = s3store::Result<T>> + Unpin, pause: Duration) {
     while items.try_next().await.unwrap().is_some() {
         sleep(pause).await;
     }
@@ -222,8 +222,12 @@ const OPERATIONS: [(&str, Operation); 30] = [
     ("drain", |s| Box::pin(async move { s.dataset.drain().await })),
 ];
 
-async fn consume_with<T: Send + 'static>(scene: Scene, stream: impl FnOnce(&Scene) -> ResultStream<T> + Send) {
-    consume(stream(&scene), scene.pause).await;
+async fn consume_with<S, T>(scene: Scene, stream: impl FnOnce(&Scene) -> S + Send)
+where
+    S: Stream<Item = s3store::Result<T>> + Unpin + Send,
+{
+    let items = stream(&scene);
+    consume(items, scene.pause).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use arrow_buffer::{ScalarBuffer, i256};
 use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use crate::record::{RowError, ValueError};
+use crate::record::{RowError, TimeUnits, ValueError};
 
 /// The Parquet annotation of a leaf column, as far as its Arrow type does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,11 @@ pub(super) enum LeafCast {
     Widen(DataType),
     /// Casts to a type that may be too narrow, and fails for values that do not fit.
     Checked(DataType),
-    /// Casts to a timestamp with a unit that is `factor` times finer, and fails for instants out of its range. The time
-    /// zone is ignored: stored instants are UTC.
-    Instant { factor: i64, to: DataType },
+    /// Casts to a time with a unit that is `factor` times finer, and fails for times out of its range. The time zone is
+    /// ignored: stored instants are UTC.
+    FinerTime { factor: i64, to: DataType },
+    /// Casts to a time with a unit that is `factor` times coarser, and fails for times that are not exact in it.
+    CoarserTime { factor: i64, to: DataType },
     /// Casts to a decimal of another precision or scale, and fails for values that would be rounded or cut.
     Decimal { from: i8, precision: u8, scale: i8 },
     /// Casts to bytes of one length, and fails for other lengths.
@@ -47,9 +49,14 @@ pub(super) enum LeafCast {
 }
 
 impl LeafCast {
-    /// Returns the cast from `file` to `wanted` and the resulting type. That is `wanted`, except that times keep the
-    /// file's unit if it is finer. Returns `None` if the types are not convertible.
-    pub(super) fn plan(file: &DataType, annotation: Annotation, wanted: &DataType) -> Option<(Self, DataType)> {
+    /// Returns the cast from `file` to `wanted` and the resulting type. That is `wanted`, except that `units` may keep the
+    /// file's unit of a time. Returns `None` if the types are not convertible.
+    pub(super) fn plan(
+        file: &DataType,
+        annotation: Annotation,
+        wanted: &DataType,
+        units: TimeUnits,
+    ) -> Option<(Self, DataType)> {
         use DataType::{
             Binary, BinaryView, Boolean, Date32, Date64, Decimal128, Decimal256, FixedSizeBinary, Null, Time32, Time64,
             Timestamp, Utf8, Utf8View,
@@ -70,13 +77,14 @@ impl LeafCast {
             (BinaryView, FixedSizeBinary(length)) => to(Self::FixedLength(*length)),
             (Date64, Date32) => to(Self::Checked(Date32)),
             (Timestamp(have, _), Timestamp(want, zone)) => {
-                let unit = *have.max(want);
-                let (factor, to) = (per_second(unit) / per_second(*have), Timestamp(unit, zone.clone()));
-                Some((if *file == to { Self::Keep } else { Self::Instant { factor, to: to.clone() } }, to))
+                let unit = units.unit(*have, *want);
+                let to = Timestamp(unit, zone.clone());
+                Some((if *file == to { Self::Keep } else { Self::time(*have, unit, &to) }, to))
             }
             (Time32(have) | Time64(have), Time32(want) | Time64(want)) => {
-                let to = time_of_day(*have.max(want));
-                Some((if *file == to { Self::Keep } else { Self::Widen(to.clone()) }, to))
+                let unit = units.unit(*have, *want);
+                let to = time_of_day(unit);
+                Some((if *file == to { Self::Keep } else { Self::time(*have, unit, &to) }, to))
             }
             (Decimal128(p, s) | Decimal256(p, s), Decimal128(precision, scale)) => {
                 let same = matches!(file, Decimal128(..)) && p == precision && s == scale;
@@ -89,6 +97,15 @@ impl LeafCast {
         }
     }
 
+    /// Returns the cast of a time from one unit to another.
+    fn time(from: TimeUnit, unit: TimeUnit, to: &DataType) -> Self {
+        let to = to.clone();
+        match (per_second(from), per_second(unit)) {
+            (have, want) if have <= want => Self::FinerTime { factor: want / have, to },
+            (have, want) => Self::CoarserTime { factor: have / want, to },
+        }
+    }
+
     /// Casts the values of `array`.
     pub(super) fn apply(&self, array: &ArrayRef) -> Result<ArrayRef, RowError> {
         match self {
@@ -96,7 +113,14 @@ impl LeafCast {
             Self::CheckText => check_text(array),
             Self::Widen(to) => cast(array, to).map_err(|error| ValueError::new(error).at_row(0)),
             Self::Checked(to) => cast_checked(array, to),
-            Self::Instant { factor, to } => cast_instant(array, *factor, to),
+            Self::FinerTime { factor: 1, to } => time_of_ticks(&ticks_of(array)?, to),
+            Self::FinerTime { factor, to } => {
+                cast_time(array, to, |tick| tick.checked_mul(*factor), || format!("does not fit {to}"))
+            }
+            Self::CoarserTime { factor, to } => {
+                let exact = |tick: i64| (tick % factor == 0).then_some(tick / factor);
+                cast_time(array, to, exact, || not_exact(array.data_type(), to))
+            }
             Self::Decimal { from, precision, scale } => cast_decimal(array, *from, *precision, *scale),
             Self::FixedLength(length) => cast_fixed_length(array, *length),
             Self::Nulls(to) => Ok(new_null_array(to, array.len())),
@@ -160,22 +184,50 @@ fn first_new_null(from: &dyn Array, to: &dyn Array) -> Option<usize> {
     differs.then(|| (0..to.len()).find(|&row| to.is_null(row) && from.is_valid(row))).flatten()
 }
 
-fn cast_instant(array: &ArrayRef, factor: i64, to: &DataType) -> Result<ArrayRef, RowError> {
-    // Casting by way of integers ignores time zones.
-    let array_error = |error: ArrowError| ValueError::new(error).at_row(0);
-    let ticks = cast(array, &DataType::Int64).map_err(array_error)?;
-    let ticks = ticks.as_primitive::<Int64Type>();
-    if factor == 1 {
-        return cast(ticks, to).map_err(array_error);
-    }
-    let finer: Int64Array = ticks.unary_opt(|tick| tick.checked_mul(factor));
-    match first_new_null(ticks, &finer) {
+/// Casts the times of `array` to another unit, by a function of their ticks. The first time that has none, or that `to`
+/// can't hold, is the error, for the reason that `refused` gives.
+fn cast_time(
+    array: &ArrayRef,
+    to: &DataType,
+    convert: impl Fn(i64) -> Option<i64>,
+    refused: impl Fn() -> String,
+) -> Result<ArrayRef, RowError> {
+    let ticks = ticks_of(array)?;
+    let times = time_of_ticks(&ticks.unary_opt(convert), to)?;
+    match first_new_null(&ticks, &times) {
         Some(row) => {
-            let value = format!("the value {} ({}) does not fit {to}", ticks.value(row), array.data_type());
+            let value = format!("the value {} ({}) {}", ticks.value(row), array.data_type(), refused());
             Err(ValueError::new(value).at_row(row))
         }
-        None => cast(&finer, to).map_err(array_error),
+        None => Ok(times),
     }
+}
+
+/// Returns the counts of units in an array of times. Casting by way of integers ignores time zones.
+fn ticks_of(times: &ArrayRef) -> Result<Int64Array, RowError> {
+    let integers = match times.data_type() {
+        DataType::Time32(_) => cast(times, &DataType::Int32).and_then(|ticks| cast(&ticks, &DataType::Int64)),
+        _ => cast(times, &DataType::Int64),
+    };
+    let integers = integers.map_err(|error| ValueError::new(error).at_row(0))?;
+    Ok(integers.as_primitive::<Int64Type>().clone())
+}
+
+/// Returns times from counts of their units. Those that the type can't hold become nulls.
+fn time_of_ticks(ticks: &Int64Array, to: &DataType) -> Result<ArrayRef, RowError> {
+    let times = match to {
+        DataType::Time32(_) => cast(ticks, &DataType::Int32).and_then(|ticks| cast(&ticks, to)),
+        _ => cast(ticks, to),
+    };
+    times.map_err(|error| ValueError::new(error).at_row(0))
+}
+
+fn not_exact(from: &DataType, to: &DataType) -> String {
+    let unit = match from {
+        DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond) => "ns",
+        _ => "us",
+    };
+    format!("is not exact in {to}, the column's type; declare the field with timestamp = \"{unit}\", or read records")
 }
 
 fn check_text(array: &ArrayRef) -> Result<ArrayRef, RowError> {

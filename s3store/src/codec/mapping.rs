@@ -53,7 +53,7 @@ impl Mapping {
         let parquet = metadata.file_metadata().schema_descr();
         let mut planner = Planner::new(parquet);
         let members = planner
-            .members(&layout.columns, decoded.fields(), 0)
+            .members(&layout.columns, &|column| layout.units(column), decoded.fields(), 0)
             .map_err(|error| Error::invalid_data(error.to_string()))?;
         let mut leaves = planner.leaves;
         leaves.sort_unstable();
@@ -142,7 +142,7 @@ impl FilePlan {
     }
 
     /// Returns the schema of the adapted batches. It is the layout's, except that times keep the file's unit if that is
-    /// finer.
+    /// finer and the layout allows it.
     pub(crate) fn schema(&self) -> &SchemaRef {
         &self.mapping.schema
     }

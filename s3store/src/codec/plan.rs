@@ -10,7 +10,7 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::adapt::{Conversion, Filler, Member, MemberSource, NodeAdapter, NullHandling};
 use super::cast::{Annotation, LeafCast};
-use crate::record::{ColumnNode, Role, Shape, ValueError};
+use crate::record::{ColumnNode, Role, Shape, TimeUnits, ValueError};
 
 /// Matches the wanted columns to those of a file, and collects the leaf columns to decode.
 pub(super) struct Planner<'a> {
@@ -24,6 +24,8 @@ struct FileNode<'a> {
     field: &'a Field,
     /// The index of its first leaf column.
     leaf: usize,
+    /// The units to read its times in.
+    units: TimeUnits,
 }
 
 impl<'a> Planner<'a> {
@@ -31,11 +33,12 @@ impl<'a> Planner<'a> {
         Self { parquet, leaves: Vec::new() }
     }
 
-    /// Plans the `wanted` columns of a file, or fields of one of its structs. `fields` are those of the file, starting at
-    /// leaf `leaf`.
+    /// Plans the `wanted` columns of a file, or fields of one of its structs. `units` returns the units for the times of
+    /// each. `fields` are those of the file, starting at leaf `leaf`.
     pub(super) fn members(
         &mut self,
         wanted: &[ColumnNode],
+        units: &dyn Fn(usize) -> TimeUnits,
         fields: &Fields,
         leaf: usize,
     ) -> Result<Vec<Member>, ValueError> {
@@ -57,17 +60,17 @@ impl<'a> Planner<'a> {
                 Some(start)
             })
             .collect();
-        let member = |(node, index): (&ColumnNode, Option<usize>)| {
+        let member = |(position, (node, index)): (usize, (&ColumnNode, Option<usize>))| {
             let source = match index.and_then(|index| Some((index, *starts.get(index)?, fields.get(index)?))) {
                 Some((index, leaf, field)) => {
-                    let adapter = self.node(node, &FileNode { field, leaf })?;
+                    let adapter = self.node(node, &FileNode { field, leaf, units: units(position) })?;
                     Ok(MemberSource::Column(used.partition_point(|&other| other < index), adapter))
                 }
                 None => missing(node, fields).map(MemberSource::Missing),
             };
             Ok(Member { name: node.name, source: source.map_err(|error: ValueError| error.in_column(node.name))? })
         };
-        let members = wanted.iter().zip(indices).map(member).collect::<Result<Vec<_>, _>>()?;
+        let members = wanted.iter().zip(indices).enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
         if used.is_empty() && !fields.is_empty() && leaf_count(&DataType::Struct(fields.clone())) > 0 {
             // None of the struct's fields is wanted, but decoding its nulls takes one leaf.
             self.leaves.push(leaf);
@@ -87,26 +90,27 @@ impl<'a> Planner<'a> {
 
     fn conversion(&mut self, node: &ColumnNode, found: &FileNode<'_>) -> Result<(Conversion, DataType), ValueError> {
         match (&node.shape, found.field.data_type()) {
-            (Shape::Leaf(wanted), file) => self.leaf(wanted, file, found.leaf),
-            (Shape::Uuid, file) => self.leaf(&node.read_type(), file, found.leaf),
+            (Shape::Leaf(wanted), _) => self.leaf(wanted, found),
+            (Shape::Uuid, _) => self.leaf(&node.read_type(), found),
             (Shape::List(element), DataType::List(file)) => {
-                let adapter = self.node(element, &FileNode { field: file, leaf: found.leaf })?;
+                let adapter = self.node(element, &FileNode { field: file, ..*found })?;
                 let field = field_for(element, &adapter.data_type);
                 let data_type = DataType::List(Arc::clone(&field));
                 Ok((Conversion::List { field, element: Box::new(adapter) }, data_type))
             }
-            (Shape::Map(value), DataType::Map(entries, _)) => self.map(value, entries, found.leaf),
+            (Shape::Map(value), DataType::Map(entries, _)) => self.map(value, &FileNode { field: entries, ..*found }),
             (Shape::Struct(wanted), DataType::Struct(file)) => {
-                let members = self.members(wanted, file, found.leaf)?;
+                let members = self.members(wanted, &|_| found.units, file, found.leaf)?;
                 let fields: Fields =
                     wanted.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
                 Ok((Conversion::Struct { fields: fields.clone(), members }, DataType::Struct(fields)))
             }
-            (_, file) => self.leaf(&node.write_type(), file, found.leaf),
+            _ => self.leaf(&node.write_type(), found),
         }
     }
 
-    fn leaf(&mut self, wanted: &DataType, file: &DataType, leaf: usize) -> Result<(Conversion, DataType), ValueError> {
+    fn leaf(&mut self, wanted: &DataType, found: &FileNode<'_>) -> Result<(Conversion, DataType), ValueError> {
+        let (file, leaf) = (found.field.data_type(), found.leaf);
         if file.is_nested() || wanted.is_nested() {
             return Err(mismatch(file, wanted));
         }
@@ -116,12 +120,15 @@ impl<'a> Planner<'a> {
             ConvertedType::UTF8 | ConvertedType::NONE => Annotation::Plain,
             _ => Annotation::UncheckedText,
         };
-        let (cast, data_type) = LeafCast::plan(file, annotation, wanted).ok_or_else(|| mismatch(file, wanted))?;
+        let planned = LeafCast::plan(file, annotation, wanted, found.units);
+        let (cast, data_type) = planned.ok_or_else(|| mismatch(file, wanted))?;
         self.leaves.push(leaf);
         Ok((Conversion::Leaf(cast), data_type))
     }
 
-    fn map(&mut self, value: &ColumnNode, file: &Field, leaf: usize) -> Result<(Conversion, DataType), ValueError> {
+    /// Plans a map. `found` is the field of its entries.
+    fn map(&mut self, value: &ColumnNode, found: &FileNode<'_>) -> Result<(Conversion, DataType), ValueError> {
+        let file = found.field;
         let DataType::Struct(pair) = file.data_type() else {
             return Err(mismatch(file.data_type(), &DataType::Utf8));
         };
@@ -130,9 +137,9 @@ impl<'a> Planner<'a> {
             return Err(mismatch(file.data_type(), &DataType::Utf8));
         };
         let key_node = map_key();
-        let key = self.node(&key_node, &FileNode { field: file_key, leaf })?;
-        let value_leaf = leaf + leaf_count(file_key.data_type());
-        let adapted = self.node(value, &FileNode { field: file_value, leaf: value_leaf })?;
+        let key = self.node(&key_node, &FileNode { field: file_key, ..*found })?;
+        let leaf = found.leaf + leaf_count(file_key.data_type());
+        let adapted = self.node(value, &FileNode { field: file_value, leaf, ..*found })?;
         let fields = Fields::from(vec![field_for(&key_node, &key.data_type), field_for(value, &adapted.data_type)]);
         let entries = Arc::new(Field::new("key_value", DataType::Struct(fields.clone()), false));
         let data_type = DataType::Map(Arc::clone(&entries), false);

@@ -1,5 +1,7 @@
 //! Reading: finds the committed files, downloads and decodes them, and delivers their rows in order.
 
+#[cfg(feature = "arrow")]
+mod batch_stream;
 mod download;
 mod job;
 mod memory_reserve;
@@ -21,6 +23,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone};
 
+#[cfg(feature = "arrow")]
+#[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
+pub use self::batch_stream::BatchStream;
 pub(crate) use self::download::MissingFile;
 use self::job::{Job, ReadAhead};
 pub(crate) use self::method::ReadMethod;
@@ -250,8 +255,15 @@ impl<T: Record> Read<T> {
 
     /// Streams the records as Arrow batches, ordered and deduplicated as by [`stream`](Self::stream).
     ///
-    /// A batch has the record's columns in the order of its fields. Strings and bytes are `Utf8View` and `BinaryView`. A
-    /// batch never spans two partitions.
+    /// All batches have one schema, which [`BatchStream::schema`] returns before the first: the record's columns in the
+    /// order of its fields, with times in their declared units. Strings and bytes are `Utf8View` and `BinaryView`. A batch
+    /// never spans two partitions.
+    ///
+    /// # Errors
+    /// Those of the method that started the read. In addition [`InvalidData`](crate::ErrorKind::InvalidData) if a file has a
+    /// time that is not exact in the unit of its column, such as one in nanoseconds for a column in microseconds. The
+    /// message contains the file, row and column. Declare a finer unit, for example `#[record(timestamp = "ns")]`; records
+    /// have the whole time in any case.
     ///
     /// # Example
     /// ```
@@ -265,12 +277,21 @@ impl<T: Record> Read<T> {
     /// ```
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn batches(self) -> ResultStream<arrow_array::RecordBatch> {
-        sink::batches(self.start::<sink::ArrowBatches>(ResultForm::BatchStream))
+    pub fn batches(self) -> BatchStream {
+        let layout = Self::layout().in_declared_units();
+        let schema = Arc::clone(layout.own_schema());
+        sink::batches(self.start_with::<sink::ArrowBatches>(layout, ResultForm::BatchStream), schema)
+    }
+
+    fn layout() -> ReadLayout {
+        ReadLayout::new(T::description(), T::Root::description())
     }
 
     fn start<S: Sink>(self, form: ResultForm) -> Events<S::Chunk> {
-        let layout = ReadLayout::new(T::description(), T::Root::description());
+        self.start_with::<S>(Self::layout(), form)
+    }
+
+    fn start_with<S: Sink>(self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
         let keep = keep_for(&layout, self.history);
         let Self { dataset, source, method, ahead, missing, as_of, .. } = self;
         let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);

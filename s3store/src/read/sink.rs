@@ -1,12 +1,22 @@
 //! The forms that a read delivers rows in: records, or Arrow batches.
 
 use std::marker::PhantomData;
+#[cfg(feature = "arrow")]
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+#[cfg(feature = "arrow")]
+use arrow_array::RecordBatchOptions;
+#[cfg(feature = "arrow")]
+use arrow_schema::SchemaRef;
 use tokio::sync::OwnedSemaphorePermit;
 
+#[cfg(feature = "arrow")]
+use super::batch_stream::BatchStream;
 use super::partition_rows::FileRows;
 use crate::dataset::{HivePartition, ResultStream, TaskStream};
+#[cfg(feature = "arrow")]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::merge::{self, Keep};
 use crate::record::{Key, ReadLayout, Record};
@@ -93,10 +103,15 @@ impl Sink for ArrowBatches {
     type Chunk = RecordBatch;
 
     /// Drops the columns that were read only for ordering, and unused buffers, because the consumer may keep the batch.
+    /// The layout must read times in their declared units: then all batches have its schema.
     fn chunk_of_batch(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
-        let own: Vec<usize> = (0..layout.own).collect();
-        let batch = batch.project(&own);
-        let batch = batch.map_err(|error| Error::invalid_data("a batch lacks columns").with_source(error))?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = batch.columns().iter().take(layout.own).cloned().collect();
+        let batch = RecordBatch::try_new_with_options(Arc::clone(layout.own_schema()), columns, &options);
+        let batch = batch.map_err(|error| {
+            Error::new(ErrorKind::Internal, "a batch does not have the record's columns; this is a bug")
+                .with_source(error)
+        })?;
         Ok(merge::slim(&batch))
     }
 
@@ -174,11 +189,12 @@ pub(super) fn partitions<T: Send + 'static>(events: Events<Vec<T>>) -> ResultStr
 
 /// Streams the Arrow batches of a read.
 #[cfg(feature = "arrow")]
-pub(super) fn batches(events: Events<RecordBatch>) -> ResultStream<RecordBatch> {
-    ResultStream::new(events, |event| match event {
+pub(super) fn batches(events: Events<RecordBatch>, schema: SchemaRef) -> BatchStream {
+    let batches = ResultStream::new(events, |event| match event {
         Event::Chunk(batch) => vec![batch],
         Event::PartitionEnd { .. } => Vec::new(),
-    })
+    });
+    BatchStream::new(batches, schema)
 }
 
 /// Concatenates chunks into one exact allocation. A single chunk is returned unchanged.

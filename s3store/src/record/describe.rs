@@ -1,10 +1,10 @@
 //! The untyped description of a record, for the layers that don't know its Rust type.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow_array::ArrayRef;
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
 use super::{ColumnType, ValueError};
 
@@ -223,16 +223,38 @@ pub(crate) struct ReadLayout {
     /// The columns to read, in order.
     pub(crate) columns: Vec<ColumnNode>,
     /// The number of the record's own columns. The columns after them are used only for deduplication.
-    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "used by batches, which drop the rest"))]
     pub(crate) own: usize,
     /// The key, as indices into `columns`.
     pub(crate) key: Option<Key>,
+    /// The units of the times in the record's own columns. Those of the columns after them are the finest.
+    units: TimeUnits,
+    /// The schema of the record's own columns, once it was asked for.
+    own_schema: OnceLock<SchemaRef>,
+}
+
+/// The unit of times that are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimeUnits {
+    /// The column's, or the file's if that is finer.
+    Finest,
+    /// The column's. A time that is not exact in it is an error.
+    Declared,
+}
+
+impl TimeUnits {
+    /// Returns the unit to read times in.
+    pub(crate) fn unit(self, file: TimeUnit, column: TimeUnit) -> TimeUnit {
+        match self {
+            Self::Finest => file.max(column),
+            Self::Declared => column,
+        }
+    }
 }
 
 impl ReadLayout {
     /// Returns a layout with these columns and no key.
     pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
-        Self { own: columns.len(), columns, key: None }
+        Self { own: columns.len(), columns, key: None, units: TimeUnits::Finest, own_schema: OnceLock::new() }
     }
 
     /// Returns the layout for making the markers of a view from these columns. A value that a file lacks does not become the
@@ -259,7 +281,25 @@ impl ReadLayout {
             };
             Key { entity: key.entity.iter().map(|&index| position(index)).collect(), version: position(key.version) }
         });
-        Self { columns, own, key }
+        Self { columns, own, key, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+    }
+
+    /// Reads the times in the record's own columns in their declared units, so that all files give columns of one type.
+    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "used by batches"))]
+    pub(crate) fn in_declared_units(self) -> Self {
+        Self { units: TimeUnits::Declared, ..self }
+    }
+
+    /// Returns the units to read the times of a column in.
+    pub(crate) fn units(&self, column: usize) -> TimeUnits {
+        if column < self.own { self.units } else { TimeUnits::Finest }
+    }
+
+    /// Returns the schema of the record's own columns, if they are read in their declared units.
+    #[cfg_attr(not(any(test, feature = "arrow")), expect(dead_code, reason = "used by batches"))]
+    pub(crate) fn own_schema(&self) -> &SchemaRef {
+        let own = || self.columns.iter().take(self.own).map(ColumnNode::read_field).collect::<Fields>();
+        self.own_schema.get_or_init(|| Arc::new(Schema::new(own())))
     }
 
     /// Returns the schema of the batches that are read.

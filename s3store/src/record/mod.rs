@@ -20,8 +20,8 @@ pub use derived::{
     Validity, ViewColumn, assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer,
     in_column, in_row, open_reader, outlined, placeholder, read_outlined, struct_array, tuple_values,
 };
-pub(crate) use describe::ReadLayout;
 pub use describe::{ColumnNode, Description, Key, Role, Shape};
+pub(crate) use describe::{ReadLayout, TimeUnits};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{

@@ -6,6 +6,17 @@ use serde_json::{Value, json};
 use super::{column, data, data_file, layout, list, map, node, open, read, rows};
 use crate::record::{ColumnNode, Key, Shape};
 
+/// The schema of batches does not depend on the file.
+#[test]
+fn columns_in_declared_units_have_the_layouts_types() {
+    let layout = layout(columns(), None).in_declared_units();
+    for codec in CODECS {
+        let reader = open(data_file(&format!("go-files/parquet-go-{codec}.parquet")), &layout).unwrap();
+        assert_eq!(reader.plan().schema(), layout.own_schema());
+        assert_eq!(reader.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 3);
+    }
+}
+
 const CODECS: [&str; 4] = ["snappy", "zstd", "gzip", "uncompressed"];
 
 fn instant(unit: TimeUnit) -> DataType {

@@ -78,6 +78,48 @@ fn times_of_any_unit_keep_their_digits() {
     }
 }
 
+/// Reads a column of a file in its declared unit.
+fn in_declared_unit(name: &str, wanted: ColumnNode) -> Result<Vec<Value>> {
+    let layout = layout(vec![wanted], None).in_declared_units();
+    let reader = open(data_file(&format!("pyarrow-files/{name}.parquet")), &layout)?;
+    assert_eq!(reader.plan().schema(), layout.own_schema());
+    reader.map(|batch| Ok(rows(&batch?))).collect::<Result<Vec<_>>>().map(|batches| batches.concat())
+}
+
+#[test]
+fn times_in_declared_units_have_one_type_and_are_exact() {
+    let instant = |unit| DataType::Timestamp(unit, Some("UTC".into()));
+    for (file, nanos) in [("s", -1_000_000_000), ("ms", -1_000_000), ("us", -1_000), ("ns", -1)] {
+        let rows = in_declared_unit(&format!("units-{file}"), column("utc", instant(TimeUnit::Nanosecond))).unwrap();
+        assert_eq!(rows[1]["utc"], json!(nanos.to_string()), "{file}");
+        for (unit, per_unit) in [(TimeUnit::Millisecond, 1_000_000), (TimeUnit::Microsecond, 1_000)] {
+            let rows = in_declared_unit(&format!("units-{file}"), column("zoned", instant(unit)));
+            match rows {
+                Ok(rows) => assert_eq!(rows[1]["zoned"], json!((nanos / per_unit).to_string()), "{file}"),
+                Err(error) => {
+                    assert!(nanos % per_unit != 0, "{error}");
+                    let message = error.to_string();
+                    assert!(message.starts_with("row 1, column zoned: the value -1 (Timestamp("), "{message}");
+                    assert!(message.contains(&format!("timestamp = \"{file}\"")), "{message}");
+                }
+            }
+        }
+    }
+    for (file, finest) in
+        [("time_ms", 86_399_999_000_000i64), ("time_us", 86_399_999_999_000), ("time_ns", 86_399_999_999_999)]
+    {
+        let time = |unit| column(file, DataType::Time64(unit));
+        let rows = in_declared_unit("times", time(TimeUnit::Nanosecond)).unwrap();
+        assert_eq!(rows[0][file], json!(finest.to_string()));
+        let micros = in_declared_unit("times", time(TimeUnit::Microsecond));
+        assert_eq!(micros.is_ok(), finest % 1_000 == 0, "{file}: {micros:?}");
+    }
+    let millis = in_declared_unit("times", column("time_ms", DataType::Time32(TimeUnit::Millisecond))).unwrap();
+    assert_eq!(millis[0]["time_ms"], 86_399_999);
+    // Seconds do not hold the last millisecond of a day, and a null is no error.
+    assert!(in_declared_unit("times", column("time_ms", DataType::Time32(TimeUnit::Second))).is_err());
+}
+
 #[test]
 fn days_and_times_of_day_are_read() {
     let columns = vec![
