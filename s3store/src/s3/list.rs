@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_sdk_s3::types::EncodingType;
 
 use super::failure::Failure;
-use super::page::{self, Progress};
+use super::page::{self, Progress, Start};
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
@@ -51,10 +51,10 @@ pub(crate) struct Pager {
 /// The position of the next page in a listing.
 #[derive(Debug, Clone)]
 pub(super) enum Position {
-    /// The first page, after this key if there is one.
-    First {
-        after: Option<String>,
-    },
+    /// The first page.
+    First,
+    /// The page after this key.
+    After(String),
     /// The page that this continuation token stands for.
     Continue(String),
     End,
@@ -63,19 +63,15 @@ pub(super) enum Position {
 impl BucketClient {
     /// Lists the keys below `prefix`.
     pub(crate) fn list(&self, prefix: impl Into<String>) -> Pager {
-        Pager {
-            client: self.clone(),
-            prefix: prefix.into(),
-            position: Position::First { after: None },
-            progress: Arc::default(),
-        }
+        let (client, prefix) = (self.clone(), prefix.into());
+        Pager { client, prefix, position: Position::First, progress: Arc::default() }
     }
 }
 
 impl Pager {
     /// Begins after this key, which must not be below the prefix's first key. Some servers return the key itself, too.
     pub(crate) fn after(mut self, key: impl Into<String>) -> Self {
-        self.position = Position::First { after: Some(key.into()) };
+        self.position = Position::After(key.into());
         self
     }
 
@@ -131,11 +127,11 @@ impl BucketClient {
         progress: &Progress,
     ) -> Result<(ListPage, Position), Failure> {
         let (after, token) = match position {
-            Position::First { after } => (after.clone(), None),
+            Position::After(key) => (Some(key.clone()), None),
             Position::Continue(token) => (None, Some(token.clone())),
-            Position::End => (None, None),
+            Position::First | Position::End => (None, None),
         };
-        let sent = token.clone();
+        let sent = Start { after: after.clone(), token: token.clone() };
         let request = self
             .0
             .client
@@ -152,9 +148,20 @@ impl BucketClient {
         if !response.seen.is_whole_listing {
             return Err(Failure::garbled("the listing has no end: it was cut off"));
         }
-        let separator = if prefix.starts_with(&self.0.settings.prefix.ref_prefix()) { ';' } else { '=' };
-        let checked = page::end(&output, sent.as_deref()).and_then(|next| {
-            let objects = page::objects(&mut output, prefix, separator)?;
+        let is_refs = prefix.starts_with(&self.0.settings.prefix.ref_prefix());
+        let separator = if is_refs { ';' } else { '=' };
+        let checked = page::end(&output, &sent).and_then(|next| {
+            let mut objects = page::objects(&mut output, prefix, separator)?;
+            if sent.after.is_some() && objects.first().map(|object| &object.key) == sent.after.as_ref() {
+                // Some servers also return the key that the page begins after.
+                objects.remove(0);
+            }
+            let next = match (next, objects.last()) {
+                // All servers list the keys of one folder in byte order. So the last key says where the next page begins,
+                // and no wrong token can skip refs.
+                (Position::Continue(_), Some(last)) if is_refs => Position::After(last.key.clone()),
+                (next, _) => next,
+            };
             progress.check(&objects, &next)?;
             Ok((objects, next))
         });

@@ -95,10 +95,15 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
     name == b"ListBucketResult" || name.ends_with(b":ListBucketResult")
 }
 
+/// The beginning of a page, as the request states it.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    pub(super) after: Option<String>,
+    pub(super) token: Option<String>,
+}
+
 /// Returns the position after a page, from what the response says about its end.
-///
-/// `sent` is the continuation token of the request.
-pub(super) fn end(output: &ListObjectsV2Output, sent: Option<&str>) -> Checked<Position> {
+pub(super) fn end(output: &ListObjectsV2Output, sent: &Start) -> Checked<Position> {
     let listed = output.contents().len() + output.common_prefixes().len();
     if let Some(count) = output.key_count()
         && usize::try_from(count) != Ok(listed)
@@ -108,11 +113,11 @@ pub(super) fn end(output: &ListObjectsV2Output, sent: Option<&str>) -> Checked<P
     if !output.common_prefixes().is_empty() {
         return Err("the listing groups keys by prefix, although the request has no delimiter".to_owned());
     }
-    if let (Some(echo), Some(sent)) = (output.continuation_token(), sent)
-        && echo != sent
-        && decode(echo).ok().as_deref() != Some(sent)
-    {
+    if is_another(output.continuation_token(), sent.token.as_deref()) {
         return Err("the listing is the response to another continuation token".to_owned());
+    }
+    if sent.token.is_none() && is_another(output.start_after(), sent.after.as_deref()) {
+        return Err("the listing is the response to another start-after".to_owned());
     }
     let token = output.next_continuation_token().filter(|token| !token.is_empty());
     match (output.is_truncated(), token) {
@@ -122,6 +127,14 @@ pub(super) fn end(output: &ListObjectsV2Output, sent: Option<&str>) -> Checked<P
         (Some(false), _) | (None, None) => Ok(Position::End),
         (None, Some(_)) => Err("the listing has a continuation token but no IsTruncated".to_owned()),
     }
+}
+
+/// Returns whether a response repeats another value than the request had. Some servers repeat nothing, some encode it.
+fn is_another(echo: Option<&str>, sent: Option<&str>) -> bool {
+    let Some(echo) = echo.filter(|echo| !echo.is_empty()) else {
+        return false;
+    };
+    Some(echo) != sent && decode(echo).ok().as_deref() != sent
 }
 
 /// Takes the objects out of a response to a LIST of `prefix`. `separator` is the character that every key of the library
@@ -235,27 +248,44 @@ mod tests {
             (output.is_truncated, output.next_continuation_token) = (truncated, token.map(str::to_owned));
             output
         };
-        assert!(matches!(end(&page(Some(false), None), None), Ok(Position::End)));
+        assert!(matches!(end(&page(Some(false), None), &Start::default()), Ok(Position::End)));
         for (truncated, token) in [(Some(false), Some("")), (Some(false), Some("t")), (None, None), (None, Some(""))] {
-            assert!(matches!(end(&page(truncated, token), None), Ok(Position::End)), "{truncated:?} {token:?}");
+            assert!(
+                matches!(end(&page(truncated, token), &Start::default()), Ok(Position::End)),
+                "{truncated:?} {token:?}"
+            );
         }
-        assert!(matches!(end(&page(Some(true), Some("t")), None), Ok(Position::Continue(token)) if token == "t"));
+        assert!(
+            matches!(end(&page(Some(true), Some("t")), &Start::default()), Ok(Position::Continue(token)) if token == "t")
+        );
         for (truncated, token) in [(None, Some("t")), (Some(true), None), (Some(true), Some(""))] {
-            end(&page(truncated, token), None).unwrap_err();
+            end(&page(truncated, token), &Start::default()).unwrap_err();
         }
         for (count, is_right) in [(0, false), (1, true), (2, false), (-1, false)] {
             let mut output = page(Some(false), None);
             output.key_count = Some(count);
-            assert_eq!(end(&output, None).is_ok(), is_right, "{count}");
+            assert_eq!(end(&output, &Start::default()).is_ok(), is_right, "{count}");
         }
         let echo = |echo: &str| {
             let mut output = page(Some(false), None);
             output.continuation_token = Some(echo.to_owned());
             output
         };
-        end(&echo("a/b"), Some("a/b")).unwrap();
-        end(&echo("a%2Fb"), Some("a/b")).unwrap();
-        end(&echo("c"), Some("a/b")).unwrap_err();
+        let token = |token: &str| Start { token: Some(token.to_owned()), ..Start::default() };
+        end(&echo("a/b"), &token("a/b")).unwrap();
+        end(&echo("a%2Fb"), &token("a/b")).unwrap();
+        end(&echo(""), &token("a/b")).unwrap();
+        end(&echo("c"), &token("a/b")).unwrap_err();
+        end(&echo("c"), &Start::default()).unwrap_err();
+        let after = |key: &str| Start { after: Some(key.to_owned()), ..Start::default() };
+        for (echo, sent, is_right) in [("d/a;", "d/a;", true), ("d/a%3B", "d/a;", true), ("d/b;", "d/a;", false)] {
+            let mut output = page(Some(false), None);
+            output.start_after = Some(echo.to_owned());
+            assert_eq!(end(&output, &after(sent)).is_ok(), is_right, "{echo}");
+            assert!(end(&output, &Start::default()).is_err());
+            // With a continuation token, a server may repeat the first request's.
+            end(&output, &token("t")).unwrap();
+        }
     }
 
     #[test]
