@@ -3,6 +3,9 @@
 //! Parquet can say in a few bytes that a value repeats two thousand million times. A file that makes use of that is
 //! valid, but would end the process. Real files stay far below these limits: the usual writers begin a new page after
 //! 20,000 rows at most, and a page takes at least 30 bytes in each column.
+//!
+//! Decoding a file of n bytes therefore takes at most 64 MiB + 1,024 n bytes for the pages of each column, and 20 bytes for
+//! each of at most 2^20 + 1,024 n values in it, besides the records. `tests/fuzz.rs` checks this on mutated files.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

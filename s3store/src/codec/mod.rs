@@ -37,6 +37,8 @@ pub use compression::Compression;
 pub(crate) use encode::{Encoder, FileWriter};
 pub(crate) use footer::{Footer, FooterSearch};
 pub(crate) use memory_reader::{MemoryReader, Opener};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use range_reader::decode_by_ranges;
 pub(crate) use range_reader::{RangeProgress, RangeReader};
 
 /// Rows per batch, for reading and for writing. Larger batches do not fit the processor's caches and cost a tenth more

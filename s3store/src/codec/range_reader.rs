@@ -13,7 +13,11 @@ use super::guard::catch_panics;
 use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan};
 use super::row_groups::{self, FileParts};
+#[cfg(any(test, feature = "testing"))]
+use super::{Footer, FooterSearch};
 use crate::error::{Error, Result};
+#[cfg(any(test, feature = "testing"))]
+use crate::record::ReadLayout;
 
 /// A decoder of a file that is fetched by ranges. It performs no I/O: the caller fetches the ranges that
 /// [`advance`](Self::advance) asks for and passes them to [`push`](Self::push).
@@ -87,5 +91,36 @@ impl RangeReader {
             self.file.push(range.start, bytes);
         }
         Ok(())
+    }
+}
+
+/// Decodes a file that is in memory by the ranges that the reader asks for. Returns the number of rows.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn decode_by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usize> {
+    let size = file.len() as u64;
+    let mut fetched = 1_000.min(size);
+    let part = |range: Range<u64>| {
+        let ends = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+        ends.filter(|&(start, end)| start <= end && end <= file.len()).map(|(start, end)| file.slice(start..end))
+    };
+    let outside = || Error::internal("the reader asks for bytes outside of the file");
+    let footer = loop {
+        match Footer::parse(part(size - fetched..size).ok_or_else(outside)?, size)? {
+            FooterSearch::Found(footer) => break footer,
+            FooterSearch::Incomplete { bytes } if bytes > fetched && bytes <= size => fetched = bytes,
+            FooterSearch::Incomplete { .. } => return Err(Error::invalid_data("the footer is larger than the file")),
+        }
+    };
+    let (mut reader, mut rows) = (footer.read(layout)?, 0);
+    loop {
+        match reader.advance()? {
+            RangeProgress::Batch(batch) => rows += batch.num_rows(),
+            RangeProgress::End => return Ok(rows),
+            RangeProgress::Needs(ranges) => {
+                let bodies =
+                    ranges.iter().map(|range| part(range.clone()).ok_or_else(outside)).collect::<Result<_>>()?;
+                reader.push(ranges, bodies)?;
+            }
+        }
     }
 }

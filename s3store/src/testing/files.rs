@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::codec::{Compression, Encoder, Opener};
+use crate::codec::{Compression, Encoder, Opener, decode_by_ranges};
 use crate::error::Result;
 use crate::record::{ReadLayout, Record, RootRecord};
 use crate::{read, write};
@@ -73,6 +73,16 @@ impl<T: RootRecord> Files<T> {
     /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
     pub fn decode(&self, file: Bytes) -> Result<Vec<T>> {
         read::decode_file(file, &self.opener)
+    }
+
+    /// Decodes all columns of one file by byte ranges, as a backfill does, and returns the number of rows. For tests that
+    /// compare both ways to read a file.
+    ///
+    /// # Errors
+    /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
+    #[doc(hidden)]
+    pub fn decode_by_ranges(&self, file: &Bytes) -> Result<usize> {
+        decode_by_ranges(file, self.opener.layout())
     }
 }
 

@@ -8,46 +8,22 @@ use super::crafted::{
     constant_delta, file, int, structs, text, varint, with_footer,
 };
 use super::{column, layout, list, open};
-use crate::codec::{Footer, FooterSearch, RangeProgress};
+use crate::codec::decode_by_ranges;
 use crate::error::{ErrorKind, Result};
-use crate::record::{ColumnNode, ReadLayout, Shape};
+use crate::record::{ColumnNode, Shape};
 
 /// Reads a file with both readers, which must agree. Returns the number of rows.
 pub(super) fn outcome(file: &Bytes, columns: Vec<ColumnNode>) -> Result<usize> {
     let layout = layout(columns, None);
     let in_memory: Result<usize> =
         open(file.clone(), &layout).and_then(|reader| reader.map(|batch| Ok(batch?.num_rows())).sum());
-    let by_ranges = by_ranges(file, &layout);
+    let by_ranges = decode_by_ranges(file, &layout);
     match (&in_memory, &by_ranges) {
         (Ok(rows), Ok(others)) => assert_eq!(rows, others),
         (Err(error), Err(other)) => assert_eq!((error.kind(), other.kind()), (ErrorKind::InvalidData, error.kind())),
         _ => panic!("in memory: {in_memory:?}, by ranges: {by_ranges:?}"),
     }
     in_memory
-}
-
-/// Reads a file by the ranges that the reader asks for.
-fn by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usize> {
-    let size = file.len() as u64;
-    let mut fetched = 1_000.min(file.len());
-    let footer = loop {
-        match Footer::parse(file.slice(file.len() - fetched..), size)? {
-            FooterSearch::Found(footer) => break footer,
-            FooterSearch::Incomplete { bytes } => fetched = usize::try_from(bytes).unwrap(),
-        }
-    };
-    let (mut reader, mut rows) = (footer.read(layout)?, 0);
-    loop {
-        match reader.advance()? {
-            RangeProgress::Batch(batch) => rows += batch.num_rows(),
-            RangeProgress::End => return Ok(rows),
-            RangeProgress::Needs(ranges) => {
-                let bodies = ranges.iter().map(|range| file.slice(range.start as usize..range.end as usize));
-                let bodies = bodies.collect();
-                reader.push(ranges, bodies)?;
-            }
-        }
-    }
 }
 
 fn refusal(file: &Bytes, columns: Vec<ColumnNode>) -> String {
