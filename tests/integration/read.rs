@@ -484,3 +484,29 @@ async fn a_snapshot_of_an_earlier_time_has_what_was_committed_before_it() {
     let error = store.read_range(..).as_of(begin).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
+
+/// A record that is also serialised with serde.
+#[derive(Debug, Clone, PartialEq, Record, serde::Serialize, serde::Deserialize)]
+#[record(partition_by(id))]
+struct Payment {
+    id: s3store::uuid::Uuid,
+    #[record(decimal(18, 2))]
+    amount: s3store::rust_decimal::Decimal,
+    at: DateTime<Utc>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_types_of_columns_serialise() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Payment>();
+    let id = s3store::uuid::Uuid::from_u128(7);
+    let payment = Payment { id, amount: s3store::rust_decimal::Decimal::new(1234, 2), at: DateTime::UNIX_EPOCH };
+    store.write(std::slice::from_ref(&payment)).await.unwrap();
+    let read = store.read_all().await.unwrap();
+    let text = serde_json::to_string(&read).unwrap();
+    assert!(text.contains("\"12.34\"") && text.contains(&id.to_string()), "{text}");
+    assert_eq!(serde_json::from_str::<Vec<Payment>>(&text).unwrap(), [payment]);
+    let summaries = store.partitions("*").await.unwrap();
+    let text = serde_json::to_string(&summaries).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<s3store::read::PartitionSummary>>(&text).unwrap(), summaries);
+}
