@@ -184,7 +184,7 @@ async fn opening_a_wrong_prefix_suggests_initialised_ones() {
         let _ = world.options().init(world.s3.client(), BUCKET, prefix).await.unwrap();
     }
     world.counts();
-    let mut message = async |prefix: &str, list| {
+    let message = async |prefix: &str, list| {
         let error = world.options().open(world.s3.client(), BUCKET, prefix).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert_eq!(world.counts(), [0, 0, 2, list]);
