@@ -137,6 +137,31 @@ async fn a_try_has_a_deadline_whatever_the_clients_timeouts() {
     }
 }
 
+/// A file of 64 MiB may take 94 s, but a connection that is dead is noticed before that.
+#[tokio::test(start_paused = true)]
+async fn a_dead_connection_is_noticed_within_the_deadline_of_a_try_whatever_the_size() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    let commits = store.write(&Event::of(&["a"], 1)).await.unwrap();
+    let large = vec![0; 64 << 20];
+    world.s3.put_object(BUCKET, &commits[0].data_path, large);
+    let cases: [(&str, MakeFault); 3] = [
+        ("no response", |fault| fault.hang()),
+        ("no body", |fault| fault.stall_body(0)),
+        ("half of the body", |fault| fault.stall_body(32 << 20)),
+    ];
+    for (case, make) in cases {
+        world.s3.inject(make(Fault::on(Operation::Get).always()));
+        let (result, took) = world.timed(store.read_all()).await;
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable, "{case}");
+        assert!((5 * 30..5 * 30 + 4).contains(&took.as_secs()), "{case}: {took:?}");
+        world.s3.clear_faults();
+    }
+    // A response that arrives in time is read, although it is no Parquet file.
+    world.s3.inject(Fault::on(Operation::Get).delay_answer(Duration::from_secs(29)));
+    assert_eq!(store.read_all().await.unwrap_err().kind(), ErrorKind::InvalidData);
+}
+
 #[tokio::test(start_paused = true)]
 async fn requests_in_flight_never_exceed_the_permits() {
     let world = Virtual::new();

@@ -110,8 +110,9 @@ impl DatasetOptions {
 
     /// Sets the deadline of each try of a request. Default: 30 s.
     ///
-    /// It applies whatever the client's own timeouts are. A body adds one second for each MiB. A try of a ref or commit
-    /// gets at most a quarter of the commit timeout, but at least one second.
+    /// It applies whatever the client's own timeouts are. A body adds one second for each MiB, but a GET fails if it
+    /// receives nothing for `deadline`. A try of a ref or commit gets at most a quarter of the commit timeout, but
+    /// at least one second.
     #[must_use]
     pub fn try_deadline(mut self, deadline: Duration) -> Self {
         self.try_deadline = deadline;

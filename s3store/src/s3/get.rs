@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_sdk_s3::primitives::{ByteStream, ByteStreamError};
+use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
 use super::etag::md5_in;
@@ -56,11 +56,11 @@ impl BucketClient {
         let md5 = md5_in(output.e_tag(), output.server_side_encryption(), output.sse_customer_algorithm());
         let md5 = md5.filter(|_| range.is_none()).map(str::to_ascii_lowercase);
         let content_range = output.content_range;
-        let (body, end) = self.limit(left, collect(output.body)).await?;
+        let (body, end) = self.limit(left, self.collect(output.body)).await?;
         if seen.is_no_object() || (end.is_err() && is_markup(&body)) {
             return Err(seen.unlike_s3(&body));
         }
-        end.map_err(|error| Failure::body(&error))?;
+        end?;
         if let Some(length) = length.filter(|length| *length != body.len() as u64) {
             return Err(Failure::body_text(format!("received {} of {length} bytes", body.len())));
         }
@@ -81,6 +81,27 @@ impl BucketClient {
         }
         Ok(body)
     }
+
+    /// Reads a body. If it breaks off, also returns the bytes so far.
+    ///
+    /// It breaks off, too, if no byte arrives for as long as a try without a body may take: the deadline of a large body
+    /// is long, and its connection may be dead.
+    async fn collect(&self, mut body: ByteStream) -> (Bytes, Result<(), Failure>) {
+        let mut chunks = Vec::new();
+        let end = loop {
+            match self.limit(self.try_deadline(), body.try_next()).await {
+                Ok(Ok(Some(chunk))) => chunks.push(chunk),
+                Ok(Ok(None)) => break Ok(()),
+                Ok(Err(error)) => break Err(Failure::body(&error)),
+                Err(timeout) => break Err(timeout),
+            }
+        };
+        let body = match <[Bytes; 1]>::try_from(chunks) {
+            Ok([chunk]) => chunk,
+            Err(chunks) => Bytes::from(chunks.concat()),
+        };
+        (body, end)
+    }
 }
 
 /// Returns `true` if the SDK compares the body with a checksum.
@@ -93,23 +114,6 @@ fn is_verified(output: &GetObjectOutput) -> bool {
         output.checksum_sha256(),
     ];
     checksums.iter().any(Option::is_some)
-}
-
-/// Reads a body. If it breaks off, also returns the bytes so far.
-async fn collect(mut body: ByteStream) -> (Bytes, Result<(), ByteStreamError>) {
-    let mut chunks = Vec::new();
-    let end = loop {
-        match body.try_next().await {
-            Ok(Some(chunk)) => chunks.push(chunk),
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
-        }
-    };
-    let body = match <[Bytes; 1]>::try_from(chunks) {
-        Ok([chunk]) => chunk,
-        Err(chunks) => Bytes::from(chunks.concat()),
-    };
-    (body, end)
 }
 
 impl Permit {
