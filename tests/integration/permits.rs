@@ -1,5 +1,5 @@
-//! No public operation can wait for ever, with any number of permits: not beside a write on the same handle, and not with
-//! a consumer that pauses.
+//! No public operation can wait for ever, with any number of permits: not beside a write on the same handle, not with a
+//! consumer that pauses, and not after another operation was left unpolled or dropped.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
 use futures_util::{Stream, TryStreamExt};
 use s3store::testing::{Fault, Object, ServerTime};
 use s3store::{Commit, Dataset, Offset, Record, Store, View};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, listen, sleep, within};
+use crate::integration::warnings::Warnings;
 
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(part), views(Outer, Names))]
@@ -145,7 +147,7 @@ async fn consume<T>(mut items: impl Stream<Item = s3store::Result<T>> + Unpin, p
 }
 
 /// Every public operation that sends requests, by name.
-const OPERATIONS: [(&str, Operation); 30] = [
+const OPERATIONS: [(&str, Operation); 34] = [
     ("init", |s| {
         Box::pin(async move {
             drop(s.world.options().max_inflight_requests(1).init(s.world.s3.client(), BUCKET, PREFIX).await.unwrap())
@@ -173,6 +175,9 @@ const OPERATIONS: [(&str, Operation); 30] = [
     ("read of history", |s| {
         Box::pin(async move { drop(s.store.read(["part=p0", "part=p1*", "part=p2"]).history().await.unwrap()) })
     }),
+    ("read of an earlier time", |s| {
+        Box::pin(async move { drop(s.store.read_all().as_of(s.world.clock.now()).await.unwrap()) })
+    }),
     ("stream of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().stream()))),
     ("stream of a read with a small reserve", |s| {
         Box::pin(consume_with(s, |s| s.store.read_all().read_ahead_bytes(1).read_ahead_partitions(0).stream()))
@@ -188,6 +193,9 @@ const OPERATIONS: [(&str, Operation); 30] = [
         })
     }),
     ("poll", |s| Box::pin(async move { drop(s.store.poll(&Offset::START).await.unwrap()) })),
+    ("poll of some partitions", |s| {
+        Box::pin(async move { drop(s.store.poll(&Offset::START).only("part=p1").await.unwrap()) })
+    }),
     ("poll_range", |s| Box::pin(async move { drop(s.store.poll_range(..).await.unwrap()) })),
     ("poll_records", |s| Box::pin(async move { drop(s.store.poll_records(&Offset::START).await.unwrap()) })),
     ("follow entries", |s| {
@@ -217,7 +225,13 @@ const OPERATIONS: [(&str, Operation); 30] = [
         Box::pin(async move { assert!(s.dataset.view::<Outer>().backfill("*").await.unwrap().markers > 0) })
     }),
     ("stream of a backfill", |s| Box::pin(consume_with(s, |s| s.dataset.view::<Outer>().backfill("*").stream()))),
-    ("partitions", |s| Box::pin(async move { drop(s.store.partitions("*").record_counts().await.unwrap()) })),
+    ("partitions", |s| Box::pin(async move { drop(s.store.partitions("*").await.unwrap()) })),
+    ("doctor without record counts", |s| {
+        Box::pin(async move { drop(s.dataset.doctor(..).without_record_counts().await.unwrap()) })
+    }),
+    ("partitions with record counts", |s| {
+        Box::pin(async move { drop(s.store.partitions("*").record_counts().await.unwrap()) })
+    }),
     ("doctor", |s| Box::pin(async move { drop(s.dataset.doctor(..).await.unwrap()) })),
     ("drain", |s| Box::pin(async move { s.dataset.drain().await })),
 ];
@@ -263,4 +277,85 @@ async fn a_write_beside_any_operation_on_the_same_handle_ends() {
             }
         }
     }
+}
+
+/// Waits for as many requests at a time as there are permits. Fails if some of them must wait: then a permit is held.
+async fn assert_all_permits_are_free(scene: &Scene, permits: usize, what: &str) {
+    const LATENCY: Duration = Duration::from_millis(20);
+    scene.world.s3.clear_faults();
+    scene.world.slow_down(LATENCY);
+    let one_each = (0..permits).map(|_| scene.store.lookup_commit("part=p0", "t0"));
+    let (found, took) = scene.world.timed(join_all(one_each)).await;
+    assert!(found.into_iter().all(|commit| commit.unwrap().is_some()));
+    assert!(took < LATENCY * 2, "{what}: holds a permit");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_nobody_polls_holds_no_permit() {
+    let template = Template::new().await;
+    let mut unpolled = 0;
+    for permits in [1, 3, 32] {
+        for (name, operation) in OPERATIONS {
+            for (polled_for, left_for) in [(1, SOON), (30, HOUR), (150, SOON)] {
+                let what = format!("{name} with {permits} permits, polled for {polled_for} ms");
+                let scene = template.scene(permits, Duration::ZERO).await;
+                let mut other = operation(scene.clone());
+                // The future stays alive, but is not polled any more.
+                if within(Duration::from_millis(polled_for), other.as_mut()).await.is_some() {
+                    continue;
+                }
+                unpolled += 1;
+                let written = within(SOON, scene.store.write(&rows(200)).into_future()).await;
+                written.unwrap_or_else(|| panic!("{what}: blocks a write")).unwrap();
+                // By then it has nothing more to do without being polled.
+                sleep(left_for).await;
+                assert_all_permits_are_free(&scene, permits, &what).await;
+                let ended = within(SOON, other).await;
+                assert!(ended.is_some(), "{what}: has not ended when it was polled again");
+            }
+        }
+    }
+    assert!(unpolled > 200, "{unpolled}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_an_operation_at_any_moment_gives_all_permits_back() {
+    const MOMENTS: u32 = 6;
+    let template = Template::new().await;
+    for permits in [1, 3] {
+        for (name, operation) in OPERATIONS {
+            let scene = template.scene(permits, Duration::ZERO).await;
+            let (_, lasts) = scene.world.timed(operation(scene.clone())).await;
+            for moment in 0..MOMENTS {
+                let drop_after = lasts * moment / MOMENTS;
+                let what = format!("{name} with {permits} permits, dropped after {drop_after:?} of {lasts:?}");
+                let scene = template.scene(permits, Duration::ZERO).await;
+                let _ = within(drop_after, operation(scene.clone())).await;
+                // A write whose data has landed commits even if its caller has gone away. All other requests end at once.
+                scene.dataset.drain().await;
+                sleep(Duration::from_millis(1)).await;
+                assert_all_permits_are_free(&scene, permits, &what).await;
+                let written = within(SOON, scene.store.write(&rows(200)).into_future()).await;
+                written.unwrap_or_else(|| panic!("{what}: blocks a write")).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_long_for_a_permit_is_logged_each_minute() {
+    let warnings = Warnings::default();
+    let _guard = listen(tracing::Dispatch::new(warnings.clone()));
+    let world = Virtual::new();
+    let options = world.options().max_inflight_requests(1).try_deadline(Duration::from_secs(150));
+    let store = world.dataset_with(options).await.store::<Row>();
+    world.s3.inject(Fault::any().delay(Duration::from_secs(130)));
+    let both = join_all(["t0", "t1"].map(|token| store.lookup_commit("part=p0", token)));
+    let (found, took) = world.timed(both).await;
+    assert!(found.iter().all(|commit| matches!(commit, Ok(None))));
+    assert_eq!(took.as_secs(), 130);
+    let warnings = warnings.take();
+    let about_permits: Vec<_> = warnings.iter().filter(|text| text.contains("permit")).collect();
+    assert_eq!(about_permits.len(), 2, "{warnings:?}");
+    assert!(about_permits[0].contains("permits=1") && about_permits[0].contains("Head"), "{about_permits:?}");
 }

@@ -1,7 +1,9 @@
 //! Permits, and requests that each run in their own task with their own permit.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -9,6 +11,12 @@ use super::BucketClient;
 use super::task::in_task;
 use crate::error::{Error, Result};
 use crate::metrics::{HeldPermit, Operation, RequestMetrics};
+
+/// How long a request waits for a permit before a warning is logged, and between two warnings.
+///
+/// The wait has no deadline: permits are given out in order, and each request has deadlines of its own. A long wait means
+/// that the number of permits is too low, or that S3 is slow.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 
 /// A permit to have one request in flight, and the methods that send requests with it.
 ///
@@ -44,7 +52,18 @@ impl BucketClient {
             Ok(permit) => Ok(permit),
             Err(_) => {
                 waiting.queued();
-                Arc::clone(permits).acquire_owned().await
+                let mut acquire = pin!(Arc::clone(permits).acquire_owned());
+                loop {
+                    if let Some(permit) = self.clock().limit(LONG_WAIT, acquire.as_mut()).await {
+                        break permit;
+                    }
+                    let permits = self.permits();
+                    tracing::warn!(
+                        ?operation,
+                        permits,
+                        "a request waits for another {LONG_WAIT:?}: all permits are in use"
+                    );
+                }
             }
         };
         let permit =
