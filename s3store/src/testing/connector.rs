@@ -14,7 +14,7 @@ use aws_smithy_types::body::SdkBody;
 use http::header::{HOST, HeaderValue};
 use http_body_util::BodyExt as _;
 
-use super::server::{Delivery, Server};
+use super::server::{Delivery, LONGEST_SILENCE, Server};
 use super::time;
 
 /// An HTTP client that passes requests to a server in the same process.
@@ -40,7 +40,10 @@ impl InProcess {
         }
         let delivery = async {
             match self.server.exchange(http::Request::from_parts(parts, body)).await {
-                Delivery::Silence => std::future::pending().await,
+                Delivery::Silence => {
+                    time::sleep(LONGEST_SILENCE).await;
+                    Delivery::Dropped
+                }
                 delivery => delivery,
             }
         };

@@ -64,7 +64,7 @@ pub(super) type Hook = Arc<dyn Fn(Request) -> BoxFuture<'static, ()> + Send + Sy
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Meanwhile {
-    /// No response. The client waits until it times out.
+    /// No response. The client waits until it times out, or the connection is dropped after two minutes.
     Silence,
     /// A dropped connection.
     ConnectionLost,
@@ -225,13 +225,13 @@ impl FaultBuilder {
         self.act(FaultAction::DropApplied)
     }
 
-    /// Does not apply the request, and never responds.
+    /// Does not apply the request, and does not respond. The connection is dropped after two minutes.
     #[must_use]
     pub fn hang(self) -> Fault {
         self.act(FaultAction::Hang)
     }
 
-    /// Applies the request, and never responds.
+    /// Applies the request, and does not respond. The connection is dropped after two minutes.
     #[must_use]
     pub fn hang_applied(self) -> Fault {
         self.act(FaultAction::HangApplied)
@@ -244,7 +244,7 @@ impl FaultBuilder {
         self.act(FaultAction::Cut(after))
     }
 
-    /// Applies the request, and stalls the response body after `after` bytes: it neither continues nor ends.
+    /// Applies the request, and stalls the response body after `after` bytes. The connection is dropped after two minutes.
     #[must_use]
     pub fn stall_body(self, after: usize) -> Fault {
         self.act(FaultAction::Stall(after))

@@ -11,14 +11,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::reply::ReplyBody;
-use super::server::{Delivery, Server};
+use super::server::{Delivery, LONGEST_SILENCE, Server};
 use super::time;
 
 /// A socket on which an [`S3`](super::S3) is served. Returned by [`S3::listen`](super::S3::listen). Dropping it closes
 /// the socket and all connections.
+///
+/// A connection on which no request begins for two minutes is closed, even if a request on it is not answered yet. So a
+/// client without timeouts does not wait for ever for the rest of an answer, nor the server for the rest of a request.
 ///
 /// # Example
 ///
@@ -82,9 +86,18 @@ async fn accept(socket: TcpListener, server: Arc<Server>) {
 }
 
 async fn serve(stream: TcpStream, server: Arc<Server>) {
-    let answer = service_fn(move |request| respond(Arc::clone(&server), request));
-    // Errors are expected here: clients disconnect, and faults drop connections.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
+    let (begun, mut requests) = watch::channel(());
+    let answer = service_fn(move |request| {
+        begun.send_replace(());
+        respond(Arc::clone(&server), request)
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+    let silence = async { while let Some(Ok(())) = time::within(LONGEST_SILENCE, requests.changed()).await {} };
+    tokio::select! {
+        // Errors are expected here: clients disconnect, and faults drop connections.
+        _ = connection => {}
+        () = silence => {}
+    }
 }
 
 async fn respond(server: Arc<Server>, request: http::Request<Incoming>) -> io::Result<http::Response<ReplyBody>> {
@@ -93,6 +106,7 @@ async fn respond(server: Arc<Server>, request: http::Request<Incoming>) -> io::R
     match server.exchange(http::Request::from_parts(parts, body)).await {
         Delivery::Reply(response) => Ok(response),
         Delivery::Dropped => Err(io::Error::new(io::ErrorKind::ConnectionReset, "the connection was dropped")),
+        // `serve` closes the connection.
         Delivery::Silence => std::future::pending().await,
     }
 }

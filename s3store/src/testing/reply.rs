@@ -2,12 +2,16 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Sleep;
+
+use super::server::LONGEST_SILENCE;
+use super::time;
 
 /// The body of a response, as the client receives it.
 #[derive(Debug)]
@@ -16,13 +20,14 @@ pub(super) struct ReplyBody {
     end: BodyEnd,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 enum BodyEnd {
     Complete,
     /// About to be cut off, after the socket has sent the bytes so far.
     Flushing,
     Cut,
-    Stalled,
+    /// Stalled until this timer ends, then cut off.
+    Stalled(Pin<Box<Sleep>>),
 }
 
 impl ReplyBody {
@@ -35,7 +40,7 @@ impl ReplyBody {
     }
 
     pub(super) fn stalled(bytes: &Bytes, after: usize) -> Self {
-        Self { bytes: bytes.slice(..after.min(bytes.len())), end: BodyEnd::Stalled }
+        Self { bytes: bytes.slice(..after.min(bytes.len())), end: BodyEnd::Stalled(time::timer(LONGEST_SILENCE)) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -51,7 +56,7 @@ impl Body for ReplyBody {
         if !self.bytes.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
-        match self.end {
+        match &mut self.end {
             BodyEnd::Complete => Poll::Ready(None),
             BodyEnd::Flushing => {
                 // Hyper flushes the socket only when the body returns `Pending`.
@@ -59,25 +64,28 @@ impl Body for ReplyBody {
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            BodyEnd::Cut => {
-                let error = io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was lost within the body");
-                Poll::Ready(Some(Err(error)))
+            BodyEnd::Cut => Poll::Ready(Some(Err(lost()))),
+            BodyEnd::Stalled(timer) => {
+                ready!(timer.as_mut().poll(context));
+                Poll::Ready(Some(Err(lost())))
             }
-            // Never woken: the client gives up and drops it.
-            BodyEnd::Stalled => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty() && self.end == BodyEnd::Complete
+        self.bytes.is_empty() && matches!(self.end, BodyEnd::Complete)
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.end {
             BodyEnd::Complete => SizeHint::with_exact(self.bytes.len() as u64),
-            BodyEnd::Flushing | BodyEnd::Cut | BodyEnd::Stalled => SizeHint::default(),
+            BodyEnd::Flushing | BodyEnd::Cut | BodyEnd::Stalled(_) => SizeHint::default(),
         }
     }
+}
+
+fn lost() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the connection was lost within the body")
 }
 
 /// Builds an error response in S3's format. A status that HTTP does not know becomes 500.

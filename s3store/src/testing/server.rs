@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue};
@@ -55,8 +56,13 @@ struct LateRequest {
 pub(super) enum Delivery {
     Reply(Response<ReplyBody>),
     Dropped,
+    /// No response, until the connection is dropped after [`LONGEST_SILENCE`].
     Silence,
 }
+
+/// The longest time for which a connection stays open while nothing happens on it. No client waits longer, even without
+/// timeouts of its own.
+pub(super) const LONGEST_SILENCE: Duration = Duration::from_secs(120);
 
 impl Server {
     pub(super) fn new() -> Self {

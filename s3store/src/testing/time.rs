@@ -1,9 +1,10 @@
 //! The server's clock. All waits in `testing` use this file.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 /// The clock of an [`S3`](super::S3), which sets the `Date` of responses and the `Last-Modified` of objects. Set by
 /// [`S3::set_time`](super::S3::set_time).
@@ -83,6 +84,12 @@ pub(super) fn instant() -> Instant {
 #[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
 pub(super) async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// Returns a future that ends after `duration`.
+#[expect(clippy::disallowed_methods, reason = "the server in a test has its own clock")]
+pub(super) fn timer(duration: Duration) -> Pin<Box<Sleep>> {
+    Box::pin(tokio::time::sleep(duration))
 }
 
 /// Returns the output, or `None` if `limit` passes first.

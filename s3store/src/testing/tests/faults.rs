@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::config::StalledStreamProtectionConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use futures_util::FutureExt as _;
 
@@ -113,6 +114,23 @@ async fn a_request_is_never_answered() {
     assert!(is_timeout(put(&client, "b", "").await));
     assert_eq!(s3.keys(BUCKET), ["b"]);
     assert_eq!(answers(&s3), [Answer::Silence, Answer::Silence]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_timeouts_waits_two_minutes() {
+    let (s3, client) = server();
+    s3.put_object(BUCKET, "a", "0123456789");
+    s3.inject(Fault::on(Operation::Put).hang());
+    let (result, took) = timed(put(&client, "a", "")).await;
+    assert!(is_dispatch_failure(result));
+    assert_eq!(took.as_secs(), 120);
+    s3.inject(Fault::on(Operation::Get).stall_body(4));
+    // The SDK would end a body that stalls.
+    let config = s3.config().stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    let answer = Client::from_conf(config.build()).get_object().bucket(BUCKET).key("a").send().await.unwrap();
+    let (body, took) = timed(answer.body.collect()).await;
+    body.unwrap_err();
+    assert_eq!(took.as_secs(), 120);
 }
 
 #[tokio::test(start_paused = true)]

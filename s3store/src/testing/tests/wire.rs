@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use aws_smithy_http_client::Builder as HttpClient;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::*;
 
@@ -124,6 +126,36 @@ async fn faults_strike_on_a_socket_too() {
     let refused = client.get_object().bucket(BUCKET).key("a").send().await;
     assert_eq!(refusal(refused), (503, "SlowDown".to_owned()));
     assert_eq!(get(&client, "a").await, "0123456789");
+}
+
+/// Sends bytes on a connection of its own, and waits until the server closes it. Returns what it sent before.
+async fn answer_until_closed(listener: &Listener, request: &str) -> Vec<u8> {
+    let mut socket = TcpStream::connect(listener.addr()).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = time::within(Duration::from_secs(600), socket.read_to_end(&mut answer)).await;
+    // The connection may also be reset.
+    let _ = read.unwrap_or_else(|| panic!("the connection stayed open after {request:?}"));
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_connection_stays_open_for_ever() {
+    let (s3, _) = server();
+    s3.put_object(BUCKET, "a", vec![0; 1_000]);
+    let listener = s3.listen("127.0.0.1:0").await.unwrap();
+    let get = format!("GET /{BUCKET}/a HTTP/1.1\r\nHost: x\r\n\r\n");
+    let put = format!("PUT /{BUCKET}/b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+    for incomplete in ["", "GET / HT", "GET / HTTP/1.1\r\nHost: x\r\n", put.as_str()] {
+        assert_eq!(answer_until_closed(&listener, incomplete).await, b"", "{incomplete:?}");
+    }
+    // An idle connection, after its request was answered.
+    assert!(answer_until_closed(&listener, &get).await.starts_with(b"HTTP/1.1 "));
+    // Requests that faults leave without an answer, or with half of one.
+    s3.inject(Fault::any().hang());
+    assert_eq!(answer_until_closed(&listener, &get).await, b"");
+    s3.inject(Fault::any().stall_body(10));
+    assert!(answer_until_closed(&listener, &get).await.starts_with(b"HTTP/1.1 "));
 }
 
 #[tokio::test]
