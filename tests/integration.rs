@@ -41,6 +41,7 @@ mod integration {
     mod schema;
     mod skew;
     mod snapshots;
+    mod stored_values;
     mod stream;
     mod view;
     mod warnings;

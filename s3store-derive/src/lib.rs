@@ -82,6 +82,9 @@ use syn::{DeriveInput, parse_macro_input};
 /// only if the text sorts like the values. This holds for strings, dates, UUIDs, padded integers, and formats that
 /// go from the year to smaller units without a gap (`%Y-%m`, `%Y%m%dT%H`).
 ///
+/// Values and functions see a field as a read returns it: a time is truncated to its column's unit, a decimal has all the
+/// places of its column, and conversions have been applied. A record that was read goes back to its partition.
+///
 /// A write fails, and sends nothing, if a value is empty, contains `/` or `..`, or is wider than its `pad`.
 ///
 /// ## `dedup = "per_partition"`

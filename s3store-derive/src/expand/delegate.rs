@@ -15,7 +15,7 @@ pub(super) struct Delegate<'a> {
     pub(super) to: TokenStream,
     /// A method call that makes a `Result` of `Self` from a `Result` of the stored value.
     pub(super) from: TokenStream,
-    /// The function `stored`, if storing a value can change it.
+    /// The function `stored`, if storing a value can change it, and `LOSSY` if it is not that of the stored type.
     pub(super) stored: TokenStream,
 }
 

@@ -10,7 +10,7 @@ use super::tokens::{local, located};
 use crate::model::{View, ViewField};
 
 /// Returns the constant of a record's column. The compiler reports a column that does not exist.
-fn column(record: &Path, field: &Ident) -> TokenStream {
+pub(super) fn column(record: &Path, field: &Ident) -> TokenStream {
     quote_spanned!(located(field.span())=> <#record as _s3store::Record>::COLUMNS.#field)
 }
 

@@ -27,7 +27,9 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
         let encoded = columns.iter().zip(&encodings).enumerate();
         encoded.map(|(index, (field, encoding))| call(field, encoding, name, &arguments(index))).collect()
     };
-    let [sizes, builders, readers] = ["Size", "Builder", "Reader"].map(associated_types);
+    let [sizes, builders, readers, lossy] = ["Size", "Builder", "Reader", "LOSSY"].map(associated_types);
+    // A read returns the default of a skipped field.
+    let skips = columns.len() < fields.len();
     let child = |index: usize| children.get(index);
     let member = |index: usize| members.get(index);
     let measure = calls("measure", &|index| {
@@ -75,6 +77,7 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             type Reader = #children_ident<_s3store::StructReader #(, #readers)*>;
             type InVec = _s3store::AsList;
             type Order = _s3store::Unordered;
+            const LOSSY: ::core::primitive::bool = #skips #(|| #lossy)*;
 
             fn shape() -> _s3store::Shape {
                 _s3store::Shape::Struct(_s3store::call_each(&[#(|| #nodes),*]))

@@ -17,8 +17,11 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
     let at = located(ty.span());
     let inner = quote_spanned!(at=> <#ty as _s3store::ColumnType<#encoding>>);
     let stored = quote_spanned! {at=>
-        fn stored(value: &Self) -> ::core::option::Option<Self> {
-            #inner::stored(&value.0).map(Self)
+        const LOSSY: ::core::primitive::bool = #inner::LOSSY;
+        fn stored(
+            value: &Self,
+        ) -> ::core::result::Result<::core::option::Option<Self>, _s3store::ValueError> {
+            ::core::result::Result::Ok(#inner::stored(&value.0)?.map(Self))
         }
     };
     let delegate = Delegate { at, ident, inner, to: emit!(&value.0), from: emit!(.map(Self)), stored };

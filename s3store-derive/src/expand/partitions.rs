@@ -6,9 +6,10 @@ use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
 use super::builder::{Builder, Selector, TAKES_TEXT, TAKES_VALUE, rendering, result_of, takes_time};
-use super::tokens::located;
+use super::tokens::{call, local, located};
 use crate::attr::{PartAttr, PartExpr};
-use crate::model::Record;
+use crate::encoding::encoding;
+use crate::model::{Field, Record};
 use crate::strftime::keeps_order;
 use crate::types::{TypeClass, classify};
 
@@ -30,23 +31,23 @@ fn selector<'r>(record: &'r Record<'_>, part: &'r PartAttr, index: usize, format
             match field_type(record, field) {
                 Some(ty) => {
                     let kind = quote_spanned!(located(ty.span())=> <#ty as _s3store::PartitionValue>::Kind);
-                    (kind, value, TAKES_VALUE)
+                    (as_stored(record, field, ty, kind), value, TAKES_VALUE)
                 }
                 None => (emit!(_s3store::Text), value, TAKES_TEXT),
             }
         }
         PartExpr::Format(field, format) => {
-            let ty = field_type(record, field);
+            let (ty, encoding) = (field_type(record, field), record.field(field).map(encoding));
             let text = format.value();
             let ordered = keeps_order(&text, ty.map_or(TypeClass::Unknown, classify));
-            let render = quote_spanned!(located(field.span())=> _s3store::format_time(value, #text));
+            let render = quote_spanned!(located(field.span())=> _s3store::format_time::<#ty, #encoding>(value, #text));
             let ident = rendered(record, index, ty, &render, ordered, formats);
             let value = format!("the field `{field}` in the format `{text}`");
             (emit!(_s3store::Rendered<#ident>), value, takes_time(ordered))
         }
         PartExpr::Pad(field, width) => {
-            let ty = field_type(record, field);
-            let render = quote_spanned!(located(field.span())=> _s3store::pad(value, #width));
+            let (ty, encoding) = (field_type(record, field), record.field(field).map(encoding));
+            let render = quote_spanned!(located(field.span())=> _s3store::pad::<#ty, #encoding>(value, #width));
             let ident = rendered(record, index, ty, &render, true, formats);
             let value = format!("the field `{field}` padded to {width} digits");
             (emit!(_s3store::Rendered<#ident>), value, TAKES_VALUE)
@@ -70,12 +71,51 @@ fn rendered(
     ident
 }
 
+/// Returns the kind of selections of a field whose type has the kind `kind`: values are converted as the column stores
+/// them.
+fn as_stored(record: &Record<'_>, field: &Ident, ty: &Type, kind: TokenStream) -> TokenStream {
+    let unchanged = matches!(
+        classify(ty),
+        TypeClass::Text | TypeClass::Integer | TypeClass::Bool | TypeClass::Date | TypeClass::Uuid
+    );
+    match record.field(field) {
+        Some(field) if !unchanged || field.attrs.with.is_some() => {
+            let (at, encoding) = (located(ty.span()), encoding(field));
+            quote_spanned!(at=> <#kind as _s3store::SelectionKind<_s3store::FieldColumn<#encoding>, #ty>>::Kind)
+        }
+        _ => kind,
+    }
+}
+
 fn field_type<'r>(record: &'r Record<'_>, field: &Ident) -> Option<&'r Type> {
     record.field(field).map(|field| field.ty)
 }
 
 /// Returns the function `partition_key`, which writes `name=value/name=value`.
+///
+/// The values are made from the fields as a read returns them. Otherwise records that are read as one entity could be in
+/// two partitions.
 pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
+    let mut fields: Vec<&Field<'_>> = Vec::new();
+    for field in record.parts().iter().flat_map(|part| part.expr.fields()).filter_map(|ident| record.field(ident)) {
+        if !fields.iter().any(|other| other.name == field.name) {
+            fields.push(field);
+        }
+    }
+    let readings = fields.iter().enumerate().map(|(index, field)| {
+        let (ident, name) = (field.ident, field.column());
+        let (reading, value) = (local("reading", index), local("field", index));
+        let stored = call(field, &encoding(field), "stored", &emit!(&self.#ident));
+        emit! {
+            let #reading = _s3store::in_column(#stored, #name)?;
+            let #value = #reading.as_ref().unwrap_or(&self.#ident);
+        }
+    });
+    let value = |ident: &Ident| {
+        let mut value = local("field", fields.iter().position(|field| field.is(ident)).unwrap_or_default());
+        value.set_span(located(ident.span()));
+        value
+    };
     let parts = record.parts().iter().enumerate().map(|(index, part)| {
         let start = format!("{}{}=", if index == 0 { "" } else { "/" }, part.name);
         let name = &part.name;
@@ -83,16 +123,19 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
             PartExpr::Field(field) => {
                 let ty = field_type(record, field);
                 let at = located(ty.map_or_else(|| field.span(), Spanned::span));
-                quote_spanned!(at=> <#ty as _s3store::PartitionValue>::render(&self.#field, key))
+                let value = value(field);
+                quote_spanned!(at=> <#ty as _s3store::PartitionValue>::render(#value, key))
             }
             PartExpr::Format(field, format) => {
-                quote_spanned!(located(field.span())=> _s3store::push_time(&self.#field, #format, key))
+                let value = value(field);
+                quote_spanned!(located(field.span())=> _s3store::push_time(#value, #format, key))
             }
             PartExpr::Pad(field, width) => {
-                quote_spanned!(located(field.span())=> _s3store::push_padded(&self.#field, #width, key))
+                let value = value(field);
+                quote_spanned!(located(field.span())=> _s3store::push_padded(#value, #width, key))
             }
             PartExpr::Call(path, fields) => {
-                let arguments = fields.iter().map(|field| quote_spanned!(located(field.span())=> &self.#field));
+                let arguments = fields.iter().map(&value);
                 quote_spanned!(located(path.span())=> _s3store::PartitionValue::render(&#path(#(#arguments),*), key))
             }
         };
@@ -103,6 +146,7 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
             &self,
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
+            #(#readings)*
             #(#parts)*
             ::core::result::Result::Ok(())
         }

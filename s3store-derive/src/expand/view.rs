@@ -2,11 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
-use syn::Path;
 use syn::spanned::Spanned;
+use syn::{Ident, Path};
 
 use super::builder::{Builder, Selector, TAKES_VALUE, rendering, result_of, takes_time};
-use super::inputs::Inputs;
+use super::inputs::{Inputs, column};
 use super::tokens::{local, located};
 use crate::model::{View, ViewField};
 use crate::strftime::{TimeParts, as_strftime, keeps_order};
@@ -16,7 +16,7 @@ use crate::types::classify;
 pub(crate) fn view(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
     let ident = view.ident;
     let names: Vec<_> = view.fields.iter().map(ViewField::column).collect();
-    let builder = builder(view, &names);
+    let builder = builder(view, of, &names);
     let (builder_items, patterns) = (&builder.items, &builder.ident);
     let inputs = Inputs::of(view, of);
     let assertions = inputs.assertions();
@@ -75,7 +75,7 @@ fn tuple(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream 
             tuple: &mut _s3store::Tuple,
         ) -> ::core::result::Result<::core::primitive::bool, _s3store::ValueError> {
             #columns
-            #(let #readings = #column_locals.stored(record);)*
+            #(let #readings = #column_locals.stored(record)?;)*
             #(let #fields = #readings.as_ref().unwrap_or(#column_locals.of(record));)*
             #body
         }
@@ -176,11 +176,11 @@ fn from_tuple(view: &View<'_>, names: &[String]) -> TokenStream {
 }
 
 /// Returns the builder, and the types that render formatted columns.
-fn builder(view: &View<'_>, names: &[String]) -> Builder {
+fn builder(view: &View<'_>, of: &Path, names: &[String]) -> Builder {
     let mut formats = TokenStream::new();
     let fields = view.fields.iter().zip(names).enumerate();
     let selectors: Vec<_> =
-        fields.map(|(index, (field, name))| selector(view, field, name, index, &mut formats)).collect();
+        fields.map(|(index, (field, name))| selector(view, of, field, name, index, &mut formats)).collect();
     let doc = format!("A pattern for tuples of [`{}`]. Each method narrows it.", view.ident);
     Builder::new(view.item_name("Patterns"), &doc, &selectors, &formats)
 }
@@ -188,6 +188,7 @@ fn builder(view: &View<'_>, names: &[String]) -> Builder {
 /// Returns the selector of a column.
 fn selector<'n>(
     view: &View<'_>,
+    of: &Path,
     field: &ViewField<'_>,
     name: &'n str,
     index: usize,
@@ -200,15 +201,41 @@ fn selector<'n>(
         (plain_kind(), result_of(path, fields), TAKES_VALUE)
     } else if let Some(given) = &field.attrs.format {
         let (ident, format) = (view.item_name(&format!("Part{index}")), &given.value);
+        let column = column(of, record_field);
         let text = format.value();
         let ordered = keeps_order(as_strftime(&text), classify(ty));
-        let render = quote_spanned!(at=> <#ty as _s3store::Formatted>::text_in(value, #format));
+        let render = quote_spanned!(at=> <#ty as _s3store::Formatted>::text_in(value, &#column, #format));
         formats.extend(rendering(&ident, &emit!(#ty), &render, ordered));
         let kind = quote_spanned!(at=> <#ty as _s3store::Formatted>::Kind<#ident>);
         let value = format!("the field `{record_field}` in the format `{text}`");
         (kind, value, takes_time(ordered))
     } else {
-        (plain_kind(), format!("the field `{record_field}`"), TAKES_VALUE)
+        let (ident, kind) = (view.item_name(&format!("Column{index}")), plain_kind());
+        formats.extend(stored_column(&ident, of, field));
+        let kind = quote_spanned!(at=> <#kind as _s3store::SelectionKind<#ident, #ty>>::Kind);
+        (kind, format!("the field `{record_field}`"), TAKES_VALUE)
     };
     Selector { name, span: field.column_span(), kind, value, takes }
+}
+
+/// Returns the type `ident`, which converts values of a column as the record's column stores them.
+fn stored_column(ident: &Ident, of: &Path, field: &ViewField<'_>) -> TokenStream {
+    let ty = field.ty;
+    let column = column(of, field.record_field());
+    let column = quote_spanned!(located(field.ident.span())=> &#column);
+    let expected = quote_spanned!(located(ty.span())=> &_s3store::Column<_, #ty, _>);
+    emit! {
+        #[doc(hidden)]
+        pub enum #ident {}
+
+        #[automatically_derived]
+        impl _s3store::StoredColumn<#ty> for #ident {
+            fn stored(
+                value: &#ty,
+            ) -> ::core::result::Result<::core::option::Option<#ty>, _s3store::ValueError> {
+                let column: #expected = #column;
+                column.stored_value(value)
+            }
+        }
+    }
 }

@@ -93,7 +93,12 @@ const _: () = {
     impl _s3store::PartitionFormat for CostPart2 {
         type Value = DateTime<Utc>;
         fn render(value: &DateTime<Utc>) -> _s3store::Result<::std::string::String> {
-            ::core::result::Result::Ok(_s3store::format_time(value, "%Y-%m")?)
+            ::core::result::Result::Ok(
+                _s3store::format_time::<
+                    DateTime<Utc>,
+                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                >(value, "%Y-%m")?,
+            )
         }
     }
     impl _s3store::Ordered for CostPart2 {}
@@ -103,7 +108,7 @@ const _: () = {
     impl _s3store::PartitionFormat for CostPart3 {
         type Value = u16;
         fn render(value: &u16) -> _s3store::Result<::std::string::String> {
-            ::core::result::Result::Ok(_s3store::pad(value, 4)?)
+            ::core::result::Result::Ok(_s3store::pad::<u16, _s3store::Plain>(value, 4)?)
         }
     }
     impl _s3store::Ordered for CostPart3 {}
@@ -480,26 +485,48 @@ const _: () = {
             &self,
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
+            let reading0 = _s3store::in_column(
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::stored(&self.charge_period),
+                "charge_period",
+            )?;
+            let field0 = reading0.as_ref().unwrap_or(&self.charge_period);
+            let reading1 = _s3store::in_column(
+                <String as _s3store::ColumnType<
+                    _s3store::Plain,
+                >>::stored(&self.customer_id),
+                "customer",
+            )?;
+            let field1 = reading1.as_ref().unwrap_or(&self.customer_id);
+            let reading2 = _s3store::in_column(
+                <DateTime<
+                    Utc,
+                > as _s3store::ColumnType<
+                    _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                >>::stored(&self.calculated_at),
+                "calculated_at",
+            )?;
+            let field2 = reading2.as_ref().unwrap_or(&self.calculated_at);
+            let reading3 = _s3store::in_column(
+                <u16 as _s3store::ColumnType<_s3store::Plain>>::stored(&self.shard),
+                "shard",
+            )?;
+            let field3 = reading3.as_ref().unwrap_or(&self.shard);
             key.push_str("charge_period=");
             _s3store::in_partition(
-                <String as _s3store::PartitionValue>::render(&self.charge_period, key),
+                <String as _s3store::PartitionValue>::render(field0, key),
                 "charge_period",
             )?;
             key.push_str("/region=");
             _s3store::in_partition(
-                _s3store::PartitionValue::render(&region_of(&self.customer_id), key),
+                _s3store::PartitionValue::render(&region_of(field1), key),
                 "region",
             )?;
             key.push_str("/month=");
-            _s3store::in_partition(
-                _s3store::push_time(&self.calculated_at, "%Y-%m", key),
-                "month",
-            )?;
+            _s3store::in_partition(_s3store::push_time(field2, "%Y-%m", key), "month")?;
             key.push_str("/shard-no=");
-            _s3store::in_partition(
-                _s3store::push_padded(&self.shard, 4, key),
-                "shard-no",
-            )?;
+            _s3store::in_partition(_s3store::push_padded(field3, 4, key), "shard-no")?;
             ::core::result::Result::Ok(())
         }
         fn views() -> ::std::vec::Vec<_s3store::ViewWriter<Self>> {
@@ -585,7 +612,12 @@ const _: () = {
         #[must_use]
         pub fn charge_period(
             self,
-            values: impl _s3store::IntoSelection<<String as _s3store::ViewColumn>::Kind>,
+            values: impl _s3store::IntoSelection<
+                <<String as _s3store::ViewColumn>::Kind as _s3store::SelectionKind<
+                    SkuPeriodColumn0,
+                    String,
+                >>::Kind,
+            >,
         ) -> Self {
             Self(self.0.with("charge_period", values))
         }
@@ -623,13 +655,32 @@ const _: () = {
         }
     }
     #[doc(hidden)]
+    pub enum SkuPeriodColumn0 {}
+    #[automatically_derived]
+    impl _s3store::StoredColumn<String> for SkuPeriodColumn0 {
+        fn stored(
+            value: &String,
+        ) -> ::core::result::Result<
+            ::core::option::Option<String>,
+            _s3store::ValueError,
+        > {
+            let column: &_s3store::Column<_, String, _> = &<Cost as _s3store::Record>::COLUMNS
+                .charge_period;
+            column.stored_value(value)
+        }
+    }
+    #[doc(hidden)]
     pub enum SkuPeriodPart1 {}
     #[automatically_derived]
     impl _s3store::PartitionFormat for SkuPeriodPart1 {
         type Value = NaiveDate;
         fn render(value: &NaiveDate) -> _s3store::Result<::std::string::String> {
             ::core::result::Result::Ok(
-                <NaiveDate as _s3store::Formatted>::text_in(value, "%Y-%m")?,
+                <NaiveDate as _s3store::Formatted>::text_in(
+                    value,
+                    &<Cost as _s3store::Record>::COLUMNS.calculated_at,
+                    "%Y-%m",
+                )?,
             )
         }
     }
@@ -678,9 +729,9 @@ const _: () = {
                 .charge_period;
             let column1 = &<Cost as _s3store::Record>::COLUMNS.calculated_at;
             let column2 = &<Cost as _s3store::Record>::COLUMNS.net_cost;
-            let reading0 = column0.stored(record);
-            let reading1 = column1.stored(record);
-            let reading2 = column2.stored(record);
+            let reading0 = column0.stored(record)?;
+            let reading1 = column1.stored(record)?;
+            let reading2 = column2.stored(record)?;
             let field0 = reading0.as_ref().unwrap_or(column0.of(record));
             let field1 = reading1.as_ref().unwrap_or(column1.of(record));
             let field2 = reading2.as_ref().unwrap_or(column2.of(record));
@@ -828,6 +879,9 @@ const _: () = {
                 _s3store::call_each(
                     &[
                         || <String as _s3store::ColumnType<
+        const LOSSY: ::core::primitive::bool = false
+            || <String as _s3store::ColumnType<_s3store::Plain>>::LOSSY
+            || <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::LOSSY;
                             _s3store::Plain,
                         >>::node(
                             "street",
@@ -1012,8 +1066,16 @@ const _: () = {
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             <String as _s3store::ColumnType<_s3store::Plain>>::push(&value.0, builder)
         }
-        fn stored(value: &Self) -> ::core::option::Option<Self> {
-            <String as _s3store::ColumnType<_s3store::Plain>>::stored(&value.0).map(Self)
+        const LOSSY: ::core::primitive::bool = <String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::LOSSY;
+        fn stored(
+            value: &Self,
+        ) -> ::core::result::Result<::core::option::Option<Self>, _s3store::ValueError> {
+            ::core::result::Result::Ok(
+                <String as _s3store::ColumnType<_s3store::Plain>>::stored(&value.0)?
+                    .map(Self),
+            )
         }
         fn push_null(builder: &mut Self::Builder) {
             <String as _s3store::ColumnType<_s3store::Plain>>::push_null(builder);

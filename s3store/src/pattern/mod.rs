@@ -67,7 +67,7 @@ pub use into::IntoPatterns;
 pub use into::{PatternBuilder, Sealed};
 pub(crate) use plan::{ListPlan, Listing};
 pub use selection::{
-    Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, ValuePrefix, prefix,
+    Discrete, IntoSelection, Ordered, PartitionFormat, Rendered, Selection, Text, TextConversion, ValuePrefix, prefix,
 };
 
 /// A set of partitions: those whose values are all selected by their segments.

@@ -18,6 +18,10 @@ pub struct Selection(std::result::Result<Segment, String>);
 /// `..to` have one end. A range with equal ends selects nothing. A partition that covers several values, such as a month,
 /// is selected as a whole if the range contains one of them.
 ///
+/// Keys are made from stored values, and so are selections: a value is converted as a write converts it. For example, a
+/// time is truncated to the unit of its column. A range of times selects the partitions of all records whose times were in
+/// the range when they were written. The texts of [`prefix`] and of ranges are compared with the text in keys as they are.
+///
 /// # Example
 ///
 /// ```
@@ -43,9 +47,28 @@ pub trait IntoSelection<Kind> {
     fn into_selection(self) -> Selection;
 }
 
-/// The kind of a column whose values are strings.
+/// The kind of a column whose values are strings. `C` converts an exact value to the one that the column stores.
 #[derive(Debug)]
-pub enum Text {}
+pub struct Text<C = Unchanged>(PhantomData<fn() -> C>);
+
+/// A conversion of exact texts.
+pub trait TextConversion {
+    /// Returns the text in keys for the value `text`.
+    ///
+    /// # Errors
+    /// The value does not fit the column.
+    fn convert(text: &str) -> Result<String>;
+}
+
+/// The conversion of columns that store each text unchanged.
+#[derive(Debug)]
+pub enum Unchanged {}
+
+impl TextConversion for Unchanged {
+    fn convert(text: &str) -> Result<String> {
+        Ok(text.to_owned())
+    }
+}
 
 /// The kind of a column whose values are rendered as text by `R`.
 #[derive(Debug)]
@@ -140,17 +163,17 @@ impl<Kind> IntoSelection<Kind> for ValuePrefix<Kind> {
     }
 }
 
-impl<T: AsRef<str> + ?Sized> IntoSelection<Text> for &T {
+impl<C: TextConversion, T: AsRef<str> + ?Sized> IntoSelection<Text<C>> for &T {
     fn into_selection(self) -> Selection {
-        Selection::exact(Ok(self.as_ref().to_owned()))
+        Selection::exact(C::convert(self.as_ref()))
     }
 }
 
 macro_rules! owned_text {
     ($($text:ty),*) => {$(
-        impl IntoSelection<Text> for $text {
+        impl<C: TextConversion> IntoSelection<Text<C>> for $text {
             fn into_selection(self) -> Selection {
-                Selection::exact(Ok(self.into()))
+                Selection::exact(C::convert(&self))
             }
         }
     )*};
@@ -158,25 +181,25 @@ macro_rules! owned_text {
 
 owned_text!(String, Box<str>, Cow<'_, str>);
 
-impl IntoSelection<Text> for RangeFull {
+impl<C> IntoSelection<Text<C>> for RangeFull {
     fn into_selection(self) -> Selection {
         Selection(Ok(Segment::Any))
     }
 }
 
-impl<S: AsRef<str>> IntoSelection<Text> for Range<S> {
+impl<C, S: AsRef<str>> IntoSelection<Text<C>> for Range<S> {
     fn into_selection(self) -> Selection {
         Selection::range(Some(text(&self.start)), Some(text(&self.end)))
     }
 }
 
-impl<S: AsRef<str>> IntoSelection<Text> for RangeFrom<S> {
+impl<C, S: AsRef<str>> IntoSelection<Text<C>> for RangeFrom<S> {
     fn into_selection(self) -> Selection {
         Selection::range(Some(text(&self.start)), None)
     }
 }
 
-impl<S: AsRef<str>> IntoSelection<Text> for RangeTo<S> {
+impl<C, S: AsRef<str>> IntoSelection<Text<C>> for RangeTo<S> {
     fn into_selection(self) -> Selection {
         Selection::range(None, Some(text(&self.end)))
     }
@@ -218,13 +241,13 @@ impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendere
 
 // No type implements `InclusiveEnd`, so the following implementations never apply. They make the compiler print its
 // message. With the bound on the range itself, the compiler would print the message of `IntoSelection` instead.
-impl<S: InclusiveEnd> IntoSelection<Text> for RangeInclusive<S> {
+impl<C, S: InclusiveEnd> IntoSelection<Text<C>> for RangeInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<S: InclusiveEnd> IntoSelection<Text> for RangeToInclusive<S> {
+impl<C, S: InclusiveEnd> IntoSelection<Text<C>> for RangeToInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }

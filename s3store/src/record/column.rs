@@ -3,8 +3,10 @@
 use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
+use arrow_cast::cast;
 
 use super::derived::{Collect, ColumnReader, collector};
+use super::types::invalid_array;
 use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 
 /// A type that fits a column under the encoding `E`, which the attributes of a field select.
@@ -57,6 +59,9 @@ pub trait ColumnType<E = Plain>: Sized {
     /// If `true`, the column may contain nulls.
     #[doc(hidden)]
     const NULLABLE: bool = false;
+    /// If `true`, a read may return another value than was written. See [`stored`](Self::stored).
+    #[doc(hidden)]
+    const LOSSY: bool = false;
 
     /// Returns the shape of the column.
     #[doc(hidden)]
@@ -89,11 +94,12 @@ pub trait ColumnType<E = Plain>: Sized {
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
 
-    /// Returns the value as a read returns it, if storing it loses something: a time is truncated to the column's unit.
+    /// Returns the value as a read returns it, if that may differ: a time is truncated to the column's unit, a decimal has
+    /// the column's decimal places, a conversion may normalize. Partition keys and views are made from this value.
     #[doc(hidden)]
     #[inline]
-    fn stored(_value: &Self) -> Option<Self> {
-        None
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        if Self::LOSSY { written_and_read::<Self, E>(value).map(Some) } else { Ok(None) }
     }
 
     /// Creates the collector of the column `name`, whose values `field` takes from records.
@@ -122,9 +128,7 @@ pub trait ColumnType<E = Plain>: Sized {
     #[doc(hidden)]
     #[inline(never)]
     fn single(value: Self) -> Result<ArrayRef, ValueError> {
-        let mut builder = Self::builder(1, &Self::Size::default());
-        Self::push(&value, &mut builder)?;
-        Self::finish(builder)
+        array_of::<Self, E>(&value)
     }
 
     /// Describes a column of this type. `default` builds an array of one element.
@@ -138,6 +142,19 @@ pub trait ColumnType<E = Plain>: Sized {
     ) -> ColumnNode {
         ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<Self, E>(name) }
     }
+}
+
+/// Builds an array of one element.
+fn array_of<T: ColumnType<E>, E>(value: &T) -> Result<ArrayRef, ValueError> {
+    let mut builder = T::builder(1, &T::Size::default());
+    T::push(value, &mut builder)?;
+    T::finish(builder)
+}
+
+/// Returns what a read returns for a value that was written.
+fn written_and_read<T: ColumnType<E>, E>(value: &T) -> Result<T, ValueError> {
+    let array = cast(&array_of::<T, E>(value)?, &ColumnNode::of::<T, E>("").read_type()).map_err(invalid_array)?;
+    T::get(&T::reader(&array)?, 0)
 }
 
 /// A type of your own that is stored as another type.
@@ -276,14 +293,28 @@ impl<R, T, E> Column<R, T, E> {
         self.set_by_write
     }
 
-    /// Returns the field of a record as a read returns it, if that differs.
+    /// Returns the field of a record as a read returns it, if that may differ.
+    ///
+    /// # Errors
+    /// The value does not fit the column.
     #[doc(hidden)]
-    #[must_use]
-    pub fn stored(&self, record: &R) -> Option<T>
+    pub fn stored(&self, record: &R) -> Result<Option<T>, ValueError>
     where
         T: ColumnType<E>,
     {
-        T::stored(self.of(record))
+        self.stored_value(self.of(record))
+    }
+
+    /// Returns a value as a read returns it, if that may differ.
+    ///
+    /// # Errors
+    /// The value does not fit the column.
+    #[doc(hidden)]
+    pub fn stored_value(&self, value: &T) -> Result<Option<T>, ValueError>
+    where
+        T: ColumnType<E>,
+    {
+        T::stored(value).map_err(|error| error.in_column(self.name))
     }
 
     /// Returns the field of a record.

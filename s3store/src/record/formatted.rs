@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::partition::{fraction, rendered};
-use super::{PartitionTime, ValueError, push_time};
+use super::{Column, ColumnType, PartitionTime, ValueError, push_time};
 use crate::error::Result as CrateResult;
 use crate::format::TimeFormat;
 use crate::pattern::{PartitionFormat, Rendered, Text};
@@ -25,12 +25,25 @@ pub trait Formatted: Sized {
     /// The format can't express the value.
     fn push_in(&self, format: &str, text: &mut String) -> Result<(), ValueError>;
 
-    /// Returns the value in the given format, for a selection.
+    /// Returns the point in time, if the type has a time of day.
+    fn time(&self) -> Option<NaiveDateTime> {
+        None
+    }
+
+    /// Returns the value in the given format, for a selection. It is converted as the record's column `column` stores it. A
+    /// value that the column can't store, such as the far end of a range, is rendered as it is.
     ///
     /// # Errors
     /// The format can't express the value.
-    fn text_in(&self, format: &str) -> CrateResult<String> {
-        rendered(|text| self.push_in(format, text))
+    fn text_in<R, T, E>(&self, column: &Column<R, T, E>, format: &str) -> CrateResult<String>
+    where
+        T: PartitionTime + ColumnType<E>,
+    {
+        let stored = self.time().and_then(|time| column.stored_value(&T::of_time(time)).ok().flatten());
+        rendered(|text| match &stored {
+            Some(stored) => push_formatted(stored, format, text),
+            None => self.push_in(format, text),
+        })
     }
 
     /// Parses a value in the given format.
@@ -56,6 +69,10 @@ impl Formatted for String {
 impl Formatted for DateTime<Utc> {
     type Kind<F: PartitionFormat<Value = Self>> = Rendered<F>;
 
+    fn time(&self) -> Option<NaiveDateTime> {
+        Some(self.naive_utc())
+    }
+
     fn push_in(&self, format: &str, text: &mut String) -> Result<(), ValueError> {
         push_formatted(self, format, text)
     }
@@ -72,6 +89,10 @@ impl Formatted for DateTime<Utc> {
 
 impl Formatted for NaiveDateTime {
     type Kind<F: PartitionFormat<Value = Self>> = Rendered<F>;
+
+    fn time(&self) -> Option<NaiveDateTime> {
+        Some(*self)
+    }
 
     fn push_in(&self, format: &str, text: &mut String) -> Result<(), ValueError> {
         push_formatted(self, format, text)
@@ -178,6 +199,7 @@ mod vector_tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::record::{Nano, Timestamp, Truncate};
 
     /// Views render and parse times exactly like Go.
     #[test]
@@ -185,6 +207,7 @@ mod vector_tests {
         let vectors: Value = serde_json::from_str(include_str!("../../../tests/data/wire-vectors.json")).unwrap();
         let cases = vectors["marker_times"].as_array().unwrap();
         assert!(cases.len() > 50);
+        let column = Column::<DateTime<Utc>, _, Timestamp<Nano, Truncate>>::new("at", |at| at);
         for case in cases {
             let text = case["text"].as_str().unwrap();
             let format = match case["format"].as_str().unwrap() {
@@ -200,7 +223,7 @@ mod vector_tests {
             if let nanos @ Value::String(_) = &case["nanos"]
                 && case["parse_only"] != true
             {
-                assert_eq!(time(nanos).text_in(format).unwrap(), text, "{format}");
+                assert_eq!(time(nanos).text_in(&column, format).unwrap(), text, "{format}");
                 if format == RFC_3339_NANOS {
                     // This is also the default format of a view's column.
                     let mut plain = String::new();

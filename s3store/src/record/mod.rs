@@ -10,6 +10,7 @@ mod encoding;
 mod formatted;
 mod order;
 mod partition;
+mod selected;
 mod types;
 mod value;
 mod view;
@@ -32,6 +33,7 @@ pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, Vers
 pub use partition::{
     AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
 };
+pub use selected::{AsStored, FieldColumn, SelectionKind, StoredColumn};
 pub use types::{AsBytes, AsList, InsertionTime, VecLayout};
 pub use value::{RowError, ValueError};
 pub use view::{Tuple, View, ViewValue, ViewWriter, all_distinct, parse_enum};

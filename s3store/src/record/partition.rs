@@ -9,7 +9,7 @@ use chrono::format::{DelayedFormat, StrftimeItems};
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 use uuid::Uuid;
 
-use super::ValueError;
+use super::{ColumnType, ValueError};
 use crate::error::{Error, Result as CrateResult};
 use crate::pattern::{Discrete, Ordered, PartitionFormat, Rendered, Text};
 
@@ -43,6 +43,16 @@ pub trait PartitionValue {
     /// # Errors
     /// The value has no text, for instance a year of five digits.
     fn render(&self, key: &mut String) -> Result<(), ValueError>;
+
+    /// Returns the value of a text, for a type that can hold every text. Selections convert it as a write does.
+    #[doc(hidden)]
+    #[must_use]
+    fn from_text(_text: &str) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// The kind of columns that are selected by values of `T`, rendered by [`PartitionValue`].
@@ -63,6 +73,16 @@ impl<T: PartitionValue> PartitionFormat for ByValue<T> {
 impl Ordered for ByValue<NaiveDate> {}
 impl Ordered for ByValue<Uuid> {}
 
+impl PartitionValue for str {
+    type Kind = Text;
+
+    #[inline]
+    fn render(&self, key: &mut String) -> Result<(), ValueError> {
+        key.push_str(self);
+        Ok(())
+    }
+}
+
 macro_rules! texts {
     ($($text:ty),*) => {$(
         impl PartitionValue for $text {
@@ -73,11 +93,15 @@ macro_rules! texts {
                 key.push_str(self);
                 Ok(())
             }
+
+            fn from_text(text: &str) -> Option<Self> {
+                Some(text.to_owned().into())
+            }
         }
     )*};
 }
 
-texts!(str, String, Box<str>, Arc<str>, Cow<'_, str>);
+texts!(String, Box<str>, Arc<str>, Cow<'_, str>);
 
 impl<T: PartitionValue + ?Sized> PartitionValue for &T {
     type Kind = T::Kind;
@@ -157,17 +181,27 @@ pub trait PartitionTime {
     /// and the value must not be a leap second.
     #[doc(hidden)]
     fn limits(&self) -> (i32, u32);
+    /// Returns the parts of `time` that this type has.
+    #[doc(hidden)]
+    fn of_time(time: NaiveDateTime) -> Self
+    where
+        Self: Sized;
     /// Formats this value.
     #[doc(hidden)]
     fn in_format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>>;
 }
 
 macro_rules! times {
-    ($($time:ty: $limits:expr;)*) => {$(
+    ($($time:ty: $limits:expr, $of_time:expr;)*) => {$(
         impl PartitionTime for $time {
             fn limits(&self) -> (i32, u32) {
                 let limits: fn(&Self) -> (i32, u32) = $limits;
                 limits(self)
+            }
+
+            fn of_time(time: NaiveDateTime) -> Self {
+                let of_time: fn(NaiveDateTime) -> Self = $of_time;
+                of_time(time)
             }
 
             fn in_format<'f>(&self, format: &'f str) -> DelayedFormat<StrftimeItems<'f>> {
@@ -178,10 +212,10 @@ macro_rules! times {
 }
 
 times! {
-    DateTime<Utc>: |time| (time.year(), time.nanosecond());
-    NaiveDateTime: |time| (time.year(), time.nanosecond());
-    NaiveDate: |date| (date.year(), 0);
-    NaiveTime: |time| (0, time.nanosecond());
+    DateTime<Utc>: |time| (time.year(), time.nanosecond()), |time| time.and_utc();
+    NaiveDateTime: |time| (time.year(), time.nanosecond()), |time| time;
+    NaiveDate: |date| (date.year(), 0), |time| time.date();
+    NaiveTime: |time| (0, time.nanosecond()), |time| time.time();
 }
 
 /// Appends a date or time in a format of chrono, for instance `%Y-%m`.
@@ -195,12 +229,15 @@ pub fn push_time<T: PartitionTime>(value: &T, format: &str, key: &mut String) ->
     write(key, &value.in_format(format))
 }
 
-/// Renders a date or time in a format of chrono, for instance `%Y-%m`.
+/// Renders a date or time that a column with the encoding `E` stores in a format of chrono, for instance `%Y-%m`.
+///
+/// A value that the column can't store, such as the far end of a range, is rendered as it is.
 ///
 /// # Errors
 /// See [`push_time`].
-pub fn format_time<T: PartitionTime>(value: &T, format: &str) -> CrateResult<String> {
-    rendered(|text| push_time(value, format, text))
+pub fn format_time<T: PartitionTime + ColumnType<E>, E>(value: &T, format: &str) -> CrateResult<String> {
+    let stored = T::stored(value).ok().flatten();
+    rendered(|text| push_time(stored.as_ref().unwrap_or(value), format, text))
 }
 
 /// An unsigned integer, which can be padded with zeros.
@@ -229,12 +266,12 @@ pub fn push_padded<T: Unsigned>(value: &T, width: usize, key: &mut String) -> Re
     Ok(())
 }
 
-/// Renders an integer, padded with zeros to `width` digits.
+/// Renders an integer that a column with the encoding `E` stores, padded with zeros to `width` digits.
 ///
 /// # Errors
-/// See [`push_padded`].
-pub fn pad<T: Unsigned>(value: &T, width: usize) -> CrateResult<String> {
-    rendered(|text| push_padded(value, width, text))
+/// The integer does not fit the column. See also [`push_padded`].
+pub fn pad<T: Unsigned + ColumnType<E>, E>(value: &T, width: usize) -> CrateResult<String> {
+    rendered(|text| push_padded(T::stored(value)?.as_ref().unwrap_or(value), width, text))
 }
 
 /// Adds the partition column to an error.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{AsValue, PartitionTime, PartitionValue, format_time, in_partition, pad, push_padded, push_time};
 use crate::error::Result as CrateResult;
 use crate::pattern::{Discrete, IntoSelection, Ordered, PartitionFormat, PatternBuilder, Rendered};
-use crate::record::ValueError;
+use crate::record::{Plain, ValueError};
 
 fn text(value: impl PartitionValue) -> String {
     let mut key = String::from("before=");
@@ -43,7 +43,7 @@ impl PartitionFormat for Month {
     type Value = DateTime<Utc>;
 
     fn render(value: &DateTime<Utc>) -> CrateResult<String> {
-        format_time(value, "%Y-%m")
+        format_time::<_, Plain>(value, "%Y-%m")
     }
 }
 
@@ -57,7 +57,7 @@ impl PartitionFormat for Padded {
     type Value = u32;
 
     fn render(value: &u32) -> CrateResult<String> {
-        pad(value, 4)
+        pad::<_, Plain>(value, 4)
     }
 }
 
@@ -93,10 +93,10 @@ fn values_without_text_are_errors() {
 #[test]
 fn formats_render_the_parts_of_the_type() {
     let time = at("2026-03-07T10:15:00Z");
-    assert_eq!(format_time(&time, "%Y-%m").unwrap(), "2026-03");
-    assert_eq!(format_time(&time.date_naive(), "%Y/%j").unwrap(), "2026/066");
-    assert_eq!(format_time(&time.time(), "%H").unwrap(), "10");
-    assert_eq!(format_time(&time.naive_utc(), "%Y%m%dT%H").unwrap(), "20260307T10");
+    assert_eq!(format_time::<_, Plain>(&time, "%Y-%m").unwrap(), "2026-03");
+    assert_eq!(format_time::<_, Plain>(&time.date_naive(), "%Y/%j").unwrap(), "2026/066");
+    assert_eq!(format_time::<_, Plain>(&time.time(), "%H").unwrap(), "10");
+    assert_eq!(format_time::<_, Plain>(&time.naive_utc(), "%Y%m%dT%H").unwrap(), "20260307T10");
     fn refused(value: &impl PartitionTime, format: &str) -> String {
         push_time(value, format, &mut String::new()).unwrap_err().to_string()
     }
@@ -108,9 +108,9 @@ fn formats_render_the_parts_of_the_type() {
 
 #[test]
 fn padding_keeps_the_width() {
-    assert_eq!(pad(&7_u8, 3).unwrap(), "007");
-    assert_eq!(pad(&1234_u16, 4).unwrap(), "1234");
-    assert_eq!(pad(&u64::MAX, 20).unwrap(), u64::MAX.to_string());
+    assert_eq!(pad::<_, Plain>(&7_u8, 3).unwrap(), "007");
+    assert_eq!(pad::<_, Plain>(&1234_u16, 4).unwrap(), "1234");
+    assert_eq!(pad::<_, Plain>(&u64::MAX, 20).unwrap(), u64::MAX.to_string());
     let mut key = "n=".to_owned();
     assert_eq!(push_padded(&12_345_u32, 4, &mut key).unwrap_err().to_string(), "12345 has more than 4 digits");
 }
@@ -160,7 +160,7 @@ fn every_value_of_a_range_is_selected() {
         let (start, end) = (a.min(b), a.max(b) + 1);
         let value = start + ((end - start - 1) as f64 * within) as i64;
         let at = |seconds| DateTime::from_timestamp(seconds, nanos).unwrap();
-        let month = format_time(&at(value), "%Y-%m").unwrap();
+        let month = format_time::<_, Plain>(&at(value), "%Y-%m").unwrap();
         prop_assert!(selects::<Rendered<Month>>(at(start)..at(end), &month));
         prop_assert!(selects::<Rendered<Month>>(..at(end), &month));
         prop_assert!(selects::<Rendered<Month>>(at(start).., &month));

@@ -58,11 +58,25 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
         Ok(DecimalReader { values: FixedWidthReader::new(array_typed), scale })
     }
 
+    const LOSSY: bool = true;
+
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        let scale = u32::from(S.unsigned_abs());
+        let read = decimal(unscaled(value, P, scale)?, scale)?;
+        // Equal decimals can differ in their text: by trailing zeros, or as -0.
+        Ok((read.scale() != value.scale() || read.is_sign_negative() != value.is_sign_negative()).then_some(read))
+    }
+
     #[inline]
     fn get(reader: &DecimalReader, row: usize) -> Result<Self, ValueError> {
-        let value = reader.values.value(row)?;
-        Self::try_from_i128_with_scale(value, reader.scale).or_else(|_| shortened(value, reader.scale))
+        decimal(reader.values.value(row)?, reader.scale)
     }
+}
+
+/// Converts a number that counts units of the last of `scale` decimal places.
+#[inline]
+fn decimal(value: i128, scale: u32) -> Result<Decimal, ValueError> {
+    Decimal::try_from_i128_with_scale(value, scale).or_else(|_| shortened(value, scale))
 }
 
 /// Returns the value as an integer, counted in units of the last of `places` decimal places.

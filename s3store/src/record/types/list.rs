@@ -39,6 +39,8 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
     type InVec = AsList<E>;
     type Order = <VecColumn<T, E> as ColumnType<T::InVec>>::Order;
 
+    const LOSSY: bool = T::LOSSY;
+
     #[inline]
     fn measure(value: &Self, size: &mut Self::Size) {
         VecColumn::<T, E>::measure(T::InVec::as_column(value), size);
@@ -97,6 +99,8 @@ impl<T: ColumnType<E>, E> ColumnType<AsList<E>> for Vec<T> {
     type Reader = ListReader<T::Reader>;
     type InVec = AsList<AsList<E>>;
     type Order = Unordered;
+
+    const LOSSY: bool = T::LOSSY;
 
     fn shape() -> Shape {
         Shape::List(Box::new(element::<T, E>()))

@@ -114,6 +114,8 @@ macro_rules! map_items {
         type InVec = AsList<$encoding>;
         type Order = Unordered;
 
+        const LOSSY: bool = <$value as ColumnType<$encoding>>::LOSSY;
+
         fn shape() -> Shape {
             Shape::Map(Box::new(value_node::<$value, $encoding>()))
         }

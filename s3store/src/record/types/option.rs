@@ -30,8 +30,10 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
         T::builder(rows, size)
     }
 
-    fn stored(value: &Self) -> Option<Self> {
-        T::stored(value.as_ref()?).map(Some)
+    const LOSSY: bool = T::LOSSY;
+
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        value.as_ref().map_or(Ok(None), |value| T::stored(value).map(|stored| stored.map(Some)))
     }
 
     #[inline]

@@ -13,6 +13,9 @@ macro_rules! converted_to {
 
         type Size = ();
 
+        // A conversion and its inverse may return another value.
+        const LOSSY: bool = true;
+
         #[inline]
         fn measure(_: &Self, (): &mut ()) {}
 
@@ -20,6 +23,11 @@ macro_rules! converted_to {
             <$column>::builder(rows, &Default::default())
         }
     };
+}
+
+/// Returns a converted value as a read returns it.
+fn stored_column<C: ColumnType>(column: C) -> Result<C, ValueError> {
+    Ok(C::stored(&column)?.unwrap_or(column))
 }
 
 // For a type without a column the compiler then reports that `ColumnType` is missing, not `AsColumn`.
@@ -35,6 +43,10 @@ impl<T: AsColumn> ColumnType<Plain> for T {
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         T::Column::push(&value.to_column()?, builder)
+    }
+
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        stored_column(value.to_column()?).and_then(T::from_column).map(Some)
     }
 
     #[inline]
@@ -54,6 +66,10 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
     #[inline]
     fn push(value: &Self, builder: &mut Self::Builder) -> Result<(), ValueError> {
         A::Column::push(&A::to_column(value)?, builder)
+    }
+
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        stored_column(A::to_column(value)?).and_then(A::from_column).map(Some)
     }
 
     #[inline]
@@ -85,6 +101,11 @@ impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
                 Ok(())
             }
         }
+    }
+
+    fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
+        let Some(value) = value else { return Ok(None) };
+        stored_column(A::to_column(value)?).and_then(A::from_column).map(|value| Some(Some(value)))
     }
 
     #[inline]

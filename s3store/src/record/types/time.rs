@@ -216,10 +216,14 @@ macro_rules! times {
                 Ok(())
             }
 
-            fn stored(value: &Self) -> Option<Self> {
+            const LOSSY: bool = E::Unit::NANOS > 1;
+
+            fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
                 let parts: fn(&Self) -> (i64, u32) = $push;
-                let beyond = parts(value).1 % E::Unit::NANOS;
-                (beyond > 0).then(|| *value - TimeDelta::nanoseconds(beyond.into()))
+                let (seconds, nanos) = parts(value);
+                count::<E>(seconds, nanos)?;
+                let beyond = nanos % E::Unit::NANOS;
+                Ok((beyond > 0).then(|| *value - TimeDelta::nanoseconds(beyond.into())))
             }
 
             fn finish(builder: FixedWidthBuilder<i64>) -> Result<ArrayRef, ValueError> {
