@@ -13,6 +13,7 @@ mod integration {
     mod dataset;
     mod determinism;
     mod doctor;
+    mod enums;
     mod etags;
     mod extremes;
     mod follow;

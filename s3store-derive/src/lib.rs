@@ -260,7 +260,7 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
     derive::view(&input).into()
 }
 
-/// Implements `ColumnType` for a nested struct, a newtype, or an enum without fields, so that it fits a column.
+/// Implements `ColumnType` for a nested struct, a newtype, or an enum, so that it fits a column.
 ///
 /// ```
 /// use s3store::{ColumnType, Record};
@@ -321,8 +321,8 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 ///
 /// # An enum
 ///
-/// No variant has fields. The enum can be part of a partition, and of an entity, where it is ordered by its stored
-/// values.
+/// No variant has fields, except one marked `other`. The enum can be part of a partition, and of an entity, where it is
+/// ordered by its stored values.
 ///
 /// By default an enum is stored as text. On a variant, `rename = "…"` sets its text, and `alias = "…"` adds a text that
 /// older files have for it. On the enum, `rename_all` derives the text of all other variants by a rule: `"lowercase"`,
@@ -331,7 +331,17 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// With `repr = "i32"` on the enum (`i8` to `i64`, `u8` to `u64`), it is stored as an integer. Each variant then has an
 /// explicit integer, `Open = 1`, so that a new variant changes no value in existing files.
 ///
-/// Reading a text or an integer that belongs to no variant is an error that names the value and the enum.
+/// Reading a text or an integer that belongs to no variant is an error that names the value and the enum. With
+/// `#[column(other)]` on a variant, such values are read as this variant. Use it where newer programs may write values that
+/// this one does not know:
+///
+/// | variant | reading | writing |
+/// |---|---|---|
+/// | `Other(String)`, with `repr = "i32"` `Other(i32)` | holds the value | Writes the value back. A value that another variant has is written, and read again, as that variant. |
+/// | `Other` | loses the value | Fails with an error that names the column and the enum. Nothing is sent. |
+///
+/// The variant has no `rename`, `alias` or integer. Rust asks for `#[repr(i32)]` on an enum in which one variant has an
+/// integer and another one holds a value. Of an entity, two values that are both read as `Other` remain two entities.
 ///
 /// `crate = path` is as in [`Record`](macro@Record).
 #[proc_macro_derive(ColumnType, attributes(column))]

@@ -125,6 +125,8 @@ impl ColumnAttrs {
 pub(crate) struct VariantAttrs {
     pub(crate) rename: Slot<LitStr>,
     pub(crate) alias: Vec<LitStr>,
+    /// Set if the variant stands for all values that belong to no variant.
+    pub(crate) other: Slot<()>,
 }
 
 impl VariantAttrs {
@@ -140,6 +142,7 @@ impl VariantAttrs {
                 this.alias.push(string(key, input, "alias = \"…\"")?);
                 Ok(())
             }
+            "other" => flag(key, input).and_then(|()| fill(&mut this.other, key, ())),
             "default" => {
                 flag(key, input)?;
                 let message = "an enum's default is the one of `#[derive(Default)]`: mark the variant `#[default]`";

@@ -32,7 +32,7 @@ pub(super) const COLUMN_FIELD: &[&str] =
     &["timestamp", "exact", "decimal", "rename", "alias", "default", "skip", "with"];
 
 /// The keys of `#[column(…)]` on an enum's variant.
-pub(super) const VARIANT: &[&str] = &["rename", "alias"];
+pub(super) const VARIANT: &[&str] = &["rename", "alias", "other"];
 
 /// The values of `dedup`.
 pub(super) const DEDUP: &[&str] = &["per_partition"];

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use syn::Ident;
+use syn::{Fields, Ident};
 
 use super::columns;
 use crate::attr::ColumnAttrs;
 use crate::ctxt::Ctxt;
 use crate::model::{ColumnItem, Field, Variant};
+use crate::types::{TypeClass, classify, type_text};
 
 /// Checks a struct or enum with `#[derive(ColumnType)]`.
 pub(crate) fn check(cx: &Ctxt, ident: &Ident, item: &ColumnItem<'_>, attrs: &ColumnAttrs) {
@@ -54,8 +55,16 @@ fn unit_enum(cx: &Ctxt, ident: &Ident, variants: &[Variant<'_>], attrs: &ColumnA
     if variants.is_empty() {
         return cx.error(ident, "an enum without variants has no value to store");
     }
+    let mut others = variants.iter().filter(|variant| variant.is_other());
+    let first = others.next();
+    for other in others {
+        let first = first.map(|first| first.ident.to_string()).unwrap_or_default();
+        cx.error(other.ident, format!("`{first}` already stands for other values: mark only one variant `other`"));
+    }
     for variant in variants {
-        if !variant.fields.is_empty() {
+        if variant.is_other() {
+            other(cx, variant, attrs);
+        } else if !variant.fields.is_empty() {
             let message = "a variant with fields cannot be stored in a column: use a struct with `Option` fields";
             cx.error(variant.fields, message);
         }
@@ -66,9 +75,40 @@ fn unit_enum(cx: &Ctxt, ident: &Ident, variants: &[Variant<'_>], attrs: &ColumnA
                 let message = "`rename_all` has no effect on an enum that `repr` stores as an integer: remove one";
                 cx.error(&rule.key, message);
             }
-            variants.iter().for_each(|variant| integer_variant(cx, variant));
+            variants.iter().filter(|variant| !variant.is_other()).for_each(|variant| integer_variant(cx, variant));
         }
         None => unique_texts(cx, variants),
+    }
+}
+
+/// Checks the variant that stands for other values: a unit, or a holder of the stored value.
+fn other(cx: &Ctxt, variant: &Variant<'_>, attrs: &ColumnAttrs) {
+    let Variant { ident, fields, .. } = variant;
+    let texts = variant.attrs.rename.iter().map(|given| &given.value).chain(&variant.attrs.alias);
+    for text in texts {
+        cx.error(text, format!("`{ident}` stands for other values and has no text of its own: remove it"));
+    }
+    if let Some(integer) = variant.discriminant {
+        cx.error(integer, format!("`{ident}` stands for other values and has no integer of its own: remove it"));
+    }
+    let (what, holder) = match &attrs.repr {
+        Some(repr) => ("integer", repr.value.value()),
+        None => ("text", "String".to_owned()),
+    };
+    let holds_one = match fields {
+        Fields::Unit => true,
+        Fields::Unnamed(fields) => fields.unnamed.len() == 1,
+        Fields::Named(_) => false,
+    };
+    let fits = variant.held().is_none_or(|ty| match (classify(ty), &attrs.repr) {
+        (TypeClass::Unknown, _) | (TypeClass::Text, None) => true,
+        (TypeClass::Integer, Some(_)) => type_text(ty) == holder,
+        _ => false,
+    });
+    if !holds_one || !fits {
+        let message =
+            format!("a variant marked `other` is a unit or holds the {what}: `{ident}` or `{ident}({holder})`");
+        cx.error(fields, message);
     }
 }
 
@@ -90,13 +130,13 @@ fn integer_variant(cx: &Ctxt, variant: &Variant<'_>) {
 /// Checks that no two variants are stored as, or read from, the same text.
 fn unique_texts(cx: &Ctxt, variants: &[Variant<'_>]) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
-    for Variant { ident, attrs, text, .. } in variants {
+    for Variant { ident, attrs, text, .. } in variants.iter().filter(|variant| !variant.is_other()) {
         if let Some(other) = seen.insert(text.clone(), ident) {
             let span = attrs.rename.as_ref().map_or_else(|| ident.span(), |given| given.value.span());
             cx.error_at(span, format!("`{other}` and `{ident}` are both stored as {text:?}"));
         }
     }
-    for Variant { ident, attrs, .. } in variants {
+    for Variant { ident, attrs, .. } in variants.iter().filter(|variant| !variant.is_other()) {
         for alias in &attrs.alias {
             if let Some(other) = seen.insert(alias.value(), ident) {
                 cx.error(alias, format!("{:?} is already read as `{other}`", alias.value()));

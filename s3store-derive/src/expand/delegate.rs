@@ -11,8 +11,10 @@ pub(super) struct Delegate<'a> {
     pub(super) ident: &'a Ident,
     /// `<… as ColumnType>` of the stored type.
     pub(super) inner: TokenStream,
-    /// An expression that makes a reference to the stored value from `value`.
-    pub(super) to: TokenStream,
+    /// An expression that makes a reference to the stored value from `value`, or to one of the same size.
+    pub(super) measured: TokenStream,
+    /// An expression that makes a reference to the stored value from `value`. It may return an error.
+    pub(super) pushed: TokenStream,
     /// A method call that makes a `Result` of `Self` from a `Result` of the stored value.
     pub(super) from: TokenStream,
     /// The function `stored`, if storing a value can change it, and `LOSSY` if it is not that of the stored type.
@@ -21,7 +23,7 @@ pub(super) struct Delegate<'a> {
 
 /// Returns an implementation of `ColumnType` that delegates to the stored type.
 pub(super) fn column_type(
-    &Delegate { at, ident, ref inner, ref to, ref from, ref stored }: &Delegate<'_>,
+    &Delegate { at, ident, ref inner, ref measured, ref pushed, ref from, ref stored }: &Delegate<'_>,
 ) -> TokenStream {
     quote_spanned! {at=>
         #[automatically_derived]
@@ -37,13 +39,13 @@ pub(super) fn column_type(
                 #inner::shape()
             }
             fn measure(value: &Self, size: &mut Self::Size) {
-                #inner::measure(#to, size);
+                #inner::measure(#measured, size);
             }
             fn builder(rows: ::core::primitive::usize, size: &Self::Size) -> Self::Builder {
                 #inner::builder(rows, size)
             }
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
-                #inner::push(#to, builder)
+                #inner::push(#pushed, builder)
             }
             #stored
             fn push_null(builder: &mut Self::Builder) {

@@ -24,7 +24,15 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
             ::core::result::Result::Ok(#inner::stored(&value.0)?.map(Self))
         }
     };
-    let delegate = Delegate { at, ident, inner, to: emit!(&value.0), from: emit!(.map(Self)), stored };
+    let delegate = Delegate {
+        at,
+        ident,
+        inner,
+        measured: emit!(&value.0),
+        pushed: emit!(&value.0),
+        from: emit!(.map(Self)),
+        stored,
+    };
     let column_type = delegate::column_type(&delegate);
     emit! {
         #column_type

@@ -1,10 +1,13 @@
-//! An enum without fields, stored as text or as an integer.
+//! An enum, stored as text or as an integer.
 
 use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Ident, LitStr};
 
 use super::delegate::{self, Delegate};
+use super::tokens::located;
 use crate::model::Variant;
 
 /// Returns the implementations for the enum `ident`. `repr` is the name of an integer type.
@@ -16,29 +19,58 @@ pub(super) fn unit_enum(ident: &Ident, variants: &[Variant<'_>], repr: Option<&L
 }
 
 fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
-    let idents: Vec<_> = variants.iter().map(|variant| variant.ident).collect();
-    let texts: Vec<_> = variants.iter().map(|variant| variant.text.as_str()).collect();
-    let patterns = variants.iter().map(|Variant { attrs, text, .. }| {
-        let aliases = &attrs.alias;
-        emit!(#text #(| #aliases)*)
-    });
+    let known: Vec<_> = variants.iter().filter(|variant| !variant.is_other()).collect();
+    let idents: Vec<_> = known.iter().map(|variant| variant.ident).collect();
+    let texts: Vec<_> = known.iter().map(|variant| variant.text.as_str()).collect();
+    let patterns: Vec<_> = known
+        .iter()
+        .map(|Variant { attrs, text, .. }| {
+            let aliases = &attrs.alias;
+            emit!(#text #(| #aliases)*)
+        })
+        .collect();
     let type_name = ident.unraw().to_string();
+    let other = variants.iter().find(|variant| variant.is_other()).map(|variant| (variant.ident, variant.held()));
+    let (other_text, other_of) = match other {
+        Some((other, Some(ty))) => {
+            let at = located(ty.span());
+            let held = quote_spanned!(at=> <#ty as ::core::convert::AsRef<::core::primitive::str>>::as_ref(held));
+            // A held text that a variant has is written as that variant.
+            let text = emit! {
+                Self::#other(held) => ::core::option::Option::Some(match #held {
+                    #(#patterns => #texts,)*
+                    other => other,
+                }),
+            };
+            let from = quote_spanned!(at=> <#ty as ::core::convert::From<&::core::primitive::str>>::from(text));
+            (text, emit!(Self::#other(#from)))
+        }
+        Some((other, None)) => (emit!(Self::#other => ::core::option::Option::None,), emit!(Self::#other)),
+        None => (TokenStream::new(), emit!(return ::core::option::Option::None)),
+    };
+    let stored = stored(
+        variants,
+        &emit! {
+            _s3store::enum_text(value).map(<Self as _s3store::EnumText>::of)
+        },
+    );
     emit! {
         #[automatically_derived]
         impl _s3store::EnumText for #ident {
             const NAME: &'static ::core::primitive::str = #type_name;
             const VALUES: &'static [&'static ::core::primitive::str] = &[#(#texts),*];
 
-            fn text(&self) -> &'static ::core::primitive::str {
+            fn text(&self) -> ::core::option::Option<&::core::primitive::str> {
                 match self {
-                    #(Self::#idents => #texts,)*
+                    #(Self::#idents => ::core::option::Option::Some(#texts),)*
+                    #other_text
                 }
             }
 
             fn of(text: &::core::primitive::str) -> ::core::option::Option<Self> {
                 ::core::option::Option::Some(match text {
                     #(#patterns => Self::#idents,)*
-                    _ => return ::core::option::Option::None,
+                    _ => #other_of,
                 })
             }
         }
@@ -55,7 +87,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
                 _s3store::EnumBuilder::shape()
             }
             fn measure(value: &Self, size: &mut ::core::primitive::usize) {
-                *size += _s3store::EnumText::text(value).len();
+                *size += _s3store::EnumText::text(value).map_or(0, ::core::primitive::str::len);
             }
             fn builder(
                 rows: ::core::primitive::usize,
@@ -66,6 +98,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
             fn push(value: &Self, builder: &mut Self::Builder) -> ::core::result::Result<(), _s3store::ValueError> {
                 builder.push(value)
             }
+            #stored
             fn push_null(builder: &mut Self::Builder) {
                 builder.push_null();
             }
@@ -90,7 +123,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
         impl _s3store::PartitionValue for #ident {
             type Kind = _s3store::AsValue<Self>;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
-                key.push_str(_s3store::EnumText::text(self));
+                key.push_str(_s3store::enum_text(self)?);
                 ::core::result::Result::Ok(())
             }
         }
@@ -104,27 +137,67 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
     }
 }
 
+/// Returns the items `LOSSY` and `stored` if a variant holds other values. It may hold the value of another variant, as
+/// which it is then read. `read` is the result of storing and reading `value`, an `Option`.
+fn stored(variants: &[Variant<'_>], read: &TokenStream) -> TokenStream {
+    match variants.iter().find(|variant| variant.is_other() && variant.held().is_some()) {
+        Some(Variant { ident, .. }) => emit! {
+            const LOSSY: ::core::primitive::bool = true;
+            fn stored(
+                value: &Self,
+            ) -> ::core::result::Result<::core::option::Option<Self>, _s3store::ValueError> {
+                match value {
+                    Self::#ident(_) => #read,
+                    _ => ::core::result::Result::Ok(::core::option::Option::None),
+                }
+            }
+        },
+        None => TokenStream::new(),
+    }
+}
+
 fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> TokenStream {
-    let idents: Vec<_> = variants.iter().map(|variant| variant.ident).collect();
-    let numbers: Vec<_> = variants.iter().map(|variant| variant.discriminant).collect();
-    let type_name = ident.unraw().to_string();
+    let known: Vec<_> = variants.iter().filter(|variant| !variant.is_other()).collect();
+    let idents: Vec<_> = known.iter().map(|variant| variant.ident).collect();
+    let numbers: Vec<_> = known.iter().map(|variant| variant.discriminant).collect();
+    let (type_name, integer_name) = (ident.unraw().to_string(), integer.to_string());
+    let other = variants.iter().find(|variant| variant.is_other()).map(|variant| (variant.ident, variant.held()));
+    let (other_integer, other_of) = match other {
+        Some((other, Some(ty))) => {
+            let held = quote_spanned!(located(ty.span())=> *held);
+            let integer = emit!(Self::#other(held) => ::core::option::Option::Some(#held),);
+            (integer, emit!(::core::option::Option::Some(Self::#other(integer))))
+        }
+        Some((other, None)) => {
+            (emit!(Self::#other => ::core::option::Option::None,), emit!(::core::option::Option::Some(Self::#other)))
+        }
+        None => (TokenStream::new(), emit!(::core::option::Option::None)),
+    };
     let column_type = delegate::column_type(&Delegate {
         at: Span::mixed_site(),
         ident,
         inner: emit!(<::core::primitive::#integer as _s3store::ColumnType>),
-        to: emit!(&_s3store::EnumInteger::integer(value)),
+        measured: emit!(&::core::default::Default::default()),
+        pushed: emit!(&_s3store::enum_integer(value)?),
         from: emit!(.and_then(_s3store::enum_from_integer)),
-        stored: TokenStream::new(),
+        stored: stored(
+            variants,
+            &emit! {
+                _s3store::enum_integer(value).map(<Self as _s3store::EnumInteger>::of)
+            },
+        ),
     });
     emit! {
         #[automatically_derived]
         impl _s3store::EnumInteger for #ident {
             const NAME: &'static ::core::primitive::str = #type_name;
             type Integer = ::core::primitive::#integer;
+            const INTEGER: &'static ::core::primitive::str = #integer_name;
 
-            fn integer(&self) -> ::core::primitive::#integer {
+            fn integer(&self) -> ::core::option::Option<::core::primitive::#integer> {
                 match self {
-                    #(Self::#idents => #numbers,)*
+                    #(Self::#idents => ::core::option::Option::Some(#numbers),)*
+                    #other_integer
                 }
             }
 
@@ -134,7 +207,7 @@ fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> Token
                         return ::core::option::Option::Some(Self::#idents);
                     }
                 )*
-                ::core::option::Option::None
+                #other_of
             }
         }
 
@@ -144,7 +217,7 @@ fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> Token
         impl _s3store::PartitionValue for #ident {
             type Kind = _s3store::AsValue<Self>;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
-                _s3store::PartitionValue::render(&_s3store::EnumInteger::integer(self), key)
+                _s3store::PartitionValue::render(&_s3store::enum_integer(self)?, key)
             }
         }
 

@@ -1,7 +1,7 @@
 //! A nested struct, a newtype or an enum.
 
 use syn::ext::IdentExt;
-use syn::{Data, DataStruct, DeriveInput, Expr, Fields, Ident};
+use syn::{Data, DataStruct, DeriveInput, Expr, Fields, Ident, Type};
 
 use super::field::Field;
 use crate::attr::{ColumnAttrs, FieldAttrs, VariantAttrs};
@@ -87,5 +87,18 @@ impl<'a> Variant<'a> {
         };
         let discriminant = variant.discriminant.as_ref().map(|(_, expr)| expr);
         Self { ident: &variant.ident, fields: &variant.fields, discriminant, attrs, text }
+    }
+
+    /// Returns `true` if the variant stands for all values that belong to no variant.
+    pub(crate) fn is_other(&self) -> bool {
+        self.attrs.other.is_some()
+    }
+
+    /// Returns the type of the value that the variant holds, if it holds one.
+    pub(crate) fn held(&self) -> Option<&'a Type> {
+        match self.fields {
+            Fields::Unnamed(fields) => fields.unnamed.first().map(|field| &field.ty),
+            Fields::Named(_) | Fields::Unit => None,
+        }
     }
 }

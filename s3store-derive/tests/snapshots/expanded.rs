@@ -1142,10 +1142,10 @@ const _: () = {
     impl _s3store::EnumText for Currency {
         const NAME: &'static ::core::primitive::str = "Currency";
         const VALUES: &'static [&'static ::core::primitive::str] = &["EUR", "USD"];
-        fn text(&self) -> &'static ::core::primitive::str {
+        fn text(&self) -> ::core::option::Option<&::core::primitive::str> {
             match self {
-                Self::Eur => "EUR",
-                Self::Usd => "USD",
+                Self::Eur => ::core::option::Option::Some("EUR"),
+                Self::Usd => ::core::option::Option::Some("USD"),
             }
         }
         fn of(text: &::core::primitive::str) -> ::core::option::Option<Self> {
@@ -1169,7 +1169,9 @@ const _: () = {
             _s3store::EnumBuilder::shape()
         }
         fn measure(value: &Self, size: &mut ::core::primitive::usize) {
-            *size += _s3store::EnumText::text(value).len();
+            *size
+                += _s3store::EnumText::text(value)
+                    .map_or(0, ::core::primitive::str::len);
         }
         fn builder(
             rows: ::core::primitive::usize,
@@ -1216,7 +1218,7 @@ const _: () = {
             &self,
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
-            key.push_str(_s3store::EnumText::text(self));
+            key.push_str(_s3store::enum_text(self)?);
             ::core::result::Result::Ok(())
         }
     }
@@ -1243,10 +1245,11 @@ const _: () = {
     impl _s3store::EnumInteger for State {
         const NAME: &'static ::core::primitive::str = "State";
         type Integer = ::core::primitive::u8;
-        fn integer(&self) -> ::core::primitive::u8 {
+        const INTEGER: &'static ::core::primitive::str = "u8";
+        fn integer(&self) -> ::core::option::Option<::core::primitive::u8> {
             match self {
-                Self::Open => 1,
-                Self::Closed => 2,
+                Self::Open => ::core::option::Option::Some(1),
+                Self::Closed => ::core::option::Option::Some(2),
             }
         }
         fn of(integer: ::core::primitive::u8) -> ::core::option::Option<Self> {
@@ -1272,7 +1275,7 @@ const _: () = {
         }
         fn measure(value: &Self, size: &mut Self::Size) {
             <::core::primitive::u8 as _s3store::ColumnType>::measure(
-                &_s3store::EnumInteger::integer(value),
+                &::core::default::Default::default(),
                 size,
             );
         }
@@ -1284,7 +1287,7 @@ const _: () = {
             builder: &mut Self::Builder,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             <::core::primitive::u8 as _s3store::ColumnType>::push(
-                &_s3store::EnumInteger::integer(value),
+                &_s3store::enum_integer(value)?,
                 builder,
             )
         }
@@ -1322,7 +1325,7 @@ const _: () = {
             &self,
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
-            _s3store::PartitionValue::render(&_s3store::EnumInteger::integer(self), key)
+            _s3store::PartitionValue::render(&_s3store::enum_integer(self)?, key)
         }
     }
     #[automatically_derived]

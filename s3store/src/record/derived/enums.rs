@@ -15,11 +15,29 @@ pub trait EnumText: Sized {
     /// The texts of all values, as written.
     const VALUES: &'static [&'static str];
 
-    /// Returns the text of this value.
-    fn text(&self) -> &'static str;
+    /// Returns the text of this value. Returns `None` for the unit variant that stands for other texts, which has no text.
+    fn text(&self) -> Option<&str>;
 
-    /// Returns the value of a text. It also accepts the declared texts of older files.
+    /// Returns the value of a text, which may also be one that older files have.
     fn of(text: &str) -> Option<Self>;
+}
+
+/// Returns the text of a value.
+///
+/// # Errors
+/// The value is the unit variant that stands for other texts.
+#[inline]
+pub fn enum_text<T: EnumText>(value: &T) -> Result<&str, ValueError> {
+    value.text().ok_or_else(|| unknown(T::NAME, "String"))
+}
+
+/// Returns the error for writing the unit variant that stands for other values.
+#[cold]
+fn unknown(name: &str, holder: &str) -> ValueError {
+    ValueError::new(format_args!(
+        "the {name} marked `other` stands for values that this program does not know, so it can't be written; to write \
+         them back, let the variant hold the value, `Other({holder})`"
+    ))
 }
 
 /// A builder of a text column from enum values.
@@ -42,10 +60,10 @@ impl EnumBuilder {
     /// Appends a value.
     ///
     /// # Errors
-    /// The texts exceed 2 GiB in total.
+    /// The value has no text, or the texts exceed 2 GiB in total.
     #[inline]
     pub fn push(&mut self, value: &impl EnumText) -> Result<(), ValueError> {
-        self.0.push(value.text())
+        self.0.push(enum_text(value)?)
     }
 
     /// Appends a null.
@@ -106,12 +124,24 @@ pub trait EnumInteger: Sized {
     const NAME: &'static str;
     /// The integer type of the column.
     type Integer: Copy + Display;
+    /// The name of [`Integer`](Self::Integer), for messages.
+    const INTEGER: &'static str;
 
-    /// Returns the integer of this value.
-    fn integer(&self) -> Self::Integer;
+    /// Returns the integer of this value. Returns `None` for the unit variant that stands for other integers, which has
+    /// no integer.
+    fn integer(&self) -> Option<Self::Integer>;
 
     /// Returns the value of an integer.
     fn of(integer: Self::Integer) -> Option<Self>;
+}
+
+/// Returns the integer of a value.
+///
+/// # Errors
+/// The value is the unit variant that stands for other integers.
+#[inline]
+pub fn enum_integer<T: EnumInteger>(value: &T) -> Result<T::Integer, ValueError> {
+    value.integer().ok_or_else(|| unknown(T::NAME, T::INTEGER))
 }
 
 /// Returns the value of an integer.
