@@ -233,7 +233,7 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 /// | none | The record's field of this name, which has the same type. |
 /// | `from = customer_id` | The record's field `customer_id`, which has the same type. |
 /// | `format = "%Y-%m"` | The record's field, a date or time, in a format of `%Y` `%m` `%d` `%H` `%M` `%S` `%F` `%T` `%%` and other text. Or in `rfc3339`, with whole seconds, or `rfc3339_nanos`, with a fraction of as many digits as needed. |
-/// | `with = path::to::function(a, b)` | The result of a function that receives references to these fields of the record. It returns an `Option` of the column's type; if it returns `None`, the record has no marker. |
+/// | `with = path::to::function(a, b)` | The result of a function that receives references to these fields of the record. It returns an `Option` of the column's type; if it returns `None`, the record has no marker. It may fail: it then returns a `Result` of the `Option`, with an error that implements `Display`. |
 /// | `rename = "charge-period"` | Sets the column's name in keys, without `=` and `/`. The default is the field's name. |
 ///
 /// A value is a string, an integer, a `bool`, a date, a time, a UUID, a unit enum, or a newtype of one of them
@@ -245,7 +245,8 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 /// example, `%Y-%m` is read as the first day of the month.
 ///
 /// No value can depend on the insertion time, which a record has only once it is written. A write fails, and sends
-/// nothing, if a value is empty or contains `/` or `..`.
+/// nothing, if a value is empty or contains `/` or `..`, or if a function fails. The error, `InvalidInput`, names the
+/// record's row, the view and the column.
 ///
 /// # Implemented traits
 ///

@@ -160,10 +160,10 @@ pub mod __private {
         EnumInteger, EnumReader, EnumText, Exact, FieldColumn, Formatted, HasParts, InsertionTime, Key, Micro, Milli,
         Nano, PartitionTime, PartitionValue, Plain, Precision, Record, Role, RootRecord, RowError, SelectionKind,
         Shape, SkippedDefault, StoredColumn, StructReader, TimeParts, Timestamp, Total, Truncate, Tuple, Unit,
-        Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn, ViewValue,
-        ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
-        encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition, in_row,
-        open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined,
+        Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn,
+        ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each,
+        collectors, encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition,
+        in_row, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined,
         struct_array, tuple_values,
     };
 }

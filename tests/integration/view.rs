@@ -379,3 +379,73 @@ async fn look_ups_run_one_listing_per_pattern_in_parallel() {
     // 100 listings of one page each, 32 at a time.
     assert_eq!(in_parallel, Duration::from_millis(4 * 20));
 }
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day), views(Networks))]
+struct Access {
+    day: String,
+    address: String,
+    port: u32,
+}
+
+/// The same record, of a program without the view.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day))]
+struct Raw {
+    day: String,
+    address: String,
+    port: u32,
+}
+
+#[derive(Debug, PartialEq, View)]
+#[view(of = Access, name = "networks")]
+struct Networks {
+    #[view(with = network(address))]
+    network: u8,
+    #[view(with = service(port))]
+    service: String,
+}
+
+/// Local addresses have no marker.
+fn network(address: &str) -> Result<Option<u8>, std::num::ParseIntError> {
+    let first = address.split('.').next().unwrap_or_default();
+    if first == "localhost" { Ok(None) } else { first.parse().map(Some) }
+}
+
+fn service(port: &u32) -> Result<Option<String>, String> {
+    if *port < 65_536 { Ok(Some(format!("s{port}"))) } else { Err(format!("{port} is not a port")) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_function_of_a_view_may_fail() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = dataset.store::<Access>();
+    let access = |address: &str, port| Access { day: "1".into(), address: address.into(), port };
+    let good = [access("10.0.0.1", 443), access("localhost", 80)];
+    store.write(&good).await.unwrap();
+    let markers = [Networks { network: 10, service: "s443".into() }];
+    assert_eq!(dataset.view::<Networks>().lookup("*").await.unwrap(), markers);
+
+    world.s3.clear_requests();
+    for (bad, words) in [
+        (access("ten.0.0.1", 443), ["Access", "row 1", "networks", "column network", "invalid digit"]),
+        (access("10.0.0.2", 99_999), ["Access", "row 1", "networks", "column service", "99999 is not a port"]),
+    ] {
+        let rows = [good[0].clone(), bad.clone()];
+        let error = store.write(&rows).await.unwrap_err();
+        let cause = error.cause.as_ref().unwrap();
+        assert_eq!(cause.kind(), ErrorKind::InvalidInput);
+        let text = cause.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?} in {text}");
+        assert_eq!(store.write_partition("day=1", &rows).await.unwrap_err().kind(), ErrorKind::InvalidInput);
+    }
+    assert_eq!(world.log(), [""; 0]);
+
+    // A backfill reports the record, too.
+    let raw = Raw { day: "2".into(), address: "10.0.0.3".into(), port: 70_000 };
+    dataset.store::<Raw>().write(&[raw]).await.unwrap();
+    let error = dataset.view::<Networks>().backfill("*").await.unwrap_err();
+    let text = error.to_string();
+    assert!(["day=2", "column service", "70000 is not a port"].iter().all(|word| text.contains(word)), "{text}");
+}

@@ -105,7 +105,8 @@ fn tuple(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream 
 
 /// Returns the statements that fill `tuple` from references to fields.
 fn body(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream {
-    // All functions run first: if one returns `None`, there is no tuple, and a value without a text is not an error.
+    // All functions run first: if one fails or returns `None`, there is no tuple, and a value without a text is not an
+    // error.
     let mut calls = TokenStream::new();
     let mut pushes = TokenStream::new();
     for (index, (field, name)) in view.fields.iter().zip(names).enumerate() {
@@ -120,9 +121,9 @@ fn body(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream {
             });
             let call = quote_spanned!(located(path.span())=> #path(#(#arguments),*));
             let value = local("value", index);
-            let expected = quote_spanned!(at=> ::core::option::Option<#ty>);
+            let result = quote_spanned!(located(path.span())=> _s3store::ViewResult::<#ty>::into_value(#call));
             calls.extend(emit! {
-                let #value: #expected = #call;
+                let #value = _s3store::in_column(#result, #name)?;
                 let ::core::option::Option::Some(#value) = #value else {
                     return ::core::result::Result::Ok(false);
                 };

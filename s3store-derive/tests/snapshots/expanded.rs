@@ -735,7 +735,10 @@ const _: () = {
             let field0 = reading0.as_ref().unwrap_or(column0.of(record));
             let field1 = reading1.as_ref().unwrap_or(column1.of(record));
             let field2 = reading2.as_ref().unwrap_or(column2.of(record));
-            let value2: ::core::option::Option<Bucket> = bucket_of(field2, field0);
+            let value2 = _s3store::in_column(
+                _s3store::ViewResult::<Bucket>::into_value(bucket_of(field2, field0)),
+                "cost-bucket",
+            )?;
             let ::core::option::Option::Some(value2) = value2 else {
                 return ::core::result::Result::Ok(false);
             };
@@ -782,10 +785,12 @@ const _: () = {
                     ::core::primitive::bool,
                     _s3store::ValueError,
                 > {
-                    let value2: ::core::option::Option<Bucket> = bucket_of(
-                        field2,
-                        field0,
-                    );
+                    let value2 = _s3store::in_column(
+                        _s3store::ViewResult::<
+                            Bucket,
+                        >::into_value(bucket_of(field2, field0)),
+                        "cost-bucket",
+                    )?;
                     let ::core::option::Option::Some(value2) = value2 else {
                         return ::core::result::Result::Ok(false);
                     };
@@ -874,14 +879,14 @@ const _: () = {
         >;
         type InVec = _s3store::AsList;
         type Order = _s3store::Unordered;
+        const LOSSY: ::core::primitive::bool = false
+            || <String as _s3store::ColumnType<_s3store::Plain>>::LOSSY
+            || <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::LOSSY;
         fn shape() -> _s3store::Shape {
             _s3store::Shape::Struct(
                 _s3store::call_each(
                     &[
                         || <String as _s3store::ColumnType<
-        const LOSSY: ::core::primitive::bool = false
-            || <String as _s3store::ColumnType<_s3store::Plain>>::LOSSY
-            || <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::LOSSY;
                             _s3store::Plain,
                         >>::node(
                             "street",

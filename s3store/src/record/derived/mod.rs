@@ -15,4 +15,4 @@ pub use defaults::{ColumnDefault, SkippedDefault};
 pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_from_integer, enum_integer, enum_text};
 pub use nested::{StructReader, Validity, struct_array};
 pub use projection::ColumnReader;
-pub use view::{ViewColumn, tuple_values};
+pub use view::{ViewColumn, ViewResult, tuple_values};

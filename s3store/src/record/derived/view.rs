@@ -1,5 +1,7 @@
 //! Functions and traits that derived views use.
 
+use std::fmt::Display;
+
 use crate::record::{PartitionValue, ValueError, ViewValue};
 
 /// A type that can be a column of a view. It stands in for [`ViewValue`], so that the compiler reports one error for a type
@@ -38,6 +40,34 @@ impl<T: ViewValue> ViewColumn for T {
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         ViewValue::parse(text)
+    }
+}
+
+/// A type that a view's function returns for a column of the type `T`.
+#[diagnostic::on_unimplemented(
+    message = "a view's function must return an `Option` of its column's type, or a `Result` of one",
+    label = "expected `Option<{T}>` or `Result<Option<{T}>, E>`, found `{Self}`",
+    note = "`None` puts no marker for the record; an error fails the write"
+)]
+pub trait ViewResult<T> {
+    /// Returns the value, or `None` if the record has no marker.
+    ///
+    /// # Errors
+    /// The function failed.
+    fn into_value(self) -> Result<Option<T>, ValueError>;
+}
+
+impl<T> ViewResult<T> for Option<T> {
+    #[inline]
+    fn into_value(self) -> Result<Option<T>, ValueError> {
+        Ok(self)
+    }
+}
+
+impl<T, E: Display> ViewResult<T> for Result<Option<T>, E> {
+    #[inline]
+    fn into_value(self) -> Result<Option<T>, ValueError> {
+        self.map_err(ValueError::new)
     }
 }
 
