@@ -139,6 +139,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `default` | Reads a null as the type's `Default`. Without it, a null is an error unless the field is an `Option`. |
 /// | `default = expression` | Reads a null or a missing column as this value. A string literal is converted: `default = "EUR"`. |
 /// | `skip` | Not stored. Read as the `default`, or else as the type's `Default`. |
+/// | `bare_list` | Writes a `Vec` as a repeated column without a LIST group, which is the form of a Go slice without the tag `list`. **Go reads any other list as empty, without an error.** Set it on every list that a Go program reads by an untagged slice. The `Vec` and its elements are not `Option`s, and the elements are neither lists nor maps. Reading accepts both forms in any file. |
 /// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
 /// If a file lacks a column, the field is read as its `default`, or else as its type's `Default`. A type without
@@ -312,8 +313,9 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// # A struct with named fields
 ///
 /// Its fields take the attributes of a record's fields, in `#[column(…)]`: `rename`, `alias`, `default`, `skip`, `with`,
-/// `timestamp`, `exact`, `decimal(18, 6)`. See [`Record`](macro@Record). `rename_all = "camelCase"` on the struct names
-/// all fields that have no `rename`. A nested struct cannot be part of a record's entity, version or partition.
+/// `bare_list`, `timestamp`, `exact`, `decimal(18, 6)`. See [`Record`](macro@Record). `rename_all = "camelCase"` on the
+/// struct names all fields that have no `rename`. A nested struct cannot be part of a record's entity, version or
+/// partition.
 ///
 /// # A struct that wraps one value
 ///

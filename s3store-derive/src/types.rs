@@ -123,7 +123,7 @@ fn last_segment(ty: &Type) -> Option<&PathSegment> {
     }
 }
 
-fn argument(ty: &Type, index: usize) -> Option<&Type> {
+pub(crate) fn argument(ty: &Type, index: usize) -> Option<&Type> {
     segment_argument(last_segment(ty)?, index)
 }
 

@@ -4,12 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
+use parquet::basic::Repetition;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::schema::types::TypePtr;
 use s3store::chrono::{DateTime, NaiveDate, Utc};
 use s3store::rust_decimal::Decimal;
-use s3store::testing::read_file;
+use s3store::testing::{Files, read_file};
 use s3store::uuid::Uuid;
-use s3store::{ColumnType, Record};
+use s3store::{ColumnType, Compression, ErrorKind, Record};
 use serde_json::Value;
+
+use crate::integration::harness::Server;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ColumnType)]
 #[column(repr = "i8")]
@@ -154,4 +159,127 @@ fn every_column_of_every_codec_is_read_exactly() {
         let found: Vec<Row> = read_file(file).unwrap();
         assert_eq!(found, expected, "{codec}");
     }
+}
+
+#[derive(Debug, Clone, PartialEq, ColumnType)]
+struct Point {
+    x: i64,
+    #[column(bare_list)]
+    labels: Vec<String>,
+}
+
+/// The lists of [`Row`] in the form of untagged Go slices.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(period))]
+struct Bare {
+    period: String,
+    #[record(bare_list)]
+    tags_bare: Vec<String>,
+    tags_list: Vec<String>,
+    #[record(bare_list)]
+    nums_bare: Vec<i64>,
+    #[record(bare_list, timestamp = "ms")]
+    times: Vec<DateTime<Utc>>,
+    #[record(bare_list, decimal(9, 2))]
+    prices: Vec<Decimal>,
+    #[record(bare_list)]
+    ids: Vec<Uuid>,
+    #[record(bare_list)]
+    points: Vec<Point>,
+    point: Option<Point>,
+    nested: Vec<Option<Point>>,
+    by_name: BTreeMap<String, Point>,
+}
+
+/// The same columns with the other form of every list.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(period))]
+struct Listed {
+    period: String,
+    tags_bare: Vec<String>,
+    #[record(bare_list)]
+    tags_list: Vec<String>,
+    nums_bare: Vec<i64>,
+}
+
+fn bare(n: usize) -> Bare {
+    let point = |x: usize| Point { x: x as i64, labels: (0..x % 3).map(|label| format!("l{label}")).collect() };
+    let times = |n| DateTime::from_timestamp_millis(n as i64).unwrap();
+    Bare {
+        period: "p".into(),
+        tags_bare: (0..n % 4).map(|tag| format!("t{tag}")).collect(),
+        tags_list: (0..n % 3).map(|tag| format!("u{tag}")).collect(),
+        nums_bare: (0..n % 5).map(|number| number as i64).collect(),
+        times: (0..n % 2).map(times).collect(),
+        prices: (0..n % 3).map(|price| Decimal::new(price as i64, 2)).collect(),
+        ids: (0..n % 2).map(|id| Uuid::from_u128(id as u128)).collect(),
+        points: (0..n % 4).map(point).collect(),
+        point: n.is_multiple_of(2).then(|| point(n)),
+        nested: (0..n % 3).map(|x| (x != 1).then(|| point(x))).collect(),
+        by_name: (0..n % 2).map(|x| (x.to_string(), point(n))).collect(),
+    }
+}
+
+fn root_columns(file: Bytes) -> BTreeMap<String, TypePtr> {
+    let reader = SerializedFileReader::new(file).unwrap();
+    let root = reader.metadata().file_metadata().schema_descr().root_schema().clone();
+    root.get_fields().iter().map(|field| (field.name().to_owned(), field.clone())).collect()
+}
+
+#[test]
+fn bare_lists_have_the_schema_of_untagged_go_slices() {
+    let go = root_columns(data("parquet-go-snappy.parquet").into());
+    let rows: Vec<Bare> = (0..40).map(bare).collect();
+    let files = Files::<Bare>::new(Compression::Snappy).unwrap();
+    let file = files.encode(&rows, DateTime::UNIX_EPOCH).unwrap();
+    let ours = root_columns(file.clone());
+    assert_eq!(ours["tags_bare"], go["tags_bare"]);
+    // Go annotates integers of 64 bits, which is optional.
+    let form = |column: &TypePtr| (column.get_basic_info().repetition(), column.get_physical_type());
+    assert_eq!(form(&ours["nums_bare"]), form(&go["nums_bare"]));
+    for column in ["times", "prices", "ids", "points"] {
+        assert_eq!(ours[column].get_basic_info().repetition(), Repetition::REPEATED, "{column}");
+    }
+    assert_ne!(ours["tags_list"].get_basic_info().repetition(), Repetition::REPEATED);
+    assert_eq!(files.decode(file).unwrap(), rows);
+    // More rows than a batch, so that lists go over its end.
+    let rows: Vec<Bare> = (0..20_000).map(bare).collect();
+    assert_eq!(files.decode(files.encode(&rows, DateTime::UNIX_EPOCH).unwrap()).unwrap(), rows);
+}
+
+#[tokio::test]
+async fn both_forms_of_lists_are_read_in_one_dataset() {
+    let dataset = Server::start().await.dataset().await;
+    let rows: Vec<Bare> = (0..10).map(bare).collect();
+    dataset.store().write(&rows).await.unwrap();
+    let listed = |row: &Bare| Listed {
+        period: row.period.clone(),
+        tags_bare: row.tags_bare.clone(),
+        tags_list: row.tags_list.clone(),
+        nums_bare: row.nums_bare.clone(),
+    };
+    let expected: Vec<Listed> = rows.iter().map(listed).collect();
+    let store = dataset.store::<Listed>();
+    assert_eq!(store.read_all().await.unwrap(), expected);
+    store.write(&expected).await.unwrap();
+    let both = [expected.clone(), expected].concat();
+    assert_eq!(store.read_all().await.unwrap(), both);
+}
+
+/// `bare_list` on types that the macro does not know.
+type Maybe = Option<Vec<i64>>;
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(period))]
+struct Unfit {
+    period: String,
+    #[record(bare_list)]
+    maybe: Maybe,
+}
+
+#[test]
+fn a_bare_list_of_a_type_that_does_not_fit_is_refused() {
+    let error = Files::<Unfit>::new(Compression::Snappy).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("maybe") && error.to_string().contains("bare_list"), "{error}");
 }

@@ -26,6 +26,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) default: Slot<DefaultAttr>,
     pub(crate) skip: Slot<()>,
     pub(crate) with: Slot<Path>,
+    /// Set if the list is written as a repeated column.
+    pub(crate) bare_list: Slot<()>,
     /// Set if an attribute of the field has a syntax error. Checks for missing attributes are then skipped.
     pub(crate) malformed: bool,
 }
@@ -93,6 +95,7 @@ impl FieldAttrs {
                 let path = type_path(key, input, "with = path::to::Conversion")?;
                 fill(&mut self.with, key, path)
             }
+            "bare_list" => flag(key, input).and_then(|()| fill(&mut self.bare_list, key, ())),
             "partition_by" | "partition" => Err(misplaced(key, input, "the struct", "#[record(partition_by(…))]")),
             "dedup" | "projection_of" if in_record => {
                 Err(misplaced(key, input, "the struct", &format!("#[record({word} = …)]")))

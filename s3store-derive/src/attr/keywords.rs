@@ -25,11 +25,12 @@ pub(super) const RECORD_FIELD: &[&str] = &[
     "default",
     "skip",
     "with",
+    "bare_list",
 ];
 
 /// The keys of `#[column(…)]` on a field.
 pub(super) const COLUMN_FIELD: &[&str] =
-    &["timestamp", "exact", "decimal", "rename", "alias", "default", "skip", "with"];
+    &["timestamp", "exact", "decimal", "rename", "alias", "default", "skip", "with", "bare_list"];
 
 /// The keys of `#[column(…)]` on an enum's variant.
 pub(super) const VARIANT: &[&str] = &["rename", "alias", "other"];

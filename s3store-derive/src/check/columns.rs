@@ -6,7 +6,7 @@ use syn::{Ident, LitInt, Type};
 
 use crate::ctxt::Ctxt;
 use crate::model::Field;
-use crate::types::{TypeClass, classify, leaf, type_name};
+use crate::types::{TypeClass, argument, classify, leaf, type_name, type_text};
 
 /// The most digits that a `rust_decimal::Decimal` can hold.
 const MAX_PRECISION: u8 = 28;
@@ -26,7 +26,7 @@ pub(super) fn check(cx: &Ctxt, fields: &[Field<'_>]) {
 /// Checks that a skipped field has no attributes of a column.
 fn skipped(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
-    let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact];
+    let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact, &attrs.bare_list];
     let mut keys: Vec<&Ident> = flags.into_iter().flatten().map(|given| &given.key).collect();
     keys.extend(attrs.encoding_keys());
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));
@@ -50,6 +50,7 @@ pub(super) fn encoding(cx: &Ctxt, field: &Field<'_>) {
         }
     }
     let ty = leaf(field.ty);
+    bare_list(cx, field);
     if attrs.with.is_some() {
         if let Some(exact) = &attrs.exact {
             cx.error(&exact.key, "`exact` has no effect on a field that `with` converts: remove `exact`");
@@ -80,6 +81,29 @@ pub(super) fn encoding(cx: &Ctxt, field: &Field<'_>) {
         }
         (None, _) => {}
     }
+}
+
+/// Checks that `bare_list` is on a `Vec` that a repeated column can hold. The encoder checks types that have no known class.
+fn bare_list(cx: &Ctxt, field: &Field<'_>) {
+    let Some(given) = &field.attrs.bare_list else { return };
+    let elements = || argument(field.ty, 0).map_or(TypeClass::Unknown, classify);
+    let message = match classify(field.ty) {
+        _ if field.attrs.with.is_some() => "`with` already sets how the field is stored: remove one of the two",
+        TypeClass::Option => "a bare list can't be null: use `Vec<…>` instead of `Option<Vec<…>>`",
+        TypeClass::List if argument(field.ty, 0).is_some_and(|ty| type_text(ty) == "u8") => {
+            "a `Vec<u8>` is stored as bytes, which is not a list: remove `bare_list`"
+        }
+        TypeClass::List => match elements() {
+            TypeClass::Option => "the elements of a bare list can't be null: use `Vec<T>` instead of `Vec<Option<T>>`",
+            TypeClass::List | TypeClass::Map => {
+                "the elements of a bare list can't be lists or maps: remove `bare_list`"
+            }
+            _ => return,
+        },
+        TypeClass::Unknown => return,
+        _ => "`bare_list` is for `Vec<…>`: remove it",
+    };
+    cx.error(&given.key, message);
 }
 
 fn precision_and_scale(cx: &Ctxt, (precision, scale): &(LitInt, LitInt)) {

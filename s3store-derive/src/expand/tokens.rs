@@ -45,7 +45,11 @@ pub(super) fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
     let (name, aliases) = (field.column(), &field.attrs.alias);
     let single = call(field, encoding, "single", &default(field));
     let for_nulls = field.attrs.default.is_some();
-    call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], || #single, #for_nulls))
+    let node = call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], || #single, #for_nulls));
+    match field.attrs.bare_list {
+        Some(_) => emit!(#node.with_bare_list()),
+        None => node,
+    }
 }
 
 /// Returns a local variable that cannot clash with a name of the user.

@@ -3,33 +3,34 @@
 use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use parquet::arrow::ARROW_SCHEMA_META_KEY;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
 use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
+
+use super::bare_list::without_refused_annotations;
 
 /// Returns the schema to decode a file to: text and bytes as views, and as few other types as possible.
 ///
 /// The embedded Arrow schema counts only for types that Parquet does not have, such as times in seconds. It is ignored if
 /// it is malformed.
-pub(super) fn decoded_schema(metadata: &Arc<ParquetMetaData>) -> Result<SchemaRef, ParquetError> {
-    let without = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let parquet = ArrowReaderMetadata::try_new(Arc::clone(metadata), without)?;
-    let embedded = has_arrow_schema(metadata)
-        .then(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), ArrowReaderOptions::new()));
-    let hints = embedded.and_then(Result::ok).map(|arrow| leaf_types(arrow.schema().fields())).unwrap_or_default();
-    let total = leaf_types(parquet.schema().fields()).len();
+pub(super) fn decoded_schema(metadata: &ParquetMetaData) -> Result<SchemaRef, ParquetError> {
+    let file = metadata.file_metadata();
+    let accepted = without_refused_annotations(file.schema_descr())?;
+    let columns = accepted.as_ref().unwrap_or(file.schema_descr());
+    let parquet = parquet_to_arrow_schema(columns, None)?;
+    let embedded = has_arrow_schema(metadata).then(|| parquet_to_arrow_schema(columns, file.key_value_metadata()));
+    let hints = embedded.and_then(Result::ok).map(|arrow| leaf_types(arrow.fields())).unwrap_or_default();
+    let total = leaf_types(parquet.fields()).len();
     let mut hints = if hints.len() == total { hints } else { vec![DataType::Null; total] };
-    let columns = metadata.file_metadata().schema_descr().columns();
-    for (hint, column) in hints.iter_mut().zip(columns) {
+    for (hint, column) in hints.iter_mut().zip(columns.columns()) {
         if column.physical_type() == Physical::INT96 {
             *hint = DataType::Timestamp(int96_unit(metadata), None);
         }
     }
     let mut hints = hints.into_iter();
-    let fields: Fields = parquet.schema().fields().iter().map(|field| decoded_field(field, &mut hints)).collect();
-    Ok(Arc::new(Schema::new_with_metadata(fields, parquet.schema().metadata().clone())))
+    let fields: Fields = parquet.fields().iter().map(|field| decoded_field(field, &mut hints)).collect();
+    Ok(Arc::new(Schema::new_with_metadata(fields, parquet.metadata().clone())))
 }
 
 /// Returns the unit to decode INT96 timestamps to. Spark, which writes through parquet-mr, has microseconds and any year.

@@ -15,6 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPrope
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
+use super::bare_list::{check_bare_lists, with_bare_lists};
 use super::{BATCH_ROWS, Compression};
 use crate::error::{Error, Result};
 use crate::record::Description;
@@ -60,11 +61,15 @@ struct FileOptions {
 impl Encoder {
     /// Returns an encoder for the description's columns, in their write types.
     pub(crate) fn new(description: &Description, compression: Compression) -> Result<Self> {
+        check_bare_lists(&description.columns)
+            .map_err(|error| Error::invalid_input(format!("record {}: {error}", description.record)))?;
         let schema = description.write_schema();
         let fail = |error: ParquetError| {
             Error::invalid_input(format!("{} has no Parquet schema", description.record)).with_source(error)
         };
-        let parquet = ArrowSchemaConverter::new().schema_root(description.record).convert(&schema).map_err(fail)?;
+        let converter = ArrowSchemaConverter::new().schema_root(description.record);
+        let parquet = converter.convert(&schema).and_then(|parquet| with_bare_lists(parquet, &description.columns));
+        let parquet = parquet.map_err(fail)?;
         let sorting = sorting_columns(description, &parquet);
         let root = parquet.root_schema_ptr();
         let options =

@@ -11,6 +11,7 @@
 
 mod adapt;
 mod bad_text;
+mod bare_list;
 mod cast;
 mod checks;
 mod compression;

@@ -156,6 +156,7 @@ fn map_key() -> ColumnNode {
         default: None,
         default_for_nulls: false,
         role: Role::Value,
+        bare_list: false,
     }
 }
 

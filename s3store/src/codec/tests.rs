@@ -43,6 +43,7 @@ pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
         default: None,
         default_for_nulls: false,
         role: Role::Value,
+        bare_list: false,
     }
 }
 

@@ -55,6 +55,7 @@ fn column(name: &'static str, data_type: DataType) -> ColumnNode {
         default: None,
         default_for_nulls: false,
         role: Role::Value,
+        bare_list: false,
     }
 }
 

@@ -122,6 +122,7 @@ mod tests {
             default: None,
             default_for_nulls: false,
             role: Role::Value,
+            bare_list: false,
         };
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
         let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };

@@ -59,6 +59,8 @@ pub struct ColumnNode {
     pub default_for_nulls: bool,
     /// The part that the column plays in its record.
     pub role: Role,
+    /// If `true`, a list is written as a repeated column instead of a group with the logical type LIST.
+    pub bare_list: bool,
 }
 
 /// The part that a column plays in its record.
@@ -106,8 +108,16 @@ pub enum Shape {
 
 impl PartialEq for ColumnNode {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, self.aliases, &self.shape, self.nullable, self.default_for_nulls, self.role)
-            == (other.name, other.aliases, &other.shape, other.nullable, other.default_for_nulls, other.role)
+        (self.name, self.aliases, &self.shape, self.nullable, self.default_for_nulls, self.role, self.bare_list)
+            == (
+                other.name,
+                other.aliases,
+                &other.shape,
+                other.nullable,
+                other.default_for_nulls,
+                other.role,
+                other.bare_list,
+            )
     }
 }
 
@@ -123,7 +133,14 @@ impl ColumnNode {
             default: None,
             default_for_nulls: false,
             role: Role::Value,
+            bare_list: false,
         }
+    }
+
+    /// Writes the list as a repeated column.
+    #[must_use]
+    pub fn with_bare_list(self) -> Self {
+        Self { bare_list: true, ..self }
     }
 
     /// Sets the part that the column plays in its record.
