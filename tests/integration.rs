@@ -39,6 +39,7 @@ mod integration {
     mod replay;
     mod requests;
     mod restamps;
+    mod retry;
     mod schema;
     mod skew;
     mod snapshots;

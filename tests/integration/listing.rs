@@ -36,11 +36,12 @@ type Found = Pin<Box<dyn Future<Output = s3store::Result<usize>>>>;
 type Reader = (&'static str, usize, fn(Dataset) -> Found);
 
 /// Every public operation that lists.
-const READERS: [Reader; 9] = [
+const READERS: [Reader; 10] = [
     ("read", PARTITIONS, |d| Box::pin(async move { Ok(d.store::<Event>().read_all().await?.len()) })),
     ("read of two patterns", 2, |d| {
         Box::pin(async move { Ok(d.store::<Event>().read(["part=p01", "part=p03*"]).await?.len()) })
     }),
+    ("partitions", PARTITIONS, |d| Box::pin(async move { Ok(d.store::<Event>().partitions("*").await?.len()) })),
     ("poll", PARTITIONS, |d| Box::pin(async move { Ok(d.store::<Event>().poll(&Offset::START).await?.entries.len()) })),
     ("poll_records", PARTITIONS, |d| {
         Box::pin(async move { Ok(d.store::<Event>().poll_records(&Offset::START).await?.records.len()) })
@@ -315,7 +316,15 @@ async fn a_listing_that_repeats_a_page_or_a_token_fails() {
     };
     let failed = check(&world, "the same token", same_token).await;
     // The listings of refs don't use tokens, and a pattern of one partition has one page.
-    assert_eq!(failed, ["read", "lookup", "backfill", "doctor"]);
+    assert_eq!(failed, ["read", "partitions", "lookup", "backfill", "doctor"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_is_not_the_last_but_says_so_does_not_end_a_listing() {
+    let world = world(2).await;
+    let false_end = |body: Bytes| edit(&body, |text| text.replace("<IsTruncated>true<", "<IsTruncated>false<"));
+    let fault = lists().always().rewrite_body(false_end);
+    assert_eq!(check(&world, "IsTruncated=false", |world| world.s3.inject(fault.clone())).await, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]

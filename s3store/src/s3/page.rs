@@ -123,7 +123,9 @@ pub(super) fn end(output: &ListObjectsV2Output, sent: &Start) -> Checked<Positio
     match (output.is_truncated(), token) {
         (Some(true), Some(token)) => Ok(Position::Continue(token.to_owned())),
         (Some(true), None) => Err("the listing is truncated but has no continuation token".to_owned()),
-        // Some servers leave the element out on the last page, and some add a token to it.
+        // Some servers add a token to the last page. If it is not the last, the token leads to the rest.
+        (Some(false), Some(token)) if listed > 0 => Ok(Position::Continue(token.to_owned())),
+        // Some servers leave the element out on the last page.
         (Some(false), _) | (None, None) => Ok(Position::End),
         (None, Some(_)) => Err("the listing has a continuation token but no IsTruncated".to_owned()),
     }
@@ -249,15 +251,19 @@ mod tests {
             output
         };
         assert!(matches!(end(&page(Some(false), None), &Start::default()), Ok(Position::End)));
-        for (truncated, token) in [(Some(false), Some("")), (Some(false), Some("t")), (None, None), (None, Some(""))] {
+        for (truncated, token) in [(Some(false), Some("")), (None, None), (None, Some(""))] {
             assert!(
                 matches!(end(&page(truncated, token), &Start::default()), Ok(Position::End)),
                 "{truncated:?} {token:?}"
             );
         }
-        assert!(
-            matches!(end(&page(Some(true), Some("t")), &Start::default()), Ok(Position::Continue(token)) if token == "t")
-        );
+        for truncated in [true, false] {
+            let position = end(&page(Some(truncated), Some("t")), &Start::default());
+            assert!(matches!(position, Ok(Position::Continue(token)) if token == "t"), "{truncated}");
+        }
+        let mut empty = output(&[], None);
+        empty.next_continuation_token = Some("t".to_owned());
+        assert!(matches!(end(&empty, &Start::default()), Ok(Position::End)));
         for (truncated, token) in [(None, Some("t")), (Some(true), None), (Some(true), Some(""))] {
             end(&page(truncated, token), &Start::default()).unwrap_err();
         }

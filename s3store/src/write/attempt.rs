@@ -9,6 +9,7 @@ use super::error::Unknown;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, CommitMeta, PartitionKey, Prefix, Token};
+use crate::ids;
 
 /// A token in a partition: at most one commit exists for it.
 #[derive(Debug, Clone)]
@@ -53,6 +54,17 @@ impl Attempt {
         slot.prefix.ref_key(0, &slot.token, id, &slot.partition)?;
         insertion_time(inserted_at)?;
         Ok(Self { slot, id, data_key, inserted_at })
+    }
+
+    /// Returns another attempt to write the same records, with an id of its own. Without a token of the caller, its token
+    /// is the new id.
+    pub(super) fn renewed(&self, dataset: &Dataset, has_caller_token: bool, inserted_at: i64) -> Result<Self> {
+        let id = AttemptId::from_bytes(ids::attempt(dataset.clock()));
+        let slot = match has_caller_token {
+            true => self.slot.clone(),
+            false => CommitSlot::new(dataset, self.slot.partition.clone(), Token::of_attempt(id))?,
+        };
+        Self::new(slot, id, inserted_at)
     }
 
     /// Completes step 3 with the encoded data file.

@@ -11,6 +11,7 @@ use super::error::{CommitError, LateCount, WriteError};
 use super::group::{self, Group, Rows};
 use super::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 use super::plan::Plan;
+use super::retry::RetryPolicy;
 use super::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::codec::Compression;
 use crate::dataset::{HivePartition, Store};
@@ -25,11 +26,13 @@ pub(super) struct WriteOptions {
     pub(super) inserted_at: Option<DateTime<Utc>>,
     pub(super) compression: Compression,
     pub(super) optimistic: bool,
+    pub(super) retry: Option<RetryPolicy>,
+    pub(super) keep_going: bool,
 }
 
 impl WriteOptions {
     fn new(compression: Compression) -> Self {
-        Self { inserted_at: None, compression, optimistic: false }
+        Self { inserted_at: None, compression, optimistic: false, retry: None, keep_going: false }
     }
 }
 
@@ -121,6 +124,36 @@ macro_rules! setters {
                 self
             }
 
+            /// Repeats what failed and may succeed later, with pauses between the tries, until the policy ends.
+            ///
+            /// Only partitions that are not committed are written again, with the same token if they have one. Without a
+            /// token of the caller, a partition whose outcome is unknown is not written again, because its records could
+            /// then be stored twice. Errors that remain, such as missing permissions or invalid records, end the write at
+            /// once. The error of the last try is returned.
+            ///
+            /// # Cancel safety
+            /// As without `retry`. Dropping the future ends the tries.
+            ///
+            /// # Requests
+            /// Those of each try; from the second on, a token costs its HEAD also with `optimistic_commit`.
+            ///
+            /// # Example
+            /// ```
+            /// # async fn example<T: s3store::RootRecord>(
+            /// #     store: s3store::Store<T>,
+            /// #     records: &[T],
+            /// # ) -> Result<(), s3store::WriteError> {
+            /// use s3store::write::RetryPolicy;
+            ///
+            /// store.write(records).token("load-2026-03-17").retry(RetryPolicy::default()).await?;
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn retry(mut self, policy: RetryPolicy) -> Self {
+                self.options.retry = Some(policy);
+                self
+            }
+
             /// Skips the HEAD that looks for an earlier commit of the token, and relies on the backend to refuse a second
             /// commit. Without a token it changes nothing.
             ///
@@ -204,6 +237,18 @@ macro_rules! setters {
             }
         }
     };
+}
+
+impl<T: RootRecord, K, L> Write<'_, T, K, L> {
+    /// Writes every partition that can be written, even if another one fails.
+    ///
+    /// By default, a partition that fails cancels those whose data has not landed, and a record that does not fit its
+    /// column fails the write before anything is sent. With `keep_going`, each partition succeeds or fails on its own;
+    /// the error lists what is committed. A record whose partition can't be rendered still fails the whole write.
+    pub fn keep_going(mut self) -> Self {
+        self.options.keep_going = true;
+        self
+    }
 }
 
 setters!(Write { store, records, options });

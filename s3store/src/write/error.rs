@@ -79,6 +79,19 @@ impl CommitError {
     }
 }
 
+impl CommitError {
+    /// Returns `true` if the same call may succeed later.
+    ///
+    /// Repeat it only with a token of yours, unless nothing was committed: otherwise the records may be stored twice.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::NotCommitted(cause) => cause.is_transient(),
+            Self::Late(_) | Self::Unknown(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for CommitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -155,6 +168,14 @@ impl WriteError {
         }
     }
 
+    /// Returns `true` if the same call may succeed later.
+    ///
+    /// Repeat it only with a token of yours, unless nothing was committed: otherwise records may be stored twice.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.cause.as_ref().is_none_or(Error::is_transient)
+    }
+
     /// Returns the failure whose message is part of this error's message.
     fn first_failure(&self) -> Option<&Error> {
         self.cause.as_ref().or_else(|| self.unknown.first().map(|unknown| &unknown.cause))
@@ -216,6 +237,17 @@ impl RestampError {
         match self {
             Self::NotRestamped(cause) | Self::Unknown(cause) => cause.kind(),
             Self::Late(_) => ErrorKind::Late,
+        }
+    }
+}
+
+impl RestampError {
+    /// Returns `true` if another restamp may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::NotRestamped(cause) | Self::Unknown(cause) => cause.is_transient(),
+            Self::Late(_) => true,
         }
     }
 }

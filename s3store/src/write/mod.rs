@@ -13,6 +13,7 @@ mod markers;
 mod plan;
 mod protocol;
 mod restamp;
+mod retry;
 mod token;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub(crate) use self::encode::encode_file;
 pub use self::error::{CommitError, RestampError, Unknown, WriteError};
 use self::group::Group;
 pub use self::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
+pub use self::retry::RetryPolicy;
 pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;

@@ -1,4 +1,4 @@
-//! The plan of a write: one attempt for each partition, validated, and their concurrent execution.
+//! The plan of a write: one attempt for each partition, validated, and their concurrent execution, repeated if wanted.
 
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use futures_util::stream::FuturesUnordered;
 
 use super::attempt::{Attempt, CommitSlot, Landed};
 use super::builder::WriteOptions;
-use super::commit::StampedCommit;
+use super::commit::{Commit, StampedCommit};
 use super::error::{CommitError, WriteError};
 use super::group::{Group, Rows};
+use super::judge::Timeliness;
 use super::markers::{PartitionMarkers, WriteMarkers};
 use super::protocol::{self, Mode, TimedCommit};
 use super::token::{Tokens, validated};
@@ -29,6 +30,7 @@ pub(super) struct Plan<'a, T> {
     encoder: Arc<Encoder>,
     inserted_at: i64,
     views: Vec<ViewWriter<T>>,
+    options: WriteOptions,
     /// How many refs to put for a late commit at most.
     restamps: u32,
     /// In key order.
@@ -43,6 +45,8 @@ struct PartitionWrite<'a, T> {
     has_caller_token: bool,
     mode: Mode,
     markers: PartitionMarkers,
+    /// The commit of an earlier try, which was late.
+    late: Option<Commit>,
 }
 
 /// The state of a partition when the part of its write that the caller can cancel has ended.
@@ -79,9 +83,9 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let slot = CommitSlot::new(&dataset, group.key, token)?;
             let attempt = Attempt::new(slot, id, inserted_at)?;
             let markers = PartitionMarkers::default();
-            partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers });
+            partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers, late: None });
         }
-        Ok(Self { dataset, encoder, inserted_at, views: store.views(), restamps, partitions })
+        Ok(Self { dataset, encoder, inserted_at, views: store.views(), options, restamps, partitions })
     }
 
     /// Finds the markers of all views, and checks the clock. Both take time, so they are not done by [`new`](Self::new).
@@ -97,51 +101,124 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Writes the only partition. Returns `None` if there is none.
-    pub(super) async fn run_one(mut self, tally: &Arc<Tally>) -> Result<Option<StampedCommit>, CommitError> {
-        self.prepare().await?;
-        let Some(partition) = self.partitions.first() else { return Ok(None) };
-        let begun = self.begin(partition, tally).await?;
-        self.finish(begun, tally).await.map(Some)
+    pub(super) async fn run_one(self, tally: &Arc<Tally>) -> Result<Option<StampedCommit>, CommitError> {
+        self.tries(tally).await.outcomes.pop().flatten().transpose()
     }
 
     /// Writes all partitions, as many concurrently as there are permits.
-    ///
-    /// When one fails, it cancels those whose data has not landed, and waits for the others, so that the error's lists
-    /// are complete.
-    pub(super) async fn run(mut self, tally: &Arc<Tally>) -> Result<Vec<StampedCommit>, WriteError> {
-        self.prepare().await.map_err(WriteError::not_committed)?;
-        // A bad row must fail the write before any partition is committed. A single partition is encoded before its
-        // first PUT anyway.
-        if self.partitions.len() > 1 {
-            for partition in &self.partitions {
-                let valid = encode::validate(&partition.rows, self.inserted_at, self.dataset.clock()).await;
-                valid.map_err(WriteError::not_committed)?;
+    pub(super) async fn run(self, tally: &Arc<Tally>) -> Result<Vec<StampedCommit>, WriteError> {
+        self.tries(tally).await.into_result()
+    }
+
+    /// Tries to write all partitions, and then again those that may succeed later, as long as the retry policy allows.
+    async fn tries(mut self, tally: &Arc<Tally>) -> Outcomes {
+        let clock = self.dataset.clock().clone();
+        let (began, mut tries) = (clock.monotonic(), 0_u32);
+        let mut outcomes = Outcomes::new(self.partitions.len());
+        let mut wanted: Vec<usize> = (0..self.partitions.len()).collect();
+        loop {
+            self.try_once(&wanted, tries == 0, tally, &mut outcomes).await;
+            tries = tries.saturating_add(1);
+            let Some(policy) = self.options.retry else { return outcomes };
+            wanted = self.repeatable(&outcomes);
+            if wanted.is_empty() {
+                return outcomes;
+            }
+            let Some(pause) = policy.pause_after(tries, began, clock.monotonic()) else { return outcomes };
+            let (partitions, error) = (wanted.len(), outcomes.message());
+            tracing::warn!(partitions, tries, ?pause, error, "a write failed; it is tried again after a pause");
+            clock.sleep(pause).await;
+            for &index in &wanted {
+                if let Err(error) = self.renew(index, outcomes.take(index)) {
+                    outcomes.add(index, Err(CommitError::NotCommitted(error)));
+                    return outcomes;
+                }
             }
         }
-        self.dataset.metrics().fanout(self.partitions.len(), self.dataset.client().permits());
-        let mut waiting = self.partitions.iter().enumerate();
+    }
+
+    /// Returns the partitions that another try may commit. None, if a failure remains whatever is tried.
+    fn repeatable(&self, outcomes: &Outcomes) -> Vec<usize> {
+        let (mut repeatable, mut fails_anyway) = (Vec::new(), false);
+        for (index, (partition, outcome)) in self.partitions.iter().zip(&outcomes.outcomes).enumerate() {
+            let may_succeed = match outcome {
+                Some(Ok(_)) => continue,
+                None => true,
+                Some(Err(CommitError::NotCommitted(cause))) => cause.is_transient(),
+                Some(Err(CommitError::Unknown(_))) => partition.has_caller_token,
+                Some(Err(CommitError::Late(_))) => self.restamps > 0,
+            };
+            if may_succeed {
+                repeatable.push(index);
+            } else {
+                fails_anyway |= !matches!(outcome, Some(Err(CommitError::Late(_))));
+            }
+        }
+        if fails_anyway && !self.options.keep_going { Vec::new() } else { repeatable }
+    }
+
+    /// Makes a new attempt for a partition, as the caller would by repeating the call.
+    fn renew(&mut self, index: usize, outcome: Option<Result<StampedCommit, CommitError>>) -> Result<()> {
+        let Some(partition) = self.partitions.get_mut(index) else { return Ok(()) };
+        if let Some(Err(CommitError::Late(commit))) = outcome {
+            partition.late = Some(*commit);
+            return Ok(());
+        }
+        partition.attempt = partition.attempt.renewed(&self.dataset, partition.has_caller_token, self.inserted_at)?;
+        // An earlier try may have committed, so the HEAD is worth its request.
+        partition.mode = Mode::Usual;
+        Ok(())
+    }
+
+    /// Writes the partitions `wanted`, as many concurrently as there are permits.
+    ///
+    /// When one fails, it cancels those whose data has not landed, and waits for the others, so that the outcomes are
+    /// complete. With `keep_going` it cancels none.
+    async fn try_once(&mut self, wanted: &[usize], is_first: bool, tally: &Arc<Tally>, outcomes: &mut Outcomes) {
+        let Some(&first) = wanted.first() else { return };
+        let keep_going = self.options.keep_going;
+        let mut prepared = self.prepare().await;
+        // A bad row must fail the write before any partition is committed. A single partition is encoded before its
+        // first PUT anyway.
+        if self.partitions.len() > 1 && !keep_going && is_first {
+            for partition in &self.partitions {
+                if prepared.is_ok() {
+                    prepared = encode::validate(&partition.rows, self.inserted_at, self.dataset.clock()).await;
+                }
+            }
+        }
+        if let Err(error) = prepared {
+            return outcomes.add(first, Err(CommitError::NotCommitted(error)));
+        }
+        let permits = self.dataset.client().permits();
+        self.dataset.metrics().fanout(wanted.len(), permits);
+        let this = &*self;
+        let mut waiting = wanted.iter().filter_map(|&index| Some((index, this.partitions.get(index)?)));
         let mut begun = FuturesUnordered::new();
         let mut finishers = FuturesUnordered::new();
-        let mut results = Results::default();
+        let mut stopped = false;
         loop {
-            while !results.failed && begun.len() < self.dataset.client().permits() {
+            while !stopped && begun.len() < permits {
                 let Some((index, partition)) = waiting.next() else { break };
-                let begin = self.begin(partition, tally);
+                let begin = this.begin(partition, tally);
                 begun.push(async move { (index, begin.await) });
             }
-            tokio::select! {
+            let (index, outcome) = tokio::select! {
                 // The finisher is spawned in the poll that reports the data as landed: a drop can't come between.
                 Some((index, result)) = begun.next() => match result {
                     Ok(begun) => {
-                        let finisher = self.finish(begun, tally);
+                        let finisher = this.finish(begun, tally);
                         finishers.push(async move { (index, finisher.await) });
+                        continue;
                     }
-                    Err(error) => results.add(index, Err(CommitError::NotCommitted(error))),
+                    Err(error) => (index, Err(CommitError::NotCommitted(error))),
                 },
-                Some((index, result)) = finishers.next() => results.add(index, result),
-                else => return results.into_result(),
-            }
-            if results.failed {
+                Some(finished) = finishers.next() => finished,
+                else => return,
+            };
+            stopped |= !keep_going && matches!(outcome, Err(CommitError::NotCommitted(_) | CommitError::Unknown(_)));
+            outcomes.add(index, outcome);
+            if stopped {
                 begun.clear();
             }
         }
@@ -149,6 +226,9 @@ impl<'a, T: RootRecord> Plan<'a, T> {
 
     /// Performs steps 2 to 4 for one partition.
     async fn begin(&self, partition: &PartitionWrite<'a, T>, tally: &Tally) -> Result<Begun> {
+        if let Some(commit) = partition.late.clone() {
+            return Ok(Begun::AlreadyCommitted(TimedCommit { commit, timeliness: Timeliness::Late }));
+        }
         if partition.has_caller_token
             && partition.mode != Mode::Optimistic
             && let Some(found) = protocol::find(&self.dataset, &partition.attempt.slot).await?
@@ -179,41 +259,62 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 }
 
-/// The results of the partitions so far, in the order in which they came in.
-#[derive(Default)]
-struct Results {
-    /// With the partition's index in key order.
-    results: Vec<(usize, Result<StampedCommit, CommitError>)>,
-    /// A partition was not committed, or its outcome is unknown, so that no further partition may begin.
-    failed: bool,
+/// The outcomes of the partitions so far. `None` for a partition that was not tried, or was cancelled.
+struct Outcomes {
+    /// By the partition's index in key order.
+    outcomes: Vec<Option<Result<StampedCommit, CommitError>>>,
+    /// The first partition of the last try that was not committed.
+    first_failed: Option<usize>,
 }
 
-impl Results {
-    fn add(&mut self, index: usize, result: Result<StampedCommit, CommitError>) {
-        self.failed |= matches!(result, Err(CommitError::NotCommitted(_) | CommitError::Unknown(_)));
-        self.results.push((index, result));
+impl Outcomes {
+    fn new(partitions: usize) -> Self {
+        Self { outcomes: std::iter::repeat_with(|| None).take(partitions).collect(), first_failed: None }
     }
 
-    fn into_result(self) -> Result<Vec<StampedCommit>, WriteError> {
-        let Self { mut results, failed } = self;
+    fn add(&mut self, index: usize, outcome: Result<StampedCommit, CommitError>) {
+        if matches!(outcome, Err(CommitError::NotCommitted(_))) {
+            self.first_failed.get_or_insert(index);
+        }
+        if let Some(slot) = self.outcomes.get_mut(index) {
+            *slot = Some(outcome);
+        }
+    }
+
+    /// Takes the outcome of a partition that is tried again.
+    fn take(&mut self, index: usize) -> Option<Result<StampedCommit, CommitError>> {
+        self.first_failed = self.first_failed.filter(|&failed| failed != index);
+        self.outcomes.get_mut(index).and_then(Option::take)
+    }
+
+    /// Returns the message of a failure, for the log.
+    fn message(&self) -> String {
+        let failed = self.first_failed.and_then(|index| self.outcomes.get(index)?.as_ref());
+        let any = self.outcomes.iter().flatten().find(|outcome| outcome.is_err());
+        let error = failed.or(any).and_then(|outcome| outcome.as_ref().err());
+        error.map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn into_result(mut self) -> Result<Vec<StampedCommit>, WriteError> {
         let mut committed = Vec::new();
         let mut error = WriteError { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: None };
         // The cause is the first failure in time. The lists are in key order.
-        if let Some(first) = results.iter().position(|(_, result)| matches!(result, Err(CommitError::NotCommitted(_))))
-            && let (_, Err(CommitError::NotCommitted(cause))) = results.swap_remove(first)
-        {
+        if let Some(Err(CommitError::NotCommitted(cause))) = self.first_failed.and_then(|index| self.take(index)) {
             error.cause = Some(cause);
         }
-        results.sort_by_key(|(index, _)| *index);
-        for (_, result) in results {
-            match result {
-                Ok(stamped) => committed.push(stamped),
-                Err(CommitError::Late(commit)) => error.late.push(*commit),
-                Err(CommitError::Unknown(unknown)) => error.unknown.push(*unknown),
-                Err(CommitError::NotCommitted(cause)) => tracing::debug!(%cause, "another partition failed, too"),
+        for outcome in self.outcomes {
+            match outcome {
+                Some(Ok(stamped)) => committed.push(stamped),
+                Some(Err(CommitError::Late(commit))) => error.late.push(*commit),
+                Some(Err(CommitError::Unknown(unknown))) => error.unknown.push(*unknown),
+                Some(Err(CommitError::NotCommitted(cause))) if error.cause.is_none() => error.cause = Some(cause),
+                Some(Err(CommitError::NotCommitted(cause))) => {
+                    tracing::warn!(%cause, "another partition of the write failed, too");
+                }
+                None => {}
             }
         }
-        if !failed && error.late.is_empty() {
+        if error.cause.is_none() && error.late.is_empty() && error.unknown.is_empty() {
             return Ok(committed);
         }
         error.committed = committed.into_iter().map(|stamped| stamped.commit).collect();

@@ -43,6 +43,12 @@ impl BackfillError {
         self.cause.as_ref().map_or(ErrorKind::InvalidData, Error::kind)
     }
 
+    /// Returns `true` if the backfill may succeed later. Files that do not decode fail again.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        self.cause.as_ref().is_some_and(Error::is_transient)
+    }
+
     fn first_failure(&self) -> Option<&Error> {
         self.cause.as_ref().or_else(|| self.failed.first().map(|failed| &*failed.error))
     }
