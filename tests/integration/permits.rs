@@ -12,7 +12,7 @@ use futures_util::{Stream, TryStreamExt};
 use s3store::testing::{Fault, Object, ServerTime};
 use s3store::{Commit, Dataset, Offset, Record, Store, View};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, listen, sleep, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, listen, put, sleep, within};
 use crate::integration::warnings::Warnings;
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -147,7 +147,7 @@ async fn consume<T>(mut items: impl Stream<Item = s3store::Result<T>> + Unpin, p
 }
 
 /// Every public operation that sends requests, by name.
-const OPERATIONS: [(&str, Operation); 34] = [
+const OPERATIONS: [(&str, Operation); 35] = [
     ("init", |s| {
         Box::pin(async move {
             drop(s.world.options().max_inflight_requests(1).init(s.world.s3.client(), BUCKET, PREFIX).await.unwrap())
@@ -162,6 +162,12 @@ const OPERATIONS: [(&str, Operation); 34] = [
     ("write with a token", |s| Box::pin(async move { drop(s.store.write(&rows(101)).token("op").await.unwrap()) })),
     ("optimistic write", |s| {
         Box::pin(async move { drop(s.store.write(&rows(102)).token("optimistic").optimistic_commit().await.unwrap()) })
+    }),
+    ("late write", |s| {
+        Box::pin(async move {
+            s.world.s3.inject(put(".commit").times(4).hang());
+            drop(s.store.write(&rows(104)).await.unwrap());
+        })
     }),
     ("repeated write", |s| Box::pin(async move { drop(s.store.write(&rows(0)).token("t0").await.unwrap()) })),
     ("write_partition", |s| {

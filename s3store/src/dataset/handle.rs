@@ -89,7 +89,8 @@ impl Dataset {
     ///
     /// Once the data of a write has landed, its ref and commit are put even if the caller stops waiting. Call this
     /// before the runtime shuts down, after the last write was started or dropped. Otherwise the runtime may stop a write
-    /// between its ref and its commit. The wait includes the restamps of late commits.
+    /// between its ref and its commit. The wait includes the restamps of late commits. It ends,
+    /// because each request has deadlines; writes that begin meanwhile prolong it.
     ///
     /// # Cancel safety
     /// Dropping the future only ends the wait.
