@@ -85,10 +85,11 @@ impl RetryPolicy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Clock;
 
     #[tokio::test(start_paused = true)]
     async fn pauses_double_within_their_bounds_and_end() {
-        let began = Instant::now();
+        let began = Clock::virtual_time().monotonic();
         let policy = RetryPolicy::default();
         for (tries, longest) in [(1, 1_000), (2, 2_000), (3, 4_000), (6, 30_000), (33, 30_000), (u32::MAX - 1, 30_000)]
         {
