@@ -136,16 +136,15 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `decimal(18, 6)` | The precision of a `Decimal`, 1 to 28 digits, and its scale, the digits after the point. Needed for every `Decimal`. A value with more digits is an error; nothing is rounded. |
 /// | `rename = "SKU"` | The column's name. The default is the field's name. |
 /// | `alias = "item"` | The column's name in older files, read if the column is missing. Can be repeated; the aliases are tried in order. |
-/// | `default` | Reads a null as the type's `Default`. Without it, a null is an error unless the field is an `Option`. |
+/// | `default` | Reads a null or a missing column as the type's `Default`. Without it, both are errors unless the field is an `Option`. |
 /// | `default = expression` | Reads a null or a missing column as this value. A string literal is converted: `default = "EUR"`. |
 /// | `skip` | Not stored. Read as the `default`, or else as the type's `Default`. |
 /// | `bare_list` | Writes a `Vec` as a repeated column without a LIST group, which is the form of a Go slice without the tag `list`. **Go reads any other list as empty, without an error.** Set it on every list that a Go program reads by an untagged slice. The `Vec` and its elements are not `Option`s, and the elements are neither lists nor maps. Reading accepts both forms in any file. |
 /// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
-/// If a file lacks a column, the field is read as its `default`, or else as its type's `Default`. A type without
-/// `Default` does not compile without `#[record(default = …)]`, which sets the value for older files. The type's
-/// `Default` is not used for a field of the entity, the version or the partition: a file without such a column is an
-/// error, unless the field has an explicit `default`. After renaming a field, add an `alias`.
+/// If a file lacks a column, the field is read as its `default`, and an `Option` without one as `None`. Any other field is
+/// an error that names the file and the column. After renaming a field, add an `alias`. A field that the partition is made
+/// from needs a `default` in any case, also an `Option`.
 ///
 /// The attributes of a list apply to its elements, and those of an `Option` to the value inside.
 ///

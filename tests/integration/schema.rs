@@ -88,8 +88,42 @@ reader!(with_defaults: record(partition_by(part)),
     #[record(entity)] sku: String,
     #[record(entity, default = "web")] channel: String,
     #[record(version, default)] revision: u64,
-    note: String,
-    #[record(rename = "COST")] price: i64,
+    #[record(default)] note: String,
+    #[record(rename = "COST", default)] price: i64,
+);
+reader!(value: record(partition_by(part)),
+    #[record(entity)] part: String,
+    #[record(entity)] sku: String,
+    #[record(version)] rev: u64,
+    amount: i64,
+);
+reader!(value_case: record(partition_by(part)),
+    #[record(entity)] part: String,
+    #[record(entity)] sku: String,
+    #[record(version)] rev: u64,
+    #[record(rename = "COST")] amount: i64,
+);
+reader!(list: record(partition_by(part)),
+    #[record(entity)] part: String,
+    #[record(entity)] sku: String,
+    #[record(version)] rev: u64,
+    tags: Vec<String>,
+);
+reader!(insertion_time: record(partition_by(part)),
+    #[record(entity)] part: String,
+    #[record(entity)] sku: String,
+    #[record(version)] rev: u64,
+    #[record(inserted_at)] at: chrono::DateTime<chrono::Utc>,
+);
+reader!(marked: record(partition_by(part)),
+    #[record(entity)] part: String,
+    #[record(entity)] sku: String,
+    #[record(version)] rev: u64,
+    #[record(default = 7)] amount: i64,
+    #[record(default)] tags: Vec<String>,
+    note: Option<String>,
+    #[record(default = Some(3))] share: Option<i64>,
+    #[record(inserted_at)] at: Option<chrono::DateTime<chrono::Utc>>,
 );
 reader!(aliased: record(partition_by(part = zone)),
     #[record(entity, alias = "part")] zone: String,
@@ -162,6 +196,71 @@ async fn a_file_that_lacks_a_partition_column_is_refused() {
     // A projection that leaves out the partition's column does not need it.
     let costs = dataset.store::<partition_alone::Cost>().read_all().await.unwrap();
     assert_eq!(costs.iter().map(|row| row.cost).collect::<Vec<_>>(), [200, 10]);
+}
+
+#[tokio::test]
+async fn a_file_that_lacks_the_column_of_a_value_is_refused() {
+    let (_server, dataset, file) = written().await;
+    let remedies = ["alias = \"…\"", "default = …", "make the field an `Option`"];
+    let words = |column| [[column].as_slice(), &remedies].concat();
+    refused_by::<value::Row>(&dataset, &file, &words("column amount")).await;
+    refused_by::<list::Row>(&dataset, &file, &words("column tags")).await;
+    refused_by::<insertion_time::Row>(&dataset, &file, &words("column at")).await;
+    refused_by::<value_case::Row>(&dataset, &file, &["column COST", "letter case", "alias = \"cost\""]).await;
+    // A projection that leaves out the column does not need it.
+    assert_eq!(dataset.store::<value::Cost>().read_all().await.unwrap().len(), 2);
+    // An `Option` and an explicit default have a value for such files.
+    for row in dataset.store::<marked::Row>().read_all().await.unwrap() {
+        assert_eq!((row.amount, row.tags.len(), row.note, row.share, row.at), (7, 0, None, Some(3), None));
+    }
+}
+
+mod nested {
+    use s3store::{ColumnType, Record};
+
+    #[derive(Debug, Clone, PartialEq, ColumnType)]
+    pub struct Short {
+        pub x: i64,
+    }
+
+    #[derive(Debug, Clone, PartialEq, ColumnType)]
+    pub struct Long {
+        pub x: i64,
+        pub y: i64,
+    }
+
+    #[derive(Debug, Clone, PartialEq, ColumnType)]
+    pub struct Marked {
+        pub x: i64,
+        #[column(default = 5)]
+        pub y: i64,
+        pub z: Option<i64>,
+    }
+
+    macro_rules! shapes {
+        ($($name:ident: $point:ident,)*) => {$(
+            #[derive(Debug, Clone, PartialEq, Record)]
+            #[record(partition_by(part))]
+            pub struct $name {
+                pub part: String,
+                pub points: Vec<$point>,
+            }
+        )*};
+    }
+
+    shapes!(Written: Short, Wanted: Long, Defaulted: Marked,);
+}
+
+#[test]
+fn a_struct_that_lacks_a_field_is_refused() {
+    let rows = [nested::Written { part: "p".into(), points: vec![nested::Short { x: 1 }] }];
+    let file = Files::new(Compression::Snappy).unwrap().encode(&rows, chrono::DateTime::UNIX_EPOCH).unwrap();
+    let error = read_file::<nested::Wanted>(file.clone()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    let text = error.to_string();
+    assert!(["points", "y", "default = …", "`Option`"].iter().all(|word| text.contains(word)), "{text}");
+    let read = read_file::<nested::Defaulted>(file).unwrap();
+    assert_eq!(read[0].points, [nested::Marked { x: 1, y: 5, z: None }]);
 }
 
 #[tokio::test]
@@ -241,7 +340,10 @@ mod viewed {
 async fn a_backfill_makes_no_marker_from_a_column_that_a_file_lacks() {
     let (_server, dataset, _) = written().await;
     let refusals = [
-        (dataset.view::<viewed::Amounts>().backfill("*").await.unwrap_err(), ["column amount", "part of the view"]),
+        (
+            dataset.view::<viewed::Amounts>().backfill("*").await.unwrap_err(),
+            ["column amount", "make the field an `Option`"],
+        ),
         (dataset.view::<viewed::Costs>().backfill("*").await.unwrap_err(), ["column Cost", "alias = \"cost\""]),
         (dataset.view::<viewed::Products>().backfill("*").await.unwrap_err(), ["column product", "the entity"]),
     ];

@@ -10,7 +10,9 @@ enum Currency {
 #[record(partition_by(day))]
 struct Cost {
     day: String,
+    #[record(default)]
     currency: Currency,
+    unmarked: Currency,
 }
 
 fn main() {}

@@ -23,7 +23,7 @@ pub(super) fn call(field: &Field<'_>, encoding: &TokenStream, function: &str, ar
     quote_spanned!(located(field.ty.span())=> #function(#arguments))
 }
 
-/// Returns the value of a field that is not stored, or that a file lacks.
+/// Returns the value of a field that is not stored, or of one with the attribute `default` that a file lacks.
 pub(super) fn default(field: &Field<'_>) -> TokenStream {
     let ty = field.ty;
     match field.attrs.default.as_ref().map(|given| &given.value) {
@@ -43,9 +43,14 @@ pub(super) fn default(field: &Field<'_>) -> TokenStream {
 /// Returns the description of a field's column.
 pub(super) fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
     let (name, aliases) = (field.column(), &field.attrs.alias);
-    let single = call(field, encoding, "single", &default(field));
-    let for_nulls = field.attrs.default.is_some();
-    let node = call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], || #single, #for_nulls));
+    let default = match field.attrs.default {
+        Some(_) => {
+            let single = call(field, encoding, "single", &default(field));
+            emit!(::core::option::Option::Some(|| #single))
+        }
+        None => emit!(::core::option::Option::None),
+    };
+    let node = call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], #default));
     match field.attrs.bare_list {
         Some(_) => emit!(#node.with_bare_list()),
         None => node,

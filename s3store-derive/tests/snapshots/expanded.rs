@@ -161,16 +161,7 @@ const _: () = {
                             || {
                                 <String as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::node(
-                                        "charge_period",
-                                        &[],
-                                        || <String as _s3store::ColumnType<
-                                            _s3store::Plain,
-                                        >>::single(
-                                            <String as _s3store::ColumnDefault>::column_default(),
-                                        ),
-                                        false,
-                                    )
+                                >>::node("charge_period", &[], ::core::option::Option::None)
                                     .with_role(_s3store::Role::Entity)
                             },
                             || {
@@ -179,28 +170,14 @@ const _: () = {
                                 >>::node(
                                         "customer",
                                         &["client"],
-                                        || <String as _s3store::ColumnType<
-                                            _s3store::Plain,
-                                        >>::single(
-                                            <String as _s3store::ColumnDefault>::column_default(),
-                                        ),
-                                        false,
+                                        ::core::option::Option::None,
                                     )
                                     .with_role(_s3store::Role::Entity)
                             },
                             || {
                                 <u16 as _s3store::ColumnType<
                                     _s3store::Plain,
-                                >>::node(
-                                        "shard",
-                                        &[],
-                                        || <u16 as _s3store::ColumnType<
-                                            _s3store::Plain,
-                                        >>::single(
-                                            <u16 as _s3store::ColumnDefault>::column_default(),
-                                        ),
-                                        false,
-                                    )
+                                >>::node("shard", &[], ::core::option::Option::None)
                                     .with_role(_s3store::Role::Partition)
                             },
                             || <Decimal as _s3store::ColumnType<
@@ -208,78 +185,41 @@ const _: () = {
                             >>::node(
                                 "net_cost",
                                 &[],
-                                || <Decimal as _s3store::ColumnType<
+                                ::core::option::Option::Some(|| <Decimal as _s3store::ColumnType<
                                     _s3store::DecimalOf<18u8, 6i8>,
                                 >>::single(
                                     <Decimal as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                true,
+                                )),
                             ),
                             || <Option<
                                 Color,
                             > as _s3store::ColumnType<
                                 _s3store::WithOption<Hex>,
-                            >>::node(
-                                "color",
-                                &[],
-                                || <Option<
-                                    Color,
-                                > as _s3store::ColumnType<
-                                    _s3store::WithOption<Hex>,
-                                >>::single(
-                                    <Option<Color> as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
+                            >>::node("color", &[], ::core::option::Option::None),
                             || <String as _s3store::ColumnType<
                                 _s3store::Plain,
                             >>::node(
                                 "currency",
                                 &[],
-                                || <String as _s3store::ColumnType<
+                                ::core::option::Option::Some(|| <String as _s3store::ColumnType<
                                     _s3store::Plain,
                                 >>::single(
                                     <String as ::core::convert::From<&'static str>>::from("EUR"),
-                                ),
-                                true,
+                                )),
                             ),
                             || {
                                 <DateTime<
                                     Utc,
                                 > as _s3store::ColumnType<
                                     _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                                >>::node(
-                                        "calculated_at",
-                                        &[],
-                                        || <DateTime<
-                                            Utc,
-                                        > as _s3store::ColumnType<
-                                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                                        >>::single(
-                                            <DateTime<Utc> as _s3store::ColumnDefault>::column_default(),
-                                        ),
-                                        false,
-                                    )
+                                >>::node("calculated_at", &[], ::core::option::Option::None)
                                     .with_role(_s3store::Role::Version)
                             },
                             || <Option<
                                 DateTime<Utc>,
                             > as _s3store::ColumnType<
                                 _s3store::Plain,
-                            >>::node(
-                                "inserted_at",
-                                &[],
-                                || <Option<
-                                    DateTime<Utc>,
-                                > as _s3store::ColumnType<
-                                    _s3store::Plain,
-                                >>::single(
-                                    <Option<
-                                        DateTime<Utc>,
-                                    > as _s3store::ColumnDefault>::column_default(),
-                                ),
-                                false,
-                            ),
+                            >>::node("inserted_at", &[], ::core::option::Option::None),
                         ],
                     ),
                     partition: &["charge_period", "region", "month", "shard-no"],
@@ -888,32 +828,12 @@ const _: () = {
                     &[
                         || <String as _s3store::ColumnType<
                             _s3store::Plain,
-                        >>::node(
-                            "street",
-                            &[],
-                            || <String as _s3store::ColumnType<
-                                _s3store::Plain,
-                            >>::single(
-                                <String as _s3store::ColumnDefault>::column_default(),
-                            ),
-                            false,
-                        ),
+                        >>::node("street", &[], ::core::option::Option::None),
                         || <Option<
                             u32,
                         > as _s3store::ColumnType<
                             _s3store::Plain,
-                        >>::node(
-                            "zip",
-                            &["postcode"],
-                            || <Option<
-                                u32,
-                            > as _s3store::ColumnType<
-                                _s3store::Plain,
-                            >>::single(
-                                <Option<u32> as _s3store::ColumnDefault>::column_default(),
-                            ),
-                            false,
-                        ),
+                        >>::node("zip", &["postcode"], ::core::option::Option::None),
                     ],
                 ),
             )

@@ -82,8 +82,8 @@ impl<'a> Planner<'a> {
         let (conversion, data_type) = self.conversion(node, found).map_err(|error| error.in_column(node.name))?;
         let nulls = match (node.nullable, &node.default) {
             (true, _) => NullHandling::Keep,
-            (false, Some(default)) if node.default_for_nulls => NullHandling::Replace(fitted(&default()?, &data_type)?),
-            (false, _) => NullHandling::Refuse,
+            (false, Some(default)) => NullHandling::Replace(fitted(&default()?, &data_type)?),
+            (false, None) => NullHandling::Refuse,
         };
         Ok(NodeAdapter { conversion, nulls, data_type })
     }
@@ -154,7 +154,6 @@ fn map_key() -> ColumnNode {
         shape: Shape::Leaf(DataType::Utf8),
         nullable: false,
         default: None,
-        default_for_nulls: false,
         role: Role::Value,
         bare_list: false,
     }
@@ -176,32 +175,31 @@ pub(super) fn leaf_count(data_type: &DataType) -> usize {
 
 /// Returns the constant for a column that is missing in the file, whose columns are `fields`.
 fn missing(node: &ColumnNode, fields: &Fields) -> Result<Filler, ValueError> {
-    if let Some(noun) = node.required_as() {
-        return Err(lacks(node, noun, fields));
-    }
     let wanted = node.read_type();
-    let value = match node.default {
-        Some(default) => fitted(&default()?, &wanted)?,
-        None if node.nullable => new_null_array(&wanted, 1),
-        None => return Err(ValueError::new("missing in the file, and it has no default")),
+    let value = match (node.default, node.role) {
+        (Some(default), _) => fitted(&default()?, &wanted)?,
+        (None, Role::Value) if node.nullable => new_null_array(&wanted, 1),
+        (None, _) => return Err(lacks(node, fields)),
     };
     Ok(Filler::new(value))
 }
 
-/// Returns the error for a file that lacks a required column.
-fn lacks(node: &ColumnNode, noun: &str, fields: &Fields) -> ValueError {
+/// Returns the error for a file that lacks a column for which no value is made up.
+fn lacks(node: &ColumnNode, fields: &Fields) -> ValueError {
     let names: Vec<_> = std::iter::once(&node.name).chain(node.aliases).map(|name| name.to_lowercase()).collect();
-    match fields.iter().find(|field| names.contains(&field.name().to_lowercase())) {
-        Some(field) => ValueError::new(format_args!(
-            "missing in the file, which has {name:?}: the names differ in letter case; the column is {noun}, so add \
-             `alias = {name:?}` to the field",
-            name = field.name(),
-        )),
-        None => ValueError::new(format_args!(
-            "missing in the file; the column is {noun}, so no value is made up for it: add `alias = \"…\"` to the field if \
-             the file has the column by another name, or `default = …` with the value for files that lack it"
-        )),
+    let part = node.role.noun().map(|noun| format!("; the column is {noun}")).unwrap_or_default();
+    if let Some(field) = fields.iter().find(|field| names.contains(&field.name().to_lowercase())) {
+        let name = field.name();
+        return ValueError::new(format_args!(
+            "missing in the file, which has {name:?}: the names differ in letter case{part}; add `alias = {name:?}` to the \
+             field"
+        ));
     }
+    let option = if node.role == Role::Value { ", or make the field an `Option`" } else { "" };
+    ValueError::new(format_args!(
+        "missing in the file{part}; no value is made up for it: add `alias = \"…\"` to the field if the file has the column \
+         by another name, or `default = …` with the value for files that lack it{option}"
+    ))
 }
 
 /// Casts a default, which must have one element, to the type of its column.

@@ -35,16 +35,7 @@ pub(crate) fn column(name: &'static str, data_type: DataType) -> ColumnNode {
 }
 
 pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
-    ColumnNode {
-        name,
-        aliases: &[],
-        shape,
-        nullable: false,
-        default: None,
-        default_for_nulls: false,
-        role: Role::Value,
-        bare_list: false,
-    }
+    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, role: Role::Value, bare_list: false }
 }
 
 pub(crate) fn list(name: &'static str, element: Shape) -> ColumnNode {
@@ -61,8 +52,8 @@ impl ColumnNode {
         self
     }
 
-    pub(crate) fn defaulted(mut self, default: Default, for_nulls: bool) -> Self {
-        (self.default, self.default_for_nulls) = (Some(default), for_nulls);
+    pub(crate) fn defaulted(mut self, default: Default) -> Self {
+        self.default = Some(default);
         self
     }
 

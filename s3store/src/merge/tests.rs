@@ -47,16 +47,7 @@ type Row = (String, i64, i64);
 
 fn column(name: &'static str, data_type: DataType) -> ColumnNode {
     let shape = Shape::Leaf(data_type);
-    ColumnNode {
-        name,
-        aliases: &[],
-        shape,
-        nullable: false,
-        default: None,
-        default_for_nulls: false,
-        role: Role::Value,
-        bare_list: false,
-    }
+    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, role: Role::Value, bare_list: false }
 }
 
 fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {

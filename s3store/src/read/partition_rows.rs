@@ -120,7 +120,6 @@ mod tests {
             shape: Shape::Leaf(DataType::Int64),
             nullable: false,
             default: None,
-            default_for_nulls: false,
             role: Role::Value,
             bare_list: false,
         };

@@ -131,16 +131,15 @@ pub trait ColumnType<E = Plain>: Sized {
         array_of::<Self, E>(&value)
     }
 
-    /// Describes a column of this type. `default` builds an array of one element.
+    /// Describes a column of this type. `default` builds an array of one element, if the field has the attribute.
     #[doc(hidden)]
     #[inline(never)]
     fn node(
         name: &'static str,
         aliases: &'static [&'static str],
-        default: fn() -> Result<ArrayRef, ValueError>,
-        default_for_nulls: bool,
+        default: Option<fn() -> Result<ArrayRef, ValueError>>,
     ) -> ColumnNode {
-        ColumnNode { aliases, default: Some(default), default_for_nulls, ..ColumnNode::of::<Self, E>(name) }
+        ColumnNode { aliases, default, ..ColumnNode::of::<Self, E>(name) }
     }
 }
 

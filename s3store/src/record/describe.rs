@@ -51,12 +51,9 @@ pub struct ColumnNode {
     pub shape: Shape,
     /// True if it may contain nulls.
     pub nullable: bool,
-    /// Returns an array of one element, in the write type: the value of all rows if a file lacks this column. `None` below
-    /// lists and maps, because their parts can't be missing.
+    /// Returns an array of one element, in the write type: the value of all rows if a file lacks this column, and of nulls
+    /// if the column is not nullable. `None` unless the field has the attribute `default`.
     pub default: Option<fn() -> Result<ArrayRef, ValueError>>,
-    /// True if the field has an explicit default. Nulls of a non-nullable column then become the default; otherwise
-    /// they are an error.
-    pub default_for_nulls: bool,
     /// The part that the column plays in its record.
     pub role: Role,
     /// If `true`, a list is written as a repeated column instead of a group with the logical type LIST.
@@ -66,7 +63,7 @@ pub struct ColumnNode {
 /// The part that a column plays in its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// It is a value. A file that lacks the column is read with the default of the field's type.
+    /// It is a value. A file may lack the column if it is nullable.
     Value,
     /// It identifies the entity.
     Entity,
@@ -74,19 +71,16 @@ pub enum Role {
     Version,
     /// The partition is made from it.
     Partition,
-    /// A view's markers are made from it.
-    View,
 }
 
 impl Role {
-    /// Returns what the column is, for messages. Returns `None` for a value, which a file may lack.
-    fn noun(self) -> Option<&'static str> {
+    /// Returns what the column is, for messages. Returns `None` for a value.
+    pub(crate) fn noun(self) -> Option<&'static str> {
         match self {
             Self::Value => None,
             Self::Entity => Some("part of the entity"),
             Self::Version => Some("the version"),
             Self::Partition => Some("part of the partition"),
-            Self::View => Some("part of the view"),
         }
     }
 }
@@ -108,16 +102,9 @@ pub enum Shape {
 
 impl PartialEq for ColumnNode {
     fn eq(&self, other: &Self) -> bool {
-        (self.name, self.aliases, &self.shape, self.nullable, self.default_for_nulls, self.role, self.bare_list)
-            == (
-                other.name,
-                other.aliases,
-                &other.shape,
-                other.nullable,
-                other.default_for_nulls,
-                other.role,
-                other.bare_list,
-            )
+        let (default, other_default) = (self.default.is_some(), other.default.is_some());
+        (self.name, self.aliases, &self.shape, self.nullable, default, self.role, self.bare_list)
+            == (other.name, other.aliases, &other.shape, other.nullable, other_default, other.role, other.bare_list)
     }
 }
 
@@ -131,7 +118,6 @@ impl ColumnNode {
             shape: T::shape(),
             nullable: T::NULLABLE,
             default: None,
-            default_for_nulls: false,
             role: Role::Value,
             bare_list: false,
         }
@@ -147,12 +133,6 @@ impl ColumnNode {
     #[must_use]
     pub fn with_role(self, role: Role) -> Self {
         Self { role, ..self }
-    }
-
-    /// Returns what a column is whose values must not be made up, for messages. Returns `None` if a file may lack the
-    /// column: it is a plain value, or the field has an explicit default.
-    pub(crate) fn required_as(&self) -> Option<&'static str> {
-        if self.default_for_nulls { None } else { self.role.noun() }
     }
 
     /// Returns the type of arrays that are written.
@@ -272,16 +252,6 @@ impl ReadLayout {
     /// Returns a layout with these columns and no key.
     pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
         Self { own: columns.len(), columns, key: None, units: TimeUnits::Finest, own_schema: OnceLock::new() }
-    }
-
-    /// Returns the layout for making the markers of a view from these columns. A value that a file lacks does not become the
-    /// default of its type, because it would be part of a key.
-    pub(crate) fn of_view(columns: Vec<ColumnNode>) -> Self {
-        let required = |column: ColumnNode| match column.role {
-            Role::Value if !column.nullable => column.with_role(Role::View),
-            _ => column,
-        };
-        Self::unordered(columns.into_iter().map(required).collect())
     }
 
     /// Returns the layout for reading `record`, which is `root` or a projection of it.

@@ -248,7 +248,7 @@ async fn list_files<V: View>(
 /// Returns the layout of the columns that the view's tuples are made of.
 fn layout<V: View>() -> ReadLayout {
     let record = <V::Record as Record>::description();
-    ReadLayout::of_view(record.projection(record.record, &V::source_columns()).columns)
+    ReadLayout::unordered(record.projection(record.record, &V::source_columns()).columns)
 }
 
 /// Reads the markers of a file and counts it.

@@ -254,17 +254,14 @@ fn nulls_need_an_option_or_a_default() {
     let refused = "a null, but the field is not an Option and has no default";
     let count = column("count", DataType::Int64);
     assert_eq!(refusal("nulls", count.clone()), format!("row 1, column count: {refused}"));
-    // A default for a missing column does not apply to nulls.
-    let missing_only = count.clone().defaulted(seven, false);
-    assert_eq!(refusal("nulls", missing_only), format!("row 1, column count: {refused}"));
     assert_eq!(
         refusal("nulls", list("tags", Shape::Leaf(DataType::Utf8))),
         format!("row 0, column tags.element: {refused}")
     );
     let columns = vec![
-        count.defaulted(seven, true),
+        count.defaulted(seven),
         column("empty", DataType::Utf8).null(),
-        column("absent", DataType::Utf8).defaulted(text, false),
+        column("absent", DataType::Utf8).defaulted(text),
         column("absent_too", DataType::Utf8).null(),
         column("renamed", DataType::Int64).null().aliased(&["no_such", "count"]),
     ];
@@ -278,7 +275,8 @@ fn nulls_need_an_option_or_a_default() {
     assert_eq!(rows, [row("1", json!("1")), row("7", Value::Null), row("3", json!("3"))]);
     assert_eq!(
         refusal("nulls", column("absent", DataType::Utf8)),
-        "column absent: missing in the file, and it has no default"
+        "column absent: missing in the file; no value is made up for it: add `alias = \"…\"` to the field if the file has \
+         the column by another name, or `default = …` with the value for files that lack it, or make the field an `Option`"
     );
 }
 

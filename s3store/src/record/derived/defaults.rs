@@ -1,11 +1,10 @@
 //! The values of fields that a file has no column for.
 
-/// A type whose default a field takes if a file has no column for it.
+/// A type whose default a field marked `default` takes if a file has no column for it.
 #[diagnostic::on_unimplemented(
-    message = "the value of this field is not defined for files that do not have its column",
+    message = "`default` needs a value for this field, because its type has none",
     label = "does not implement `Default`",
-    note = "older files may lack the column: add `#[record(default = …)]`, make the field an `Option`, or implement \
-            `Default`"
+    note = "add the value, `#[record(default = …)]`, or implement `Default`"
 )]
 pub trait ColumnDefault: Sized {
     /// Returns the default.
