@@ -29,10 +29,11 @@ struct Address {
     zip: Option<i64>,
 }
 
-/// Some columns of the files of parquet-go, wider or with finer times, in another order.
+/// Some columns of the files of parquet-go, wider or with finer times, in another order. Files of other writers lack some.
 #[derive(Debug, Clone, Default, PartialEq, Record)]
 #[record(partition_by(period))]
 struct Row {
+    #[record(default)]
     addr: Address,
     #[record(timestamp = "ns")]
     ts_us: DateTime<Utc>,
@@ -42,21 +43,33 @@ struct Row {
     ts_ns: DateTime<Utc>,
     period: String,
     i8: i64,
+    #[record(default)]
     u8: u32,
+    #[record(default)]
     f32: f64,
     note: Option<String>,
+    #[record(default)]
     bytes: Vec<u8>,
+    #[record(default)]
     fixed: Vec<u8>,
+    #[record(default)]
     id: Uuid,
-    #[record(decimal(28, 9))]
+    #[record(decimal(28, 9), default)]
     amount: Decimal,
+    #[record(default)]
     tags_bare: Vec<String>,
+    #[record(default)]
     tags_list: Vec<String>,
+    #[record(default)]
     nums_bare: Vec<i64>,
+    #[record(default)]
     attrs: BTreeMap<String, String>,
+    #[record(default)]
     dict_col: String,
+    #[record(default)]
     enum_str: String,
     added: Option<DateTime<Utc>>,
+    #[record(default)]
     added_list: Vec<Option<Address>>,
 }
 
