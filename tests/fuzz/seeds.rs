@@ -75,13 +75,19 @@ struct Row {
     at: Option<DateTime<Utc>>,
     day: Option<NaiveDate>,
     date64: Option<NaiveDate>,
+    #[record(default)]
     tags_bare: Vec<String>,
+    #[record(default)]
     tags_list: Vec<String>,
+    #[record(default)]
     numbers: Vec<Option<i32>>,
+    #[record(default)]
     attrs: BTreeMap<String, String>,
     addr: Option<Address>,
     point: Option<Point>,
+    #[record(default)]
     points: Vec<Point>,
+    #[record(default)]
     map: BTreeMap<String, i32>,
     dict_col: Option<String>,
     delta_col: Option<i64>,
