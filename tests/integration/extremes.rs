@@ -93,45 +93,27 @@ struct Options {
     prefix: String,
 }
 
-fn options() -> impl Strategy<Value = Options> {
-    // Most of the time all but one option have usual values, so that the operations get far.
-    let usual = |strategy: BoxedStrategy<Duration>, value| prop_oneof![3 => Just(value), 1 => strategy].boxed();
-    (
-        prop_oneof![2 => Just(32), 1 => sizes()],
-        usual(durations().boxed(), Duration::from_secs(30)),
-        usual(durations().boxed(), Duration::from_secs(15)),
-        usual(durations().boxed(), Duration::from_secs(1)),
-        deltas(),
-        deltas(),
-        select(vec![ClockGuard::Refuse, ClockGuard::Warn, ClockGuard::Off]),
-        prop_oneof![3 => Just(String::from("strong-global")), 1 => texts()],
-        prop_oneof![5 => Just(PREFIX.to_owned()), 1 => texts()],
-    )
-        .prop_map(
-            |(
-                permits,
-                try_deadline,
-                commit_timeout,
-                max_clock_skew,
-                offset,
-                later_offset,
-                guard,
-                consistency,
-                prefix,
-            )| {
-                Options {
-                    permits,
-                    try_deadline,
-                    commit_timeout,
-                    max_clock_skew,
-                    offset,
-                    later_offset,
-                    guard,
-                    consistency,
-                    prefix,
-                }
-            },
-        )
+/// Returns the usual value most of the time, so that the operations get far with one extreme option.
+fn usually(value: Duration) -> impl Strategy<Value = Duration> {
+    prop_oneof![3 => Just(value), 1 => durations()]
+}
+
+prop_compose! {
+    fn options()(
+        permits in prop_oneof![2 => Just(32), 1 => sizes()],
+        try_deadline in usually(Duration::from_secs(30)),
+        commit_timeout in usually(Duration::from_secs(15)),
+        max_clock_skew in usually(Duration::from_secs(1)),
+        offset in deltas(),
+        later_offset in deltas(),
+        guard in select(vec![ClockGuard::Refuse, ClockGuard::Warn, ClockGuard::Off]),
+        consistency in prop_oneof![3 => Just(String::from("strong-global")), 1 => texts()],
+        prefix in prop_oneof![5 => Just(PREFIX.to_owned()), 1 => texts()],
+    ) -> Options {
+        Options {
+            permits, try_deadline, commit_timeout, max_clock_skew, offset, later_offset, guard, consistency, prefix,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -146,24 +128,22 @@ struct Arguments {
     text: String,
 }
 
-fn arguments() -> impl Strategy<Value = Arguments> {
-    let bytes = select(vec![0, 1, 1 << 20, u64::from(u32::MAX) << 10, u64::MAX]);
-    let restamps = select(vec![0, 1, 2]);
-    (sizes(), durations(), sizes(), bytes, restamps, instants(), instants(), texts()).prop_map(
-        |(limit, pace, partitions, bytes, restamps, from, to, text)| Arguments {
-            limit,
-            pace,
-            partitions,
-            bytes,
-            restamps,
-            from,
-            to,
-            text,
-        },
-    )
+prop_compose! {
+    fn arguments()(
+        limit in sizes(),
+        pace in durations(),
+        partitions in sizes(),
+        bytes in select(vec![0, 1, 1 << 20, u64::from(u32::MAX) << 10, u64::MAX]),
+        restamps in select(vec![0, 1, 2]),
+        from in instants(),
+        to in instants(),
+        text in texts(),
+    ) -> Arguments {
+        Arguments { limit, pace, partitions, bytes, restamps, from, to, text }
+    }
 }
 
-/// The errors that are not bugs.
+/// Returns the value, or `None` for an error that is not a bug.
 fn check<T>(what: &str, kind: Result<T, ErrorKind>) -> Option<T> {
     match kind {
         Ok(value) => Some(value),

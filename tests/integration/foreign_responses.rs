@@ -26,9 +26,9 @@ struct Foreign {
     status: u16,
     headers: Headers,
     body: &'static str,
-    /// What an error must quote of it.
+    /// The part of the response that an error must quote.
     quoted: &'static str,
-    /// What an error must quote of it as the response to a HEAD. `None` if S3 sends such a response.
+    /// The part that an error must quote if it is the response to a HEAD. `None` if S3 sends such a response.
     quoted_of_head: Option<&'static str>,
 }
 

@@ -80,7 +80,7 @@ async fn a_backend_that_ignores_conditions_fails_optimistic_writes() {
     }
 }
 
-/// The handle can't tell this from a failure of something in front of S3, and never gives up the condition.
+/// The handle can't distinguish this from a failing proxy before S3, so it keeps sending the condition.
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_stops_supporting_conditions_fails_writes() {
     let (world, store) = start(ConditionalPut::Enforced).await;

@@ -105,8 +105,7 @@ fn tuple(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream 
 
 /// Returns the statements that fill `tuple` from references to fields.
 fn body(view: &View<'_>, names: &[String], inputs: &Inputs<'_>) -> TokenStream {
-    // All functions run first: if one fails or returns `None`, there is no tuple, and a value without a text is not an
-    // error.
+    // All functions run first. If one fails or returns `None`, the record has no tuple, so its other values need no text.
     let mut calls = TokenStream::new();
     let mut pushes = TokenStream::new();
     for (index, (field, name)) in view.fields.iter().zip(names).enumerate() {

@@ -92,6 +92,9 @@ struct ListedCommit {
     last_modified: Option<i64>,
 }
 
+/// A committed token: the sizes of its attempts' files, and its commit.
+type Committed = (BTreeMap<AttemptId, u64>, ListedCommit);
+
 type Partitions = BTreeMap<PartitionKey, HashMap<String, TokenObjects>>;
 
 impl ListPartitions {
@@ -115,10 +118,18 @@ impl ListPartitions {
                 partitions.extend(found);
             }
         }
-        let mut summaries: Vec<PartitionSummary> =
-            partitions.iter().filter_map(|(key, tokens)| summary(key, tokens).transpose()).collect::<Result<_>>()?;
-        if counts_records {
-            count_records(&dataset, partitions, &mut summaries, tally).await?;
+        let mut summaries = Vec::new();
+        for (key, tokens) in partitions {
+            let committed = |TokenObjects { files, commit }| Some((files, commit?));
+            let commits: Vec<Committed> = tokens.into_values().filter_map(committed).collect();
+            if commits.is_empty() {
+                continue;
+            }
+            let mut summary = summary(&key, &commits)?;
+            if counts_records {
+                count_records(&dataset, commits, &mut summary, tally).await?;
+            }
+            summaries.push(summary);
         }
         Ok(summaries)
     }
@@ -174,55 +185,47 @@ fn add(partitions: &mut Partitions, prefix: &Prefix, listing: &Listing, names: &
     }
 }
 
-/// Returns the summary of a partition, or `None` if nothing in it is committed.
-fn summary(key: &PartitionKey, tokens: &HashMap<String, TokenObjects>) -> Result<Option<PartitionSummary>> {
-    let (mut files, mut bytes, mut newest) = (0, 0_u64, None);
-    for TokenObjects { files: attempts, commit } in tokens.values() {
-        let Some(commit) = commit else { continue };
-        files += 1;
-        bytes = bytes.saturating_add(attempts.values().copied().max().unwrap_or(0));
-        newest = newest.max(commit.last_modified);
-    }
-    if files == 0 {
-        return Ok(None);
-    }
-    let newest_commit = newest.map(|micros: i64| {
+/// Returns the summary of a partition with these commits, from what a listing shows.
+fn summary(key: &PartitionKey, commits: &[Committed]) -> Result<PartitionSummary> {
+    let sizes = commits.iter().map(|(attempts, _)| attempts.values().copied().max().unwrap_or(0));
+    let newest = commits.iter().filter_map(|(_, commit)| commit.last_modified).max();
+    let newest_commit = newest.map(|micros| {
         DateTime::from_timestamp_micros(micros)
             .ok_or_else(|| Error::invalid_data(format!("{key}: {micros} microseconds is not a valid LastModified")))
     });
-    let partition = key.as_str().to_owned();
-    Ok(Some(PartitionSummary { partition, files, bytes, records: None, newest_commit: newest_commit.transpose()? }))
+    Ok(PartitionSummary {
+        partition: key.as_str().to_owned(),
+        files: commits.len() as u64,
+        bytes: sizes.fold(0, u64::saturating_add),
+        records: None,
+        newest_commit: newest_commit.transpose()?,
+    })
 }
 
-/// Looks up every commit, and sets the record counts and exact sizes.
+/// Looks up a partition's commits, and sets the record count and the exact size.
 ///
 /// A commit that was deleted after it was listed does not count.
 async fn count_records(
     dataset: &Dataset,
-    partitions: Partitions,
-    summaries: &mut [PartitionSummary],
+    commits: Vec<Committed>,
+    summary: &mut PartitionSummary,
     tally: &Tally,
 ) -> Result<()> {
-    let committed = partitions.into_values().filter_map(|tokens| {
-        let commits = tokens.into_values().filter_map(|TokenObjects { files, commit }| Some((files, commit?)));
-        Some(commits.collect::<Vec<_>>()).filter(|commits| !commits.is_empty())
-    });
-    for (summary, commits) in summaries.iter_mut().zip(committed) {
-        dataset.metrics().fanout(commits.len(), dataset.client().permits());
-        let found = stream::iter(commits.into_iter().map(|(files, commit)| async move {
-            tally.commit_head();
-            let found = dataset.find_commit(&commit.key).await?;
-            Ok::<_, Error>(found.map(|found| (files, found.meta)))
-        }));
-        let mut found = found.buffer_unordered(dataset.client().permits());
-        let (mut files, mut bytes, mut records) = (0, 0_u64, 0_u64);
-        while let Some(commit) = found.try_next().await? {
-            let Some((attempts, meta)) = commit else { continue };
-            files += 1;
-            bytes = bytes.saturating_add(attempts.get(&meta.attempt).copied().unwrap_or(0));
-            records = records.saturating_add(meta.record_count);
-        }
-        (summary.files, summary.bytes, summary.records) = (files, bytes, Some(records));
+    let side_by_side = dataset.client().permits();
+    dataset.metrics().fanout(commits.len(), side_by_side);
+    let found = stream::iter(commits.into_iter().map(|(attempts, commit)| async move {
+        tally.commit_head();
+        let found = dataset.find_commit(&commit.key).await?;
+        Ok::<_, Error>(found.map(|found| (attempts, found.meta)))
+    }));
+    let mut found = found.buffer_unordered(side_by_side);
+    let (mut files, mut bytes, mut records) = (0, 0_u64, 0_u64);
+    while let Some(commit) = found.try_next().await? {
+        let Some((attempts, meta)) = commit else { continue };
+        files += 1;
+        bytes = bytes.saturating_add(attempts.get(&meta.attempt).copied().unwrap_or(0));
+        records = records.saturating_add(meta.record_count);
     }
+    (summary.files, summary.bytes, summary.records) = (files, bytes, Some(records));
     Ok(())
 }

@@ -55,23 +55,7 @@ pub(crate) enum Class {
 impl Class {
     /// Returns `true` if another try may succeed.
     pub(crate) fn is_transient(self) -> bool {
-        match self {
-            Self::Conflict
-            | Self::SlowDown
-            | Self::Server
-            | Self::Transport
-            | Self::Garbled
-            | Self::Timeout
-            | Self::Corrupt => true,
-            Self::NotFound
-            | Self::Precondition
-            | Self::Forbidden
-            | Self::NotImplemented
-            | Self::Client
-            | Self::Elsewhere
-            | Self::ClockSkew
-            | Self::Unsent => false,
-        }
+        self.error_kind() == ErrorKind::Unavailable
     }
 
     /// Returns the value of `error.type` in metrics and spans.
@@ -87,6 +71,7 @@ impl Class {
         }
     }
 
+    /// Returns the kind of the caller's error. Another try may succeed if it is `Unavailable`.
     fn error_kind(self) -> ErrorKind {
         match self {
             Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition | Self::Elsewhere => {
@@ -121,7 +106,7 @@ pub(crate) struct Failure {
     response: Option<Box<S3Error>>,
     /// Why the last try got no complete response.
     cause: Option<String>,
-    /// What the message adds to the reason that the class gives.
+    /// A text that the message adds to the reason that the class gives.
     detail: Option<String>,
 }
 

@@ -37,7 +37,7 @@ pub enum ETags {
     Other,
 }
 
-/// What the server does with the checksums of a PUT (`x-amz-checksum-crc32` and the like). Set by
+/// The treatment of the checksums of a PUT (`x-amz-checksum-crc32` and the like). Set by
 /// [`S3::set_checksums`](super::S3::set_checksums).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]

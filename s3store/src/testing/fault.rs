@@ -79,7 +79,7 @@ pub(super) enum HideFromLists {
     For(Duration),
 }
 
-/// What happens to the body of a PUT before it is stored.
+/// A change of the body of a PUT before the server stores it.
 #[derive(Clone)]
 pub(super) struct AlterBody(pub(super) Rewrite);
 

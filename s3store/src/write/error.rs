@@ -77,9 +77,7 @@ impl CommitError {
             Self::Unknown(_) => ErrorKind::UnknownOutcome,
         }
     }
-}
 
-impl CommitError {
     /// Returns `true` if the same call may succeed later.
     ///
     /// Repeat it only with a token of yours, unless nothing was committed: otherwise the records may be stored twice.
@@ -239,9 +237,7 @@ impl RestampError {
             Self::Late(_) => ErrorKind::Late,
         }
     }
-}
 
-impl RestampError {
     /// Returns `true` if another restamp may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {

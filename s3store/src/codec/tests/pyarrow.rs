@@ -116,7 +116,7 @@ fn times_in_declared_units_have_one_type_and_are_exact() {
     }
     let millis = in_declared_unit("times", column("time_ms", DataType::Time32(TimeUnit::Millisecond))).unwrap();
     assert_eq!(millis[0]["time_ms"], 86_399_999);
-    // Seconds do not hold the last millisecond of a day, and a null is no error.
+    // Seconds can't hold the last millisecond of a day. The null beside it is valid.
     assert!(in_declared_unit("times", column("time_ms", DataType::Time32(TimeUnit::Second))).is_err());
 }
 
