@@ -8,6 +8,7 @@ mod integration {
     mod blocking_threads;
     mod clock;
     mod commit_metadata;
+    mod contract;
     mod crash;
     mod dashboards;
     mod dataset;

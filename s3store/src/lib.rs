@@ -60,6 +60,7 @@
 //! | [`stream`](mod@stream) | the change stream: polls, pages, windows of time, following |
 //! | [`view`](mod@view) | lookups of a view's tuples, and backfill |
 //! | [`pattern`](mod@pattern) | patterns that select partitions, as text or typed |
+//! | [`schema`](mod@schema) | the columns, keys, partitions and views of a dataset as plain data |
 //! | [`column`](mod@column) | traits that fit your own types to a column |
 //! | [`doctor`](mod@doctor) | a report of what late, failed and lost writes left behind |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | the in-process S3 with fault injection |")]
@@ -96,6 +97,7 @@ pub mod pattern;
 pub mod read;
 mod record;
 mod s3;
+pub mod schema;
 pub mod stream;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
@@ -158,13 +160,13 @@ pub mod __private {
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
         ColumnType, DateParts, DateTimeParts, Description, ElementEncoding, EntityColumn, EntityOrder, EnumBuilder,
         EnumInteger, EnumReader, EnumText, Exact, FieldColumn, Formatted, HasParts, InsertionTime, Key, Micro, Milli,
-        Nano, PartitionTime, PartitionValue, Plain, Precision, Record, Role, RootRecord, RowError, SelectionKind,
-        Shape, SkippedDefault, StoredColumn, StructReader, TimeParts, Timestamp, Total, Truncate, Tuple, Unit,
-        Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View, ViewColumn,
-        ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each,
-        collectors, encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition,
-        in_row, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined,
-        struct_array, tuple_values,
+        Nano, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm, Role, RootRecord,
+        RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TimeParts, Timestamp, Total,
+        Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View,
+        ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version,
+        call_each, collectors, encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column,
+        in_partition, in_row, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time,
+        read_outlined, struct_array, texts, tuple_values,
     };
 }
 

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use s3store::testing::{Fault, Operation};
 use s3store::{Clock, Dataset, ErrorKind, Offset, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, options, put, sleep};
 use crate::integration::records::Event;
 
 /// Sets a clock right, or ahead by this much.
@@ -43,7 +43,7 @@ const MOVES: [Move; 9] = [
 ];
 
 async fn open(world: &Virtual, clock: &Clock) -> Dataset {
-    Dataset::options().clock(clock.clone()).open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
+    options().clock(clock.clone()).open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
 }
 
 /// Returns a dataset whose clock is right now, but was moved before.
@@ -240,7 +240,7 @@ async fn pass(method: Method, moment: Moment, ahead: TimeDelta) {
     let writer = world.dataset().await.store::<Event>();
     let clock = Clock::virtual_time();
     set(&clock, &world, TimeDelta::zero());
-    let options = Dataset::options().clock(clock.clone()).max_inflight_requests(1);
+    let options = options().clock(clock.clone()).max_inflight_requests(1);
     let reader = options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap().store::<Event>();
     // In flight: the ref is there, and the commit lands in time.
     world.s3.inject(put(".commit").delay(Duration::from_secs(3)));

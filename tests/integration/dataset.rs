@@ -9,7 +9,7 @@ use s3store::dataset::{ClockGuard, Consistency, Init, Initialized};
 use s3store::testing::{Fault, Operation, ServerTime};
 use s3store::{Dataset, Error, ErrorKind};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, put, wait_until};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, listen, micros, options, put, wait_until};
 use crate::integration::records::Event;
 use crate::integration::warnings::Warnings;
 
@@ -100,7 +100,7 @@ async fn an_init_between_any_two_requests_of_another_leaves_no_mixture() {
             let others = Arc::new(Mutex::new(None));
             let (client, clock, result_of) = (world.s3.client(), world.clock.clone(), Arc::clone(&others));
             world.s3.inject(Fault::any().skip(request).call_before(move |_| {
-                let init = Dataset::options().clock(clock.clone()).init(client.clone(), BUCKET, PREFIX);
+                let init = options().clock(clock.clone()).init(client.clone(), BUCKET, PREFIX);
                 let init = init.commit_timeout(timeout * SECOND).max_clock_skew(skew * SECOND);
                 let result_of = Arc::clone(&result_of);
                 async move {

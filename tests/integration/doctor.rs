@@ -7,7 +7,7 @@ use s3store::doctor::{Finding, Report};
 use s3store::testing::{Fault, Operation};
 use s3store::{Dataset, ErrorKind};
 
-use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, put, sleep};
+use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, options, put, sleep};
 use crate::integration::records::Event;
 
 async fn examined(dataset: &Dataset) -> Report {
@@ -138,7 +138,7 @@ async fn only_the_window_is_examined_and_never_writes_that_may_be_in_progress() 
 #[tokio::test]
 async fn footers_are_read_by_range_on_any_server() {
     let server = Server::start().await;
-    let options = Dataset::options().clock_guard(s3store::dataset::ClockGuard::Off);
+    let options = options().clock_guard(s3store::dataset::ClockGuard::Off);
     let dataset = server.dataset_with(options).await;
     dataset.store::<Event>().write(&Event::of(&["a", "b"], 20_000)).await.unwrap();
     let report = server.settled().await.doctor(..).await.unwrap();

@@ -7,7 +7,7 @@ use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, FaultBuilder, Operation};
 use s3store::{CommitError, Dataset, Error, ErrorKind, Offset};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, put};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, options, put};
 use crate::integration::records::{Event, Parts};
 
 type Headers = &'static [(&'static str, &'static str)];
@@ -339,7 +339,7 @@ async fn a_head_that_is_refused_is_access_denied_if_the_clock_is_right() {
     let (world, _) = world().await;
     for (minutes, kind) in [(0, ErrorKind::Refused), (13, ErrorKind::Refused), (16, ErrorKind::ClockSkew)] {
         let clock = world.clock_ahead(TimeDelta::minutes(minutes));
-        let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+        let options = options().clock(clock).clock_guard(ClockGuard::Off);
         let dataset = options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap();
         world.s3.inject(Fault::on(Operation::Head).fail(403, "AccessDenied"));
         let error = dataset.store::<Event>().lookup_commit("part=a", "t").await.unwrap_err();

@@ -14,7 +14,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{AppName, BehaviorVersion, Credentials, Region};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{Either, select};
-use s3store::dataset::{ClockGuard, DatasetOptions};
+use s3store::dataset::{ClockGuard, DatasetOptions, SchemaCheck};
 use s3store::testing::{Fault, FaultBuilder, Operation, Request, S3, ServerTime};
 use s3store::{Clock, Dataset};
 use tracing::level_filters::LevelFilter;
@@ -59,6 +59,12 @@ fn server_header(endpoint: &str) -> String {
     socket.read_to_string(&mut answer).unwrap();
     let header = answer.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("server:").map(str::to_owned));
     header.unwrap_or_default()
+}
+
+/// Returns the options of most tests. They do not check the schema, so that their requests are only those of the calls
+/// that they test; `contract.rs` and the crash tests check it.
+pub fn options() -> DatasetOptions {
+    Dataset::options().schema_check(SchemaCheck::Off)
 }
 
 /// A feature that some servers lack.
@@ -112,7 +118,7 @@ impl Server {
 
     /// Initialises and opens the dataset with default options.
     pub async fn dataset(&self) -> Dataset {
-        self.dataset_with(Dataset::options()).await
+        self.dataset_with(options()).await
     }
 
     pub async fn dataset_with(&self, options: DatasetOptions) -> Dataset {
@@ -124,7 +130,7 @@ impl Server {
     pub async fn settled(&self) -> Dataset {
         let clock = Clock::machine();
         clock.set_offset(TimeDelta::seconds(30));
-        let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+        let options = options().clock(clock).clock_guard(ClockGuard::Off);
         options.open(self.client.clone(), &self.bucket, &self.prefix).await.unwrap()
     }
 
@@ -162,7 +168,7 @@ impl Virtual {
 
     /// Returns options with the virtual clock.
     pub fn options(&self) -> DatasetOptions {
-        Dataset::options().clock(self.clock.clone())
+        options().clock(self.clock.clone())
     }
 
     /// Initialises the dataset if necessary, and opens it.
@@ -181,8 +187,13 @@ impl Virtual {
 
     /// Opens the dataset as [`process`](Self::process) does, with another clock.
     pub async fn process_on(&self, name: &'static str, clock: Clock) -> Dataset {
+        self.process_with(name, options().clock(clock)).await
+    }
+
+    /// Opens the dataset as [`process`](Self::process) does, with these options.
+    pub async fn process_with(&self, name: &'static str, options: DatasetOptions) -> Dataset {
         let client = Client::from_conf(self.s3.config().app_name(AppName::new(name).unwrap()).build());
-        Dataset::options().clock(clock).open(client, BUCKET, PREFIX).await.unwrap()
+        options.open(client, BUCKET, PREFIX).await.unwrap()
     }
 
     /// Returns a clock that is ahead of the virtual clock by exactly this much.
@@ -195,7 +206,7 @@ impl Virtual {
     /// Opens the dataset for a reader whose clock is ahead by more than the settle window. For this reader every ref is
     /// settled.
     pub async fn settled(&self) -> Dataset {
-        let options = Dataset::options().clock(self.clock_ahead(TimeDelta::seconds(30))).clock_guard(ClockGuard::Off);
+        let options = options().clock(self.clock_ahead(TimeDelta::seconds(30))).clock_guard(ClockGuard::Off);
         options.open(self.s3.client(), BUCKET, PREFIX).await.unwrap()
     }
 

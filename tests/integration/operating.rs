@@ -385,7 +385,7 @@ fn touched(world: &Virtual) -> [BTreeSet<String>; 3] {
 
 /// Runs the operations of a role in its own process, starting with opening the dataset.
 async fn play(world: &Virtual, late: &Commit, role: &str) {
-    let dataset = world.process("role").await;
+    let dataset = world.process_with("role", Dataset::options().clock(world.clock.clone())).await;
     let store = dataset.store::<Event>();
     match role {
         "writer" => {

@@ -9,9 +9,9 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
-use s3store::{Dataset, ErrorKind, Record, Store};
+use s3store::{ErrorKind, Record, Store};
 
-use crate::integration::harness::{BUCKET, Capability, PREFIX, Server, Virtual, put, sleep, wait_until};
+use crate::integration::harness::{BUCKET, Capability, PREFIX, Server, Virtual, options, put, sleep, wait_until};
 use crate::integration::records::{Event, Item};
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -322,7 +322,7 @@ async fn a_dropped_stream_stops_its_requests() {
 #[tokio::test]
 async fn with_one_permit_a_consumer_may_write_while_it_reads() {
     let server = Server::start().await;
-    let dataset = server.dataset_with(Dataset::options().max_inflight_requests(1)).await;
+    let dataset = server.dataset_with(options().max_inflight_requests(1)).await;
     let store = dataset.store::<Event>();
     store.write(&Event::in_partitions(12, 3)).await.unwrap();
     for (partitions, bytes) in [(1, 256 << 20), (0, 256 << 20), (5, 1), (0, 0)] {

@@ -11,7 +11,7 @@ use s3store::stream::{Page, Pages};
 use s3store::testing::ServerTime;
 use s3store::{Clock, Commit, Dataset, Entry, ErrorKind, Offset, Result, Store};
 
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, micros, put, sleep, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, micros, options, put, sleep, within};
 use crate::integration::records::Event;
 
 /// The commit timeout. A slow commit takes exactly this long, and a single try may take a second.
@@ -40,7 +40,7 @@ async fn world() -> Virtual {
 
 /// Opens the dataset as a process whose clock is ahead by this much, or behind if negative.
 async fn process(world: &Virtual, ahead: TimeDelta, guard: ClockGuard) -> Dataset {
-    let options = Dataset::options().clock(world.clock_ahead(ahead)).clock_guard(guard);
+    let options = options().clock(world.clock_ahead(ahead)).clock_guard(guard);
     options.open(world.s3.client(), BUCKET, PREFIX).await.unwrap()
 }
 

@@ -17,13 +17,15 @@ pub(super) struct Delegate<'a> {
     pub(super) pushed: TokenStream,
     /// A method call that makes a `Result` of `Self` from a `Result` of the stored value.
     pub(super) from: TokenStream,
+    /// An expression that makes the texts of all values that an enum has.
+    pub(super) values: TokenStream,
     /// The function `stored`, if storing a value can change it, and `LOSSY` if it is not that of the stored type.
     pub(super) stored: TokenStream,
 }
 
 /// Returns an implementation of `ColumnType` that delegates to the stored type.
 pub(super) fn column_type(
-    &Delegate { at, ident, ref inner, ref measured, ref pushed, ref from, ref stored }: &Delegate<'_>,
+    &Delegate { at, ident, ref inner, ref measured, ref pushed, ref from, ref values, ref stored }: &Delegate<'_>,
 ) -> TokenStream {
     quote_spanned! {at=>
         #[automatically_derived]
@@ -37,6 +39,9 @@ pub(super) fn column_type(
 
             fn shape() -> _s3store::Shape {
                 #inner::shape()
+            }
+            fn values() -> ::std::vec::Vec<::std::string::String> {
+                #values
             }
             fn measure(value: &Self, size: &mut Self::Size) {
                 #inner::measure(#measured, size);

@@ -24,6 +24,7 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
             ::core::result::Result::Ok(#inner::stored(&value.0)?.map(Self))
         }
     };
+    let values = quote_spanned!(at=> #inner::values());
     let delegate = Delegate {
         at,
         ident,
@@ -31,6 +32,7 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
         measured: emit!(&value.0),
         pushed: emit!(&value.0),
         from: emit!(.map(Self)),
+        values,
         stored,
     };
     let column_type = delegate::column_type(&delegate);

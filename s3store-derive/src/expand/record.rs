@@ -9,6 +9,7 @@ use syn::{Ident, Path};
 use super::decode::{self, MAX_INLINE_COLUMNS};
 use super::partitions;
 use super::tokens::{call, item, local, located, node};
+use crate::attr::PartExpr;
 use crate::encoding::encoding;
 use crate::model::{Field, Record};
 
@@ -147,6 +148,18 @@ fn assertions(columns: &[Column<'_>]) -> TokenStream {
     emit!(const _: () = { #asserted };)
 }
 
+/// Returns the description of how a part of the partition is made.
+fn rendering(record: &Record<'_>, expr: &PartExpr) -> TokenStream {
+    let columns = expr.fields().into_iter().filter_map(|ident| record.field(ident)).map(Field::column);
+    let form = match expr {
+        PartExpr::Field(_) => emit!(Value),
+        PartExpr::Format(_, format) => emit!(Format(#format)),
+        PartExpr::Pad(_, width) => emit!(Pad(#width)),
+        PartExpr::Call(..) => emit!(Function),
+    };
+    emit!(_s3store::Rendering { columns: &[#(#columns),*], form: _s3store::RenderingForm::#form })
+}
+
 /// Returns the body of the function `description`.
 fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     let name = record.ident.unraw().to_string();
@@ -165,6 +178,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
         }
     });
     let parts = record.parts().iter().map(|part| &part.name);
+    let rendering = record.parts().iter().map(|part| rendering(record, &part.expr));
     let position = |wanted: fn(&Field<'_>) -> bool| columns.iter().position(|column| wanted(column.field));
     let entity = columns.iter().enumerate().filter(|(_, column)| column.field.attrs.entity.is_some());
     let entity: Vec<_> = entity.map(|(index, _)| index).collect();
@@ -184,6 +198,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
             record: #name,
             columns: _s3store::call_each(&[#(|| #nodes),*]),
             partition: &[#(#parts),*],
+            rendering: &[#(#rendering),*],
             key: #key,
             inserted_at: #inserted_at,
         })

@@ -86,6 +86,9 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
             fn shape() -> _s3store::Shape {
                 _s3store::EnumBuilder::shape()
             }
+            fn values() -> ::std::vec::Vec<::std::string::String> {
+                _s3store::texts(&[#(#texts),*])
+            }
             fn measure(value: &Self, size: &mut ::core::primitive::usize) {
                 *size += _s3store::EnumText::text(value).map_or(0, ::core::primitive::str::len);
             }
@@ -180,6 +183,7 @@ fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> Token
         measured: emit!(&::core::default::Default::default()),
         pushed: emit!(&_s3store::enum_integer(value)?),
         from: emit!(.and_then(_s3store::enum_from_integer)),
+        values: emit!(_s3store::texts(&[#(#numbers),*])),
         stored: stored(
             variants,
             &emit! {

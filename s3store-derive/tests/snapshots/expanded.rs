@@ -223,6 +223,24 @@ const _: () = {
                         ],
                     ),
                     partition: &["charge_period", "region", "month", "shard-no"],
+                    rendering: &[
+                        _s3store::Rendering {
+                            columns: &["charge_period"],
+                            form: _s3store::RenderingForm::Value,
+                        },
+                        _s3store::Rendering {
+                            columns: &["customer"],
+                            form: _s3store::RenderingForm::Function,
+                        },
+                        _s3store::Rendering {
+                            columns: &["calculated_at"],
+                            form: _s3store::RenderingForm::Format("%Y-%m"),
+                        },
+                        _s3store::Rendering {
+                            columns: &["shard"],
+                            form: _s3store::RenderingForm::Pad(4),
+                        },
+                    ],
                     key: ::core::option::Option::Some(_s3store::Key {
                         entity: ::std::vec![0usize, 1usize],
                         version: 6usize,
@@ -979,6 +997,9 @@ const _: () = {
         fn shape() -> _s3store::Shape {
             <String as _s3store::ColumnType<_s3store::Plain>>::shape()
         }
+        fn values() -> ::std::vec::Vec<::std::string::String> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::values()
+        }
         fn measure(value: &Self, size: &mut Self::Size) {
             <String as _s3store::ColumnType<_s3store::Plain>>::measure(&value.0, size);
         }
@@ -1093,6 +1114,9 @@ const _: () = {
         fn shape() -> _s3store::Shape {
             _s3store::EnumBuilder::shape()
         }
+        fn values() -> ::std::vec::Vec<::std::string::String> {
+            _s3store::texts(&["EUR", "USD"])
+        }
         fn measure(value: &Self, size: &mut ::core::primitive::usize) {
             *size
                 += _s3store::EnumText::text(value)
@@ -1197,6 +1221,9 @@ const _: () = {
         const NULLABLE: ::core::primitive::bool = <::core::primitive::u8 as _s3store::ColumnType>::NULLABLE;
         fn shape() -> _s3store::Shape {
             <::core::primitive::u8 as _s3store::ColumnType>::shape()
+        }
+        fn values() -> ::std::vec::Vec<::std::string::String> {
+            _s3store::texts(&[1, 2])
         }
         fn measure(value: &Self, size: &mut Self::Size) {
             <::core::primitive::u8 as _s3store::ColumnType>::measure(

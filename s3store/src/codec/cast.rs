@@ -128,6 +128,11 @@ impl LeafCast {
     }
 }
 
+/// Returns whether a column of a file, decoded as the type `file`, can be read as the type `wanted`.
+pub(crate) fn is_convertible(file: &DataType, wanted: &DataType) -> bool {
+    LeafCast::plan(file, Annotation::Plain, wanted, TimeUnits::Finest).is_some()
+}
+
 fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1,

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use arrow_schema::{DataType, Fields, Schema, SchemaRef};
 use bytes::Bytes;
+use parquet::basic::ConvertedType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 
+use super::decoded_types::decoded_schema;
 use super::footer_scan::check_file_end;
 use super::guard::catch_panics;
 use super::mapping::FilePlan;
@@ -64,6 +67,24 @@ impl Footer {
     pub(crate) fn rows(&self) -> Result<u64> {
         let rows = self.parsed.metadata.file_metadata().num_rows();
         u64::try_from(rows).map_err(|_| Error::invalid_data(format!("the file's footer gives {rows} as its row count")))
+    }
+
+    /// Returns the columns of the file, with the types that they are decoded to. The names of an enum's values are text.
+    pub(crate) fn columns(&self) -> Result<SchemaRef> {
+        let metadata = &self.parsed.metadata;
+        let decoded = catch_panics(|| decoded_schema(metadata))?;
+        let parquet = metadata.file_metadata().schema_descr();
+        let is_enum = |name: &str| {
+            let root = parquet.root_schema().get_fields().iter().find(|field| field.name() == name);
+            root.is_some_and(|field| field.get_basic_info().converted_type() == ConvertedType::ENUM)
+        };
+        let fields = decoded.fields().iter().map(|field| match field.data_type() {
+            DataType::BinaryView if is_enum(field.name()) => {
+                Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8View))
+            }
+            _ => Arc::clone(field),
+        });
+        Ok(Arc::new(Schema::new(fields.collect::<Fields>())))
     }
 
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.

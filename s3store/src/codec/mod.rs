@@ -34,6 +34,7 @@ mod row_groups;
 pub(crate) mod sort;
 mod thrift;
 
+pub(crate) use cast::is_convertible;
 pub use compression::Compression;
 pub(crate) use encode::{Encoder, FileWriter};
 pub(crate) use footer::{Footer, FooterSearch};

@@ -9,6 +9,7 @@ mod opener;
 mod order;
 mod pyarrow;
 mod roundtrip;
+mod type_pairs;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +36,16 @@ pub(crate) fn column(name: &'static str, data_type: DataType) -> ColumnNode {
 }
 
 pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
-    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, role: Role::Value, bare_list: false }
+    ColumnNode {
+        name,
+        aliases: &[],
+        shape,
+        nullable: false,
+        default: None,
+        role: Role::Value,
+        bare_list: false,
+        values: Vec::new(),
+    }
 }
 
 pub(crate) fn list(name: &'static str, element: Shape) -> ColumnNode {
@@ -64,7 +74,7 @@ impl ColumnNode {
 }
 
 pub(crate) fn description(columns: Vec<ColumnNode>, key: Option<Key>) -> Description {
-    Description { record: "Test", columns, partition: &[], key, inserted_at: None }
+    Description { record: "Test", columns, partition: &[], rendering: &[], key, inserted_at: None }
 }
 
 pub(crate) fn layout(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {

@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::clock_guard::ClockGuard;
 use super::conditional_put::ConditionalPutProbe;
+use super::schema::SchemaGuard;
 use super::timing::Timing;
 use crate::clock::{Clock, Reading};
 use crate::error::{ErrorKind, Result};
@@ -21,7 +22,8 @@ use crate::s3::{BucketClient, Permit};
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
 ///
 /// Cloning a handle is cheap. All clones, and every [`Store`](crate::Store) and view made from them, share one limit of
-/// requests in flight, one clock guard, and one record of how the backend treats conditional PUT.
+/// requests in flight, one clock guard, one check of the dataset's schema, and one record of how the backend treats
+/// conditional PUT.
 ///
 /// # Example
 /// ```
@@ -46,13 +48,20 @@ struct Inner {
     guard: ClockGuard,
     finishers: TaskTracker,
     conditional_put: ConditionalPutProbe,
+    schema: SchemaGuard,
 }
 
 impl Dataset {
     /// Makes the handle of a dataset whose configuration was read from the bucket.
-    pub(super) fn new(client: BucketClient, prefix: Prefix, timing: Timing, guard: ClockGuard) -> Self {
+    pub(super) fn new(
+        client: BucketClient,
+        prefix: Prefix,
+        timing: Timing,
+        guard: ClockGuard,
+        schema: SchemaGuard,
+    ) -> Self {
         let (finishers, conditional_put) = (TaskTracker::new(), ConditionalPutProbe::default());
-        Self(Arc::new(Inner { client, prefix, timing, guard, finishers, conditional_put }))
+        Self(Arc::new(Inner { client, prefix, timing, guard, finishers, conditional_put, schema }))
     }
 
     /// Returns the bucket's name.
@@ -144,6 +153,10 @@ impl Dataset {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         self.0.client.metrics()
+    }
+
+    pub(super) fn schema_guard(&self) -> &SchemaGuard {
+        &self.0.schema
     }
 
     pub(crate) fn conditional_put(&self) -> &ConditionalPutProbe {

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 
 use super::clock_guard::ClockGuard;
 use super::handle::Dataset;
+use super::schema::{SchemaCheck, SchemaGuard};
 use super::timing::{StoredTiming, Timing, suggest_prefixes};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -45,7 +46,7 @@ impl Dataset {
     }
 
     /// Returns the default options, to be changed before opening or initialising: requests in flight, consistency level,
-    /// clock guard, deadlines.
+    /// clock guard, schema check, deadlines.
     #[must_use]
     pub fn options() -> DatasetOptions {
         DatasetOptions::default()
@@ -58,6 +59,7 @@ pub struct DatasetOptions {
     max_inflight_requests: usize,
     consistency: Consistency,
     clock_guard: ClockGuard,
+    schema_check: SchemaCheck,
     client_retries: ClientRetries,
     try_deadline: Duration,
     clock: Clock,
@@ -70,6 +72,7 @@ impl Default for DatasetOptions {
             max_inflight_requests: 32,
             consistency: Consistency::default(),
             clock_guard: ClockGuard::default(),
+            schema_check: SchemaCheck::default(),
             client_retries: ClientRetries::default(),
             try_deadline: Duration::from_secs(30),
             clock: Clock::machine(),
@@ -98,6 +101,13 @@ impl DatasetOptions {
     #[must_use]
     pub fn clock_guard(mut self, guard: ClockGuard) -> Self {
         self.clock_guard = guard;
+        self
+    }
+
+    /// Sets the reaction to a record that does not fit the dataset's schema. Default: [`SchemaCheck::Refuse`].
+    #[must_use]
+    pub fn schema_check(mut self, check: SchemaCheck) -> Self {
+        self.schema_check = check;
         self
     }
 
@@ -202,7 +212,7 @@ impl DatasetOptions {
             prefix: prefix.clone(),
         };
         let client = BucketClient::new(client, settings, self.meter_provider.as_ref(), self.clock);
-        Ok(Unopened { client, prefix, guard: self.clock_guard })
+        Ok(Unopened { client, prefix, guard: self.clock_guard, schema: SchemaGuard::new(self.schema_check) })
     }
 }
 
@@ -212,6 +222,7 @@ impl fmt::Debug for DatasetOptions {
             .field("max_inflight_requests", &self.max_inflight_requests)
             .field("consistency", &self.consistency)
             .field("clock_guard", &self.clock_guard)
+            .field("schema_check", &self.schema_check)
             .field("client_retries", &self.client_retries)
             .field("try_deadline", &self.try_deadline)
             .field("clock", &self.clock)
@@ -224,6 +235,7 @@ pub(super) struct Unopened {
     pub(super) client: BucketClient,
     pub(super) prefix: Prefix,
     guard: ClockGuard,
+    schema: SchemaGuard,
 }
 
 impl Unopened {
@@ -238,8 +250,8 @@ impl Unopened {
 
     pub(super) fn into_dataset(self, timing: Timing) -> Dataset {
         timing.warn_if_short();
-        let Self { client, prefix, guard } = self;
+        let Self { client, prefix, guard, schema } = self;
         client.opened();
-        Dataset::new(client, prefix, timing, guard)
+        Dataset::new(client, prefix, timing, guard, schema)
     }
 }

@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// The length of the shortest ref without the prefix: `/_ref/<micros>-<token>-<attempt>;<partition>.ref`.
 const SHORTEST_REF: usize = "/_ref/-0123456789012345-;a=b.ref".len() + 2 * AttemptId::TEXT_LEN;
 
+/// The number of digits in the key of a schema.
+const SCHEMA_DIGITS: usize = 6;
+
 /// The end of the key of a dataset's commit timeout.
 const COMMIT_TIMEOUT: &str = "/_config/commit-timeout";
 
@@ -62,6 +65,23 @@ impl Prefix {
     /// Returns the key of the maximum clock skew. [`max_clock_skew`](super::max_clock_skew) parses its body.
     pub(crate) fn max_clock_skew_key(&self) -> String {
         format!("{self}/_config/max-clock-skew")
+    }
+
+    /// Returns the folder of the dataset's schemas: `<prefix>/_config/schema/`.
+    pub(crate) fn schema_prefix(&self) -> String {
+        format!("{self}/_config/schema/")
+    }
+
+    /// Returns the key of the schema with this number.
+    pub(crate) fn schema_key(&self, number: u32) -> String {
+        format!("{self}/_config/schema/{number:0SCHEMA_DIGITS$}.json")
+    }
+
+    /// Returns the number of the schema with this key, or `None` if it is the key of another object.
+    pub(crate) fn schema_number(&self, key: &str) -> Option<u32> {
+        let digits = self.strip(key)?.strip_prefix("/_config/schema/")?.strip_suffix(".json")?;
+        let is_number = digits.len() >= SCHEMA_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| digits.parse().ok())?
     }
 
     /// Returns the kind of object that a key, or the beginning of a key, belongs to. It appears in tracing spans.

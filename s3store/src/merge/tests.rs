@@ -47,11 +47,20 @@ type Row = (String, i64, i64);
 
 fn column(name: &'static str, data_type: DataType) -> ColumnNode {
     let shape = Shape::Leaf(data_type);
-    ColumnNode { name, aliases: &[], shape, nullable: false, default: None, role: Role::Value, bare_list: false }
+    ColumnNode {
+        name,
+        aliases: &[],
+        shape,
+        nullable: false,
+        default: None,
+        role: Role::Value,
+        bare_list: false,
+        values: Vec::new(),
+    }
 }
 
 fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {
-    let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };
+    let description = Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None };
     ReadLayout::new(&description, &description)
 }
 

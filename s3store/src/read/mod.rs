@@ -35,7 +35,7 @@ pub(crate) use self::resolve::{FileSize, PartitionFiles, StoredFile};
 use self::sink::{Events, PartitionRecords, Sink, StreamedRecords};
 use crate::clock::micros_from;
 use crate::codec::Opener;
-use crate::dataset::{Dataset, HivePartition, ResultStream, Store};
+use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject};
 use crate::error::{Error, Result};
 use crate::merge::Keep;
 use crate::metrics::Tally;
@@ -297,16 +297,25 @@ impl<T: Record> Read<T> {
         let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
         let begin = move || method.begin(&metrics, form);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
-            let partitions = match source {
-                FileSource::Patterns(Ok(patterns)) => {
-                    snapshot::committed_files(&dataset, patterns, names, as_of, &tally).await
+            let partitions = async {
+                let subject = Subject::reader::<T>();
+                match source {
+                    FileSource::Patterns(patterns) => {
+                        let patterns = patterns?;
+                        dataset.check_schema(subject).await?;
+                        snapshot::committed_files(&dataset, patterns, names, as_of, &tally).await
+                    }
+                    FileSource::Find(_) if as_of.is_some() => Err(Error::invalid_input(
+                        "as_of: only a snapshot can be read as of a time; read_range takes a window",
+                    )),
+                    FileSource::Find(find) => {
+                        let files = find(Arc::clone(&tally)).await?;
+                        dataset.check_schema(subject).await?;
+                        Ok(files)
+                    }
                 }
-                FileSource::Patterns(Err(error)) => Err(error),
-                FileSource::Find(_) if as_of.is_some() => Err(Error::invalid_input(
-                    "as_of: only a snapshot can be read as of a time; read_range takes a window",
-                )),
-                FileSource::Find(find) => find(Arc::clone(&tally)).await,
             };
+            let partitions = partitions.await;
             let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, tally };
             match partitions {
                 Ok(partitions) => job.run::<S>(partitions, out).await,

@@ -122,9 +122,11 @@ mod tests {
             default: None,
             role: Role::Value,
             bare_list: false,
+            values: Vec::new(),
         };
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
-        let description = Description { record: "Row", columns, partition: &[], key, inserted_at: None };
+        let description =
+            Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None };
         ReadLayout::new(&description, &description)
     }
 

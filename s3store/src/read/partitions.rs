@@ -8,7 +8,7 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::dataset::{Dataset, Store};
+use crate::dataset::{Dataset, Store, Subject};
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, DataName, PartitionKey, Prefix};
 use crate::metrics::{Method, Tally};
@@ -42,9 +42,9 @@ impl<T: Record> Store<T> {
     /// # }
     /// ```
     pub fn partitions(&self, patterns: impl IntoPatterns) -> ListPartitions {
-        let names = T::Root::description().partition;
+        let (subject, names) = (Subject::reader::<T>(), T::Root::description().partition);
         let patterns = patterns.into_patterns(names);
-        ListPartitions { dataset: self.dataset().clone(), names, patterns, counts_records: false }
+        ListPartitions { dataset: self.dataset().clone(), subject, names, patterns, counts_records: false }
     }
 }
 
@@ -52,6 +52,7 @@ impl<T: Record> Store<T> {
 #[must_use = "nothing is listed until it is awaited"]
 pub struct ListPartitions {
     dataset: Dataset,
+    subject: Subject,
     names: &'static [&'static str],
     patterns: Result<Vec<Pattern>>,
     counts_records: bool,
@@ -105,8 +106,9 @@ impl ListPartitions {
     }
 
     async fn run(self, tally: &Tally) -> Result<Vec<PartitionSummary>> {
-        let Self { dataset, names, patterns, counts_records } = self;
+        let Self { dataset, subject, names, patterns, counts_records } = self;
         let listings = ListPlan::new(patterns?, names).into_listings();
+        dataset.check_schema(subject).await?;
         let side_by_side = dataset.client().permits();
         dataset.metrics().fanout(listings.len(), side_by_side);
         let mut partitions = Partitions::new();

@@ -6,14 +6,11 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 
-use crate::codec::{Footer, FooterSearch, RangeProgress, RangeReader};
+use crate::codec::{Footer, RangeProgress, RangeReader};
 use crate::cpu;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metrics::Tally;
-
-/// How many bytes of a file's end are fetched first to find its footer.
-const FOOTER_BYTES: u64 = 32 << 10;
 
 /// The largest gap between two ranges that is fetched along with them, instead of sending one more GET.
 const GAP_BYTES: u64 = 16 << 10;
@@ -29,26 +26,9 @@ pub(crate) enum RangedRead {
     FileMissing,
 }
 
-/// Fetches the footer of a file of `size` bytes. Returns `None` if the file no longer exists.
-///
-/// Sends 1 GET, or 2 if the footer is larger than 32 KiB.
+/// Fetches the footer of a file of `size` bytes: see [`Dataset::footer`].
 pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<Footer>> {
-    if size == 0 {
-        return Err(Error::invalid_data(format!("{key}: the file is empty")));
-    }
-    let mut fetched = FOOTER_BYTES;
-    loop {
-        let range = size.saturating_sub(fetched)..size;
-        let Some(file_end) = get_range(dataset, key, range, tally).await? else { return Ok(None) };
-        let search = cpu::run(dataset.clock(), move || Footer::parse(file_end, size)).await;
-        match search.map_err(|error| error.context(key))? {
-            FooterSearch::Found(footer) => return Ok(Some(footer)),
-            FooterSearch::Incomplete { bytes } if bytes > fetched && fetched < size => fetched = bytes,
-            FooterSearch::Incomplete { .. } => {
-                return Err(Error::invalid_data(format!("{key}: the footer is larger than the file")));
-            }
-        }
-    }
+    dataset.footer(key, size, |bytes| tally.bytes(bytes)).await
 }
 
 /// Decodes the next batch of a file. Fetches the ranges that the reader needs for it, side by side.

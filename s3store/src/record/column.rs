@@ -66,6 +66,11 @@ pub trait ColumnType<E = Plain>: Sized {
     /// Returns the shape of the column.
     #[doc(hidden)]
     fn shape() -> Shape;
+    /// Returns the texts of all values that an enum has. Empty for types with any values.
+    #[doc(hidden)]
+    fn values() -> Vec<String> {
+        Vec::new()
+    }
     /// Adds this value to `size`, an estimate beyond which a builder grows.
     #[doc(hidden)]
     fn measure(value: &Self, size: &mut Self::Size);

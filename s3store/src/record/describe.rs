@@ -17,11 +17,35 @@ pub struct Description {
     pub columns: Vec<ColumnNode>,
     /// The names of the partition columns, in order.
     pub partition: &'static [&'static str],
+    /// How the values of the partition columns are made, in the same order.
+    pub rendering: &'static [Rendering],
     /// The columns that identify an entity and its version; `None` without an entity key. A projection has its root's key,
     /// as indices into the *root's* columns.
     pub key: Option<Key>,
     /// The index of the column for the insertion time.
     pub inserted_at: Option<usize>,
+}
+
+/// How the value of a partition column is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rendering {
+    /// The names of the columns that it is made from.
+    pub columns: &'static [&'static str],
+    /// The form of the value.
+    pub form: RenderingForm,
+}
+
+/// The form of a partition column's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenderingForm {
+    /// The value of the column, as its type renders it.
+    Value,
+    /// A date or time in this format.
+    Format(&'static str),
+    /// An integer with leading zeros, of at least so many digits.
+    Pad(usize),
+    /// The result of a function.
+    Function,
 }
 
 /// The columns that order and deduplicate records.
@@ -58,6 +82,8 @@ pub struct ColumnNode {
     pub role: Role,
     /// If `true`, a list is written as a repeated column instead of a group with the logical type LIST.
     pub bare_list: bool,
+    /// The texts of all values that an enum has. Empty for types with any values.
+    pub values: Vec<String>,
 }
 
 /// The part that a column plays in its record.
@@ -120,6 +146,7 @@ impl ColumnNode {
             default: None,
             role: Role::Value,
             bare_list: false,
+            values: T::values(),
         }
     }
 
@@ -205,7 +232,8 @@ impl Description {
             names.iter().filter_map(|name| self.columns.iter().find(|column| column.name == *name)).cloned().collect();
         let inserted_at = self.inserted_at.and_then(|index| self.columns.get(index));
         let inserted_at = inserted_at.and_then(|wanted| columns.iter().position(|column| column.name == wanted.name));
-        Self { record, columns, partition: self.partition, key: self.key.clone(), inserted_at }
+        let Self { partition, rendering, .. } = *self;
+        Self { record, columns, partition, rendering, key: self.key.clone(), inserted_at }
     }
 
     /// Returns the schema for writing.

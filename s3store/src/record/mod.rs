@@ -20,9 +20,9 @@ pub use derived::{
     Collect, ColumnDefault, ColumnReader, EnumBuilder, EnumInteger, EnumReader, EnumText, SkippedDefault, StructReader,
     Validity, ViewColumn, ViewResult, assert_entity, assert_version, call_each, collectors, encode_columns,
     enum_from_integer, enum_integer, enum_text, in_column, in_row, open_reader, outlined, placeholder, read_outlined,
-    struct_array, tuple_values,
+    struct_array, texts, tuple_values,
 };
-pub use describe::{ColumnNode, Description, Key, Role, Shape};
+pub use describe::{ColumnNode, Description, Key, Rendering, RenderingForm, Role, Shape};
 pub(crate) use describe::{ReadLayout, TimeUnits};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;

@@ -38,7 +38,7 @@ pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
 pub(crate) use self::retry::pause_after;
 pub(crate) use self::skew::Skew;
-pub(crate) use self::task::task_error;
+pub(crate) use self::task::{in_task, task_error};
 use crate::clock::{Clock, Reading};
 use crate::format::Prefix;
 use crate::metrics::{Metrics, Provider, Subject};

@@ -9,7 +9,7 @@ use tracing::Instrument;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Runs `work` in its own task and returns its result. Dropping the future aborts the task.
-pub(super) async fn in_task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+pub(crate) async fn in_task<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
     let task = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
     task.await.unwrap_or_else(|error| Err(task_error(error)))
 }

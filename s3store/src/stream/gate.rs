@@ -11,7 +11,7 @@ use super::page::Page;
 use super::walk::{Bounds, MAX_NOT_SELECTED, Ref, StopReason, Walk, WalkEnd};
 use super::window::Window;
 use crate::clock::Reading;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Subject};
 use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Method;
@@ -28,6 +28,7 @@ const PAGES_AHEAD: usize = 1;
 #[derive(Debug, Clone)]
 pub(super) struct ChangeStream {
     pub(super) dataset: Dataset,
+    subject: Subject,
     pub(super) partition_names: &'static [&'static str],
     /// The partitions whose entries a poll returns.
     pub(super) filter: PartitionFilter,
@@ -61,7 +62,8 @@ impl Polled {
 impl ChangeStream {
     pub(super) fn of<T: Record>(dataset: &Dataset) -> Self {
         let filter = PartitionFilter::default();
-        Self { dataset: dataset.clone(), partition_names: T::Root::description().partition, filter }
+        let (subject, partition_names) = (Subject::reader::<T>(), T::Root::description().partition);
+        Self { dataset: dataset.clone(), subject, partition_names, filter }
     }
 
     /// Restricts polls to the partitions that the patterns select.
@@ -99,6 +101,7 @@ impl ChangeStream {
     /// If no ref within the limit is committed, it goes on with as many refs again, so that a loop that ends at an empty
     /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
     pub(super) async fn poll(&self, span: Span) -> Result<Polled> {
+        self.dataset.check_schema(self.subject.clone()).await?;
         let reading = self.dataset.clock().reading();
         let (mut bounds, mut rounds) = (self.bounds(span, reading), 0);
         let (mut malformed, mut other_partitions, mut not_selected) = (0, 0, 0);

@@ -18,7 +18,7 @@ use self::error::lost;
 pub use self::error::{BackfillError, FailedFile};
 use crate::clock::micros_from;
 use crate::cpu;
-use crate::dataset::{Dataset, ResultStream, TaskStream};
+use crate::dataset::{Dataset, ResultStream, Subject, TaskStream};
 use crate::error::{Error, ErrorKind, Result, S3Error};
 use crate::format::{DataKey, DataName};
 use crate::metrics::{Method, Tally};
@@ -26,6 +26,7 @@ use crate::pattern::{ListPlan, Pattern};
 use crate::read::ranged::{self, RangedRead};
 use crate::record::{ReadLayout, Record, RowError, Tuple, View};
 use crate::s3::ListedObject;
+use crate::schema::Access;
 
 /// The number of files that are read side by side.
 const FILES_IN_FLIGHT: usize = 8;
@@ -169,7 +170,9 @@ impl<V: View> Backfill<V> {
 
     async fn run(self, out: &Sender<Result<BackfillProgress>>, tally: &Tally) -> Result<()> {
         let Self { dataset, patterns, modified_before, resume_after, .. } = self;
-        let files = list_files::<V>(&dataset, patterns?, modified_before, resume_after.as_deref()).await?;
+        let patterns = patterns?;
+        dataset.check_schema(Subject::view::<V>(Access::Read)).await?;
+        let files = list_files::<V>(&dataset, patterns, modified_before, resume_after.as_deref()).await?;
         let total_partitions = files.iter().filter(|file| file.last_of_partition).count() as u64;
         let (total_files, mut done, mut partitions) = (files.len() as u64, Backfilled::default(), 0);
         let layout = Arc::new(layout::<V>());

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::mpsc::Sender;
 
-use crate::dataset::{Dataset, ResultStream, TaskStream};
+use crate::dataset::{Dataset, ResultStream, Subject, TaskStream};
 use crate::error::{Error, Result};
 use crate::format::PartitionKey;
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::record::View;
+use crate::schema::Access;
 
 /// Listed pages that may wait for the consumer.
 const PAGES_AHEAD: usize = 2;
@@ -61,6 +62,10 @@ impl<V: View> Lookup<V> {
     /// Sends the matches of each listed page as soon as it arrives.
     async fn run(self, out: Sender<Result<Vec<Match<V>>>>, tally: Arc<Tally>) {
         let Self { dataset, patterns, .. } = self;
+        let patterns = match patterns {
+            Ok(patterns) => dataset.check_schema(Subject::view::<V>(Access::LookUp)).await.map(|()| patterns),
+            invalid => invalid,
+        };
         let listings = match patterns {
             Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
             Err(error) => return drop(out.send(Err(error)).await),

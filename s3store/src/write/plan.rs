@@ -17,12 +17,13 @@ use super::protocol::{self, Mode, TimedCommit};
 use super::token::{Tokens, validated};
 use super::{encode, finisher, late};
 use crate::codec::Encoder;
-use crate::dataset::{Dataset, Store};
+use crate::dataset::{Dataset, Store, Subject};
 use crate::error::Result;
 use crate::format::{AttemptId, Token};
 use crate::ids;
 use crate::metrics::Tally;
 use crate::record::{RootRecord, ViewWriter};
+use crate::schema::{Access, SchemaView};
 
 /// A validated write, before its first request.
 pub(super) struct Plan<'a, T> {
@@ -98,6 +99,14 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             self.dataset.check_clock(None).await?;
         }
         Ok(())
+    }
+
+    /// Checks that the record fits the dataset, once for each handle. The records are valid, so that an invalid write
+    /// sends nothing.
+    async fn check_schema(&self) -> Result<()> {
+        let views: Vec<_> = self.views.iter().map(|view| SchemaView::new(view.name, view.columns)).collect();
+        let record = T::description();
+        self.dataset.check_schema(Subject::new(record, record, Access::Write, views)).await
     }
 
     /// Writes the only partition. Returns `None` if there is none.
@@ -186,6 +195,9 @@ impl<'a, T: RootRecord> Plan<'a, T> {
                     prepared = encode::validate(&partition.rows, self.inserted_at, self.dataset.clock()).await;
                 }
             }
+        }
+        if prepared.is_ok() {
+            prepared = self.check_schema().await;
         }
         if let Err(error) = prepared {
             return outcomes.add(first, Err(CommitError::NotCommitted(error)));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use s3store::dataset::SchemaCheck;
 use s3store::testing::{Answer, Request};
 use s3store::{Clock, Dataset};
 
@@ -41,8 +42,9 @@ pub(super) async fn stage(shape: Shape) -> Stage {
 
 /// Opens the dataset for writers whose machines have their own clock.
 pub(super) async fn stage_on(shape: Shape, world: Virtual, clock: Clock) -> Stage {
-    let first = world.process_on(FIRST, clock.clone()).await;
-    let other = world.process_on(RETRY, clock).await;
+    let check = if shape.registers { SchemaCheck::Refuse } else { SchemaCheck::Off };
+    let first = world.process_with(FIRST, Dataset::options().clock(clock.clone()).schema_check(check)).await;
+    let other = world.process_with(RETRY, Dataset::options().clock(clock).schema_check(check)).await;
     if shape.way == Way::Proven {
         prove(&world, &first).await;
         prove(&world, &other).await;

@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub(super) late: Late,
     /// If true, the record has a view, with one marker for each partition.
     pub(super) views: bool,
+    /// If true, the processes check the dataset's schema, and the write registers it first.
+    pub(super) registers: bool,
     backend: Backend,
 }
 
@@ -55,6 +57,7 @@ impl Shape {
         partitions: 1,
         late: Late::Report,
         views: false,
+        registers: false,
         backend: Backend::Conditional,
     };
     pub(super) const WITH_TOKEN: Self = Self { token: true, ..Self::WITHOUT_TOKEN };
@@ -64,6 +67,11 @@ impl Shape {
     /// The same write, of a record with a view.
     pub(super) const fn with_views(self) -> Self {
         Self { views: true, ..self }
+    }
+
+    /// The same write as the first one of its dataset, by a process that checks the schema.
+    pub(super) const fn registering(self) -> Self {
+        Self { registers: true, ..self }
     }
 
     pub(super) const fn to_two_partitions(self) -> Self {

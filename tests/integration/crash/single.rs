@@ -49,6 +49,11 @@ fn optimistic_and_proven() {
 }
 
 #[test]
+fn registering_a_schema() {
+    enumerate(Shape::WITH_TOKEN.registering(), 9, 1_400);
+}
+
+#[test]
 fn two_partitions_without_token() {
     enumerate(Shape::WITHOUT_TOKEN.to_two_partitions(), 6, 600);
 }

@@ -8,12 +8,19 @@ use crate::integration::harness::sent_by;
 /// The process whose requests are struck.
 pub(super) const FIRST: &str = "first-writer";
 
+/// The suffixes of a write's objects.
+const SUFFIXES: [&str; 4] = [".parquet", ".matview", ".ref", ".commit"];
+
+/// The suffixes of what is listed and put to register a schema.
+const OF_THE_SCHEMA: [&str; 3] = [".json", "/_config/schema/", "/_ref/"];
+
 /// A request of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     operation: Operation,
-    /// The suffix of its key.
+    /// The suffix of its key, or of the prefix of a LIST.
     suffix: &'static str,
+    /// Empty for requests that belong to all partitions.
     pub(super) partition: &'static str,
     /// The number of earlier requests like this one.
     pub(super) before: usize,
@@ -24,10 +31,12 @@ impl Target {
     pub(super) fn all(requests: &[Request]) -> Vec<Self> {
         let mut targets: Vec<Self> = Vec::new();
         for request in requests.iter().filter(|request| sent_by(request, FIRST)) {
-            let key = request.key.as_deref().unwrap_or_default();
-            let suffix = [".parquet", ".matview", ".ref", ".commit"].into_iter().find(|suffix| key.ends_with(suffix));
+            let key = request.target().unwrap_or_default();
+            let suffix = SUFFIXES.into_iter().chain(OF_THE_SCHEMA).find(|suffix| key.ends_with(suffix));
+            let Some(suffix) = suffix else { panic!("unexpected request {request:?}") };
             let partition = PARTITIONS.into_iter().find(|name| key.contains(&format!("part={name}")));
-            let (Some(suffix), Some(partition)) = (suffix, partition) else { panic!("unexpected request {request:?}") };
+            assert!(partition.is_some() || OF_THE_SCHEMA.contains(&suffix), "unexpected request {request:?}");
+            let partition = partition.unwrap_or_default();
             let mut target = Self { operation: request.operation, suffix, partition, before: 0 };
             target.before = targets.iter().filter(|other| other.is_like(&target)).count();
             targets.push(target);
@@ -57,10 +66,10 @@ impl Target {
 
     /// Returns whether a request is like this one, regardless of how many came before.
     pub(super) fn is(&self, request: &Request) -> bool {
-        let key = request.key.as_deref().unwrap_or_default();
+        let key = request.target().unwrap_or_default();
         request.operation == self.operation
             && key.ends_with(self.suffix)
-            && key.contains(&format!("part={}", self.partition))
+            && (self.partition.is_empty() || key.contains(&format!("part={}", self.partition)))
             && sent_by(request, FIRST)
     }
 }

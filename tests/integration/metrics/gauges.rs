@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use s3store::Offset;
 use s3store::dataset::ClockGuard;
 use s3store::testing::{Fault, Operation};
-use s3store::{Dataset, Offset};
 
 use super::measured;
 use super::meter::Meter;
-use crate::integration::harness::{BUCKET, PREFIX, Virtual, sleep, within};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, options, sleep, within};
 use crate::integration::records::Event;
 
 const SKEW: &str = "s3store.clock.skew";
@@ -21,7 +21,7 @@ async fn the_clock_skew_gauge_is_the_part_that_is_certain() {
         let (world, meter) = (Virtual::new(), Meter::new());
         world.dataset().await;
         let clock = world.clock_ahead(TimeDelta::seconds(ahead));
-        let options = Dataset::options().clock(clock).clock_guard(ClockGuard::Off);
+        let options = options().clock(clock).clock_guard(ClockGuard::Off);
         let dataset = meter.on(options).open(world.s3.client(), BUCKET, PREFIX).await.unwrap();
         let skew = meter.collect().points(SKEW, &[]);
         assert_eq!(skew.len(), 1);

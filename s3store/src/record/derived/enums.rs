@@ -118,6 +118,11 @@ impl EnumReader {
     }
 }
 
+/// Returns the texts of an enum's values.
+pub fn texts<T: Display>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
 /// An enum that is stored as an integer.
 pub trait EnumInteger: Sized {
     /// The enum's name, for error messages.

@@ -12,7 +12,7 @@ pub use calls::{assert_entity, assert_version, call_each, in_column, in_row, ope
 pub(crate) use collect::collector;
 pub use collect::{Collect, collectors, encode_columns, placeholder};
 pub use defaults::{ColumnDefault, SkippedDefault};
-pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_from_integer, enum_integer, enum_text};
+pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_from_integer, enum_integer, enum_text, texts};
 pub use nested::{StructReader, Validity, struct_array};
 pub use projection::ColumnReader;
 pub use view::{ViewColumn, ViewResult, tuple_values};

@@ -14,6 +14,10 @@ macro_rules! stored_as {
             <$column as $crate::record::ColumnType<$encoding>>::shape()
         }
 
+        fn values() -> Vec<String> {
+            <$column as $crate::record::ColumnType<$encoding>>::values()
+        }
+
         #[inline]
         fn push_null(builder: &mut Self::Builder) {
             <$column as $crate::record::ColumnType<$encoding>>::push_null(builder);
