@@ -27,7 +27,7 @@ struct Cost {
     net_cost: Decimal,
     currency: Option<String>,
     /// A read returns the record with the highest version of each entity.
-    #[record(version, timestamp = "ms")]
+    #[record(version, timestamp = "ns")]
     calculated_at: DateTime<Utc>,
     /// Ignored by writes. Every read sets it to the insertion time of the write.
     #[record(inserted_at)]

@@ -6,6 +6,7 @@ mod integration {
     mod backfill_faults;
     mod batches;
     mod blocking_threads;
+    mod changes;
     mod clock;
     mod commit_metadata;
     mod contract;
@@ -16,6 +17,7 @@ mod integration {
     mod doctor;
     mod enums;
     mod etags;
+    mod exact_keys;
     mod extremes;
     mod follow;
     mod foreign_responses;

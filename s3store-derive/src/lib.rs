@@ -132,7 +132,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `version` | Decides which of an entity's records is the latest: the one with the greatest version. One field, never null, with a total order. |
 /// | `inserted_at` | The time of the write, as a `DateTime<Utc>` or an `Option` of it. A write ignores the field's value; every record that is read has the time. One field; it can also be the `version`. |
 /// | `timestamp = "ms"`, `"us"`, `"ns"` | The unit in which a `DateTime<Utc>`, `NaiveDateTime` or `NaiveTime` is stored; the default is microseconds. Writing truncates finer digits. Reading keeps every digit in the file. |
-/// | `exact` | Makes digits finer than the unit an error. |
+/// | `exact` | Makes digits finer than the unit an error. The default for an entity or version. |
+/// | `truncate` | Cuts off digits finer than the unit in an entity or version. |
 /// | `decimal(18, 6)` | The precision of a `Decimal`, 1 to 28 digits, and its scale, the digits after the point. Needed for every `Decimal`. A value with more digits is an error; nothing is rounded. |
 /// | `rename = "SKU"` | The column's name. The default is the field's name. |
 /// | `alias = "item"` | The column's name in older files, read if the column is missing. Can be repeated; the aliases are tried in order. |

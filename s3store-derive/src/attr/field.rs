@@ -19,6 +19,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) inserted_at: Slot<()>,
     pub(crate) timestamp: Slot<TimeUnit>,
     pub(crate) exact: Slot<()>,
+    /// Set if an entity or version field may lose digits that are finer than the unit.
+    pub(crate) truncate: Slot<()>,
     /// The precision and the scale.
     pub(crate) decimal: Slot<(LitInt, LitInt)>,
     pub(crate) rename: Slot<LitStr>,
@@ -74,6 +76,7 @@ impl FieldAttrs {
                 fill(&mut self.timestamp, key, unit)
             }
             "exact" => flag(key, input).and_then(|()| fill(&mut self.exact, key, ())),
+            "truncate" if in_record => flag(key, input).and_then(|()| fill(&mut self.truncate, key, ())),
             "decimal" => {
                 let digits = precision_and_scale(key, input)?;
                 fill(&mut self.decimal, key, digits)

@@ -19,6 +19,7 @@ pub(super) const RECORD_FIELD: &[&str] = &[
     "inserted_at",
     "timestamp",
     "exact",
+    "truncate",
     "decimal",
     "rename",
     "alias",

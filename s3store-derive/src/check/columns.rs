@@ -26,7 +26,7 @@ pub(super) fn check(cx: &Ctxt, fields: &[Field<'_>]) {
 /// Checks that a skipped field has no attributes of a column.
 fn skipped(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
-    let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact, &attrs.bare_list];
+    let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact, &attrs.truncate, &attrs.bare_list];
     let mut keys: Vec<&Ident> = flags.into_iter().flatten().map(|given| &given.key).collect();
     keys.extend(attrs.encoding_keys());
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));
@@ -35,6 +35,19 @@ fn skipped(cx: &Ctxt, field: &Field<'_>) {
     }
     for alias in &attrs.alias {
         cx.error(alias, format!("`{}` is skipped and has no column: remove the alias or `skip`", field.name));
+    }
+}
+
+/// Checks that `truncate` is only where times are exact by default.
+fn truncate(cx: &Ctxt, field: &Field<'_>) {
+    let attrs = &field.attrs;
+    let Some(truncate) = &attrs.truncate else { return };
+    if attrs.exact.is_some() {
+        cx.error(&truncate.key, "`truncate` and `exact` exclude each other: remove one of the two");
+    } else if attrs.inserted_at.is_some() || (attrs.entity.is_none() && attrs.version.is_none()) {
+        let message = "`truncate` is for a field marked `entity` or `version`; other times lose finer digits anyway: remove \
+                       `truncate`";
+        cx.error(&truncate.key, message);
     }
 }
 
@@ -52,14 +65,16 @@ pub(super) fn encoding(cx: &Ctxt, field: &Field<'_>) {
     let ty = leaf(field.ty);
     bare_list(cx, field);
     if attrs.with.is_some() {
-        if let Some(exact) = &attrs.exact {
-            cx.error(&exact.key, "`exact` has no effect on a field that `with` converts: remove `exact`");
+        for flag in [&attrs.exact, &attrs.truncate].into_iter().flatten() {
+            let key = &flag.key;
+            cx.error(key, format!("`{key}` has no effect on a field that `with` converts: remove `{key}`"));
         }
         return;
     }
     unsupported(cx, ty);
-    let time_keys = [attrs.timestamp.as_ref().map(|given| &given.key), attrs.exact.as_ref().map(|given| &given.key)];
-    for key in time_keys.into_iter().flatten() {
+    truncate(cx, field);
+    let flags = [&attrs.exact, &attrs.truncate].into_iter().flatten().map(|given| &given.key);
+    for key in attrs.timestamp.iter().map(|given| &given.key).chain(flags) {
         if !matches!(
             classify(ty),
             TypeClass::Utc | TypeClass::OtherZone | TypeClass::Time | TypeClass::DateTime | TypeClass::Unknown

@@ -54,7 +54,11 @@ fn count<E: TimeEncoding>(seconds: i64, nanos: u32) -> Result<i64, ValueError> {
 
 #[cold]
 fn finer<U: Unit>() -> ValueError {
-    ValueError::new(format_args!("has digits finer than {}, the column's unit, and the field is exact", U::NAME))
+    ValueError::new(format_args!(
+        "has digits finer than {}, the column's unit, and the field is exact, as times in an entity or version are: declare a \
+         finer unit, such as `timestamp = \"ns\"`, or let them be cut off (`truncate` for an entity or version)",
+        U::NAME
+    ))
 }
 
 #[cold]

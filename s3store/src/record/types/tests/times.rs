@@ -83,9 +83,10 @@ fn digits_before_1970_are_cut_towards_the_past() {
 fn an_exact_field_refuses_truncation() {
     let finer = at("2026-03-17T10:15:00.000001Z");
     assert_round_trip::<Utcs, Timestamp<Micro, Exact>>(&[finer]);
-    assert_eq!(
-        error_of::<Utcs, Timestamp<Milli, Exact>>(finer),
-        "has digits finer than milliseconds, the column's unit, and the field is exact"
+    let error = error_of::<Utcs, Timestamp<Milli, Exact>>(finer);
+    assert!(
+        error.starts_with("has digits finer than milliseconds, the column's unit, and the field is exact"),
+        "{error}"
     );
 }
 
