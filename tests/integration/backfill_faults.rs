@@ -37,6 +37,18 @@ fn sign(amount: &i64) -> Option<i64> {
     Some(amount.signum())
 }
 
+/// A view whose function fails.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, View)]
+#[view(of = Row, name = "small")]
+struct Small {
+    #[view(with = small(amount))]
+    amount: i64,
+}
+
+fn small(amount: &i64) -> Result<Option<i64>, String> {
+    if *amount < 100 { Ok(Some(*amount)) } else { Err(format!("{amount} is large")) }
+}
+
 /// The same records, with another type of `customer`.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(part))]
@@ -198,6 +210,22 @@ async fn rows_whose_values_no_key_can_contain_do_not_stop_a_backfill() {
         scene.uncommit(&commit);
         let done = scene.backfill().await.unwrap();
         assert_eq!((done.files, done.uncommitted, done.failed), (3, 1, 0), "{bad:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rows_for_which_a_view_function_fails_do_not_stop_a_backfill() {
+    for (amounts, first_bad) in [([2, 100, 3, 200, 4], 1), ([100, 2, 3, 4, 300], 0), ([2, 3, 100, 200, 4], 2)] {
+        let scene = Scene::new().await;
+        let rows = amounts.map(|amount| Row { amount, ..row("b", "x") });
+        let commit = scene.write("b", &rows).await;
+        let view = scene.dataset.view::<Small>();
+        let error = view.backfill("*").await.unwrap_err();
+        assert_eq!(failed_keys(&error), BTreeSet::from([commit.data_path.as_str()]));
+        let text = error.to_string();
+        assert!(text.contains(&format!("row {first_bad}: ")) && text.contains("100 is large"), "{text}");
+        // The markers of the file's other rows land, and of other files.
+        assert_eq!(view.lookup("*").await.unwrap(), [1, 2, 3, 4].map(|amount| Small { amount }), "{amounts:?}");
     }
 }
 

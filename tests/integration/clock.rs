@@ -305,6 +305,26 @@ async fn pass(method: Method, moment: Moment, ahead: TimeDelta) {
     assert_eq!(entries, 1, "{name}");
 }
 
+/// The responses to `open` were slow, so that the kept observation of the clocks is wide. It does not excuse a clock that
+/// the page's own `Date` shows to be ahead.
+#[tokio::test(start_paused = true)]
+async fn a_page_shows_that_a_readers_clock_is_ahead_even_if_earlier_responses_do_not() {
+    for method in [Method::Poll, Method::PollRecords, Method::PollRange, Method::ReadRange] {
+        let world = Virtual::new();
+        world.dataset().await;
+        let clock = Clock::virtual_time();
+        set(&clock, &world, TimeDelta::seconds(5));
+        // Dated when they arrive.
+        world.s3.inject(Fault::on(Operation::Get).always().delay(Duration::from_secs(5)));
+        let reader = open(&world, &clock).await.store::<Event>();
+        world.s3.clear_faults();
+        // Dated when it is scanned.
+        world.s3.inject(Fault::on(Operation::List).delay_answer(Duration::from_secs(9)));
+        let error = ids_of(&reader, method, || ()).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ClockSkew, "{method:?}: {error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn doctor_judges_no_write_in_flight_by_a_clock_that_was_ahead() {
     let world = Virtual::new();

@@ -7,6 +7,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
+use s3store::column::{AsColumn, ValueError};
 use s3store::pattern::prefix;
 use s3store::testing::{Fault, Operation};
 use s3store::{ErrorKind, Record, Store};
@@ -509,4 +510,69 @@ async fn the_types_of_columns_serialise() {
     let summaries = store.partitions("*").await.unwrap();
     let text = serde_json::to_string(&summaries).unwrap();
     assert_eq!(serde_json::from_str::<Vec<s3store::read::PartitionSummary>>(&text).unwrap(), summaries);
+}
+
+/// A number that is stored as it is, but read only if it is even.
+#[derive(Debug, Clone, PartialEq)]
+struct Even(i64);
+
+impl AsColumn for Even {
+    type Column = i64;
+
+    fn to_column(&self) -> Result<i64, ValueError> {
+        Ok(self.0)
+    }
+
+    fn from_column(number: i64) -> Result<Self, ValueError> {
+        if number % 2 == 0 { Ok(Self(number)) } else { Err(ValueError::new(format_args!("{number} is odd"))) }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(part))]
+struct WithEven {
+    part: String,
+    id: i64,
+    number: Even,
+}
+
+/// The same columns, with an entity.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(part))]
+struct KeyedEven {
+    #[record(entity)]
+    part: String,
+    #[record(entity)]
+    id: i64,
+    #[record(version)]
+    number_version: i64,
+    number: Even,
+}
+
+#[tokio::test]
+async fn an_error_about_a_value_names_the_file_and_the_column() {
+    for files in 1..=3_i64 {
+        // A dataset has one type of records.
+        let plain = Server::start().await.dataset().await.store::<WithEven>();
+        let keyed = Server::start().await.dataset().await.store::<KeyedEven>();
+        let mut paths = [Vec::new(), Vec::new()];
+        for file in 0..files {
+            let number = Even(if file == 0 { 7 } else { 2 });
+            let records = [Even(2), number].into_iter().zip(10 * file..);
+            let (part, number_version) = ("a".to_owned(), file);
+            let plain_records: Vec<_> =
+                records.clone().map(|(number, id)| WithEven { part: "b".to_owned(), id, number }).collect();
+            let keyed_records: Vec<_> =
+                records.map(|(number, id)| KeyedEven { part: part.clone(), id, number_version, number }).collect();
+            paths[0].push(plain.write(&plain_records).await.unwrap().remove(0).data_path);
+            paths[1].push(keyed.write(&keyed_records).await.unwrap().remove(0).data_path);
+        }
+        let errors = [plain.read("part=b").await.map(drop), keyed.read("part=a").await.map(drop)];
+        for (error, paths) in errors.into_iter().zip(paths) {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidData, "{error}");
+            let text = error.to_string();
+            assert!(text.contains(&paths[0]) && text.contains("column number") && text.contains("7 is odd"), "{text}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use s3store::testing::{Fault, Operation};
 use s3store::{ErrorKind, Store};
 
-use crate::integration::harness::{BUCKET, Virtual, put, sleep};
+use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sleep};
 use crate::integration::records::Event;
 
 /// Writes an event whose commit fails: its file is never committed.
@@ -119,26 +119,85 @@ async fn a_listed_commit_whose_head_answers_404_is_an_error() {
     }
 }
 
+/// A key that an earlier write leaves between the file of the token `t` and its commit, so that a page can end there.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Between {
+    Nothing,
+    /// The file of a failed attempt whose id is greater.
+    FailedAttempt,
+    /// The file and the commit of a token that begins with `t-`.
+    OtherToken,
+}
+
+/// Reads while a write lands after the given page of one key. Returns the ids, or `None` if there is no such page.
+async fn read_with_a_write_after(page: usize, between: Between, part: &str, token: Option<&str>) -> Option<Vec<i64>> {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    store.write(&[Event::new("b", 1)]).await.unwrap();
+    match between {
+        Between::Nothing => drop(store.write(&[Event::new("a", 1)]).await.unwrap()),
+        Between::FailedAttempt => {
+            let ahead = world.process_on("ahead", world.clock_ahead(TimeDelta::milliseconds(900))).await;
+            failed_write(&world, &ahead.store::<Event>(), "t").await;
+        }
+        Between::OtherToken => drop(store.write(&[Event::new("a", 1)]).token("t-x").await.unwrap()),
+    }
+    world.s3.set_page_size(1);
+    let (writer, event, own_token) = (store.clone(), Event::new(part, 2), token.map(str::to_owned));
+    world.s3.inject(Fault::on(Operation::List).skip(page).call_after(move |_| {
+        let (writer, event, token) = (writer.clone(), event.clone(), own_token.clone());
+        async move { drop(writer.write(&[event]).token_opt(token).await.unwrap()) }
+    }));
+    let read = store.read_all().await.unwrap_or_else(|error| panic!("{between:?}, page {page}, {token:?}: {error}"));
+    (world.s3.faults_left() == 0).then(|| ids(&read))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_write_between_two_pages_is_no_error() {
     for token in [None, Some("!"), Some("t"), Some("~")] {
         for part in ["a", "b"] {
-            for page in 0.. {
-                let world = Virtual::new();
-                let store = world.dataset().await.store::<Event>();
-                store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
-                world.s3.set_page_size(1);
-                let writer = store.clone();
-                world.s3.inject(Fault::on(Operation::List).skip(page).call_after(move |_| {
-                    let writer = writer.clone();
-                    async move { drop(writer.write(&[Event::new(part, 2)]).token_opt(token).await.unwrap()) }
-                }));
-                let read = ids(&store.read_all().await.unwrap());
-                assert!(read.iter().filter(|id| **id == 1).count() == 2 && read.len() <= 3, "page {page}: {read:?}");
-                if world.s3.faults_left() > 0 {
-                    break;
+            for between in [Between::Nothing, Between::FailedAttempt, Between::OtherToken] {
+                for page in 0.. {
+                    let Some(read) = read_with_a_write_after(page, between, part, token).await else { break };
+                    let name = format!("{between:?}, page {page}, token {token:?} in {part}");
+                    let before = if between == Between::FailedAttempt { 1 } else { 2 };
+                    assert_eq!(read.iter().filter(|id| **id == 1).count(), before, "{name}: {read:?}");
+                    assert!(read.iter().all(|id| *id > 0) && read.len() <= before + 1, "{name}: {read:?}");
                 }
             }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_listed_without_its_file_leads_to_the_file() {
+    // The pages after which the file's place has passed, but not the commit's.
+    for (between, pages) in [(Between::FailedAttempt, 1), (Between::OtherToken, 2)] {
+        for page in 0..=pages {
+            let read = read_with_a_write_after(page, between, "a", Some("t")).await.unwrap();
+            assert_eq!(read.contains(&2), page < pages, "{between:?}, page {page}: {read:?}");
+        }
+    }
+}
+
+/// A server that lists keys that it does not serve: the error does not say that somebody deleted them.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_listed_but_not_found_is_called_that() {
+    for token in [None, Some("t")] {
+        let world = Virtual::new();
+        let store = world.dataset().await.store::<Event>();
+        let commit = store.write(&[Event::new("a", 1)]).token_opt(token).await.unwrap().remove(0);
+        let mut keys = vec![(Operation::Get, commit.data_path)];
+        keys.extend(token.map(|token| (Operation::Head, format!("{PREFIX}/data/part=a/{token}.commit"))));
+        for (operation, key) in keys {
+            world.s3.inject(Fault::on(operation).key(key.clone()).always().fail(404, "NoSuchKey"));
+            let error = store.read_all().await.map(|read| ids(&read)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Vanished, "{error}");
+            let text = error.to_string();
+            let says = |part: &str| text.contains(part);
+            assert!(says(&key) && says("is in the listing but does not exist"), "{text}");
+            assert!(says("lists keys that it does not serve") && !says("somebody"), "{text}");
+            world.s3.clear_faults();
         }
     }
 }

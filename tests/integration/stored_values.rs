@@ -327,16 +327,18 @@ async fn an_entity_has_one_partition_and_one_marker() {
     let dataset = server.dataset().await;
     let store = dataset.store::<Reading>();
     let start: DateTime<Utc> = "2026-03-17T10:00:00.123Z".parse().unwrap();
-    let prices = ["1.5", "1.50", "1.500000", "-0", "0.000", "0"];
-    for (version, price) in (0_i64..).zip(prices) {
+    let mut negative_zero = Decimal::new(0, 6);
+    negative_zero.set_sign_negative(true);
+    let prices = ["1.5", "1.50", "1.500000", "-0", "0.000", "0"].map(|price| price.parse().unwrap());
+    for (version, price) in (0_i64..).zip(prices.into_iter().chain([negative_zero])) {
         let code = Code(if version % 2 == 0 { "Ab" } else { "aB" }.to_owned());
         let at = start + TimeDelta::nanoseconds(version * 111_111);
-        store.write(&[Reading { at, code, price: price.parse().unwrap(), version }]).await.unwrap();
+        store.write(&[Reading { at, code, price, version }]).await.unwrap();
     }
     let partitions: Vec<_> = store.read_all().partitions().try_collect().await.unwrap();
     let versions: Vec<_> =
         partitions.iter().flat_map(|partition| partition.records.iter().map(|record| record.version)).collect();
-    assert_eq!(versions, [5, 2]);
+    assert_eq!(versions, [6, 2]);
     for partition in &partitions {
         for record in &partition.records {
             assert_eq!(store.partition_of(record).unwrap(), partition.partition);

@@ -180,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn an_observation_is_old_if_either_clock_says_so() {
+        let monitor = SkewMonitor::default();
+        monitor.observe(sample(110 * SECOND, 0, 100 * SECOND));
+        // The machine slept for 15 s, on the wall clock only. Then a response took 20 s.
+        let received = 145 * SECOND;
+        let monotonic = 77 + 130 * SECOND;
+        monitor.observe(DateSample { monotonic, ..sample(125 * SECOND, 20 * SECOND, 115 * SECOND) });
+        assert_eq!(monitor.skew(received, monotonic).unwrap().low, 9 * SECOND);
+    }
+
+    #[test]
     fn setting_the_wall_clock_moves_the_difference() {
         let monitor = SkewMonitor::default();
         monitor.observe(sample(110 * SECOND, 0, 100 * SECOND));
@@ -201,23 +212,36 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_moved_during_a_request_gives_no_impossible_interval() {
-        for (sent, received, took, truth) in [
+        for (sent, received, took, truth, real) in [
             // Stepped back by an hour, right afterwards; and stepped back to be wrong.
-            (3_700, 101, 1, 0),
-            (100, -3_500, 1, -3_600),
+            (3_700, 101, 1, 0, 100..=101),
+            (100, -3_500, 1, -3_600, 99..=100),
             // Stepped forward.
-            (-3_500, 101, 1, 0),
-            // Slept for a minute; the monotonic clock did not.
-            (100, 161, 1, 0),
+            (-3_500, 101, 1, 0, 100..=101),
+            // Slept for a minute, before or after the response was written; the monotonic clock stood still.
+            (100, 161, 1, 0, 100..=161),
         ] {
-            let real = received - truth;
-            for date in [real - took, real] {
+            for date in real {
                 let monitor = SkewMonitor::default();
                 let [sent, received, took, date] = [sent, received, took, date].map(|seconds| seconds * SECOND);
                 monitor.observe(DateSample { sent, received, monotonic: 7, took, date });
                 let skew = monitor.skew(received, 7).unwrap();
                 assert!(skew.low <= truth * SECOND && truth * SECOND <= skew.high, "{sent} {received}: {skew:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_wrong_during_a_request_is_noticed() {
+        for step in [3_600, -3_600] {
+            let monitor = SkewMonitor::default();
+            monitor.observe(sample(100 * SECOND, 0, 100 * SECOND));
+            // The interval of this request is as wide as the step, so it alone says nothing.
+            let (sent, received) = (101 * SECOND, (102 + step) * SECOND);
+            let monotonic = 77 + 102 * SECOND;
+            monitor.observe(DateSample { sent, received, monotonic, took: SECOND, date: 102 * SECOND });
+            let least = monitor.skew(received, monotonic).unwrap().least();
+            assert!(least.abs() >= 3_598 * SECOND && least.signum() == step.signum(), "{step}: {least}");
         }
     }
 

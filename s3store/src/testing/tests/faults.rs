@@ -27,7 +27,7 @@ fn is_timeout<T: Debug, E: Debug>(result: Result<T, SdkError<E, HttpResponse>>) 
 /// Returns the future's output, and how long it took on tokio's clock.
 async fn timed<F: Future>(future: F) -> (F::Output, Duration) {
     let start = time::instant();
-    let output = future.await;
+    let output = time::within(600 * SECOND, future).await.expect("no end after ten minutes");
     (output, start.elapsed())
 }
 
