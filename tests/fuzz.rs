@@ -91,7 +91,7 @@ fn child() {
     std::panic::set_hook(Box::new(|_| {}));
     let mut progress = std::fs::File::create(Path::new(&progress)).unwrap();
     let seeds = seeds();
-    let (mut outcomes, mut most, mut failures) = (BTreeMap::new(), (0, 0, 0), 0);
+    let (mut outcomes, mut most, mut failures) = (BTreeMap::new(), [(0, 0, 0); 2], 0);
     for case in (first..end).step_by(usize::try_from(step).unwrap()) {
         progress.seek(SeekFrom::Start(0)).unwrap();
         write!(progress, "{case:<20}").unwrap();
@@ -100,13 +100,17 @@ fn child() {
         let mutation = seed.mutate(&mut random);
         let run = run(seed, &mutation);
         *outcomes.entry((mutation.kind, run.rows.is_ok())).or_insert(0u64) += 1;
-        most = most.max((run.memory, mutation.file.len(), case));
+        let most = &mut most[usize::from(run.rows.is_ok())];
+        *most = (*most).max((run.memory, mutation.file.len(), case));
         if let Err(reason) = check(seed, &mutation, &run) {
             println!("case {case}, {:?} of {}: {reason}", mutation.kind, seed.name);
             failures += 1;
         }
     }
-    println!("{outcomes:?}; most memory: {} bytes for a file of {} (case {})", most.0, most.1, most.2);
+    println!("{outcomes:?}");
+    for (what, (memory, size, case)) in ["refused", "read"].into_iter().zip(most) {
+        println!("most memory for a file that was {what}: {memory} bytes for {size} (case {case})");
+    }
     let _ = std::panic::take_hook();
     assert_eq!(failures, 0, "cases failed");
 }

@@ -35,13 +35,14 @@ pub(super) fn row_count(footer: &ParsedFooter) -> Result<usize> {
 /// not justify.
 pub(super) fn check_columns(footer: &ParsedFooter, leaves: &[usize], rows: usize) -> Result<()> {
     let schema = footer.metadata.file_metadata().schema_descr();
+    let mut reserved = 0;
     for &leaf in leaves {
         let Some(column) = schema.columns().get(leaf) else {
             continue;
         };
-        check_length(column, rows, footer.file_size)?;
-        let path = column.path();
-        if !footer.encrypted.is_empty() && footer.encrypted.contains(&path.string()) {
+        check_length(column, rows, footer.file_size, &mut reserved)?;
+        let path = column.path().string();
+        if !footer.encrypted.is_empty() && footer.encrypted.contains(&path) {
             return Err(Error::invalid_data(format!("column {path}: the column is encrypted, {NOT_ENCRYPTED}")));
         }
         for chunk in footer.metadata.row_groups().iter().filter_map(|group| group.columns().get(leaf)) {
@@ -57,16 +58,18 @@ pub(super) fn check_columns(footer: &ParsedFooter, leaves: &[usize], rows: usize
     Ok(())
 }
 
-/// Checks the length of a column's values, if all have the same. The decoder also reserves it for nulls.
-fn check_length(column: &ColumnDescriptor, rows: usize, file_size: u64) -> Result<()> {
+/// Checks the length of a column's values, if all have the same. The decoder also reserves it for nulls. `reserved` is what
+/// the columns before take in each batch.
+fn check_length(column: &ColumnDescriptor, rows: usize, file_size: u64, reserved: &mut u64) -> Result<()> {
     if column.physical_type() != Physical::FIXED_LEN_BYTE_ARRAY {
         return Ok(());
     }
     let (length, most) = (u64::try_from(column.type_length()).unwrap_or(0), most_bytes(file_size));
-    if length.saturating_mul(rows.min(BATCH_ROWS) as u64) > most {
+    *reserved = reserved.saturating_add(length.saturating_mul(rows.min(BATCH_ROWS) as u64));
+    if *reserved > most {
         return Err(Error::invalid_data(format!(
             "column {}: values of {length} bytes are too long for a file of {file_size} bytes",
-            column.path()
+            column.path().string()
         )));
     }
     Ok(())

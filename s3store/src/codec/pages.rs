@@ -236,6 +236,7 @@ fn check_page(page: &Page, column: &ColumnDescriptor, budget: &ColumnBudget, int
             (u64::from(*num_values), rest)
         }
     };
+    check_encoding(page.encoding(), column)?;
     budget.add_values(values)?;
     if column.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY {
         budget.add_bytes(values.saturating_mul(u64::try_from(column.type_length()).unwrap_or(0)))?;
@@ -270,6 +271,26 @@ fn check_int96(values: &[u8], unit: TimeUnit) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Checks that values of the column's type can have this encoding. The library's own error does not name the column.
+fn check_encoding(encoding: Encoding, column: &ColumnDescriptor) -> Result<()> {
+    use Physical::{BOOLEAN, BYTE_ARRAY, DOUBLE, FIXED_LEN_BYTE_ARRAY, FLOAT, INT32, INT64};
+
+    let physical = column.physical_type();
+    let is_supported = match encoding {
+        Encoding::PLAIN | Encoding::PLAIN_DICTIONARY | Encoding::RLE_DICTIONARY => true,
+        Encoding::RLE => physical == BOOLEAN,
+        Encoding::DELTA_BINARY_PACKED => matches!(physical, INT32 | INT64),
+        Encoding::DELTA_LENGTH_BYTE_ARRAY => physical == BYTE_ARRAY,
+        Encoding::DELTA_BYTE_ARRAY => matches!(physical, BYTE_ARRAY | FIXED_LEN_BYTE_ARRAY),
+        Encoding::BYTE_STREAM_SPLIT => matches!(physical, INT32 | INT64 | FLOAT | DOUBLE | FIXED_LEN_BYTE_ARRAY),
+        _ => false,
+    };
+    if is_supported {
+        return Ok(());
+    }
+    Err(malformed(format_args!("values of the type {physical} in the encoding {encoding} are not supported")))
 }
 
 fn check_dictionary(bytes: &[u8], values: u32, column: &ColumnDescriptor, budget: &ColumnBudget) -> Result<()> {

@@ -101,13 +101,12 @@ pub(super) fn missing_ranges(plan: &FilePlan, group: usize, file: &FileParts) ->
 /// The decoded sizes of the columns of a file so far, by leaf.
 pub(super) fn column_budgets(plan: &FilePlan) -> Vec<Arc<ColumnBudget>> {
     let leaves = plan.metadata().file_metadata().schema_descr().num_columns();
-    let size = plan.file_size();
-    (0..leaves).map(|_| Arc::new(ColumnBudget::new(size))).collect()
+    ColumnBudget::of_columns(leaves, plan.file_size())
 }
 
 /// Returns the pages of one column chunk.
 pub(super) fn pages(plan: &FilePlan, group: usize, leaf: usize, file: &Arc<FileParts>) -> Result<Box<dyn PageReader>> {
-    let budget = Arc::new(ColumnBudget::new(plan.file_size()));
+    let budget = ColumnBudget::of_columns(1, plan.file_size()).pop().ok_or_else(|| missing(leaf))?;
     let metadata = Arc::clone(plan.metadata());
     let mut chunks = ColumnChunks { metadata, groups: group..group + 1, leaf, file: Arc::clone(file), budget };
     chunks.next().unwrap_or_else(|| Err(missing(leaf)))

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::crafted::{
     BYTE_ARRAY, Crafted, CraftedPage, DELTA_BYTE_ARRAY, DELTA_LENGTH, FIXED, INT64, PLAIN, RLE_DICTIONARY,
-    constant_delta, file, int, structs, text, varint, with_footer,
+    constant_delta, file, file_of_groups, int, structs, text, varint, with_footer, zstd,
 };
 use super::{column, layout, list, open};
 use crate::codec::decode_by_ranges;
@@ -163,8 +163,16 @@ fn lengths_in_a_page_are_no_more_than_its_values() {
 
 #[test]
 fn prefixes_do_not_multiply_a_value_without_a_limit() {
-    // The first value has a megabyte, and all others repeat it.
-    let (rows, length) = (8_000, 1 << 20);
+    for bits in [16, 20] {
+        let reason = refusal_of_repeated_prefixes(bits);
+        assert!(reason.contains("column a: the pages up to here decode to"), "{reason}");
+    }
+}
+
+/// The first value has 2^bits bytes, and all others repeat it.
+fn refusal_of_repeated_prefixes(bits: usize) -> String {
+    let (rows, length) = (8_000u64, 1i64 << bits);
+    let blocks = (rows - 1).div_ceil(128);
     let mut prefixes = Vec::new();
     varint(128, &mut prefixes);
     varint(4, &mut prefixes);
@@ -173,27 +181,77 @@ fn prefixes_do_not_multiply_a_value_without_a_limit() {
     // One delta of the whole length, and none after it.
     prefixes.extend([0, 21, 0, 0, 0]);
     let mut first = vec![0u8; 21 * 32 / 8];
-    first[..3].copy_from_slice(&[0, 0, 0x10]);
+    first[..3].copy_from_slice(&length.to_le_bytes()[..3]);
     prefixes.extend(first);
-    (0..63).for_each(|_| prefixes.extend([0, 0, 0, 0, 0]));
+    (1..blocks).for_each(|_| prefixes.extend([0, 0, 0, 0, 0]));
     let mut suffixes = Vec::new();
     varint(128, &mut suffixes);
     varint(4, &mut suffixes);
     varint(rows, &mut suffixes);
     super::crafted::zigzag(length, &mut suffixes);
     super::crafted::zigzag(-length, &mut suffixes);
-    suffixes.extend([21, 0, 0, 0]);
-    // All but the first delta are undone by the least delta: the first is the length, the others none.
-    let mut packed = vec![0u8; 21 * 32 / 8];
-    for value in 1..32usize {
-        let bit = value * 21 + 20;
+    suffixes.extend([21; 4]);
+    // The first delta is the least, so that no length is left. All others of this block undo the least.
+    let mut packed = vec![0u8; 21 * 128 / 8];
+    for value in 1..128usize {
+        let bit = value * 21 + bits;
         packed[bit / 8] |= 1 << (bit % 8);
     }
     suffixes.extend(packed);
-    (0..63).for_each(|_| suffixes.extend([0, 0, 0, 0, 0]));
+    (1..blocks).for_each(|_| suffixes.extend([0, 0, 0, 0, 0]));
     let body = [prefixes, suffixes, vec![b'x'; length as usize]].concat();
-    let reason = refusal(&file(rows as i64, &[text_page(rows as i64, DELTA_BYTE_ARRAY, body)]), text_column());
-    assert!(reason.contains("column a"), "{reason}");
+    refusal(&file(rows as i64, &[text_page(rows as i64, DELTA_BYTE_ARRAY, body)]), text_column())
+}
+
+/// A column of one text of so many bytes, compressed to almost nothing.
+fn long_text(name: &str, length: usize) -> Crafted {
+    let body = zstd(&(length as u32).to_le_bytes(), b'x', length);
+    let page = CraftedPage { uncompressed: Some(length as i64 + 4), ..CraftedPage::new(0, 1, PLAIN, body) };
+    Crafted { codec: 6, ..Crafted::new(name, BYTE_ARRAY, vec![page]) }
+}
+
+#[test]
+fn all_columns_together_decode_to_no_more_than_the_file_justifies() {
+    let columns = || ["a", "b", "c"].map(|name| column(name, DataType::Utf8).null()).to_vec();
+    let texts = |lengths: [usize; 3]| {
+        let columns: Vec<_> =
+            ["a", "b", "c"].into_iter().zip(lengths).map(|(name, bytes)| long_text(name, bytes)).collect();
+        file(1, &columns)
+    };
+    assert_eq!(outcome(&texts([60 << 20, 1, 1]), columns()).unwrap(), 1);
+    for (lengths, at) in
+        [([90 << 20, 1, 1], "a"), ([30 << 20, 60 << 20, 1], "b"), ([30 << 20, 30 << 20, 30 << 20], "c")]
+    {
+        let reason = refusal(&texts(lengths), columns());
+        assert!(reason.contains(&format!("column {at}: the pages up to here decode to")), "{reason}");
+    }
+}
+
+#[test]
+fn repeated_values_of_a_fixed_length_count() {
+    let (length, rows) = (8_000, 100_000);
+    let mut indices = vec![1];
+    varint(rows << 1, &mut indices);
+    indices.push(0);
+    let dictionary = CraftedPage::new(2, 1, PLAIN, vec![b'x'; length]);
+    let data = CraftedPage::new(0, rows as i64, RLE_DICTIONARY, indices);
+    let fixed = Crafted { type_length: Some(length as i64), ..Crafted::new("a", FIXED, vec![dictionary, data]) };
+    let reason = refusal(&file(rows as i64, &[fixed]), vec![column("a", DataType::Binary)]);
+    assert!(reason.contains("column a: the pages up to here decode to"), "{reason}");
+}
+
+#[test]
+fn values_of_a_dictionary_count() {
+    // Two million empty texts.
+    let length = 8 << 20;
+    let body = zstd(&[0], 0, length - 1);
+    let values = length as i64 / 4;
+    let dictionary = CraftedPage { uncompressed: Some(length as i64), ..CraftedPage::new(2, values, PLAIN, body) };
+    let indices = zstd(&[1, 2], 0, 1);
+    let data = CraftedPage { uncompressed: Some(3), ..CraftedPage::new(0, 1, RLE_DICTIONARY, indices) };
+    let column = Crafted { codec: 6, ..Crafted::new("a", BYTE_ARRAY, vec![dictionary, data]) };
+    let reason = refusal(&file(1, &[column]), text_column());
+    assert!(reason.contains("column a: its pages claim"), "{reason}");
 }
 
 #[test]
@@ -275,4 +333,175 @@ fn column_chunks_lie_in_the_file() {
         cut.extend(&bytes[end..]);
         let _ = outcome(&cut.into(), text_column());
     }
+    for misplaced in [(1 << 20, 0), (-100, 0), (i64::MIN, 0), (i64::MAX - 4, 0), (0, 1 << 20), (0, -100), (1, i64::MAX)]
+    {
+        let column = Crafted { misplaced, ..text_page(1, PLAIN, vec![1, 0, 0, 0, b'x']) };
+        let reason = refusal(&file(1, &[column]), text_column());
+        assert!(reason.contains("column a: the column chunk lies outside of the file"), "{misplaced:?}: {reason}");
+    }
+}
+
+#[test]
+fn limits_count_all_row_groups() {
+    // Each row group has one row and as many values as a file may have in any case.
+    let values = 1i64 << 20;
+    let mut body = Vec::new();
+    for first in [0, 1] {
+        // One level, and then 1 for all others.
+        let mut levels = vec![2, first];
+        varint((values as u64 - 1) << 1, &mut levels);
+        levels.push(1);
+        body.extend((levels.len() as u32).to_le_bytes());
+        body.extend(levels);
+    }
+    body.push(1);
+    varint((values as u64) << 1, &mut body);
+    body.push(0);
+    let dictionary = CraftedPage::new(2, 1, PLAIN, vec![1, 0, 0, 0, b'x']);
+    let mut bare = Crafted::new("a", BYTE_ARRAY, vec![dictionary, CraftedPage::new(0, values, RLE_DICTIONARY, body)]);
+    bare.repetition = 2;
+    let columns = [bare];
+    let wanted = || vec![list("a", Shape::Leaf(DataType::Utf8)).null()];
+    assert_eq!(outcome(&file_of_groups(&[(1, &columns[..])], ""), wanted()).unwrap(), 1);
+    let reason = refusal(&file_of_groups(&[(1, &columns[..]); 3], ""), wanted());
+    assert!(reason.contains("column a: its pages claim"), "{reason}");
+}
+
+#[test]
+fn page_headers_are_checked() {
+    let page = || CraftedPage::new(0, 1, PLAIN, vec![1, 0, 0, 0, b'x']);
+    let with = |page: CraftedPage| refusal(&file(1, &[Crafted::new("a", BYTE_ARRAY, vec![page])]), text_column());
+    for kind in [1, 4, -1] {
+        let reason = with(CraftedPage { kind, ..page() });
+        assert!(reason.contains("column a: ") && reason.contains(&format!("type {kind}")), "{reason}");
+    }
+    for compressed in [6, 1 << 20, i64::from(i32::MAX)] {
+        let reason = with(CraftedPage { compressed: Some(compressed), ..page() });
+        assert!(reason.contains("column a: a page is longer than its column chunk"), "{reason}");
+    }
+    for size in [-1, 1 << 31, i64::MIN, i64::MAX] {
+        let uncompressed = with(CraftedPage { uncompressed: Some(size), ..page() });
+        let compressed = with(CraftedPage { compressed: Some(size), ..page() });
+        for reason in [uncompressed, compressed] {
+            assert!(reason.contains("column a: a page's size is out of range"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn levels_lie_in_their_page() {
+    // The levels of one value, but longer than the page.
+    for length in [10, 1 << 20, u32::MAX] {
+        let body = [&length.to_le_bytes()[..], &[2, 1], &[1, 0, 0, 0, b'x']].concat();
+        for encoding in [PLAIN, DELTA_LENGTH, DELTA_BYTE_ARRAY] {
+            let mut optional = text_page(1, encoding, body.clone());
+            optional.repetition = 1;
+            let reason = refusal(&file(1, &[optional]), text_column());
+            assert!(reason.contains("column a: the levels of a page are longer than the page"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn levels_lie_in_their_page_of_the_second_version() {
+    let page = |levels| CraftedPage { levels, ..CraftedPage::new(3, 1, PLAIN, vec![1, 0, 0, 0, b'x']) };
+    let with = |levels| file(1, &[Crafted::new("a", BYTE_ARRAY, vec![page(levels)])]);
+    assert_eq!(outcome(&with((0, 0)), text_column()).unwrap(), 1);
+    let most = i64::from(i32::MAX);
+    for levels in [(6, 0), (0, 6), (3, 3), (most, 0)] {
+        let reason = refusal(&with(levels), text_column());
+        assert!(reason.contains("column a: ") && reason.contains("levels"), "{levels:?}: {reason}");
+    }
+    for levels in [(-1, 0), (0, -1), (-1, 1), (most, most)] {
+        assert!(refusal(&with(levels), text_column()).contains("column a: "), "{levels:?}");
+    }
+}
+
+/// A footer with the given schema elements, each by its number of children, and the rest of the footer after them.
+fn footer_with(children: &[i64], rest: &[u8]) -> Bytes {
+    let mut footer = Vec::new();
+    int(1, 1, &mut footer);
+    structs(1, children.len() as u64, &mut footer);
+    for &children in children {
+        if children == 0 {
+            int(1, INT64, &mut footer);
+            int(2, 0, &mut footer);
+        } else {
+            int(3, 0, &mut footer);
+        }
+        text(1, b"a", &mut footer);
+        if children != 0 {
+            int(1, children, &mut footer);
+        }
+        footer.push(0);
+    }
+    footer.extend(rest);
+    with_footer(b"PAR1".to_vec(), &footer)
+}
+
+/// The end of a footer after its schema: no rows, and no row groups.
+fn no_rows() -> Vec<u8> {
+    let mut rest = Vec::new();
+    int(1, 0, &mut rest);
+    structs(1, 0, &mut rest);
+    rest
+}
+
+#[test]
+fn the_elements_of_a_schema_form_one_tree() {
+    let end = [no_rows(), vec![0]].concat();
+    let wanted = || vec![column("b", DataType::Int64).null()];
+    assert_eq!(outcome(&footer_with(&[1, 0], &end), wanted()).unwrap(), 0);
+    assert_eq!(outcome(&footer_with(&[2, 1, 0, 0], &end), wanted()).unwrap(), 0);
+    for (children, expected) in [
+        (&[3, 0, 0][..], ""),
+        (&[4, 0, 0], "more children"),
+        (&[0x7fff_ffff, 0], "more children"),
+        (&[1, 0x7fff_ffff, 0], "more children"),
+        (&[1, 0, 0], "belong to no group"),
+        (&[0, 0], "belong to no group"),
+        (&[1, -1, 0], "out of range"),
+    ] {
+        let reason = refusal(&footer_with(children, &end), wanted());
+        assert!(reason.contains(expected), "{children:?}: {reason}");
+    }
+}
+
+#[test]
+fn a_footer_has_each_list_once() {
+    let mut rest = no_rows();
+    // The row groups again, in the long form of a field's id.
+    rest.extend([9, 8]);
+    rest.extend([0xfc, 0, 0]);
+    let reason = refusal(&footer_with(&[1, 0], &rest), text_column());
+    assert!(reason.contains("the list 4 twice"), "{reason}");
+}
+
+#[test]
+fn values_of_unknown_fields_are_bounded() {
+    let with = |value: &[u8]| refusal(&footer_with(&[1, 0], &[&no_rows(), value, &[0, 0, 0]].concat()), text_column());
+    // Field 20, in each case: structs in structs, lists in lists, and a list of many elements.
+    let reason = with(&[&[0x0c, 40][..], &[0x1c].repeat(200_000)].concat());
+    assert!(reason.contains("nested more than 32 deep"), "{reason}");
+    let reason = with(&[&[0x09, 40][..], &[0x19].repeat(200_000)].concat());
+    assert!(reason.contains("nested more than 32 deep"), "{reason}");
+    let mut list = vec![0x09, 40, 0xf8];
+    varint(0x7fff_ffff, &mut list);
+    let reason = with(&list);
+    assert!(reason.contains("a list claims 2147483647 elements"), "{reason}");
+    let mut map = vec![0x0b, 40];
+    varint(0x7fff_ffff, &mut map);
+    map.push(0x88);
+    let reason = with(&map);
+    assert!(reason.contains("a list claims 2147483647 elements"), "{reason}");
+}
+
+#[test]
+fn elements_of_a_list_have_the_type_that_the_library_assumes() {
+    // The row groups as a list of integers.
+    let mut rest = Vec::new();
+    int(1, 0, &mut rest);
+    rest.extend([(1 << 4) | 9, 0x15, 0, 0]);
+    let reason = refusal(&footer_with(&[1, 0], &rest), text_column());
+    assert!(reason.contains("list 4 of FileMetaData has elements of the wrong type"), "{reason}");
 }
