@@ -293,7 +293,7 @@ fn a_record_that_was_read_goes_back_to_its_partition() {
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(partition_by(at, code, rest = text_of(price)), views(ByCode))]
 struct Reading {
-    #[record(entity, timestamp = "ms")]
+    #[record(entity, timestamp = "ms", truncate)]
     at: DateTime<Utc>,
     #[record(entity, default = Code(String::new()))]
     code: Code,
