@@ -496,3 +496,46 @@ fn the_patterns_of_a_view_take_the_types_of_its_fields() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+/// Newtypes of text, dates and UUIDs sort as their texts in keys do.
+mod newtype_ranges {
+    use s3store::chrono::NaiveDate;
+    use s3store::{ColumnType, Dataset, Record};
+
+    #[derive(Debug, Clone, PartialEq, PartialOrd, ColumnType)]
+    struct Region(String);
+
+    #[derive(Debug, Clone, PartialEq, PartialOrd, ColumnType)]
+    struct Day(NaiveDate);
+
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(region, day))]
+    struct Visit {
+        region: Region,
+        day: Day,
+    }
+
+    fn day(number: u32) -> Day {
+        Day(NaiveDate::from_ymd_opt(2026, 3, number).unwrap())
+    }
+
+    fn region(name: &str) -> Region {
+        Region(name.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_newtype_can_be_a_range() {
+        let s3 = s3store::testing::S3::with_bucket("bucket");
+        let dataset = Dataset::init(s3.client(), "bucket", "d").await.unwrap().into_dataset();
+        let store = dataset.store::<Visit>();
+        let visits = [("eu-1", 1), ("eu-2", 2), ("us-1", 3)];
+        let visits = visits.map(|(name, number)| Visit { region: region(name), day: day(number) });
+        store.write(&visits).await.unwrap();
+        let count = async |pattern| store.read(pattern).await.unwrap().len();
+        assert_eq!(count(Visit::partitions().region(region("eu-2")..region("us-1"))).await, 1);
+        assert_eq!(count(Visit::partitions().region(region("eu-2")..)).await, 2);
+        assert_eq!(count(Visit::partitions().region(..region("us-1"))).await, 2);
+        assert_eq!(count(Visit::partitions().region(region("eu-2"))).await, 1);
+        assert_eq!(count(Visit::partitions().day(day(1)..day(3))).await, 2);
+    }
+}

@@ -152,21 +152,22 @@ pub mod __private {
 
     pub use crate::error::Result;
     pub use crate::pattern::{
-        IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, PatternBuilder, Rendered, Sealed, Text,
+        Discrete, IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, PatternBuilder, Rendered, Sealed,
+        Text,
     };
     #[cfg(feature = "decimal")]
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
         ColumnType, DateParts, DateTimeParts, Description, ElementEncoding, EntityColumn, EntityOrder, EnumBuilder,
-        EnumInteger, EnumReader, EnumText, Exact, FieldColumn, Formatted, HasParts, InsertionTime, Key, Micro, Milli,
-        Nano, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm, Role, RootRecord,
-        RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TimeParts, Timestamp, Total,
-        Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn, VersionOrder, View,
-        ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version,
-        call_each, collectors, encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column,
-        in_partition, in_row, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time,
-        read_outlined, struct_array, texts, tuple_values,
+        EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts, InsertionTime, Key, Micro,
+        Milli, Nano, OrderedValue, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm,
+        Role, RootRecord, RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TimeParts,
+        Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
+        VersionOrder, View, ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct,
+        assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer, enum_integer,
+        enum_text, format_time, in_column, in_partition, in_row, open_reader, outlined, pad, parse_enum, placeholder,
+        push_padded, push_parts, push_time, read_outlined, struct_array, texts, tuple_values,
     };
 }
 

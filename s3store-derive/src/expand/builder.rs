@@ -32,10 +32,17 @@ pub(super) struct Selector<'n> {
     pub(super) span: Span,
     /// The type that determines which arguments the method takes.
     pub(super) kind: TokenStream,
+    /// The type of the values, for the compiler's message.
+    pub(super) ty: TokenStream,
     /// A doc phrase for the value: `` the field `sku` ``.
     pub(super) value: String,
     /// A doc line for the arguments that the method takes.
     pub(super) takes: &'static str,
+}
+
+/// Returns the type of values that are any text.
+pub(super) fn text_type() -> TokenStream {
+    emit!(::std::string::String)
 }
 
 /// The tokens of a builder, and its name.
@@ -50,7 +57,7 @@ impl Builder {
         let names = selectors.iter().map(|selector| selector.name);
         let mut taken: Vec<Ident> = Vec::new();
         let mut methods = Vec::new();
-        for Selector { name, span, kind, value, takes } in selectors {
+        for Selector { name, span, kind, ty, value, takes } in selectors {
             let mut method = method_name(name, *span);
             while taken.contains(&method) {
                 method = format_ident!("{}_", method);
@@ -61,7 +68,7 @@ impl Builder {
                 #[doc = ""]
                 #[doc = #takes]
                 #[must_use]
-                pub fn #method(self, values: impl _s3store::IntoSelection<#kind>) -> Self {
+                pub fn #method(self, values: impl _s3store::IntoSelection<#kind, #ty>) -> Self {
                     Self(self.0.with(#name, values))
                 }
             });

@@ -53,6 +53,24 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
         }
 
         #[automatically_derived]
+        impl _s3store::OrderedValue for #ident
+        where
+            for<'a> #ty: _s3store::OrderedValue,
+        {
+        }
+
+        #[automatically_derived]
+        impl _s3store::Discrete for #ident
+        where
+            for<'a> #ty: _s3store::Discrete,
+            for<'a> Self: ::core::cmp::PartialOrd,
+        {
+            fn before(&self) -> ::core::option::Option<Self> {
+                <#ty as _s3store::Discrete>::before(&self.0).map(Self)
+            }
+        }
+
+        #[automatically_derived]
         impl _s3store::ViewValue for #ident
         where
             for<'a> #ty: _s3store::ViewValue,

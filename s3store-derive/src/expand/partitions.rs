@@ -1,11 +1,11 @@
 //! The builder that selects partitions, and the partition key of a record.
 
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Type};
 
-use super::builder::{Builder, Selector, TAKES_TEXT, TAKES_VALUE, rendering, result_of, takes_time};
+use super::builder::{Builder, Selector, TAKES_TEXT, TAKES_VALUE, rendering, result_of, takes_time, text_type};
 use super::tokens::{call, local, located};
 use crate::attr::{PartAttr, PartExpr};
 use crate::encoding::encoding;
@@ -54,7 +54,12 @@ fn selector<'r>(record: &'r Record<'_>, part: &'r PartAttr, index: usize, format
         }
         PartExpr::Call(path, fields) => (emit!(_s3store::Text), result_of(path, fields), TAKES_TEXT),
     };
-    Selector { name: &part.name, span: part.span, kind, value, takes }
+    let ty = match &part.expr {
+        PartExpr::Field(field) | PartExpr::Format(field, _) | PartExpr::Pad(field, _) => field_type(record, field),
+        PartExpr::Call(..) => None,
+    };
+    let ty = ty.map_or_else(text_type, ToTokens::to_token_stream);
+    Selector { name: &part.name, span: part.span, kind, ty, value, takes }
 }
 
 /// Adds the type that renders the values of a part to `formats`, and returns its name.

@@ -26,8 +26,8 @@ pub(super) fn projection(record: &Record<'_>, root: &Path) -> TokenStream {
     let readers: Vec<_> = (0..columns.len()).map(|index| local("column", index)).collect();
     let open = fields.iter().zip(&readers).zip(&columns).enumerate().map(|(index, ((field, reader), column))| {
         let ty = field.ty;
-        let column = quote_spanned!(located(field.ident.span())=> &#column);
-        emit!(let #reader = _s3store::ColumnReader::<#ty, _>::open(#column, columns, #index)?;)
+        let open = quote_spanned!(located(field.ident.span())=> #column.reader_as::<#ty>(columns, #index)?);
+        emit!(let #reader = #open;)
     });
     let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
     let decode = decode(record, &open.collect(), &values.collect::<Vec<_>>());

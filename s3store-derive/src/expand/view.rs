@@ -1,7 +1,7 @@
 //! A view: its tuples as text, made from a record's fields, and back.
 
 use proc_macro2::TokenStream;
-use quote::quote_spanned;
+use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
@@ -215,7 +215,8 @@ fn selector<'n>(
         let kind = quote_spanned!(at=> <#kind as _s3store::SelectionKind<#ident, #ty>>::Kind);
         (kind, format!("the field `{record_field}`"), TAKES_VALUE)
     };
-    Selector { name, span: field.column_span(), kind, value, takes }
+    let ty = field.ty.to_token_stream();
+    Selector { name, span: field.column_span(), kind, ty, value, takes }
 }
 
 /// Returns the type `ident`, which converts values of a column as the record's column stores them.

@@ -42,6 +42,7 @@ const _: () = {
             self,
             values: impl _s3store::IntoSelection<
                 <String as _s3store::PartitionValue>::Kind,
+                String,
             >,
         ) -> Self {
             Self(self.0.with("charge_period", values))
@@ -52,7 +53,7 @@ const _: () = {
         #[must_use]
         pub fn region(
             self,
-            values: impl _s3store::IntoSelection<_s3store::Text>,
+            values: impl _s3store::IntoSelection<_s3store::Text, ::std::string::String>,
         ) -> Self {
             Self(self.0.with("region", values))
         }
@@ -62,7 +63,10 @@ const _: () = {
         #[must_use]
         pub fn month(
             self,
-            values: impl _s3store::IntoSelection<_s3store::Rendered<CostPart2>>,
+            values: impl _s3store::IntoSelection<
+                _s3store::Rendered<CostPart2>,
+                DateTime<Utc>,
+            >,
         ) -> Self {
             Self(self.0.with("month", values))
         }
@@ -72,7 +76,7 @@ const _: () = {
         #[must_use]
         pub fn shard_no(
             self,
-            values: impl _s3store::IntoSelection<_s3store::Rendered<CostPart3>>,
+            values: impl _s3store::IntoSelection<_s3store::Rendered<CostPart3>, u16>,
         ) -> Self {
             Self(self.0.with("shard-no", values))
         }
@@ -575,6 +579,7 @@ const _: () = {
                     SkuPeriodColumn0,
                     String,
                 >>::Kind,
+                String,
             >,
         ) -> Self {
             Self(self.0.with("charge_period", values))
@@ -587,6 +592,7 @@ const _: () = {
             self,
             values: impl _s3store::IntoSelection<
                 <NaiveDate as _s3store::Formatted>::Kind<SkuPeriodPart1>,
+                NaiveDate,
             >,
         ) -> Self {
             Self(self.0.with("month", values))
@@ -597,7 +603,10 @@ const _: () = {
         #[must_use]
         pub fn cost_bucket(
             self,
-            values: impl _s3store::IntoSelection<<Bucket as _s3store::ViewColumn>::Kind>,
+            values: impl _s3store::IntoSelection<
+                <Bucket as _s3store::ViewColumn>::Kind,
+                Bucket,
+            >,
         ) -> Self {
             Self(self.0.with("cost-bucket", values))
         }
@@ -1060,6 +1069,21 @@ const _: () = {
             key: &mut ::std::string::String,
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             <String as _s3store::PartitionValue>::render(&self.0, key)
+        }
+    }
+    #[automatically_derived]
+    impl _s3store::OrderedValue for Sku
+    where
+        for<'a> String: _s3store::OrderedValue,
+    {}
+    #[automatically_derived]
+    impl _s3store::Discrete for Sku
+    where
+        for<'a> String: _s3store::Discrete,
+        for<'a> Self: ::core::cmp::PartialOrd,
+    {
+        fn before(&self) -> ::core::option::Option<Self> {
+            <String as _s3store::Discrete>::before(&self.0).map(Self)
         }
     }
     #[automatically_derived]

@@ -132,7 +132,7 @@ impl PatternBuilder {
 
     /// Restricts the column `name` to `values`.
     #[must_use]
-    pub fn with<Kind>(mut self, name: &'static str, values: impl IntoSelection<Kind>) -> Self {
+    pub fn with<Kind, Takes>(mut self, name: &'static str, values: impl IntoSelection<Kind, Takes>) -> Self {
         self.selected.push((name, values.into_selection()));
         self
     }

@@ -39,10 +39,11 @@ pub struct Selection(std::result::Result<Segment, String>);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` selects no values of this column",
-    label = "not a value of this column, nor a range of them",
+    label = "the column takes a `{Takes}`, or a range of them",
     note = "a column is selected by an exact value, by `prefix(\"…\")`, or by a half-open range `a..b`"
 )]
-pub trait IntoSelection<Kind> {
+// `Takes` is the type of the column's values. It exists for the compiler's message.
+pub trait IntoSelection<Kind, Takes = ()> {
     /// Returns the selected values.
     fn into_selection(self) -> Selection;
 }
@@ -116,7 +117,8 @@ pub trait Ordered: PartitionFormat {}
 /// A type in which each value has a next smaller one. A range needs it to find the last value before its end.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't end a range of partition values",
-    label = "its next smaller value is not known"
+    label = "its next smaller value is not known",
+    note = "a newtype can, if it wraps a type that can and implements `PartialOrd`"
 )]
 pub trait Discrete: PartialOrd + Sized {
     /// Returns the greatest smaller value, if there is one.
@@ -157,13 +159,13 @@ pub fn prefix<Kind>(text: impl Into<String>) -> ValuePrefix<Kind> {
     ValuePrefix { text: text.into(), kind: PhantomData }
 }
 
-impl<Kind> IntoSelection<Kind> for ValuePrefix<Kind> {
+impl<Kind, Takes> IntoSelection<Kind, Takes> for ValuePrefix<Kind> {
     fn into_selection(self) -> Selection {
         Selection(check_part("prefix", &self.text).map(|()| Segment::Prefix(self.text)))
     }
 }
 
-impl<C: TextConversion, T: AsRef<str> + ?Sized> IntoSelection<Text<C>> for &T {
+impl<C: TextConversion, T: AsRef<str> + ?Sized, Takes> IntoSelection<Text<C>, Takes> for &T {
     fn into_selection(self) -> Selection {
         Selection::exact(C::convert(self.as_ref()))
     }
@@ -171,7 +173,7 @@ impl<C: TextConversion, T: AsRef<str> + ?Sized> IntoSelection<Text<C>> for &T {
 
 macro_rules! owned_text {
     ($($text:ty),*) => {$(
-        impl<C: TextConversion> IntoSelection<Text<C>> for $text {
+        impl<C: TextConversion, Takes> IntoSelection<Text<C>, Takes> for $text {
             fn into_selection(self) -> Selection {
                 Selection::exact(C::convert(&self))
             }
@@ -181,43 +183,43 @@ macro_rules! owned_text {
 
 owned_text!(String, Box<str>, Cow<'_, str>);
 
-impl<C> IntoSelection<Text<C>> for RangeFull {
+impl<C, Takes> IntoSelection<Text<C>, Takes> for RangeFull {
     fn into_selection(self) -> Selection {
         Selection(Ok(Segment::Any))
     }
 }
 
-impl<C, S: AsRef<str>> IntoSelection<Text<C>> for Range<S> {
+impl<C, S: AsRef<str>, Takes> IntoSelection<Text<C>, Takes> for Range<S> {
     fn into_selection(self) -> Selection {
         Selection::range(Some(text(&self.start)), Some(text(&self.end)))
     }
 }
 
-impl<C, S: AsRef<str>> IntoSelection<Text<C>> for RangeFrom<S> {
+impl<C, S: AsRef<str>, Takes> IntoSelection<Text<C>, Takes> for RangeFrom<S> {
     fn into_selection(self) -> Selection {
         Selection::range(Some(text(&self.start)), None)
     }
 }
 
-impl<C, S: AsRef<str>> IntoSelection<Text<C>> for RangeTo<S> {
+impl<C, S: AsRef<str>, Takes> IntoSelection<Text<C>, Takes> for RangeTo<S> {
     fn into_selection(self) -> Selection {
         Selection::range(None, Some(text(&self.end)))
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for V {
+impl<R: PartitionFormat<Value = V>, V, Takes> IntoSelection<Rendered<R, V>, Takes> for V {
     fn into_selection(self) -> Selection {
         Selection::exact(R::render(&self))
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for &V {
+impl<R: PartitionFormat<Value = V>, V, Takes> IntoSelection<Rendered<R, V>, Takes> for &V {
     fn into_selection(self) -> Selection {
         Selection::exact(R::render(self))
     }
 }
 
-impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendered<R, V>> for Range<V> {
+impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete, Takes> IntoSelection<Rendered<R, V>, Takes> for Range<V> {
     fn into_selection(self) -> Selection {
         if self.start > self.end {
             return Selection(Err("the range is reversed: its end comes before its start".to_owned()));
@@ -227,13 +229,13 @@ impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendere
     }
 }
 
-impl<R: Ordered + PartitionFormat<Value = V>, V> IntoSelection<Rendered<R, V>> for RangeFrom<V> {
+impl<R: Ordered + PartitionFormat<Value = V>, V, Takes> IntoSelection<Rendered<R, V>, Takes> for RangeFrom<V> {
     fn into_selection(self) -> Selection {
         Selection::range(Some(R::render(&self.start)), None)
     }
 }
 
-impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendered<R, V>> for RangeTo<V> {
+impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete, Takes> IntoSelection<Rendered<R, V>, Takes> for RangeTo<V> {
     fn into_selection(self) -> Selection {
         Selection::range(None, Some(end_before::<R>(&self.end)))
     }
@@ -241,25 +243,27 @@ impl<R: Ordered + PartitionFormat<Value = V>, V: Discrete> IntoSelection<Rendere
 
 // No type implements `InclusiveEnd`, so the following implementations never apply. They make the compiler print its
 // message. With the bound on the range itself, the compiler would print the message of `IntoSelection` instead.
-impl<C, S: InclusiveEnd> IntoSelection<Text<C>> for RangeInclusive<S> {
+impl<C, S: InclusiveEnd, Takes> IntoSelection<Text<C>, Takes> for RangeInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<C, S: InclusiveEnd> IntoSelection<Text<C>> for RangeToInclusive<S> {
+impl<C, S: InclusiveEnd, Takes> IntoSelection<Text<C>, Takes> for RangeToInclusive<S> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V: InclusiveEnd> IntoSelection<Rendered<R, V>> for RangeInclusive<V> {
+impl<R: PartitionFormat<Value = V>, V: InclusiveEnd, Takes> IntoSelection<Rendered<R, V>, Takes> for RangeInclusive<V> {
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }
 }
 
-impl<R: PartitionFormat<Value = V>, V: InclusiveEnd> IntoSelection<Rendered<R, V>> for RangeToInclusive<V> {
+impl<R: PartitionFormat<Value = V>, V: InclusiveEnd, Takes> IntoSelection<Rendered<R, V>, Takes>
+    for RangeToInclusive<V>
+{
     fn into_selection(self) -> Selection {
         Selection::inclusive()
     }

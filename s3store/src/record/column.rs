@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use arrow_array::ArrayRef;
 use arrow_cast::cast;
 
-use super::derived::{Collect, ColumnReader, collector};
+use super::derived::{Collect, ColumnReader, FieldOf, collector};
 use super::types::invalid_array;
 use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
 
@@ -336,6 +336,19 @@ impl<R, T, E> Column<R, T, E> {
     pub fn reader(&self, columns: &[ArrayRef], index: usize) -> Result<ColumnReader<T, E>, RowError>
     where
         T: ColumnType<E>,
+    {
+        ColumnReader::open(self, columns, index)
+    }
+
+    /// Opens a reader of this column for a projection's field of type `F`, which must be the column's.
+    ///
+    /// # Errors
+    /// The column is missing, or has another type.
+    // A method of the column, so that the compiler knows its type before it compares the field's.
+    #[doc(hidden)]
+    pub fn reader_as<F>(&self, columns: &[ArrayRef], index: usize) -> Result<ColumnReader<F, E>, RowError>
+    where
+        F: FieldOf<T> + ColumnType<E>,
     {
         ColumnReader::open(self, columns, index)
     }

@@ -17,10 +17,10 @@ mod view;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
-    Collect, ColumnDefault, ColumnReader, EnumBuilder, EnumInteger, EnumReader, EnumText, SkippedDefault, StructReader,
-    Validity, ViewColumn, ViewResult, assert_entity, assert_version, call_each, collectors, encode_columns,
-    enum_from_integer, enum_integer, enum_text, in_column, in_row, open_reader, outlined, placeholder, read_outlined,
-    struct_array, texts, tuple_values,
+    Collect, ColumnDefault, ColumnReader, EnumBuilder, EnumInteger, EnumReader, EnumText, FieldOf, SkippedDefault,
+    StructReader, Validity, ViewColumn, ViewResult, assert_entity, assert_version, call_each, collectors,
+    encode_columns, enum_from_integer, enum_integer, enum_text, in_column, in_row, open_reader, outlined, placeholder,
+    read_outlined, struct_array, texts, tuple_values,
 };
 pub use describe::{ColumnNode, Description, Key, Rendering, RenderingForm, Role, Shape};
 pub(crate) use describe::{ReadLayout, TimeUnits};
@@ -32,7 +32,8 @@ pub use encoding::{
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{
-    AsValue, ByValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad, push_padded, push_time,
+    AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,
+    push_padded, push_time,
 };
 pub use selected::{AsStored, FieldColumn, SelectionKind, StoredColumn};
 pub use types::{AsBytes, AsList, InsertionTime, VecLayout};

@@ -70,8 +70,17 @@ impl<T: PartitionValue> PartitionFormat for ByValue<T> {
     }
 }
 
-impl Ordered for ByValue<NaiveDate> {}
-impl Ordered for ByValue<Uuid> {}
+/// A type whose texts in keys sort like its values.
+pub trait OrderedValue: PartitionValue {}
+
+impl OrderedValue for String {}
+impl OrderedValue for Box<str> {}
+impl OrderedValue for Arc<str> {}
+impl OrderedValue for NaiveDate {}
+impl OrderedValue for Uuid {}
+
+#[diagnostic::do_not_recommend]
+impl<T: OrderedValue> Ordered for ByValue<T> {}
 
 impl PartitionValue for str {
     type Kind = Text;
@@ -293,6 +302,19 @@ macro_rules! discrete_integers {
 }
 
 discrete_integers!(u8, u16, u32, u64);
+
+macro_rules! discrete_texts {
+    ($($text:ty),*) => {$(
+        /// Each text is its own text in keys, so no range needs the text before its end.
+        impl Discrete for $text {
+            fn before(&self) -> Option<Self> {
+                None
+            }
+        }
+    )*};
+}
+
+discrete_texts!(String, Box<str>, Arc<str>);
 
 impl Discrete for Uuid {
     fn before(&self) -> Option<Self> {

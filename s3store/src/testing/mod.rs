@@ -21,7 +21,7 @@
 //! The server never sleeps except for faults that say so. It works with `tokio::time::pause`: delays then take no real
 //! time.
 //!
-//! [`Files`] and [`read_file`] encode and decode data files without S3, and [`instruments()`] lists the library's
+//! [`TestDataset`] is a dataset on such a server, in virtual time. [`Files`] and [`read_file`] encode and decode data files without S3, and [`instruments()`] lists the library's
 //! metrics.
 //!
 //! # Example
@@ -53,6 +53,7 @@ mod connector;
 mod convert;
 mod fault;
 mod files;
+mod fixture;
 mod instruments;
 mod list;
 mod listener;
@@ -71,6 +72,7 @@ mod tests;
 pub use bucket::{Checksums, ConditionalPut, ETags, Policy};
 pub use fault::{Fault, FaultBuilder, Meanwhile};
 pub use files::{Files, read_file};
+pub use fixture::TestDataset;
 pub use instruments::{Accounting, Instrument, InstrumentKind, instruments};
 pub use listener::Listener;
 pub use object::Object;

@@ -38,10 +38,11 @@ impl WriteMarkers {
     ) -> Result<PartitionMarkers> {
         let mut keys = BTreeSet::new();
         for view in views {
-            for tuple in distinct_tuples(view, rows).await? {
+            for (tuple, position) in distinct_tuples(view, rows).await? {
                 let values: Vec<&str> = tuple.values().collect();
                 let key = prefix.marker_key(view.name, view.columns, &values);
-                keys.insert(key.map_err(|error| error.context(T::description().record))?);
+                let (name, row) = (T::description().record, rows.row_in_slice(position));
+                keys.insert(key.map_err(|error| error.context(format!("{name}, row {row}")))?);
             }
         }
         let share = |key: String| {
@@ -71,8 +72,9 @@ impl PartitionMarkers {
     }
 }
 
-async fn distinct_tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Result<BTreeSet<Tuple>> {
-    let (mut tuples, mut tuple) = (BTreeSet::new(), Tuple::default());
+/// Returns the distinct tuples, each with the position of its first row.
+async fn distinct_tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>) -> Result<BTreeMap<Tuple, usize>> {
+    let (mut tuples, mut tuple) = (BTreeMap::new(), Tuple::default());
     for position in 0..rows.len() {
         let record = rows.get(position);
         if position % BATCH_ROWS == BATCH_ROWS - 1 {
@@ -82,8 +84,8 @@ async fn distinct_tuples<T: RootRecord>(view: &ViewWriter<T>, rows: &Rows<'_, T>
             let (name, row) = (T::description().record, rows.row_in_slice(position));
             Error::invalid_input(format!("{name}, row {row}: view {:?}, {error}", view.name))
         })?;
-        if taken && !tuples.contains(&tuple) {
-            tuples.insert(tuple.clone());
+        if taken && !tuples.contains_key(&tuple) {
+            tuples.insert(tuple.clone(), position);
         }
     }
     Ok(tuples)

@@ -24,7 +24,7 @@ const INDEPENDENT: [(&str, &str); 1] = [("read", "write")];
 const RESTRICTED: [(&str, &[&str]); 1] = [("testing", &["error", "format"])];
 
 /// Modules inside a restricted layer to which the restriction does not apply.
-const UNRESTRICTED: [&str; 2] = ["testing::files", "testing::instruments"];
+const UNRESTRICTED: [&str; 3] = ["testing::files", "testing::fixture", "testing::instruments"];
 
 /// Layers that know neither an async runtime nor S3.
 const SYNCHRONOUS: [&str; 6] = ["format", "pattern", "record", "codec", "merge", "schema"];

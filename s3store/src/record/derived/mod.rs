@@ -14,5 +14,5 @@ pub use collect::{Collect, collectors, encode_columns, placeholder};
 pub use defaults::{ColumnDefault, SkippedDefault};
 pub use enums::{EnumBuilder, EnumInteger, EnumReader, EnumText, enum_from_integer, enum_integer, enum_text, texts};
 pub use nested::{StructReader, Validity, struct_array};
-pub use projection::ColumnReader;
+pub use projection::{ColumnReader, FieldOf};
 pub use view::{ViewColumn, ViewResult, tuple_values};

@@ -5,6 +5,16 @@ use arrow_array::ArrayRef;
 use super::{in_row, open_reader};
 use crate::record::{Column, ColumnType, RowError};
 
+/// The type of a projection's field, where the record's field has the type `U`. Only `U` itself fits.
+#[diagnostic::on_unimplemented(
+    message = "the projection's field is `{Self}`, but the record's field is `{U}`",
+    label = "make it `{U}`"
+)]
+pub trait FieldOf<U> {}
+
+#[diagnostic::do_not_recommend]
+impl<T> FieldOf<T> for T {}
+
 /// A reader of a record's column, for a projection of the record.
 pub struct ColumnReader<T: ColumnType<E>, E> {
     reader: T::Reader,
@@ -16,7 +26,7 @@ impl<T: ColumnType<E>, E> ColumnReader<T, E> {
     ///
     /// # Errors
     /// `columns` has no such index, or the array has another type.
-    pub fn open<R>(column: &Column<R, T, E>, columns: &[ArrayRef], index: usize) -> Result<Self, RowError> {
+    pub(crate) fn open<R, U>(column: &Column<R, U, E>, columns: &[ArrayRef], index: usize) -> Result<Self, RowError> {
         let name = column.name();
         Ok(Self { reader: open_reader(T::reader, columns, index, name)?, name })
     }

@@ -148,7 +148,8 @@ fn a_range_includes_the_text_of_its_last_value() {
 fn an_empty_range_selects_nothing_and_a_reversed_one_is_refused() {
     let time = at("2026-03-05T00:00:00Z");
     assert!(!selects::<Rendered<Month>>(time..time, "2026-03"));
-    let reversed = PatternBuilder::new(&["part"]).with::<Rendered<Month>>("part", time + TimeDelta::seconds(1)..time);
+    let reversed =
+        PatternBuilder::new(&["part"]).with::<Rendered<Month>, ()>("part", time + TimeDelta::seconds(1)..time);
     let error = reversed.into_patterns(&["part"]).unwrap_err().to_string();
     assert!(error.contains("the range is reversed"), "{error}");
 }
