@@ -101,6 +101,19 @@ fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::Re
         "{shape:<26} {:>9}  {ours:>12.2?} {same:>12.2?} {to_same:>6.2}  {defaults:>12.2?} {to_defaults:>6.2}",
         records.len(),
     );
+    digest(&files, records);
+}
+
+/// Prints the time with the digest that a write with a token makes, and its ratio to the time without.
+fn digest<T: RootRecord>(files: &Files<T>, records: &[T]) {
+    let now = DateTime::<Utc>::UNIX_EPOCH;
+    let ([with, _], [_, ratio]) = medians(
+        records.len(),
+        [&mut || drop(black_box(files.encode_with_digest(black_box(records), now).expect("a file"))), &mut || {
+            drop(black_box(files.encode(black_box(records), now).expect("a file")))
+        }],
+    );
+    println!("{:<26} {:>9}  {with:>12.2?}, {ratio:.3} of ours", "  with the digest", records.len());
 }
 
 /// Clones the records, so that their texts are in memory in the records' order.

@@ -48,6 +48,7 @@ mod integration {
     mod snapshots;
     mod stored_values;
     mod stream;
+    mod tokens;
     mod view;
     mod warnings;
     mod write;

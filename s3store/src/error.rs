@@ -62,6 +62,9 @@ pub enum ErrorKind {
     /// A write or restamp succeeded, but took longer than the dataset's commit timeout: the records are durable, but readers
     /// of the change stream may have passed them. Restamp the commit.
     Late,
+    /// The token of a write has been committed with other records, so these records are not stored. Write other records with
+    /// another token.
+    TokenReused,
     /// It is unknown whether a write was committed. Write again with the same token, or look up the commit.
     UnknownOutcome,
 }

@@ -16,7 +16,7 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::bare_list::{check_bare_lists, with_bare_lists};
-use super::{BATCH_ROWS, Compression};
+use super::{BATCH_ROWS, Compression, digest};
 use crate::error::{Error, Result};
 use crate::record::Description;
 
@@ -49,6 +49,8 @@ pub(crate) struct Encoder {
     root: TypePtr,
     small: FileOptions,
     large: FileOptions,
+    /// The number of [`digest::columns_of`].
+    columns: u64,
 }
 
 /// The options of files up to [`SMALL_ROWS`] rows, or of larger ones.
@@ -74,7 +76,13 @@ impl Encoder {
         let root = parquet.root_schema_ptr();
         let options =
             |small| FileOptions::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
-        Ok(Self { small: options(true)?, large: options(false)?, root, schema })
+        let columns = digest::columns_of(description);
+        Ok(Self { small: options(true)?, large: options(false)?, root, schema, columns })
+    }
+
+    /// Returns a number that is equal for records whose digests can be compared.
+    pub(crate) fn columns(&self) -> u64 {
+        self.columns
     }
 
     /// Starts a file. `rows` is the expected row count: it selects the options and how much memory is reserved.

@@ -17,6 +17,7 @@ mod checks;
 mod compression;
 mod decoded_types;
 mod delta;
+mod digest;
 mod encode;
 mod footer;
 mod footer_scan;
@@ -36,6 +37,7 @@ mod thrift;
 
 pub(crate) use cast::is_convertible;
 pub use compression::Compression;
+pub(crate) use digest::{ContentHasher, Fast, HashFunction, Secure};
 pub(crate) use encode::{Encoder, FileWriter};
 pub(crate) use footer::{Footer, FooterSearch};
 pub(crate) use memory_reader::{MemoryReader, Opener};

@@ -2,6 +2,7 @@
 
 mod corrupt;
 mod crafted;
+mod digest;
 mod foreign;
 mod go_files;
 mod hostile;

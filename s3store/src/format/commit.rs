@@ -1,6 +1,7 @@
 //! The user metadata of a commit.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
@@ -13,6 +14,8 @@ const ATTEMPT: &str = "attemptid";
 const REF_MICROS: &str = "refmicrots";
 const INSERTED_AT: &str = "insertedat";
 const ROW_COUNT: &str = "rowcount";
+/// The Go library ignores further fields, and writes none.
+const CONTENT: &str = "contentdigest";
 
 /// The fields of a commit, which are stored in its user metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,17 +28,50 @@ pub(crate) struct CommitMeta {
     pub(crate) inserted_at_micros: i64,
     /// The number of records in the data file.
     pub(crate) record_count: u64,
+    /// The digest of the records. `None` if the commit has none, or one of another version.
+    pub(crate) content: Option<ContentDigest>,
+}
+
+/// The digest of a file's records, and of the columns that it covers.
+///
+/// Only digests of the same columns can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ContentDigest {
+    pub(crate) columns: u64,
+    pub(crate) records: u128,
+}
+
+impl ContentDigest {
+    /// The version of the digests. It changes if equal records get another digest.
+    const VERSION: &str = "1";
+
+    fn parse(text: &str) -> Option<Self> {
+        let hex = |text: &str, digits: usize| {
+            let legal = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+            legal.then(|| u128::from_str_radix(text, 16).ok()).flatten()
+        };
+        let (columns, records) = text.strip_prefix(Self::VERSION)?.strip_prefix('-')?.split_once('-')?;
+        Some(Self { columns: hex(columns, 16)?.try_into().ok()?, records: hex(records, 32)? })
+    }
+}
+
+impl fmt::Display for ContentDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:016x}-{:032x}", Self::VERSION, self.columns, self.records)
+    }
 }
 
 impl CommitMeta {
     /// Renders the user metadata, as pairs of a name (without `x-amz-meta-`) and a value.
-    pub(crate) fn to_metadata(self) -> [(&'static str, String); 4] {
-        [
+    pub(crate) fn to_metadata(self) -> Vec<(&'static str, String)> {
+        let mut metadata = vec![
             (ATTEMPT, self.attempt.to_string()),
             (REF_MICROS, self.ref_micros.to_string()),
             (INSERTED_AT, self.inserted_at_micros.to_string()),
             (ROW_COUNT, self.record_count.to_string()),
-        ]
+        ];
+        metadata.extend(self.content.map(|content| (CONTENT, content.to_string())));
+        metadata
     }
 
     /// Parses the user metadata.
@@ -55,6 +91,8 @@ impl CommitMeta {
             inserted_at_micros: integer(INSERTED_AT, field(INSERTED_AT)?, times())?,
             // As in Go, a number of records has 63 bits.
             record_count: integer(ROW_COUNT, field(ROW_COUNT)?, 0..=i64::MAX)?.unsigned_abs(),
+            // A digest that can't be read can't be compared. The commit counts nevertheless.
+            content: metadata.get(CONTENT).and_then(|text| ContentDigest::parse(text)),
         })
     }
 }

@@ -23,7 +23,7 @@ mod token;
 pub(crate) mod vectors;
 
 pub(crate) use attempt::AttemptId;
-pub(crate) use commit::CommitMeta;
+pub(crate) use commit::{CommitMeta, ContentDigest};
 pub(crate) use data::{DataKey, DataName};
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
 pub use offset::Offset;

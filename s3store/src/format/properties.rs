@@ -122,9 +122,11 @@ proptest! {
         ref_micros in prop_oneof![any::<i64>(), 0..=9_999_999_999_999_999i64],
         inserted_at_micros: i64,
         record_count in prop_oneof![any::<u64>(), 0..1_000u64],
+        content: Option<(u64, u128)>,
     ) {
-        let meta = CommitMeta { attempt, ref_micros, inserted_at_micros, record_count };
-        let stored = meta.to_metadata().map(|(name, value)| (name.to_owned(), value)).into();
+        let content = content.map(|(columns, records)| ContentDigest { columns, records });
+        let meta = CommitMeta { attempt, ref_micros, inserted_at_micros, record_count, content };
+        let stored = meta.to_metadata().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let parsed = CommitMeta::from_metadata(&stored);
         let fits = (0..=9_999_999_999_999_999).contains(&ref_micros)
             && DateTime::from_timestamp_micros(inserted_at_micros).is_some()

@@ -143,8 +143,10 @@ fn partition_keys_are_ordered_by_their_bytes() {
 
 #[test]
 fn a_commit_without_a_readable_field_is_an_error_that_names_it() {
-    let meta = CommitMeta { attempt: attempt(), ref_micros: 1, inserted_at_micros: -2, record_count: 3 };
-    let stored: HashMap<String, String> = meta.to_metadata().map(|(name, value)| (name.to_owned(), value)).into();
+    let content = Some(ContentDigest { columns: 0xab, records: 0xcd });
+    let meta = CommitMeta { attempt: attempt(), ref_micros: 1, inserted_at_micros: -2, record_count: 3, content };
+    let stored: HashMap<String, String> =
+        meta.to_metadata().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     assert_eq!(stored["attemptid"], "0190a8b4d3a87f4ab1c2d3e4f5a6b7c8");
     assert_eq!((&*stored["refmicrots"], &*stored["insertedat"], &*stored["rowcount"]), ("1", "-2", "3"));
 
@@ -163,6 +165,32 @@ fn a_commit_without_a_readable_field_is_an_error_that_names_it() {
             assert!(error.to_string().contains(&format!("{name:?} is {bad:?}")), "{error}");
         }
     }
+}
+
+#[test]
+fn a_commit_counts_whatever_its_digest_is() {
+    let content = Some(ContentDigest { columns: 0xab, records: 0xcd });
+    let meta = CommitMeta { attempt: attempt(), ref_micros: 1, inserted_at_micros: -2, record_count: 3, content };
+    let mut stored: HashMap<String, String> =
+        meta.to_metadata().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    assert_eq!(stored["contentdigest"], "1-00000000000000ab-000000000000000000000000000000cd");
+    assert_eq!(CommitMeta::from_metadata(&stored).unwrap(), meta);
+    let others = [
+        "",
+        "1",
+        "1-",
+        "2-00000000000000ab-000000000000000000000000000000cd",
+        "1-ab-cd",
+        "x-y-z",
+        "1-+0000000000000ab-",
+    ];
+    for other in others {
+        stored.insert("contentdigest".to_owned(), other.to_owned());
+        assert_eq!(CommitMeta::from_metadata(&stored).unwrap(), CommitMeta { content: None, ..meta }, "{other:?}");
+    }
+    // Commits of the Go library have none.
+    stored.remove("contentdigest");
+    assert_eq!(CommitMeta::from_metadata(&stored).unwrap(), CommitMeta { content: None, ..meta });
 }
 
 #[test]

@@ -63,7 +63,17 @@ impl<T: RootRecord> Files<T> {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a value does not fit its column. The message contains the row
     /// and the column.
     pub fn encode(&self, records: &[T], inserted_at: DateTime<Utc>) -> Result<Bytes> {
-        write::encode_file(records, inserted_at.timestamp_micros(), &self.encoder)
+        write::encode_file(records, inserted_at.timestamp_micros(), &self.encoder, false)
+    }
+
+    /// Encodes records as [`encode`](Self::encode) does, and computes their digest as a write with a token does. For
+    /// benchmarks.
+    ///
+    /// # Errors
+    /// Those of [`encode`](Self::encode).
+    #[doc(hidden)]
+    pub fn encode_with_digest(&self, records: &[T], inserted_at: DateTime<Utc>) -> Result<Bytes> {
+        write::encode_file(records, inserted_at.timestamp_micros(), &self.encoder, true)
     }
 
     /// Decodes the records of one file as a snapshot read returns them: only the latest of each entity if the record has

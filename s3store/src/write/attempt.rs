@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::commit::{Commit, insertion_time};
 use super::error::Unknown;
 use crate::dataset::Dataset;
-use crate::error::{Error, Result};
-use crate::format::{AttemptId, CommitMeta, PartitionKey, Prefix, Token};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{AttemptId, CommitMeta, ContentDigest, PartitionKey, Prefix, Token};
 use crate::ids;
 
 /// A token in a partition: at most one commit exists for it.
@@ -32,9 +32,10 @@ impl CommitSlot {
         &self.commit_key
     }
 
-    /// Makes the commit that the slot's commit object describes by its metadata.
-    pub(super) fn commit(&self, meta: &CommitMeta) -> Result<Commit> {
-        Commit::found(&self.bucket, &self.prefix, &self.partition, &self.token, meta)
+    /// Makes the commit that the slot's commit object describes by its metadata. `replayed`: another call made it.
+    pub(super) fn commit(&self, meta: &CommitMeta, replayed: bool) -> Result<Commit> {
+        let commit = Commit::found(&self.bucket, &self.prefix, &self.partition, &self.token, meta)?;
+        Ok(Commit { replayed, ..commit })
     }
 }
 
@@ -43,17 +44,29 @@ impl CommitSlot {
 pub(super) struct Attempt {
     pub(super) slot: CommitSlot,
     id: AttemptId,
+    /// The earlier attempts of this call.
+    earlier: Vec<AttemptId>,
     data_key: String,
     inserted_at: i64,
+    other_records: OtherRecords,
+}
+
+/// How a write treats a commit of its token that has other records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OtherRecords {
+    /// It fails.
+    Refuse,
+    /// It returns the commit.
+    Accept,
 }
 
 impl Attempt {
     /// Validates all keys of an attempt. The ref's key is included: its length does not depend on the time in it.
-    pub(super) fn new(slot: CommitSlot, id: AttemptId, inserted_at: i64) -> Result<Self> {
+    pub(super) fn new(slot: CommitSlot, id: AttemptId, inserted_at: i64, other_records: OtherRecords) -> Result<Self> {
         let data_key = slot.prefix.data_key(&slot.partition, &slot.token, id)?;
         slot.prefix.ref_key(0, &slot.token, id, &slot.partition)?;
         insertion_time(inserted_at)?;
-        Ok(Self { slot, id, data_key, inserted_at })
+        Ok(Self { slot, id, earlier: Vec::new(), data_key, inserted_at, other_records })
     }
 
     /// Returns another attempt to write the same records, with an id of its own. Without a token of the caller, its token
@@ -64,7 +77,47 @@ impl Attempt {
             true => self.slot.clone(),
             false => CommitSlot::new(dataset, self.slot.partition.clone(), Token::of_attempt(id))?,
         };
-        Self::new(slot, id, inserted_at)
+        let earlier = self.earlier.iter().copied().chain([self.id]).collect();
+        Ok(Self { earlier, ..Self::new(slot, id, inserted_at, self.other_records)? })
+    }
+
+    /// Returns `true` if this call made the attempt.
+    pub(super) fn is_own(&self, id: AttemptId) -> bool {
+        id == self.id || self.earlier.contains(&id)
+    }
+
+    /// Checks that a commit of the token has the records of this write, as far as its metadata show.
+    ///
+    /// # Errors
+    /// `TokenReused` if it has others.
+    pub(super) fn check_records(&self, found: &CommitMeta, records: u64, content: Option<ContentDigest>) -> Result<()> {
+        if self.other_records == OtherRecords::Accept || self.is_own(found.attempt) {
+            return Ok(());
+        }
+        let difference = if found.record_count != records {
+            format!("a commit with {} records, this write has {records}", found.record_count)
+        } else if self.may_compare(found, content.map(|content| content.columns)) && found.content != content {
+            format!(
+                "a commit with {records} other records than this write's {records}, or with their values in another order"
+            )
+        } else {
+            return Ok(());
+        };
+        let CommitSlot { token, partition, .. } = &self.slot;
+        Err(Error::new(
+            ErrorKind::TokenReused,
+            format!(
+                "token {token} in partition {partition} belongs to {difference}; use another token for other records, \
+                 or set accept_other_records() to get that commit"
+            ),
+        ))
+    }
+
+    /// Returns `true` if the records must be compared by their digests.
+    pub(super) fn may_compare(&self, found: &CommitMeta, columns: Option<u64>) -> bool {
+        self.other_records == OtherRecords::Refuse
+            && !self.is_own(found.attempt)
+            && found.content.is_some_and(|content| Some(content.columns) == columns)
     }
 
     /// Completes step 3 with the encoded data file.
@@ -83,11 +136,14 @@ impl Attempt {
     }
 }
 
-/// An encoded data file, and its MD5 in hex.
+/// An encoded data file.
 #[derive(Debug)]
 pub(super) struct DataFile {
     pub(super) body: Bytes,
+    /// The body's MD5 in hex.
     pub(super) md5: String,
+    /// The digest of the records, if the caller gave a token.
+    pub(super) content: Option<ContentDigest>,
 }
 
 /// An attempt with its encoded data file.
@@ -110,7 +166,7 @@ impl Prepared {
     /// Completes step 4: the data file and all markers have landed.
     pub(super) fn landed(self) -> Landed {
         let bytes = self.file.body.len() as u64;
-        Landed { attempt: self.attempt, records: self.records, bytes }
+        Landed { attempt: self.attempt, records: self.records, content: self.file.content, bytes }
     }
 }
 
@@ -119,6 +175,7 @@ impl Prepared {
 pub(super) struct Landed {
     attempt: Attempt,
     records: u64,
+    content: Option<ContentDigest>,
     bytes: u64,
 }
 
@@ -145,6 +202,7 @@ impl Landed {
             ref_micros: micros,
             inserted_at_micros: self.attempt.inserted_at,
             record_count: self.records,
+            content: self.content,
         };
         Referenced { attempt: self.attempt, meta }
     }
@@ -168,6 +226,6 @@ impl Referenced {
 
     /// Completes step 6: the commit has landed.
     pub(super) fn committed(&self) -> Result<Commit> {
-        self.attempt.slot.commit(&self.meta)
+        self.attempt.slot.commit(&self.meta, false)
     }
 }

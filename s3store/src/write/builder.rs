@@ -12,7 +12,7 @@ use super::group::{self, Group, Rows};
 use super::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 use super::plan::Plan;
 use super::retry::RetryPolicy;
-use super::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
+use super::token::{IntoToken, NoToken, OneToken, TokenOf, TokenOfContent, Tokens};
 use crate::codec::Compression;
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
@@ -28,11 +28,19 @@ pub(super) struct WriteOptions {
     pub(super) optimistic: bool,
     pub(super) retry: Option<RetryPolicy>,
     pub(super) keep_going: bool,
+    pub(super) accept_other_records: bool,
 }
 
 impl WriteOptions {
     fn new(compression: Compression) -> Self {
-        Self { inserted_at: None, compression, optimistic: false, retry: None, keep_going: false }
+        Self {
+            inserted_at: None,
+            compression,
+            optimistic: false,
+            retry: None,
+            keep_going: false,
+            accept_other_records: false,
+        }
     }
 }
 
@@ -82,7 +90,12 @@ macro_rules! setters {
             /// Sets one token for every partition of this write: 1 to 200 printable ASCII characters, without space, `/`,
             /// `;` and `..`.
             ///
-            /// It must be the same for each retry, and different for each other write to a partition.
+            /// It must be the same for each retry, and different for each other write to a partition. If the token has been
+            /// committed in a partition with other records, the partition fails with
+            /// [`TokenReused`](crate::ErrorKind::TokenReused), because its records would be lost. The write compares the
+            /// number of records, and a digest of them in the order of the file if the commit has one of the same columns.
+            /// Commits of the Go library have none. The insertion time does not count.
+            /// [`accept_other_records`](Self::accept_other_records) turns this off.
             pub fn token(self, token: impl Into<String>) -> $name<'a, T, OneToken, L> {
                 self.with_tokens(OneToken(Some(token.into())))
             }
@@ -103,6 +116,33 @@ macro_rules! setters {
                 self.with_tokens(TokenOf(token_of))
             }
 
+            /// Makes the token of each partition from its records. The same records in the same partition then exist once,
+            /// without a name for them.
+            ///
+            /// The token is `sha256-` and a SHA-256 in hex. It covers the number of records, and the names and values of all
+            /// columns in the order of the file: that of entity and version, or the given order if the record has no
+            /// entity. It does not cover the insertion time, the compression, the order of the struct's fields, and columns
+            /// in which every record is `None`. So it is the same in each process and in each version of the library, and
+            /// stays the same when an optional column is added that these records do not use.
+            ///
+            /// Records that contain the time of the try, or that are grouped in another way, are other records.
+            ///
+            /// # Example
+            /// ```
+            /// # async fn example<T: s3store::RootRecord>(
+            /// #     store: s3store::Store<T>,
+            /// #     records: &[T],
+            /// # ) -> Result<(), s3store::WriteError> {
+            /// for commit in store.write(records).token_of_content().await? {
+            ///     println!("{}: {}", commit.partition, if commit.replayed { "was there" } else { "is new" });
+            /// }
+            /// # Ok(())
+            /// # }
+            /// ```
+            pub fn token_of_content(self) -> $name<'a, T, TokenOfContent, L> {
+                self.with_tokens(TokenOfContent(()))
+            }
+
             fn with_tokens<K>(self, tokens: K) -> $name<'a, T, K, L> {
                 let Self { $($kept,)* tokens: NoToken(()), late } = self;
                 $name { $($kept,)* tokens, late }
@@ -121,6 +161,15 @@ macro_rules! setters {
             /// Sets the compression of these files. Default: the store's.
             pub fn compression(mut self, compression: Compression) -> Self {
                 self.options.compression = compression;
+                self
+            }
+
+            /// Returns the commit of the token even if it has other records than this write. By default that is an error.
+            ///
+            /// Use it if the records of a retry differ without harm, because they contain the time of the try, for example.
+            /// Records that the commit does not have are not stored.
+            pub fn accept_other_records(mut self) -> Self {
+                self.options.accept_other_records = true;
                 self
             }
 
@@ -257,9 +306,9 @@ setters!(WritePartition { store, partition, records, options });
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> Write<'a, T, K, L> {
     async fn run(self, tally: &Arc<Tally>) -> Result<Vec<L::Committed>, WriteError> {
         let Self { store, records, options, mut tokens, late } = self;
-        // Grouping and tokens need no await, so they run in the first poll.
-        let plan = |groups| Plan::new(store, groups, &mut tokens, options, late.restamps());
-        let plan = group::group(records).and_then(plan).map_err(WriteError::not_committed)?;
+        let groups = group::group(records).map_err(WriteError::not_committed)?;
+        let plan = Plan::new(store, groups, &mut tokens, options, late.restamps()).await;
+        let plan = plan.map_err(WriteError::not_committed)?;
         let stamped = plan.run(tally).await?;
         Ok(stamped.into_iter().map(L::committed).collect())
     }
@@ -285,7 +334,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> WritePartit
             [] => Vec::new(),
             records => vec![Group { key, rows: Rows::all(records) }],
         };
-        let stamped = Plan::new(store, groups, &mut tokens, options, late.restamps())?.run_one(tally).await?;
+        let stamped = Plan::new(store, groups, &mut tokens, options, late.restamps()).await?.run_one(tally).await?;
         Ok(stamped.map(L::committed))
     }
 }

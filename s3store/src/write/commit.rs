@@ -7,9 +7,9 @@ use crate::format::{CommitMeta, Offset, PartitionKey, Prefix, Token};
 
 /// A commit: one partition's records, durable and visible.
 ///
-/// A retry with the same token returns the first commit, equal in every field. With the feature `serde` a commit can be
-/// stored, and [restamped](crate::Dataset::restamp) later.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A retry with the same token returns the first commit, equal to the one that the first call returned. With the feature
+/// `serde` a commit can be stored, and [restamped](crate::Dataset::restamp) later.
+#[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Commit {
@@ -30,10 +30,29 @@ pub struct Commit {
     pub inserted_at: DateTime<Utc>,
     /// The number of records in the data file.
     pub record_count: u64,
+    /// `true` if the call that returned it found it, `false` if that call made it.
+    ///
+    /// It is a property of the call, not of the commit. So commits are compared without it, and the feature `serde` does not
+    /// store it: it is `false` in a commit that was deserialised.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub replayed: bool,
 }
 
+impl PartialEq for Commit {
+    /// Compares all fields but `replayed`.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { bucket, partition, token, offset, data_path, ref_path, inserted_at, record_count, replayed: _ } =
+            self;
+        (bucket, partition, token, offset) == (&other.bucket, &other.partition, &other.token, &other.offset)
+            && (data_path, ref_path) == (&other.data_path, &other.ref_path)
+            && (inserted_at, record_count) == (&other.inserted_at, &other.record_count)
+    }
+}
+
+impl Eq for Commit {}
+
 impl Commit {
-    /// Makes the commit that a commit object's metadata describes.
+    /// Makes the commit that a commit object's metadata describes, as one that was found.
     pub(crate) fn found(
         bucket: &str,
         prefix: &Prefix,
@@ -51,6 +70,7 @@ impl Commit {
             ref_path,
             inserted_at: insertion_time(meta.inserted_at_micros)?,
             record_count: meta.record_count,
+            replayed: true,
         })
     }
 }

@@ -12,9 +12,10 @@ use super::attempt::DataFile;
 use super::group::{Rows, unfit};
 use crate::clock::Clock;
 use crate::codec::sort::{self, OrderCheck};
-use crate::codec::{BATCH_ROWS, Encoder, FileWriter};
+use crate::codec::{BATCH_ROWS, ContentHasher, Encoder, Fast, FileWriter, HashFunction, Secure};
 use crate::cpu;
 use crate::error::{Error, ErrorType, Result};
+use crate::format::ContentDigest;
 use crate::record::{Key, RootRecord};
 use crate::s3::md5_hex;
 
@@ -22,14 +23,101 @@ use crate::s3::md5_hex;
 const BATCHES_PER_TURN: usize = 4;
 
 /// Encodes rows as a data file, sorted by the record's key if it has one. The sort is stable.
+///
+/// `with_digest` also computes the digest of the records.
 pub(super) async fn encode<T: RootRecord>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
-    encoder: Arc<Encoder>,
+    encoder: &Arc<Encoder>,
+    with_digest: bool,
     clock: &Clock,
 ) -> Result<DataFile> {
-    let data_file = |body: Bytes| DataFile { md5: md5_hex(&body), body };
-    encode_on(Workers::CpuThreads(clock), rows, inserted_at, encoder, data_file).await
+    let start = || FileSink::new::<T>(encoder, rows.len(), with_digest);
+    let data_file = |(body, content): (Bytes, _)| DataFile { md5: md5_hex(&body), body, content };
+    feed(Workers::CpuThreads(clock), rows, inserted_at, start, data_file).await
+}
+
+/// Returns the digest of the file that [`encode`] would make of the rows.
+pub(super) async fn digest<T: RootRecord>(
+    rows: &Rows<'_, T>,
+    encoder: &Encoder,
+    clock: &Clock,
+) -> Result<ContentDigest> {
+    let start = || ContentHasher::<Fast>::new(T::description());
+    let records = feed(Workers::CpuThreads(clock), rows, 0, start, u128::from_be_bytes).await?;
+    Ok(ContentDigest { columns: encoder.columns(), records })
+}
+
+/// Returns a token that is made of the rows: equal for equal rows in the order of the file.
+pub(super) async fn content_token<T: RootRecord>(rows: &Rows<'_, T>, clock: &Clock) -> Result<String> {
+    let start = || ContentHasher::<Secure>::new(T::description());
+    let hex = |hash: [u8; 32]| hash.iter().fold("sha256-".to_owned(), |token, byte| format!("{token}{byte:02x}"));
+    feed(Workers::CpuThreads(clock), rows, 0, start, hex).await
+}
+
+/// A consumer of rows in the order of the file.
+trait Sink: Send + 'static {
+    type Output;
+
+    /// Adds a batch of rows, given by all their columns. A batch without rows has no columns.
+    fn write(&mut self, batch: &[ArrayRef]) -> Result<()>;
+
+    fn finish(self) -> Result<Self::Output>;
+}
+
+impl<H: HashFunction> Sink for ContentHasher<H> {
+    type Output = H::Hash;
+
+    fn write(&mut self, batch: &[ArrayRef]) -> Result<()> {
+        self.update(batch)
+    }
+
+    fn finish(self) -> Result<H::Hash> {
+        Ok(self.finish())
+    }
+}
+
+/// A data file that is being encoded, and the digest of its records.
+struct FileSink {
+    encoder: Arc<Encoder>,
+    rows: usize,
+    /// The file, started once the first batch is known to be in order.
+    file: Option<FileWriter>,
+    content: Option<ContentHasher<Fast>>,
+}
+
+impl FileSink {
+    fn new<T: RootRecord>(encoder: &Arc<Encoder>, rows: usize, with_digest: bool) -> Self {
+        let content = with_digest.then(|| ContentHasher::new(T::description()));
+        Self { encoder: Arc::clone(encoder), rows, file: None, content }
+    }
+
+    fn started(&mut self) -> Result<FileWriter> {
+        self.file.take().map_or_else(|| self.encoder.file(self.rows), Ok)
+    }
+}
+
+impl Sink for FileSink {
+    type Output = (Bytes, Option<ContentDigest>);
+
+    fn write(&mut self, batch: &[ArrayRef]) -> Result<()> {
+        let mut file = self.started()?;
+        if !batch.is_empty() {
+            file.write(batch)?;
+            if let Some(content) = &mut self.content {
+                content.update(batch)?;
+            }
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Self::Output> {
+        let body = self.started()?.finish()?;
+        let columns = self.encoder.columns();
+        let digest = |content: ContentHasher<Fast>| u128::from_be_bytes(content.finish());
+        Ok((body, self.content.map(|content| ContentDigest { columns, records: digest(content) })))
+    }
 }
 
 /// The threads on which the encoding to Parquet runs.
@@ -63,32 +151,40 @@ impl Workers<'_> {
     }
 }
 
-/// Encodes rows as [`encode`] does, on the given threads. `finish` converts the file's bytes to the result. It runs on a
-/// worker, because it may read all bytes.
-async fn encode_on<T: RootRecord, F: Send + 'static>(
+/// Passes rows to a sink in the order of the file, on the given threads. `finish` converts the sink's output to the result.
+/// It runs on a worker, because it may read the whole file.
+///
+/// `start` makes the sink, and a second one if the rows turn out to be out of order.
+async fn feed<T: RootRecord, S: Sink, F: Send + 'static>(
     workers: Workers<'_>,
     rows: &Rows<'_, T>,
     inserted_at: i64,
-    encoder: Arc<Encoder>,
-    finish: fn(Bytes) -> F,
+    start: impl Fn() -> S,
+    finish: fn(S::Output) -> F,
 ) -> Result<F> {
     let key = T::description().key.as_ref();
-    let draft = Draft::new(&encoder, rows.len(), key);
-    if let Some(file) = encode_in_given_order(rows, inserted_at, draft, workers, finish).await? {
-        return Ok(file);
+    let draft = Draft::new(start(), key);
+    if let Some(output) = feed_in_given_order(rows, inserted_at, draft, workers, finish).await? {
+        return Ok(output);
     }
     let keys = key_columns(rows, inserted_at, key, workers).await?;
     let order = workers.run(move || sorted_order(keys)).await?;
-    let draft = Draft::new(&encoder, rows.len(), None);
-    let file = encode_in_given_order(&rows.ordered(&order), inserted_at, draft, workers, finish).await?;
-    file.ok_or_else(still_unsorted)
+    let draft = Draft::new(start(), None);
+    let output = feed_in_given_order(&rows.ordered(&order), inserted_at, draft, workers, finish).await?;
+    output.ok_or_else(still_unsorted)
 }
 
 /// Encodes all records on the calling thread, with the same code as a write.
 #[cfg(feature = "testing")]
-pub(crate) fn encode_file<T: RootRecord>(records: &[T], inserted_at: i64, encoder: &Arc<Encoder>) -> Result<Bytes> {
+pub(crate) fn encode_file<T: RootRecord>(
+    records: &[T],
+    inserted_at: i64,
+    encoder: &Arc<Encoder>,
+    with_digest: bool,
+) -> Result<Bytes> {
     let rows = Rows::all(records);
-    let file = encode_on(Workers::CallingThread, &rows, inserted_at, Arc::clone(encoder), |bytes| bytes);
+    let start = || FileSink::new::<T>(encoder, rows.len(), with_digest);
+    let file = feed(Workers::CallingThread, &rows, inserted_at, start, |(bytes, _)| bytes);
     futures_util::FutureExt::now_or_never(file)
         .unwrap_or_else(|| Err(Error::internal("encoding on the calling thread waited")))
 }
@@ -98,57 +194,40 @@ pub(super) async fn validate<T: RootRecord>(rows: &Rows<'_, T>, inserted_at: i64
     each_batch(Batches::new(rows, inserted_at, None), Workers::CpuThreads(clock), drop).await
 }
 
-/// A file that is being encoded.
-struct Draft {
-    encoder: Arc<Encoder>,
-    rows: usize,
-    /// The file, started once the first batch is known to be in order.
-    file: Option<FileWriter>,
-    /// Checks the order of the rows. `None` if the record has no key, or if the rows are already sorted.
+/// A sink, and a check of the order of its rows.
+struct Draft<S> {
+    sink: S,
+    /// `None` if the record has no key, or if the rows are already sorted.
     check: Option<OrderCheck>,
 }
 
-impl Draft {
-    fn new(encoder: &Arc<Encoder>, rows: usize, key: Option<&Key>) -> Self {
-        let check = key.map(|key| OrderCheck::new(key.clone()));
-        Self { encoder: Arc::clone(encoder), rows, file: None, check }
+impl<S: Sink> Draft<S> {
+    fn new(sink: S, key: Option<&Key>) -> Self {
+        Self { sink, check: key.map(|key| OrderCheck::new(key.clone())) }
     }
 
-    /// Appends rows. Returns `None` if they are out of order; the file is then discarded.
+    /// Appends rows. Returns `None` if they are out of order; the sink is then discarded.
     fn write(mut self, batch: &[ArrayRef]) -> Result<Option<Self>> {
         if let Some(check) = &mut self.check
             && !check.continues(batch)?
         {
             return Ok(None);
         }
-        let mut file = self.started()?;
-        // A batch without rows has no columns.
-        if !batch.is_empty() {
-            file.write(batch)?;
-        }
-        self.file = Some(file);
+        self.sink.write(batch)?;
         Ok(Some(self))
-    }
-
-    fn started(&mut self) -> Result<FileWriter> {
-        self.file.take().map_or_else(|| self.encoder.file(self.rows), Ok)
-    }
-
-    fn finish(mut self) -> Result<Bytes> {
-        self.started()?.finish()
     }
 }
 
-/// Encodes the rows in their given order. Returns `None` if they are out of order.
+/// Passes the rows to a sink in their given order. Returns `None` if they are out of order.
 ///
 /// Rows are converted to columns on the caller's thread, because they are borrowed; that takes a few nanoseconds per row.
-/// Meanwhile the workers encode the batch before.
-async fn encode_in_given_order<T: RootRecord, F: Send + 'static>(
+/// Meanwhile the workers process the batch before.
+async fn feed_in_given_order<T: RootRecord, S: Sink, F: Send + 'static>(
     rows: &Rows<'_, T>,
     inserted_at: i64,
-    draft: Draft,
+    draft: Draft<S>,
     workers: Workers<'_>,
-    finish: fn(Bytes) -> F,
+    finish: fn(S::Output) -> F,
 ) -> Result<Option<F>> {
     let mut batches = Batches::new(rows, inserted_at, None);
     let (mut draft, mut writing) = (Some(draft), None);
@@ -160,7 +239,7 @@ async fn encode_in_given_order<T: RootRecord, F: Send + 'static>(
         }
         let Some(before) = draft.take() else { return Ok(None) };
         if last {
-            let finish = move |draft: Draft| draft.finish().map(finish);
+            let finish = move |draft: Draft<S>| draft.sink.finish().map(finish);
             return workers.run(move || before.write(&batch)?.map(finish).transpose()).await;
         }
         writing = Some(workers.run(move || before.write(&batch)));

@@ -65,8 +65,10 @@ async fn finish(dataset: &Dataset, landed: Landed, mode: Mode, tally: &Tally) ->
         if mode == Mode::Optimistic {
             dataset.metrics().optimistic_collision();
         }
+        let (attempt, own) = (referenced.attempt(), referenced.meta());
+        attempt.check_records(&found.meta, own.record_count, own.content)?;
         tally.committed(found.meta.record_count, 0);
-        return Ok(protocol::timed(dataset, &referenced.attempt().slot, found)?);
+        return Ok(protocol::timed(dataset, attempt, found)?);
     }
     tally.committed(referenced.meta().record_count, bytes);
     if late {
@@ -143,7 +145,7 @@ async fn probe(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
 
 fn commit_put(dataset: &Dataset, referenced: &Referenced) -> Put {
     let put = urgent_put(dataset, referenced.attempt().slot.commit_key());
-    Put { metadata: referenced.meta().to_metadata().into(), ..put }
+    Put { metadata: referenced.meta().to_metadata(), ..put }
 }
 
 /// Makes the PUT of an empty object whose tries have short deadlines: at most a quarter of the commit timeout each.

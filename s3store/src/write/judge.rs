@@ -94,6 +94,7 @@ mod tests {
             ref_micros: 5_000_000,
             inserted_at_micros: 0,
             record_count: 1,
+            content: None,
         }
     }
 

@@ -27,7 +27,7 @@ pub use self::error::{CommitError, RestampError, Unknown, WriteError};
 use self::group::Group;
 pub use self::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 pub use self::retry::RetryPolicy;
-pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, Tokens};
+pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, TokenOfContent, Tokens};
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
 use crate::format::{PartitionKey, Token};
@@ -42,7 +42,7 @@ impl<T: RootRecord> Store<T> {
     ///
     /// With a token ([`token`](Write::token), [`token_of`](Write::token_of), [`token_opt`](Write::token_opt)) the call
     /// can be repeated until it succeeds, at any later time and from any process. A retry returns the first commit, and
-    /// the records exist once.
+    /// the records exist once. [`replayed`](Commit::replayed) tells the two apart. A retry with other records is an error.
     ///
     /// Everything is validated before the first PUT: partition values, tokens, key lengths, and that every value fits its
     /// column. The records are never changed.
@@ -179,8 +179,8 @@ impl<T: Record> Store<T> {
             let partition = PartitionKey::parse(partition, T::Root::description().partition)?;
             let slot = CommitSlot::new(self.dataset(), partition, Token::new(token)?)?;
             tally.commit_head();
-            let found = protocol::find(self.dataset(), &slot).await?;
-            Ok(found.map(|found| found.commit))
+            let found = self.dataset().find_commit(slot.commit_key()).await?;
+            found.map(|found| slot.commit(&found.meta, true)).transpose()
         };
         self.dataset().metrics().call(Method::LookupCommit).run(lookup).await
     }

@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
 
-use super::attempt::{Attempt, CommitSlot, Landed};
+use super::attempt::{Attempt, CommitSlot, Landed, OtherRecords};
 use super::builder::WriteOptions;
 use super::commit::{Commit, StampedCommit};
 use super::error::{CommitError, WriteError};
@@ -18,8 +18,8 @@ use super::token::{Tokens, validated};
 use super::{encode, finisher, late};
 use crate::codec::Encoder;
 use crate::dataset::{Dataset, Store, Subject};
-use crate::error::Result;
-use crate::format::{AttemptId, Token};
+use crate::error::{ErrorKind, Result};
+use crate::format::{AttemptId, CommitMeta, Token};
 use crate::ids;
 use crate::metrics::Tally;
 use crate::record::{RootRecord, ViewWriter};
@@ -59,11 +59,12 @@ enum Begun {
 }
 
 impl<'a, T: RootRecord> Plan<'a, T> {
-    /// Validates keys, tokens and options of all partitions. Sends nothing.
-    pub(super) fn new(
+    /// Validates keys, tokens and options of all partitions. Sends nothing. Waits only for tokens that are made of the
+    /// records.
+    pub(super) async fn new<K: Tokens<'a, T>>(
         store: &Store<T>,
         groups: Vec<Group<'a, T>>,
-        tokens: &mut impl Tokens<'a, T>,
+        tokens: &mut K,
         options: WriteOptions,
         restamps: u32,
     ) -> Result<Self> {
@@ -73,7 +74,11 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         let inserted_at = options.inserted_at.map_or_else(now, |time| time.timestamp_micros());
         let mut partitions = Vec::with_capacity(groups.len());
         for group in groups {
-            let token = validated(tokens.token(&|| group.partition())?)?;
+            let token = match K::OF_CONTENT {
+                true => content_token(&dataset, &group, options.keep_going).await?,
+                false => tokens.token(&|| group.partition())?,
+            };
+            let token = validated(token)?;
             let has_caller_token = token.is_some();
             let mode = match options.optimistic && has_caller_token {
                 true => protocol::optimistic_mode(&dataset)?,
@@ -82,7 +87,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let id = AttemptId::from_bytes(ids::attempt(dataset.clock()));
             let token = token.unwrap_or_else(|| Token::of_attempt(id));
             let slot = CommitSlot::new(&dataset, group.key, token)?;
-            let attempt = Attempt::new(slot, id, inserted_at)?;
+            let other_records = if options.accept_other_records { OtherRecords::Accept } else { OtherRecords::Refuse };
+            let attempt = Attempt::new(slot, id, inserted_at, other_records)?;
             let markers = PartitionMarkers::default();
             partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers, late: None });
         }
@@ -243,16 +249,30 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         }
         if partition.has_caller_token
             && partition.mode != Mode::Optimistic
-            && let Some(found) = protocol::find(&self.dataset, &partition.attempt.slot).await?
+            && let Some(found) = self.dataset.find_commit(partition.attempt.slot.commit_key()).await?
         {
-            tally.committed(found.commit.record_count, 0);
-            return Ok(Begun::AlreadyCommitted(found));
+            self.check_records(partition, &found.meta).await?;
+            tally.committed(found.meta.record_count, 0);
+            return protocol::timed(&self.dataset, &partition.attempt, found).map(Begun::AlreadyCommitted);
         }
-        let (encoder, clock) = (Arc::clone(&self.encoder), self.dataset.clock());
-        let file = encode::encode(&partition.rows, self.inserted_at, encoder, clock).await?;
+        let (rows, clock) = (&partition.rows, self.dataset.clock());
+        let with_digest = partition.has_caller_token;
+        let file = encode::encode(rows, self.inserted_at, &self.encoder, with_digest, clock).await?;
         let prepared = partition.attempt.clone().prepared(file, partition.rows.len() as u64);
         let landed = protocol::land(&self.dataset, prepared, &partition.markers).await?;
         Ok(Begun::Landed(landed, partition.mode))
+    }
+
+    /// Checks that the commit of a token has the records of this write. Computes their digest only if it decides.
+    async fn check_records(&self, partition: &PartitionWrite<'a, T>, found: &CommitMeta) -> Result<()> {
+        let (attempt, rows) = (&partition.attempt, &partition.rows);
+        let records = rows.len() as u64;
+        let decides = found.record_count == records && attempt.may_compare(found, Some(self.encoder.columns()));
+        let content = match decides {
+            true => Some(encode::digest(rows, &self.encoder, self.dataset.clock()).await?),
+            false => None,
+        };
+        attempt.check_records(found, records, content)
     }
 
     /// Starts the finisher of an attempt at once, and returns a future that waits for it. A commit that was found is only
@@ -268,6 +288,19 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             }
             Begun::AlreadyCommitted(commit) => Either::Right(late::repair(&self.dataset, commit, self.restamps)),
         }
+    }
+}
+
+/// Returns the token of a partition's records. With `keep_going`, it returns none for records that do not fit their columns:
+/// only their partition fails, before its first request.
+async fn content_token<T: RootRecord>(
+    dataset: &Dataset,
+    group: &Group<'_, T>,
+    keep_going: bool,
+) -> Result<Option<String>> {
+    match encode::content_token(&group.rows, dataset.clock()).await {
+        Err(error) if keep_going && error.kind() == ErrorKind::InvalidInput => Ok(None),
+        token => token.map(Some),
     }
 }
 

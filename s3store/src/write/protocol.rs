@@ -1,6 +1,6 @@
 //! The steps of the write protocol that run while the caller waits: look up an earlier commit, and put the data.
 
-use super::attempt::{CommitSlot, DataFile, Landed, Prepared};
+use super::attempt::{Attempt, DataFile, Landed, Prepared};
 use super::commit::Commit;
 use super::judge::{self, Timeliness};
 use super::markers::PartitionMarkers;
@@ -42,17 +42,12 @@ pub(super) fn optimistic_mode(dataset: &Dataset) -> Result<Mode> {
     }
 }
 
-/// Looks up the commit of a token in a partition: 1 HEAD. Step 2.
-pub(super) async fn find(dataset: &Dataset, slot: &CommitSlot) -> Result<Option<TimedCommit>> {
-    let found = dataset.find_commit(slot.commit_key()).await?;
-    found.map(|found| timed(dataset, slot, found)).transpose()
-}
-
-/// Makes a commit of a found object, and decides by S3's time of it whether it is in time.
-pub(super) fn timed(dataset: &Dataset, slot: &CommitSlot, found: FoundCommit) -> Result<TimedCommit> {
+/// Makes the commit of an object that an attempt found in its slot, and decides by S3's time of it whether it is in time.
+pub(super) fn timed(dataset: &Dataset, attempt: &Attempt, found: FoundCommit) -> Result<TimedCommit> {
     let (timeout, skew) = (dataset.commit_timeout(), dataset.max_clock_skew());
     let timeliness = judge::judge_found(&found.meta, found.last_modified, timeout, skew);
-    Ok(TimedCommit { commit: slot.commit(&found.meta)?, timeliness })
+    let replayed = !attempt.is_own(found.meta.attempt);
+    Ok(TimedCommit { commit: attempt.slot.commit(&found.meta, replayed)?, timeliness })
 }
 
 /// Puts the data file and the views' markers concurrently, and returns when all have landed. Step 4.
@@ -62,6 +57,6 @@ pub(super) async fn land(dataset: &Dataset, prepared: Prepared, markers: &Partit
 }
 
 async fn put_data(dataset: &Dataset, prepared: &Prepared) -> Result<()> {
-    let DataFile { body, md5 } = prepared.file();
+    let DataFile { body, md5, content: _ } = prepared.file();
     dataset.client().put("data file", Put::with_md5(prepared.data_key(), body.clone(), md5)).await
 }

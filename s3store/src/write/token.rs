@@ -17,8 +17,16 @@ pub struct OneToken(pub(super) Option<String>);
 /// A function that makes each partition's token, set by [`token_of`](crate::write::Write::token_of).
 pub struct TokenOf<F>(pub(super) F);
 
-/// The source of a write's tokens. Sealed: see [`NoToken`], [`OneToken`] and [`TokenOf`].
+/// Each partition's token is made of its records, set by [`token_of_content`](crate::write::Write::token_of_content).
+#[derive(Debug, Clone, Copy)]
+pub struct TokenOfContent(pub(super) ());
+
+/// The source of a write's tokens. Sealed: see [`NoToken`], [`OneToken`], [`TokenOf`] and [`TokenOfContent`].
 pub trait Tokens<'a, T>: private::Sealed + Send {
+    /// `true` if the write makes the tokens of the records, and does not call [`token`](Self::token).
+    #[doc(hidden)]
+    const OF_CONTENT: bool = false;
+
     /// Returns the token of a partition. `partition` collects the partition's records when it is called.
     #[doc(hidden)]
     fn token(&mut self, partition: &dyn Fn() -> HivePartition<&'a T>) -> Result<Option<String>>;
@@ -29,6 +37,7 @@ mod private {
     impl Sealed for super::NoToken {}
     impl Sealed for super::OneToken {}
     impl<F> Sealed for super::TokenOf<F> {}
+    impl Sealed for super::TokenOfContent {}
 }
 
 impl<'a, T> Tokens<'a, T> for NoToken {
@@ -40,6 +49,14 @@ impl<'a, T> Tokens<'a, T> for NoToken {
 impl<'a, T> Tokens<'a, T> for OneToken {
     fn token(&mut self, _partition: &dyn Fn() -> HivePartition<&'a T>) -> Result<Option<String>> {
         Ok(self.0.clone())
+    }
+}
+
+impl<'a, T> Tokens<'a, T> for TokenOfContent {
+    const OF_CONTENT: bool = true;
+
+    fn token(&mut self, _partition: &dyn Fn() -> HivePartition<&'a T>) -> Result<Option<String>> {
+        Ok(None)
     }
 }
 

@@ -142,7 +142,7 @@ impl Watch {
         self.reported.iter().find(|commit| commit.partition == partition && commit.token == token)
     }
 
-    /// Checks that a look-up returns each reported commit, equal in every field.
+    /// Checks that a look-up returns each reported commit, equal in every field but `replayed`.
     pub(super) async fn look_up(&self) {
         for commit in &self.reported {
             let found = self.reader.lookup_commit(&commit.partition, &commit.token).await.unwrap();

@@ -127,7 +127,8 @@ impl History {
         self.strike();
         let writer = self.pick(&[0, 1]);
         let write = self.writers[writer].write_partition(format!("part={part}"), &items).inserted_at(inserted_at);
-        let result = write.token_opt(token).report_late().await.map(Option::unwrap);
+        let write = write.token_opt(token).accept_other_records();
+        let result = write.report_late().await.map(Option::unwrap);
         self.note(result);
     }
 

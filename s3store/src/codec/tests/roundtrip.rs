@@ -28,7 +28,7 @@ fn instant(unit: TimeUnit) -> DataType {
 }
 
 /// One column of each type.
-fn columns() -> Vec<ColumnNode> {
+pub(super) fn columns() -> Vec<ColumnNode> {
     let place = || vec![column("street", DataType::Utf8), column("zip", DataType::Int32).null()];
     let strings = || Shape::List(Box::new(column("element", DataType::Utf8).null()));
     vec![
@@ -66,10 +66,10 @@ fn columns() -> Vec<ColumnNode> {
 }
 
 /// The source of a row's values: a number, a text and a list of texts.
-type Seed = (i64, String, Vec<String>);
+pub(super) type Seed = (i64, String, Vec<String>);
 
 /// Returns the columns of the rows, in the write types.
-fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
+pub(super) fn arrays(seeds: &[Seed]) -> Vec<ArrayRef> {
     let numbers = || seeds.iter().map(|seed| seed.0);
     let texts = || seeds.iter().map(|seed| seed.1.as_str());
     let optional = |row: usize| row % 3 != 1;
@@ -171,7 +171,7 @@ fn expected(seeds: &[Seed]) -> RecordBatch {
     RecordBatch::try_new(schema, columns).unwrap()
 }
 
-fn fixed_seeds(rows: i64) -> Vec<Seed> {
+pub(super) fn fixed_seeds(rows: i64) -> Vec<Seed> {
     let seed = |row: i64| {
         let number = row.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64 as i64);
         (

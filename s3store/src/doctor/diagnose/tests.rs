@@ -34,7 +34,7 @@ fn found(objects: &[ListedObject]) -> Vec<String> {
     listing.add_data(&prefix, data);
     for (token, key) in listing.tokens_in(&prefix, SCOPE) {
         let attempt = AttemptId::parse(ATTEMPT).unwrap();
-        let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, record_count: 3 };
+        let meta = CommitMeta { attempt, ref_micros: STAMPED, inserted_at_micros: 0, record_count: 3, content: None };
         diagnosis.add("b", &prefix, &listing, &token, key.map(|_| meta), SCOPE).unwrap();
     }
     let word = |finding: &Finding| finding.to_string().split(':').next().unwrap().to_owned();

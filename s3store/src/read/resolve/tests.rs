@@ -18,7 +18,7 @@ fn commit(partition: &str, token: &str) -> ListedObject {
 }
 
 fn meta(number: u8) -> CommitMeta {
-    CommitMeta { attempt: attempt(number), ref_micros: 0, inserted_at_micros: 0, record_count: 9 }
+    CommitMeta { attempt: attempt(number), ref_micros: 0, inserted_at_micros: 0, record_count: 9, content: None }
 }
 
 fn resolver(objects: Vec<ListedObject>) -> (Prefix, Resolver) {

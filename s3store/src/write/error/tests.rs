@@ -17,6 +17,7 @@ fn commit() -> Commit {
         ref_path,
         inserted_at: micros,
         record_count: 1,
+        replayed: false,
     }
 }
 
