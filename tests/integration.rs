@@ -24,6 +24,7 @@ mod integration {
     mod go_files;
     mod guide;
     mod harness;
+    mod keys;
     mod kill;
     mod late;
     mod like_go;

@@ -127,7 +127,7 @@ pub use codec::Compression;
 pub use dataset::{Dataset, HivePartition, Store};
 pub use error::{Error, ErrorKind, Result};
 pub use format::Offset;
-pub use record::{ColumnType, Record, RootRecord, View};
+pub use record::{ColumnType, Entity, Keyed, Record, RootRecord, Version, View};
 pub use s3store_derive::{ColumnType, Record, View};
 pub use stream::Entry;
 pub use write::{Commit, CommitError, WriteError};
@@ -159,15 +159,16 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
-        ColumnType, DateParts, DateTimeParts, Description, ElementEncoding, EntityColumn, EntityOrder, EnumBuilder,
-        EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts, InsertionTime, Key, Micro,
-        Milli, Nano, OrderedValue, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm,
-        Role, RootRecord, RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TimeParts,
-        Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, VersionColumn,
-        VersionOrder, View, ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption, all_distinct,
-        assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer, enum_integer,
-        enum_text, format_time, in_column, in_partition, in_row, open_reader, outlined, pad, parse_enum, placeholder,
-        push_padded, push_parts, push_time, read_outlined, struct_array, texts, tuple_values,
+        ColumnType, DateParts, DateTimeParts, Description, ElementEncoding, Entity, EntityColumn, EntityOrder,
+        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts,
+        InsertionTime, Key, KeyPart, Keyed, Micro, Milli, Nano, OrderedValue, PartitionTime, PartitionValue, Plain,
+        Precision, Record, Rendering, RenderingForm, Role, RootRecord, RowError, SelectionKind, Shape, SkippedDefault,
+        StoredColumn, StructReader, TimeParts, Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity,
+        ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue,
+        ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
+        encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition, in_row,
+        key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time,
+        read_outlined, struct_array, texts, tuple_values,
     };
 }
 

@@ -5,6 +5,7 @@ mod column_type;
 mod decode;
 mod delegate;
 mod inputs;
+mod key;
 mod nested;
 mod newtype;
 mod partitions;

@@ -101,19 +101,47 @@ fn field_type<'r>(record: &'r Record<'_>, field: &Ident) -> Option<&'r Type> {
 /// The values are made from the fields as a read returns them. Otherwise records that are read as one entity could be in
 /// two partitions.
 pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
+    let field = |field: &Field<'_>| {
+        let ident = field.ident;
+        emit!(self.#ident)
+    };
+    let rendered = rendered_key(record, field, |_| true);
+    emit! {
+        fn partition_key(
+            &self,
+            key: &mut ::std::string::String,
+        ) -> ::core::result::Result<(), _s3store::ValueError> {
+            #rendered
+            ::core::result::Result::Ok(())
+        }
+    }
+}
+
+/// Returns statements that append the partition key to the string `key`. `place` returns the place of a field's value.
+///
+/// Only the name is appended of parts that read a field that is not `known`.
+pub(super) fn rendered_key(
+    record: &Record<'_>,
+    place: impl Fn(&Field<'_>) -> TokenStream,
+    known: impl Fn(&Field<'_>) -> bool,
+) -> TokenStream {
+    let is_known = |part: &PartAttr| {
+        part.expr.fields().into_iter().all(|ident| record.field(ident).is_none_or(|field| known(field)))
+    };
     let mut fields: Vec<&Field<'_>> = Vec::new();
-    for field in record.parts().iter().flat_map(|part| part.expr.fields()).filter_map(|ident| record.field(ident)) {
+    let known_parts = record.parts().iter().filter(|part| is_known(part));
+    for field in known_parts.flat_map(|part| part.expr.fields()).filter_map(|ident| record.field(ident)) {
         if !fields.iter().any(|other| other.name == field.name) {
             fields.push(field);
         }
     }
     let readings = fields.iter().enumerate().map(|(index, field)| {
-        let (ident, name) = (field.ident, field.column());
+        let (place, name) = (place(field), field.column());
         let (reading, value) = (local("reading", index), local("field", index));
-        let stored = call(field, &encoding(field), "stored", &emit!(&self.#ident));
+        let stored = call(field, &encoding(field), "stored", &emit!(&#place));
         emit! {
             let #reading = _s3store::in_column(#stored, #name)?;
-            let #value = #reading.as_ref().unwrap_or(&self.#ident);
+            let #value = #reading.as_ref().unwrap_or(&#place);
         }
     });
     let value = |ident: &Ident| {
@@ -124,6 +152,10 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
     let parts = record.parts().iter().enumerate().map(|(index, part)| {
         let start = format!("{}{}=", if index == 0 { "" } else { "/" }, part.name);
         let name = &part.name;
+        if !is_known(part) {
+            let start = start.trim_end_matches('=');
+            return emit!(key.push_str(#start););
+        }
         let render = match &part.expr {
             PartExpr::Field(field) => {
                 let ty = field_type(record, field);
@@ -146,14 +178,5 @@ pub(super) fn partition_key(record: &Record<'_>) -> TokenStream {
         };
         emit!(key.push_str(#start); _s3store::in_partition(#render, #name)?;)
     });
-    emit! {
-        fn partition_key(
-            &self,
-            key: &mut ::std::string::String,
-        ) -> ::core::result::Result<(), _s3store::ValueError> {
-            #(#readings)*
-            #(#parts)*
-            ::core::result::Result::Ok(())
-        }
-    }
+    emit!(#(#readings)* #(#parts)*)
 }

@@ -7,8 +7,8 @@ use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
 use super::decode::{self, MAX_INLINE_COLUMNS};
-use super::partitions;
 use super::tokens::{call, item, local, located, node};
+use super::{key, partitions};
 use crate::attr::PartExpr;
 use crate::encoding::encoding;
 use crate::model::{Field, Record};
@@ -43,6 +43,7 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
     let (builder_items, partitions_ident) = (&builder.items, &builder.ident);
     let partition_key = partitions::partition_key(record);
     let (views, unique_names) = views(record);
+    let keyed = key::keyed(record);
     emit! {
         #constants
         #builder_items
@@ -73,6 +74,8 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
             #partition_key
             #views
         }
+
+        #keyed
     }
 }
 

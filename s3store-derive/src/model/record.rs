@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::{DeriveInput, Ident, Path};
+use syn::{DeriveInput, Ident, Path, Visibility};
 
 use super::field::Field;
 use super::shape::{named_fields, no_generics};
@@ -13,6 +13,7 @@ use crate::names::item_name;
 /// A struct with `#[derive(Record)]`.
 pub(crate) struct Record<'a> {
     pub(crate) ident: &'a Ident,
+    pub(crate) vis: &'a Visibility,
     pub(crate) attrs: RecordAttrs,
     pub(crate) fields: Vec<Field<'a>>,
     /// Set if an attribute of the struct has a syntax error. Checks for missing attributes are then skipped.
@@ -29,7 +30,14 @@ impl<'a> Record<'a> {
         no_generics(cx, input, "a record");
         let before = cx.count();
         let fields = Field::read_all(cx, named_fields(cx, input, "a record")?, "record");
-        Some(Self { ident: &input.ident, attrs, fields, malformed, malformed_field: cx.count() > before })
+        Some(Self {
+            ident: &input.ident,
+            vis: &input.vis,
+            attrs,
+            fields,
+            malformed,
+            malformed_field: cx.count() > before,
+        })
     }
 
     /// Returns the fields that are columns, in order.

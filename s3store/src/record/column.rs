@@ -7,7 +7,7 @@ use arrow_cast::cast;
 
 use super::derived::{Collect, ColumnReader, FieldOf, collector};
 use super::types::invalid_array;
-use super::{ColumnNode, Plain, RowError, Shape, ValueError, VecLayout};
+use super::{ColumnNode, KeyPart, Plain, RowError, Shape, ValueError, VecLayout};
 
 /// A type that fits a column under the encoding `E`, which the attributes of a field select.
 ///
@@ -105,6 +105,13 @@ pub trait ColumnType<E = Plain>: Sized {
     #[inline]
     fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
         if Self::LOSSY { written_and_read::<Self, E>(value).map(Some) } else { Ok(None) }
+    }
+
+    /// Returns the value as a part of a key, whose order is that of the stored values. A time keeps all its digits, because
+    /// a file may have more than the column's unit.
+    #[doc(hidden)]
+    fn key_part(value: &Self) -> Result<KeyPart, ValueError> {
+        KeyPart::of_single(&array_of::<Self, E>(value)?)
     }
 
     /// Creates the collector of the column `name`, whose values `field` takes from records.

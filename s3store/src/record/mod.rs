@@ -8,6 +8,7 @@ mod derived;
 mod describe;
 mod encoding;
 mod formatted;
+mod key;
 mod order;
 mod partition;
 mod selected;
@@ -30,6 +31,7 @@ pub use encoding::{
     ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
 };
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
+pub use key::{Entity, KeyPart, Keyed, Version, key_error};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{
     AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,

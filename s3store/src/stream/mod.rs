@@ -8,6 +8,7 @@ mod entry;
 mod follow;
 mod follower;
 mod gate;
+mod latest;
 mod page;
 mod poll;
 mod walk;
@@ -22,6 +23,7 @@ use chrono::{DateTime, TimeZone};
 
 pub use self::entry::{Entry, partitions_of};
 pub use self::follow::{Follow, Pages};
+pub use self::latest::{Change, Latest};
 pub use self::page::{Page, RecordPage};
 pub use self::poll::{Poll, PollRange, PollRecords};
 pub use self::window::{IntoWindow, Window};

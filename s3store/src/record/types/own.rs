@@ -4,7 +4,7 @@
 
 use super::AsList;
 use super::items::stored_as;
-use crate::record::{AsColumn, ColumnType, ColumnWith, Plain, Unordered, ValueError, With, WithOption};
+use crate::record::{AsColumn, ColumnType, ColumnWith, KeyPart, Plain, Unordered, ValueError, With, WithOption};
 
 /// The items that every type converted to `$column` has: those of [`stored_as`], and builders of unknown size.
 macro_rules! converted_to {
@@ -49,6 +49,10 @@ impl<T: AsColumn> ColumnType<Plain> for T {
         stored_column(value.to_column()?).and_then(T::from_column).map(Some)
     }
 
+    fn key_part(value: &Self) -> Result<KeyPart, ValueError> {
+        T::Column::key_part(&value.to_column()?)
+    }
+
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         T::Column::get(reader, row).and_then(T::from_column)
@@ -70,6 +74,10 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
 
     fn stored(value: &Self) -> Result<Option<Self>, ValueError> {
         stored_column(A::to_column(value)?).and_then(A::from_column).map(Some)
+    }
+
+    fn key_part(value: &Self) -> Result<KeyPart, ValueError> {
+        A::Column::key_part(&A::to_column(value)?)
     }
 
     #[inline]

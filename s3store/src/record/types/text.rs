@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 
 use super::items::variable_width;
 use super::{AsList, typed};
-use crate::record::{ColumnType, Plain, Shape, ValueError};
+use crate::record::{ColumnType, KeyPart, Plain, Shape, ValueError};
 
 /// The greatest number of bytes or items in one array, since its offsets are `i32`.
 pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
@@ -111,6 +111,10 @@ macro_rules! strings {
 
             fn shape() -> Shape {
                 Shape::Leaf(DataType::Utf8)
+            }
+
+            fn key_part(value: &Self) -> Result<KeyPart, ValueError> {
+                Ok(KeyPart::Text((**value).into()))
             }
 
             #[inline]

@@ -14,7 +14,7 @@ use super::items::fixed_width;
 use super::number::{FixedWidthBuilder, FixedWidthReader};
 use super::{AsList, mismatch, typed};
 use crate::record::{
-    ColumnNode, ColumnType, ElementEncoding, Micro, Plain, Precision, RowError, Shape, Timestamp, Total, Unit,
+    ColumnNode, ColumnType, ElementEncoding, KeyPart, Micro, Plain, Precision, RowError, Shape, Timestamp, Total, Unit,
     ValueError,
 };
 
@@ -230,6 +230,12 @@ macro_rules! times {
                 Ok((beyond > 0).then(|| *value - TimeDelta::nanoseconds(beyond.into())))
             }
 
+            fn key_part(value: &Self) -> Result<KeyPart, ValueError> {
+                let parts: fn(&Self) -> (i64, u32) = $push;
+                let (seconds, nanos) = parts(value);
+                Ok(KeyPart::of_time(seconds, nanos))
+            }
+
             fn finish(builder: FixedWidthBuilder<i64>) -> Result<ArrayRef, ValueError> {
                 let finish: fn(FixedWidthBuilder<i64>, TimeUnit) -> Result<ArrayRef, ValueError> = $finish;
                 finish(builder, E::Unit::UNIT)
@@ -324,6 +330,12 @@ pub trait InsertionTime<E = Plain>: ColumnType<E> {
     /// The time is out of range for the column's unit.
     fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError>;
 
+    /// Returns the time as a part of a key.
+    ///
+    /// # Errors
+    /// There is none: the record was not read.
+    fn read_key_part(value: &Self) -> Result<KeyPart, ValueError>;
+
     /// Marks the column as not nullable, which a version must be. Every write sets it, so files contain no nulls.
     #[must_use]
     fn never_null(node: ColumnNode) -> ColumnNode {
@@ -341,10 +353,19 @@ impl<E: TimeEncoding> InsertionTime<E> for DateTime<Utc> {
             .and_then(|count| finish_timestamps(FixedWidthBuilder::repeated(count, rows), E::Unit::UNIT, Some(UTC)))
             .map_err(|error| error.in_column(name).at_row(0))
     }
+
+    fn read_key_part(value: &Self) -> Result<KeyPart, ValueError> {
+        <Self as ColumnType<E>>::key_part(value)
+    }
 }
 
 impl<E: TimeEncoding + ElementEncoding> InsertionTime<E> for Option<DateTime<Utc>> {
     fn constant(micros: i64, rows: usize, name: &str) -> Result<ArrayRef, RowError> {
         <DateTime<Utc> as InsertionTime<E>>::constant(micros, rows, name)
+    }
+
+    fn read_key_part(value: &Self) -> Result<KeyPart, ValueError> {
+        let none = || ValueError::new("the version is the insertion time, which only records that were read have");
+        <DateTime<Utc> as ColumnType<E>>::key_part(value.as_ref().ok_or_else(none)?)
     }
 }
