@@ -67,6 +67,9 @@ pub trait Keyed: RootRecord {
 
 /// What identifies a record of type `T`: the values of its entity columns.
 ///
+/// A time has all digits of the record's field, as in the file that the record was read from. So compare records that were
+/// read: of a record before its write, a field with the attribute `truncate` may have more digits than are stored.
+///
 /// It is equal for two records if reads take them for versions of one entity, and is ordered as reads order entities. Its
 /// text can be parsed again, and is how the feature `serde` stores it, also as the key of a map in JSON.
 pub struct Entity<T> {
