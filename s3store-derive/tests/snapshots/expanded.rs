@@ -498,6 +498,95 @@ const _: () = {
             ]
         }
     }
+    #[allow(non_snake_case, clippy::too_many_arguments, clippy::ptr_arg)]
+    fn CostEntityOf(
+        value0: &String,
+        value1: &String,
+    ) -> ::core::result::Result<_s3store::Entity<Cost>, _s3store::ValueError> {
+        let mut partition = ::std::string::String::new();
+        let key = &mut partition;
+        let reading0 = _s3store::in_column(
+            <String as _s3store::ColumnType<_s3store::Plain>>::stored(&*value0),
+            "charge_period",
+        )?;
+        let field0 = reading0.as_ref().unwrap_or(&*value0);
+        let reading1 = _s3store::in_column(
+            <String as _s3store::ColumnType<_s3store::Plain>>::stored(&*value1),
+            "customer",
+        )?;
+        let field1 = reading1.as_ref().unwrap_or(&*value1);
+        key.push_str("charge_period=");
+        _s3store::in_partition(
+            <String as _s3store::PartitionValue>::render(field0, key),
+            "charge_period",
+        )?;
+        key.push_str("/region=");
+        _s3store::in_partition(
+            _s3store::PartitionValue::render(&region_of(field1), key),
+            "region",
+        )?;
+        key.push_str("/month");
+        key.push_str("/shard-no");
+        ::core::result::Result::Ok(
+            _s3store::Entity::new(
+                ::std::vec![
+                    _s3store::in_column(< String as _s3store::ColumnType <
+                    _s3store::Plain >> ::key_part(value0), "charge_period") ?,
+                    _s3store::in_column(< String as _s3store::ColumnType <
+                    _s3store::Plain >> ::key_part(value1), "customer") ?
+                ],
+                partition,
+            ),
+        )
+    }
+    #[automatically_derived]
+    impl _s3store::Keyed for Cost {
+        fn entity(&self) -> _s3store::Result<_s3store::Entity<Self>> {
+            CostEntityOf(&self.charge_period, &self.customer_id)
+                .map_err(|error| _s3store::key_error::<Self>(&error))
+        }
+        fn version(&self) -> _s3store::Result<_s3store::Version<Self>> {
+            let version = || ::core::result::Result::Ok(
+                _s3store::Version::new(
+                    _s3store::in_column(
+                        <DateTime<
+                            Utc,
+                        > as _s3store::ColumnType<
+                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                        >>::key_part(&self.calculated_at),
+                        "calculated_at",
+                    )?,
+                ),
+            );
+            version()
+                .map_err(|error: _s3store::ValueError| _s3store::key_error::<
+                    Self,
+                >(&error))
+        }
+    }
+    #[automatically_derived]
+    #[allow(
+        dead_code,
+        private_bounds,
+        clippy::too_many_arguments,
+        clippy::impl_trait_in_params
+    )]
+    impl Cost {
+        ///Returns the entity of [`Cost`] that has these values, without a record.
+        ///
+        /// # Errors
+        /// A value does not fit its column.
+        pub fn entity_of(
+            charge_period: impl ::core::convert::Into<String>,
+            customer_id: impl ::core::convert::Into<String>,
+        ) -> _s3store::Result<_s3store::Entity<Self>> {
+            CostEntityOf(
+                    &::core::convert::Into::into(charge_period),
+                    &::core::convert::Into::into(customer_id),
+                )
+                .map_err(|error| _s3store::key_error::<Self>(&error))
+        }
+    }
 };
 #[allow(
     dead_code,
