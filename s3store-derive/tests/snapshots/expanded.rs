@@ -623,10 +623,9 @@ const _: () = {
             rows: ::core::ops::Range<::core::primitive::usize>,
             out: &mut ::std::vec::Vec<Self>,
         ) -> ::core::result::Result<(), _s3store::RowError> {
-            let column0 = _s3store::ColumnReader::<
-                String,
-                _,
-            >::open(&<Cost as _s3store::Record>::COLUMNS.currency, columns, 0usize)?;
+            let column0 = <Cost as _s3store::Record>::COLUMNS
+                .currency
+                .reader_as::<String>(columns, 0usize)?;
             out.reserve(rows.len());
             for row in rows {
                 out.push(Self {
