@@ -125,9 +125,7 @@ pub(super) fn rendered_key(
     place: impl Fn(&Field<'_>) -> TokenStream,
     known: impl Fn(&Field<'_>) -> bool,
 ) -> TokenStream {
-    let is_known = |part: &PartAttr| {
-        part.expr.fields().into_iter().all(|ident| record.field(ident).is_none_or(|field| known(field)))
-    };
+    let is_known = |part: &PartAttr| part.expr.fields().into_iter().all(|ident| record.field(ident).is_none_or(&known));
     let mut fields: Vec<&Field<'_>> = Vec::new();
     let known_parts = record.parts().iter().filter(|part| is_known(part));
     for field in known_parts.flat_map(|part| part.expr.fields()).filter_map(|ident| record.field(ident)) {
