@@ -48,7 +48,7 @@ const PROGRESS: &str = "S3STORE_FUZZ_PROGRESS";
 fn limit(size: usize, columns: usize, record: usize) -> usize {
     let pages = (64 << 20) + 1_024 * size;
     let rows = (1 << 20) + 1_024 * size;
-    columns * pages + rows * (record + 20 * columns)
+    2 * pages + rows * (record + 20 * columns)
 }
 
 #[test]
