@@ -76,6 +76,9 @@ fn rows_with_blobs(version: i64, words: usize) -> Vec<Row> {
         .collect()
 }
 
+/// The number of words in the blobs of the template's files.
+const WORDS: usize = 8_000;
+
 /// The objects of a bucket in which each partition has four files, and one of the commits.
 struct Template {
     objects: Vec<(String, Object)>,
@@ -90,7 +93,7 @@ impl Template {
         let writer = world.dataset().await.store::<Row>();
         let mut commits = Vec::new();
         for version in 0..4 {
-            let rows = rows_with_blobs(version, 8_000);
+            let rows = rows_with_blobs(version, WORDS);
             commits = writer.write(&rows).token(format!("t{version}")).await.unwrap();
         }
         let written_at = world.s3.now();
@@ -169,7 +172,9 @@ const OPERATIONS: [(&str, Operation); 35] = [
             drop(s.store.write(&rows(104)).await.unwrap());
         })
     }),
-    ("repeated write", |s| Box::pin(async move { drop(s.store.write(&rows(0)).token("t0").await.unwrap()) })),
+    ("repeated write", |s| {
+        Box::pin(async move { drop(s.store.write(&rows_with_blobs(0, WORDS)).token("t0").await.unwrap()) })
+    }),
     ("write_partition", |s| {
         Box::pin(async move { drop(s.store.write_partition("part=p0", &rows(103)).await.unwrap()) })
     }),
