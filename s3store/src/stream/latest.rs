@@ -63,7 +63,7 @@ use crate::record::{Entity, Keyed, Version};
 ///     }
 /// }
 /// #
-/// # let (mut latest, mut totals) = (Latest::new(), BTreeMap::new());
+/// # let (mut latest, mut totals) = (Latest::new(), BTreeMap::<&str, i64>::new());
 /// # let mut apply = |number, seconds, cents| {
 /// #     let changed_at = DateTime::from_timestamp(seconds, 0).unwrap();
 /// #     let change = latest.apply(Invoice { customer: "abc".to_owned(), number, changed_at, cents }).unwrap();
