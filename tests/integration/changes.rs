@@ -9,7 +9,7 @@ use s3store::{ColumnType, ErrorKind, Record, RootRecord};
 
 use crate::integration::harness::Virtual;
 
-/// What happens in a cell.
+/// The outcome of a cell.
 #[derive(Debug, Clone, Copy)]
 enum Cell {
     /// The record is read, and its text contains this.

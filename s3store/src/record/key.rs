@@ -65,7 +65,7 @@ pub trait Keyed: RootRecord {
     fn version(&self) -> Result<Version<Self>>;
 }
 
-/// What identifies a record of type `T`: the values of its entity columns.
+/// The identity of a record of type `T`: the values of its entity columns.
 ///
 /// A time has all digits of the record's field, as in the file that the record was read from. So compare records that were
 /// read: of a record before its write, a field with the attribute `truncate` may have more digits than are stored.
@@ -79,7 +79,7 @@ pub struct Entity<T> {
     record: PhantomData<fn() -> T>,
 }
 
-/// What orders the records of an entity: the value of the version column of `T`.
+/// The position of a record among those of its entity: the value of the version column of `T`.
 pub struct Version<T> {
     part: KeyPart,
     record: PhantomData<fn() -> T>,
@@ -175,7 +175,7 @@ impl KeyPart {
     }
 }
 
-/// What is escaped in a text, besides everything that is not ASCII.
+/// The characters that are escaped in a text. Those that are not ASCII are escaped, too.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'/').add(b'@').add(b'%').add(b' ').add(b'"');
 
 impl fmt::Display for KeyPart {

@@ -1,6 +1,6 @@
 //! Compares a record with the schema of its dataset, and merges both.
 
-use super::{Schema, SchemaColumn, SchemaForm, SchemaPartition, SchemaTimeUnit, SchemaType, SchemaView};
+use super::{Schema, SchemaColumn, SchemaForm, SchemaPartition, SchemaType, SchemaView};
 
 /// The use that a handle is about to make of the dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -168,20 +168,13 @@ impl Findings {
             self.differences.push(format!("the dataset is partitioned by {registered}, the record by {mine}"));
             return;
         }
-        let matches = matches(columns, my_columns);
-        let registered_name = |name: &String| {
-            let position = my_columns.iter().position(|column| column.name == *name);
-            let found = position.and_then(|position| matches.get(position).copied().flatten());
-            found
-                .and_then(|found| columns.get(found.registered))
-                .map_or_else(|| name.clone(), |column| column.name.clone())
-        };
+        let registered_name = registered_names(columns, my_columns);
         for (registered, mine) in registered.iter().zip(mine) {
             // The code of a function is not known, so nothing can be said about its values.
             if registered.form == SchemaForm::Function || mine.form == SchemaForm::Function {
                 continue;
             }
-            let resolved: Vec<_> = mine.columns.iter().map(registered_name).collect();
+            let resolved: Vec<_> = mine.columns.iter().map(&registered_name).collect();
             if registered.form != mine.form || registered.columns != resolved {
                 let name = &registered.name;
                 self.differences
@@ -191,19 +184,13 @@ impl Findings {
     }
 
     fn key(&mut self, registered: &Schema, mine: &Schema) {
-        let matches = matches(&registered.columns, &mine.columns);
-        let registered_name = |name: &String| {
-            let position = mine.columns.iter().position(|column| column.name == *name);
-            let found = position.and_then(|position| matches.get(position).copied().flatten());
-            found.and_then(|found| registered.columns.get(found.registered)).map(|column| column.name.clone())
-        };
-        let entity: Vec<_> =
-            mine.entity.iter().map(|name| registered_name(name).unwrap_or_else(|| name.clone())).collect();
+        let registered_name = registered_names(&registered.columns, &mine.columns);
+        let entity: Vec<_> = mine.entity.iter().map(&registered_name).collect();
         if entity != registered.entity {
             let (registered, mine) = (listed(&registered.entity), listed(&mine.entity));
             self.differences.push(format!("the dataset's entity is {registered}, the record's is {mine}"));
         }
-        let version = mine.version.as_ref().map(|name| registered_name(name).unwrap_or_else(|| name.clone()));
+        let version = mine.version.as_ref().map(registered_name);
         if version != registered.version {
             let named = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
             let (registered, mine) = (named(&registered.version), named(&mine.version));
@@ -247,7 +234,7 @@ impl Findings {
                 self.only_letter_case(registered, mine, column, scope);
                 let mut added = SchemaColumn { may_be_missing: true, ..column.clone() };
                 added.aliases.retain(|alias| !merged.iter().any(|other| other.has_name(alias)));
-                // The record tells it apart from a column that was read under this name, too.
+                // The record has both columns, so the name is no longer an alias of the other one.
                 merged.iter_mut().for_each(|other| other.aliases.retain(|alias| *alias != added.name));
                 merged.push(added);
                 continue;
@@ -316,10 +303,7 @@ impl Findings {
             )),
             None => {}
         }
-        if is_read
-            && column.data_type.reads(&known.data_type) != known.data_type.reads(&column.data_type)
-            && !column.data_type.reads(&known.data_type)
-        {
+        if is_read && known.data_type.reads(&column.data_type) && !column.data_type.reads(&known.data_type) {
             self.hints.push(format!(
                 "column {path}{name} may be {}, which the record's {} does not read",
                 known.data_type, column.data_type
@@ -368,6 +352,17 @@ impl Findings {
 
 fn listed(names: &[String]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// Returns a function that returns the registered name of one of a record's columns, or the record's name of a new one.
+fn registered_names<'a>(registered: &'a [SchemaColumn], mine: &'a [SchemaColumn]) -> impl Fn(&String) -> String + 'a {
+    let matches = matches(registered, mine);
+    move |name| {
+        let position = mine.iter().position(|column| column.name == *name);
+        let found = position.and_then(|position| matches.get(position).copied().flatten());
+        let column = found.and_then(|found| registered.get(found.registered));
+        column.map_or_else(|| name.clone(), |column| column.name.clone())
+    }
 }
 
 /// Returns whether a registered column is the one that a record's column stands for.
@@ -428,9 +423,9 @@ fn merged_type(known: &SchemaType, mine: &SchemaType) -> Option<SchemaType> {
     use SchemaType::{Decimal128, PointInTime, TimeOfDay};
     let widened = match (known, mine) {
         (PointInTime { unit, utc }, PointInTime { unit: other, .. }) => {
-            PointInTime { unit: finer(*unit, *other), utc: *utc }
+            PointInTime { unit: *unit.max(other), utc: *utc }
         }
-        (TimeOfDay { unit }, TimeOfDay { unit: other }) => TimeOfDay { unit: finer(*unit, *other) },
+        (TimeOfDay { unit }, TimeOfDay { unit: other }) => TimeOfDay { unit: *unit.max(other) },
         (Decimal128 { precision, scale }, Decimal128 { precision: other, scale: other_scale }) => {
             let digits = |precision: u8, scale: i8| i16::from(precision) - i16::from(scale);
             let scales = (*scale).max(*other_scale);
@@ -450,16 +445,13 @@ fn merged_type(known: &SchemaType, mine: &SchemaType) -> Option<SchemaType> {
 /// The number of digits that a decimal can have.
 const MAX_DECIMAL_DIGITS: u8 = 38;
 
-fn finer(a: SchemaTimeUnit, b: SchemaTimeUnit) -> SchemaTimeUnit {
-    a.max(b)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use proptest::sample::{select, subsequence};
 
     use super::*;
+    use crate::schema::SchemaTimeUnit;
 
     fn column() -> impl Strategy<Value = SchemaColumn> {
         let unit = select(vec![SchemaTimeUnit::Milliseconds, SchemaTimeUnit::Nanoseconds]);

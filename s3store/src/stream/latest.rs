@@ -81,7 +81,7 @@ pub struct Latest<T> {
     records: BTreeMap<Entity<T>, (Version<T>, T)>,
 }
 
-/// What a record that was applied to [`Latest`] has changed.
+/// The change that a record made to [`Latest`].
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<'a, T> {

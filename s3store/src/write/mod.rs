@@ -42,7 +42,7 @@ impl<T: RootRecord> Store<T> {
     ///
     /// With a token ([`token`](Write::token), [`token_of`](Write::token_of), [`token_opt`](Write::token_opt)) the call
     /// can be repeated until it succeeds, at any later time and from any process. A retry returns the first commit, and
-    /// the records exist once. [`replayed`](Commit::replayed) tells the two apart. A retry with other records is an error.
+    /// the records exist once. Only the commit of the retry is [`replayed`](Commit::replayed). A retry with other records is an error.
     ///
     /// Everything is validated before the first PUT: partition values, tokens, key lengths, and that every value fits its
     /// column. The records are never changed.
