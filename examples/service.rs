@@ -17,7 +17,7 @@ use std::{env, fs, io};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Credentials;
-use s3store::chrono::{DateTime, Utc};
+use s3store::chrono::{DateTime, SubsecRound, Utc};
 use s3store::testing::S3;
 use s3store::{Clock, Dataset, ErrorKind, Offset, Record, Store};
 use tokio::signal::unix::{SignalKind, signal};
@@ -89,7 +89,8 @@ async fn serve() -> Result<()> {
 /// Writes an order for each shop, every second.
 async fn produce(store: Store<Order>, mut stopping: watch::Receiver<bool>) -> Result<()> {
     // The token identifies a piece of work. A real service uses one that survives a restart, such as the name of a job.
-    let run = Clock::machine().now();
+    // It is cut to milliseconds, the unit of its column: times in an entity are exact.
+    let run = Clock::machine().now().trunc_subsecs(3);
     for number in 1.. {
         let order =
             |shop: &str| Order { placed_at: run, shop: shop.to_owned(), number, version: 1, cents: 100 * number };

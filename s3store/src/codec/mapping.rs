@@ -177,10 +177,6 @@ impl BatchAdapter {
         &self.plan
     }
 
-    pub(super) fn is_at_start(&self) -> bool {
-        self.rows_read == 0
-    }
-
     pub(super) fn restart(&mut self) {
         self.rows_read = 0;
     }

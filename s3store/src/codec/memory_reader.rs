@@ -10,6 +10,7 @@ use parquet::errors::ParquetError;
 use super::bad_text;
 use super::footer::footer_of;
 use super::guard::catch_panics;
+use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan, Mapping};
 use super::row_groups::{self, FileParts};
 use crate::error::Result;
@@ -41,24 +42,30 @@ impl Opener {
         let known = self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let plan = FilePlan::new(footer_of(&file)?, &self.layout, known)?;
         *self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(plan.mapping()));
-        MemoryReader::new(plan, file)
+        Ok(MemoryReader::new(plan, file))
     }
 }
 
 /// The batches of a file that is in memory, in order. The iterator ends after the first error.
+///
+/// It decodes one row group at a time, as reading by ranges does. A decoder of several row groups would take a list that
+/// begins in the middle of a row as a part of the previous group's last row.
 #[derive(Debug)]
 pub(crate) struct MemoryReader {
     adapter: BatchAdapter,
     file: Arc<FileParts>,
-    /// The decoder, or `None` at the end.
-    decoder: Option<ParquetRecordBatchReader>,
+    budgets: Vec<Arc<ColumnBudget>>,
+    /// The batches of the row group before `next_group`, or `None` between two row groups.
+    row_group: Option<ParquetRecordBatchReader>,
+    next_group: usize,
+    ended: bool,
 }
 
 impl MemoryReader {
-    pub(super) fn new(plan: FilePlan, file: Bytes) -> Result<Self> {
+    pub(super) fn new(plan: FilePlan, file: Bytes) -> Self {
         let file = Arc::new(FileParts::of_end(plan.file_size(), file));
-        let decoder = Some(decoder(&plan, &file)?);
-        Ok(Self { adapter: BatchAdapter::new(plan), file, decoder })
+        let budgets = row_groups::column_budgets(&plan);
+        Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0, ended: false }
     }
 
     /// Returns how the file is read.
@@ -67,13 +74,30 @@ impl MemoryReader {
     }
 
     /// Goes back to the first row.
-    pub(crate) fn restart(&mut self) -> Result<()> {
-        if self.adapter.is_at_start() {
-            return Ok(());
-        }
-        self.decoder = Some(decoder(self.adapter.plan(), &self.file)?);
+    pub(crate) fn restart(&mut self) {
         self.adapter.restart();
-        Ok(())
+        self.budgets = row_groups::column_budgets(self.adapter.plan());
+        (self.row_group, self.next_group, self.ended) = (None, 0, false);
+    }
+
+    /// Returns the next batch, or `None` at the end.
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            if let Some(batches) = &mut self.row_group {
+                let decoded = catch_panics(|| batches.next().transpose().map_err(ParquetError::from));
+                let (plan, group) = (self.adapter.plan(), self.next_group.saturating_sub(1));
+                match decoded.map_err(|error| bad_text::locate(error, plan, group..group + 1, &self.file))? {
+                    Some(batch) => return self.adapter.adapt(&batch).map(Some),
+                    None => self.row_group = None,
+                }
+            }
+            let (plan, group) = (self.adapter.plan(), self.next_group);
+            if group >= plan.metadata().num_row_groups() {
+                return self.adapter.finish().map(|()| None);
+            }
+            let decoder = catch_panics(|| row_groups::decode(plan, group..group + 1, &self.file, &self.budgets))?;
+            (self.row_group, self.next_group) = (Some(decoder), group + 1);
+        }
     }
 }
 
@@ -81,24 +105,11 @@ impl Iterator for MemoryReader {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let decoder = self.decoder.as_mut()?;
-        let decoded = catch_panics(|| decoder.next().transpose().map_err(ParquetError::from));
-        let next = match decoded {
-            Ok(Some(batch)) => Some(self.adapter.adapt(&batch)),
-            Ok(None) => self.adapter.finish().err().map(Err),
-            Err(error) => {
-                let plan = self.adapter.plan();
-                Some(Err(bad_text::locate(error, plan, 0..plan.metadata().num_row_groups(), &self.file)))
-            }
-        };
-        if !matches!(next, Some(Ok(_))) {
-            self.decoder = None;
+        if self.ended {
+            return None;
         }
+        let next = self.advance().transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
         next
     }
-}
-
-fn decoder(plan: &FilePlan, file: &Arc<FileParts>) -> Result<ParquetRecordBatchReader> {
-    let groups = 0..plan.metadata().num_row_groups();
-    catch_panics(|| row_groups::decode(plan, groups, file, &row_groups::column_budgets(plan)))
 }

@@ -99,7 +99,7 @@ pub(crate) fn data_file(name: &str) -> Bytes {
 /// Opens a file without reusing the column mapping of another file.
 pub(crate) fn open(file: Bytes, layout: &ReadLayout) -> Result<MemoryReader> {
     let plan = FilePlan::new(footer_of(&file)?, layout, None)?;
-    MemoryReader::new(plan, file)
+    Ok(MemoryReader::new(plan, file))
 }
 
 /// Reads all rows of a file as one batch.

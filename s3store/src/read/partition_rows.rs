@@ -70,7 +70,7 @@ impl<S: Sink> PartitionRows<S> {
             if let Some(chunk) = S::chunk_of_sorted_file(file, rows, key, keep).map_err(named)? {
                 return Ok(Self::SingleFile(Some(chunk)));
             }
-            file.reader.restart()?;
+            file.reader.restart();
         }
         let names = match files.as_slice() {
             [file] => file.key.clone(),

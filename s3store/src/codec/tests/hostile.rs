@@ -368,6 +368,32 @@ fn limits_count_all_row_groups() {
 }
 
 #[test]
+fn a_list_begins_in_the_row_group_of_its_row() {
+    let group = |repetition: &[u8]| {
+        let mut body = Vec::new();
+        for levels in [repetition, &vec![1; repetition.len()]] {
+            // One run of one for each level.
+            let runs: Vec<u8> = levels.iter().flat_map(|&level| [2, level]).collect();
+            body.extend((runs.len() as u32).to_le_bytes());
+            body.extend(runs);
+        }
+        body.extend([1, 0, 0, 0, b'x'].repeat(repetition.len()));
+        [Crafted { repetition: 2, ..text_page(repetition.len() as i64, PLAIN, body) }]
+    };
+    let wanted = || vec![list("a", Shape::Leaf(DataType::Utf8)).null()];
+    let groups = |first: &[u8], second: &[u8]| {
+        let (first, second) = (group(first), group(second));
+        outcome(&file_of_groups(&[(1, &first[..]), (1, &second[..])], ""), wanted())
+    };
+    assert_eq!(groups(&[0, 1], &[0, 1]).unwrap(), 2);
+    // The second group begins in the middle of a list, which must not become a part of the first group's row.
+    for second in [&[1, 0][..], &[1, 1], &[1]] {
+        let reason = groups(&[0], second).unwrap_err().to_string();
+        assert!(!reason.contains("panic"), "{reason}");
+    }
+}
+
+#[test]
 fn page_headers_are_checked() {
     let page = || CraftedPage::new(0, 1, PLAIN, vec![1, 0, 0, 0, b'x']);
     let with = |page: CraftedPage| refusal(&file(1, &[Crafted::new("a", BYTE_ARRAY, vec![page])]), text_column());
