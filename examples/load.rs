@@ -113,7 +113,8 @@ async fn healthy() -> Result<()> {
         for number in 1_000_000.. {
             // A repeated token: an optimistic write notices it only at its commit.
             for _ in 0..2 {
-                let _ = more.store.write(&events(number, 12)).token(format!("again-{number}")).optimistic_commit().await;
+                let _ =
+                    more.store.write(&events(number, 12)).token(format!("again-{number}")).optimistic_commit().await;
                 let _ = more.store.write_partition("batch=one", &one(number)).await;
             }
             // A slow consumer, limited by read-ahead partitions first, and then by read-ahead bytes.

@@ -13,6 +13,7 @@ mod integration {
     mod crash;
     mod dashboards;
     mod dataset;
+    mod deleted;
     mod determinism;
     mod doctor;
     mod enums;

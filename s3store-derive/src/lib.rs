@@ -131,6 +131,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `entity` | Part of the key that identifies an entity. The key consists of all such fields, in the order of the struct. The field is never null and has a total order: no `Option`, float or list. Needs a `version`. |
 /// | `version` | Decides which of an entity's records is the latest: the one with the greatest version. One field, never null, with a total order. |
 /// | `inserted_at` | The time of the write, as a `DateTime<Utc>` or an `Option` of it. A write ignores the field's value; every record that is read has the time. One field; it can also be the `version`. |
+/// | `deleted` | Marks deleted entities: reads of the latest records leave out an entity whose latest record is `true`, or has a value. One field of a record with an entity: a `bool`, or an `Option` of a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`. |
 /// | `timestamp = "ms"`, `"us"`, `"ns"` | The unit in which a `DateTime<Utc>`, `NaiveDateTime` or `NaiveTime` is stored; the default is microseconds. Writing truncates finer digits. Reading keeps every digit in the file. |
 /// | `exact` | Makes digits finer than the unit an error. The default for an entity or version. |
 /// | `truncate` | Cuts off digits finer than the unit in an entity or version. |
@@ -153,7 +154,7 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// The macro implements `Record` and, except for projections, `RootRecord`. The column constants, such as
 /// `<Cost as Record>::COLUMNS.sku`, have the names of the fields. The struct itself gets no methods, so your own
-/// methods can have any name.
+/// methods can have any name, except that a record with an entity gets the function `entity_of`.
 ///
 /// [`strftime`]: https://docs.rs/chrono/latest/chrono/format/strftime/index.html
 /// [`partitions()`]: https://docs.rs/s3store/latest/s3store/trait.Record.html#tymethod.partitions

@@ -159,8 +159,8 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
-        ColumnType, DateParts, DateTimeParts, Description, ElementEncoding, Entity, EntityColumn, EntityOrder,
-        EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts,
+        ColumnType, DateParts, DateTimeParts, DeletionMark, Description, ElementEncoding, Entity, EntityColumn,
+        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts,
         InsertionTime, Key, KeyPart, Keyed, Micro, Milli, Nano, OrderedValue, PartitionTime, PartitionValue, Plain,
         Precision, Record, Rendering, RenderingForm, Role, RootRecord, RowError, SelectionKind, Shape, SkippedDefault,
         StoredColumn, StructReader, TimeParts, Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity,

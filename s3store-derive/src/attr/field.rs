@@ -11,12 +11,13 @@ use super::parse::{
 use super::slot::{Slot, fill};
 use crate::ctxt::Ctxt;
 
-/// The attributes of a field. `entity`, `version` and `inserted_at` are only for fields of a record.
+/// The attributes of a field. `entity`, `version`, `inserted_at` and `deleted` are only for fields of a record.
 #[derive(Default)]
 pub(crate) struct FieldAttrs {
     pub(crate) entity: Slot<()>,
     pub(crate) version: Slot<()>,
     pub(crate) inserted_at: Slot<()>,
+    pub(crate) deleted: Slot<()>,
     pub(crate) timestamp: Slot<TimeUnit>,
     pub(crate) exact: Slot<()>,
     /// Set if an entity or version field may lose digits that are finer than the unit.
@@ -66,7 +67,8 @@ impl FieldAttrs {
             "entity" if in_record => flag(key, input).and_then(|()| fill(&mut self.entity, key, ())),
             "version" if in_record => flag(key, input).and_then(|()| fill(&mut self.version, key, ())),
             "inserted_at" if in_record => flag(key, input).and_then(|()| fill(&mut self.inserted_at, key, ())),
-            "entity" | "version" | "inserted_at" => {
+            "deleted" if in_record => flag(key, input).and_then(|()| fill(&mut self.deleted, key, ())),
+            "entity" | "version" | "inserted_at" | "deleted" => {
                 let message =
                     format!("`{word}` is for fields of a record; a field of a nested struct cannot be marked");
                 Err(syn::Error::new(key.span(), message))

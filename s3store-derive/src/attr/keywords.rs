@@ -17,6 +17,7 @@ pub(super) const RECORD_FIELD: &[&str] = &[
     "entity",
     "version",
     "inserted_at",
+    "deleted",
     "timestamp",
     "exact",
     "truncate",

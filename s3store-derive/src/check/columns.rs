@@ -26,8 +26,9 @@ pub(super) fn check(cx: &Ctxt, fields: &[Field<'_>]) {
 /// Checks that a skipped field has no attributes of a column.
 fn skipped(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
-    let flags = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.exact, &attrs.truncate, &attrs.bare_list];
-    let mut keys: Vec<&Ident> = flags.into_iter().flatten().map(|given| &given.key).collect();
+    let marks = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.deleted];
+    let flags = [&attrs.exact, &attrs.truncate, &attrs.bare_list];
+    let mut keys: Vec<&Ident> = marks.into_iter().chain(flags).flatten().map(|given| &given.key).collect();
     keys.extend(attrs.encoding_keys());
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));
     for key in keys {

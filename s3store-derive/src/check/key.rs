@@ -1,4 +1,4 @@
-//! Checks of the entity, the version and the insertion time.
+//! Checks of the entity, the version, the insertion time and the mark of deleted entities.
 
 use quote::ToTokens;
 use syn::Type;
@@ -17,6 +17,9 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     }
     if let Some(field) = at_most_one(cx, record, "inserted_at") {
         insertion_time(cx, field);
+    }
+    if let Some(field) = at_most_one(cx, record, "deleted") {
+        deleted(cx, field);
     }
     if !record.malformed_field {
         entity_with_version(cx, record);
@@ -46,6 +49,13 @@ fn entity_with_version(cx: &Ctxt, record: &Record<'_>) {
                      `#[record(entity)]`",
                 );
             }
+            if let Some(deleted) = record.fields.iter().find_map(|field| field.attrs.deleted.as_ref()) {
+                cx.error(
+                    &deleted.key,
+                    "`deleted` has no effect without an entity: mark the fields that identify an entity \
+                     `#[record(entity)]`",
+                );
+            }
         }
         (Some(_), Some(_)) => {}
     }
@@ -55,6 +65,7 @@ fn entity_with_version(cx: &Ctxt, record: &Record<'_>) {
 fn at_most_one<'a, 'r>(cx: &Ctxt, record: &'r Record<'a>, mark: &str) -> Option<&'r Field<'a>> {
     let given = |field: &&'r Field<'a>| match mark {
         "version" => field.attrs.version.as_ref(),
+        "deleted" => field.attrs.deleted.as_ref(),
         _ => field.attrs.inserted_at.as_ref(),
     };
     let mut marked = record.columns().filter(|field| given(field).is_some());
@@ -141,5 +152,31 @@ fn insertion_time(cx: &Ctxt, field: &Field<'_>) {
     }
     if let Some(with) = &attrs.with {
         cx.error(&with.key, "`with` cannot convert the insertion time, which the write sets: remove `with`");
+    }
+}
+
+/// Checks that the mark of deleted entities is a `bool` or an `Option` of a time, and nothing else besides.
+fn deleted(cx: &Ctxt, field: &Field<'_>) {
+    let attrs = &field.attrs;
+    let marks = [&attrs.entity, &attrs.version, &attrs.inserted_at];
+    if let Some(other) = marks.into_iter().flatten().next() {
+        let message = format!("a field marked `deleted` can't be `{}` as well: remove one of the two", other.key);
+        return cx.error(&other.key, message);
+    }
+    if let Some(with) = &attrs.with {
+        cx.error(&with.key, "`with` can't convert a field marked `deleted`: remove `with`");
+        return;
+    }
+    let is_time =
+        |ty| matches!(classify(ty), TypeClass::Utc | TypeClass::Date | TypeClass::DateTime | TypeClass::Unknown);
+    match (classify(field.ty), inside_option(field.ty)) {
+        (TypeClass::Bool | TypeClass::Unknown, _) => {}
+        // The check of columns has reported these.
+        (TypeClass::PointerSized | TypeClass::Borrowed | TypeClass::Tuple, _) => {}
+        (_, Some(inner)) if is_time(inner) => {}
+        _ => cx.error(
+            field.ty,
+            "a field marked `deleted` is a `bool`, or an `Option` of a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`",
+        ),
     }
 }

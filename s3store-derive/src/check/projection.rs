@@ -26,7 +26,7 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
 
 fn inherits(cx: &Ctxt, field: &Field<'_>, root: &str) {
     let attrs = &field.attrs;
-    for given in [&attrs.entity, &attrs.version, &attrs.inserted_at].into_iter().flatten() {
+    for given in [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.deleted].into_iter().flatten() {
         let key = &given.key;
         cx.error(key, format!("a projection inherits the {} of `{root}`: remove `{key}`", noun(key)));
     }
@@ -48,6 +48,7 @@ fn noun(key: &Ident) -> &'static str {
     match key.to_string().as_str() {
         "entity" => "entity",
         "version" => "version",
+        "deleted" => "mark of deleted entities",
         _ => "insertion time",
     }
 }

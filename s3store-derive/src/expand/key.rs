@@ -30,6 +30,15 @@ pub(super) fn keyed(record: &Record<'_>) -> TokenStream {
     let partition = partitions::rendered_key(record, place, |field| field.attrs.entity.is_some());
     let version_name = version.ident;
     let version = part(version, &emit!(&self.#version_name));
+    let is_deleted = record.columns().find(|field| field.attrs.deleted.is_some()).map(|field| {
+        let (name, ty) = (field.ident, field.ty);
+        let is_deleted = quote_spanned!(located(ty.span())=> <#ty as _s3store::DeletionMark>::is_deleted);
+        emit! {
+            fn is_deleted(&self) -> ::core::primitive::bool {
+                #is_deleted(&self.#name)
+            }
+        }
+    });
     let make = record.item_name("EntityOf");
     let docs = format!("Returns the entity of [`{ident}`] that has these values, without a record.");
     emit! {
@@ -54,6 +63,8 @@ pub(super) fn keyed(record: &Record<'_>) -> TokenStream {
                 let version = || ::core::result::Result::Ok(_s3store::Version::new(#version));
                 version().map_err(|error: _s3store::ValueError| _s3store::key_error::<Self>(&error))
             }
+
+            #is_deleted
         }
 
         #[automatically_derived]

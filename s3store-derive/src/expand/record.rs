@@ -191,10 +191,12 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
         }
         None => emit!(::core::option::Option::None),
     };
-    let inserted_at = match position(|field| field.attrs.inserted_at.is_some()) {
+    let optional = |index| match index {
         Some(index) => emit!(::core::option::Option::Some(#index)),
         None => emit!(::core::option::Option::None),
     };
+    let inserted_at = optional(position(|field| field.attrs.inserted_at.is_some()));
+    let deleted = optional(position(|field| field.attrs.deleted.is_some()));
     emit! {
         static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
         DESCRIPTION.get_or_init(|| _s3store::Description {
@@ -204,6 +206,7 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
             rendering: &[#(#rendering),*],
             key: #key,
             inserted_at: #inserted_at,
+            deleted: #deleted,
         })
     }
 }

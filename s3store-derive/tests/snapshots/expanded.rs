@@ -250,6 +250,7 @@ const _: () = {
                         version: 6usize,
                     }),
                     inserted_at: ::core::option::Option::Some(7usize),
+                    deleted: ::core::option::Option::None,
                 })
         }
         fn decode(

@@ -75,7 +75,7 @@ impl ColumnNode {
 }
 
 pub(crate) fn description(columns: Vec<ColumnNode>, key: Option<Key>) -> Description {
-    Description { record: "Test", columns, partition: &[], rendering: &[], key, inserted_at: None }
+    Description { record: "Test", columns, partition: &[], rendering: &[], key, inserted_at: None, deleted: None }
 }
 
 pub(crate) fn layout(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {

@@ -41,7 +41,8 @@ const SEARCHED: [Duration; 4] = [
 /// - a column has another type, and neither type can be read as the other;
 /// - the name of a column differs only in letter case;
 /// - a view has the same name and other columns;
-/// - a reader knows a column only by a name that newer writers do not use any more.
+/// - a reader knows a column only by a name that newer writers do not use any more;
+/// - a reader does not have the mark of deleted entities, or has another one.
 ///
 /// A compatible difference that can surprise an older program is logged as a warning once: nulls, missing columns, wider
 /// types, new values of an enum, new names, and views that a writer does not maintain.

@@ -6,7 +6,10 @@
 //! A single run passes through without encoded keys, minus superseded rows. [`stream_single_file`] does the same while the
 //! file is still being decoded. Several runs are merged by a loser tree over encoded keys, one batch of each in memory at
 //! a time.
+//!
+//! If only the latest record of each entity is kept, those that mark a deleted entity are left out at the end.
 
+mod deleted;
 mod keys;
 mod loser_tree;
 mod runs;
@@ -24,6 +27,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use crate::codec::{BATCH_ROWS, MemoryReader};
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
+use deleted::Deleted;
 use keys::KeyEncoder;
 use loser_tree::LoserTree;
 pub(crate) use runs::stream_single_file;
@@ -64,8 +68,9 @@ pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Ke
     let schemas: Vec<SchemaRef> = files.iter().map(BatchSource::schema).collect();
     let differ = schemas.windows(2).any(|pair| pair[0] != pair[1]);
     let common = if differ { time_units::common_schema(schemas) } else { None };
+    let deleted = Deleted::of(layout, keep);
     let Some(key) = &layout.key else {
-        return Ok(Merge { keep, common, state: State::Files(Box::new(files.into_iter().flatten())) });
+        return Ok(Merge { keep, deleted, common, state: State::Files(Box::new(files.into_iter().flatten())) });
     };
     let mut runs = Vec::new();
     for file in files {
@@ -75,13 +80,14 @@ pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Ke
         Some(run) if runs.is_empty() && run.iter().all(RunPart::is_in_order) => State::SingleRun(run.into()),
         last => State::Runs(Box::new(RunMerge::start(key, common.clone(), runs.into_iter().chain(last).collect())?)),
     };
-    Ok(Merge { keep, common, state })
+    Ok(Merge { keep, deleted, common, state })
 }
 
 /// The merged batches.
 #[derive(Debug)]
 pub(crate) struct Merge {
     keep: Keep,
+    deleted: Deleted,
     /// The schema with the finest units, if the files' schemas differ.
     common: Option<SchemaRef>,
     state: State,
@@ -123,7 +129,7 @@ impl Iterator for Merge {
                 State::SingleRun(parts) => parts.pop_front()?.without_superseded(),
                 State::Runs(runs) => runs.next_batch(self.keep).transpose()?,
             };
-            match batch {
+            match batch.and_then(|batch| self.deleted.without(batch)) {
                 Ok(batch) if batch.num_rows() == 0 => {}
                 batch => return Some(batch.map(|batch| time_units::unified(batch, self.common.as_ref()))),
             }

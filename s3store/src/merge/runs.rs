@@ -8,12 +8,13 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 
+use super::deleted::Deleted;
 use super::keys::{EncodedKeys, KeyEncoder, key_columns};
 use super::{Keep, unmergeable};
 use crate::codec::neighbours::{Neighbours, compare_rows};
 use crate::codec::sort;
 use crate::error::Result;
-use crate::record::Key;
+use crate::record::{Key, ReadLayout};
 
 /// The most runs to split a file into. Sorting the file costs less than merging more runs.
 const MAX_RUNS: usize = 8;
@@ -77,18 +78,20 @@ pub(super) fn split_into_runs(
     Ok(vec![vec![RunPart { batch, order: Some(order), superseded: Vec::new() }]])
 }
 
-/// Passes the batches of the only file of a partition to `take`, without superseded rows.
+/// Passes the batches of the only file of a partition to `take`, without superseded rows and deleted entities.
 ///
-/// Returns `false` if rows are out of order; the caller must then discard all batches. Each batch is passed on once the
+/// Returns `false` if rows are out of order, or the layout has no key; the caller must then discard all batches. Each batch is passed on once the
 /// next one is decoded, because that one's first row may supersede the last row.
 pub(crate) fn stream_single_file(
     batches: impl Iterator<Item = Result<RecordBatch>>,
-    key: &Key,
+    layout: &ReadLayout,
     keep: Keep,
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<bool> {
+    let Some(key) = &layout.key else { return Ok(false) };
+    let deleted = Deleted::of(layout, keep);
     let mut builder = RunBuilder::new(key, keep);
-    let mut pass_on = |part: RunPart| take(&part.without_superseded()?);
+    let mut pass_on = |part: RunPart| take(&deleted.without(part.without_superseded()?)?);
     for batch in batches {
         let batch = batch?;
         if batch.num_rows() == 0 {

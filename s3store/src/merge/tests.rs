@@ -6,7 +6,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{
-    ArrayRef, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+    ArrayRef, BooleanArray, Date32Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
 };
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use proptest::prelude::*;
@@ -60,7 +61,9 @@ fn column(name: &'static str, data_type: DataType) -> ColumnNode {
 }
 
 fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {
-    let description = Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None };
+    let deleted = columns.iter().position(|column| column.name == "deleted");
+    let description =
+        Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None, deleted };
     ReadLayout::new(&description, &description)
 }
 
@@ -70,16 +73,34 @@ fn layout(key: Option<Key>) -> ReadLayout {
     keyed(columns, key)
 }
 
+/// A layout whose column `deleted` has this type.
+fn with_deleted(data_type: DataType) -> ReadLayout {
+    let mut columns = layout(None).columns;
+    columns.push(ColumnNode { nullable: data_type != DataType::Boolean, ..column("deleted", data_type) });
+    keyed(columns, Some(Key { entity: vec![1], version: 2 }))
+}
+
+/// Whether a row marks its entity as deleted, if the layout has such a column.
+fn is_deleted(row: &Row) -> bool {
+    row.2 % 3 == 0
+}
+
 fn by_entity() -> ReadLayout {
     layout(Some(Key { entity: vec![1], version: 2 }))
 }
 
 fn batch(layout: &ReadLayout, rows: &[Row]) -> RecordBatch {
-    let columns: Vec<ArrayRef> = vec![
+    let mut columns: Vec<ArrayRef> = vec![
         Arc::new(rows.iter().map(|row| row.2).collect::<Int64Array>()),
         Arc::new(StringViewArray::from_iter_values(rows.iter().map(|row| &row.0))),
         Arc::new(rows.iter().map(|row| row.1).collect::<Int64Array>()),
     ];
+    columns.extend(layout.deleted.map(|column| match layout.columns[column].read_type() {
+        DataType::Boolean => {
+            Arc::new(rows.iter().map(|row| Some(is_deleted(row))).collect::<BooleanArray>()) as ArrayRef
+        }
+        _ => Arc::new(rows.iter().map(|row| is_deleted(row).then_some(0)).collect::<Date32Array>()),
+    }));
     RecordBatch::try_new(layout.schema(), columns).unwrap()
 }
 
@@ -145,11 +166,11 @@ proptest! {
 
     #[test]
     fn a_sorted_file_streams_like_it_merges(files in files(), batch_rows in 1usize..20) {
-        let (layout, key) = (by_entity(), Key { entity: vec![1], version: 2 });
+        let layout = by_entity();
         for (file, keep) in files.iter().flat_map(|file| KEEPS.map(|keep| (file, keep))) {
             let mut taken = Vec::new();
             let source = batches(&layout, file, batch_rows).into_iter().map(Ok);
-            let in_order = super::stream_single_file(source, &key, keep, |batch| {
+            let in_order = super::stream_single_file(source, &layout, keep, |batch| {
                 taken.extend((batch.num_rows() > 0).then(|| batch.clone()));
                 Ok(())
             });
@@ -157,6 +178,30 @@ proptest! {
             prop_assert_eq!(in_order.unwrap(), ascends);
             if ascends {
                 prop_assert_eq!(rows(&taken), model(std::slice::from_ref(file), keep), "{:?}", keep);
+            }
+        }
+    }
+
+    #[test]
+    fn deleted_entities_are_left_out_of_the_latest_records_only(
+        files in files(), batch_rows in 1usize..20, time: bool
+    ) {
+        let layout = with_deleted(if time { DataType::Date32 } else { DataType::Boolean });
+        for keep in KEEPS {
+            let mut expected = model(&files, keep);
+            expected.retain(|row| keep != Keep::Latest || !is_deleted(row));
+            prop_assert_eq!(merged(&layout, &files, batch_rows, keep), expected, "{:?}", keep);
+            for file in files.iter().filter(|file| file.is_sorted_by(|a, b| (&a.0, a.1) <= (&b.0, b.1))) {
+                let mut taken = Vec::new();
+                let source = batches(&layout, file, batch_rows).into_iter().map(Ok);
+                let in_order = super::stream_single_file(source, &layout, keep, |batch| {
+                    taken.extend((batch.num_rows() > 0).then(|| batch.clone()));
+                    Ok(())
+                });
+                prop_assert!(in_order.unwrap());
+                let mut expected = model(std::slice::from_ref(file), keep);
+                expected.retain(|row| keep != Keep::Latest || !is_deleted(row));
+                prop_assert_eq!(rows(&taken), expected, "{:?}", keep);
             }
         }
     }

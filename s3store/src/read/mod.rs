@@ -68,7 +68,8 @@ impl<T: Record> Store<T> {
     ///
     /// With an entity key, the read returns the latest version of each entity within its partition. If several records
     /// have that version, it returns the one in the last file, or the last one in a file.
-    /// [`history`](Read::history) returns every version.
+    /// [`history`](Read::history) returns every version. An entity whose latest record marks it as deleted
+    /// (`#[record(deleted)]`) is left out.
     ///
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid. No request was sent.
@@ -165,6 +166,8 @@ impl<T: Record> Read<T> {
     }
 
     /// Returns every version of each entity instead of only the latest.
+    ///
+    /// Records that mark a deleted entity are returned, too.
     ///
     /// Records with the same entity and version count as one record; the last of them is returned. Without an entity key
     /// this has no effect.

@@ -60,14 +60,14 @@ impl<S: Sink> PartitionRows<S> {
     /// The single file of a partition is passed to the sink while it is decoded, if it is marked as sorted. If its rows
     /// turn out to be out of order, it is decoded again and sorted.
     pub(super) fn new(mut files: Vec<FileRows>, layout: &ReadLayout, keep: Keep) -> Result<Self> {
-        if let ([file], Some(key)) = (files.as_mut_slice(), &layout.key)
+        if let [file] = files.as_mut_slice()
             && file.reader.plan().is_marked_sorted(layout)
         {
             let rows = file.reader.plan().rows();
             let name = file.key.clone();
             // Errors about the file's bytes name it already, errors about a value do not.
             let named = |error: Error| if error.to_string().contains(&name) { error } else { error.context(&name) };
-            if let Some(chunk) = S::chunk_of_sorted_file(file, rows, key, keep).map_err(named)? {
+            if let Some(chunk) = S::chunk_of_sorted_file(file, rows, layout, keep).map_err(named)? {
                 return Ok(Self::SingleFile(Some(chunk)));
             }
             file.reader.restart();
@@ -125,8 +125,15 @@ mod tests {
             values: Vec::new(),
         };
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
-        let description =
-            Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None };
+        let description = Description {
+            record: "Row",
+            columns,
+            partition: &[],
+            rendering: &[],
+            key,
+            inserted_at: None,
+            deleted: None,
+        };
         ReadLayout::new(&description, &description)
     }
 
@@ -140,9 +147,14 @@ mod tests {
             Ok(batch.column(0).as_primitive::<Int64Type>().values().to_vec())
         }
 
-        fn chunk_of_sorted_file(file: &mut FileRows, rows: usize, key: &Key, keep: Keep) -> Result<Option<Vec<i64>>> {
+        fn chunk_of_sorted_file(
+            file: &mut FileRows,
+            rows: usize,
+            layout: &ReadLayout,
+            keep: Keep,
+        ) -> Result<Option<Vec<i64>>> {
             let mut entities = Vec::with_capacity(rows);
-            let in_order = stream_single_file(file, key, keep, |batch| {
+            let in_order = stream_single_file(file, layout, keep, |batch| {
                 entities.extend(batch.column(0).as_primitive::<Int64Type>().values());
                 Ok(())
             })?;

@@ -19,7 +19,7 @@ use crate::dataset::{HivePartition, ResultStream, TaskStream};
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::merge::{self, Keep};
-use crate::record::{Key, ReadLayout, Record};
+use crate::record::{ReadLayout, Record};
 
 /// A form that a read delivers rows in.
 ///
@@ -39,7 +39,7 @@ pub(super) trait Sink: 'static {
     fn chunk_of_sorted_file(
         _file: &mut FileRows,
         _rows: usize,
-        _key: &Key,
+        _layout: &ReadLayout,
         _keep: Keep,
     ) -> Result<Option<Self::Chunk>> {
         Ok(None)
@@ -59,13 +59,18 @@ impl<T: Record> Sink for PartitionRecords<T> {
         records_of(&batch)
     }
 
-    fn chunk_of_sorted_file(file: &mut FileRows, rows: usize, key: &Key, keep: Keep) -> Result<Option<Vec<T>>> {
+    fn chunk_of_sorted_file(
+        file: &mut FileRows,
+        rows: usize,
+        layout: &ReadLayout,
+        keep: Keep,
+    ) -> Result<Option<Vec<T>>> {
         /// The most records to preallocate.
         const MOST: usize = 1 << 20;
 
         // Preallocates for the footer's row count, capped because the footer may be wrong.
         let mut records = Vec::with_capacity(rows.min(MOST));
-        let in_order = merge::stream_single_file(file, key, keep, |batch| append(batch, &mut records))?;
+        let in_order = merge::stream_single_file(file, layout, keep, |batch| append(batch, &mut records))?;
         if records.len() < records.capacity() / 2 {
             // Most rows were superseded, or the footer's count was too high.
             records.shrink_to_fit();

@@ -24,6 +24,8 @@ pub struct Description {
     pub key: Option<Key>,
     /// The index of the column for the insertion time.
     pub inserted_at: Option<usize>,
+    /// The index of the column that marks deleted entities. A projection has its root's, as `key`.
+    pub deleted: Option<usize>,
 }
 
 /// How the value of a partition column is made.
@@ -232,8 +234,8 @@ impl Description {
             names.iter().filter_map(|name| self.columns.iter().find(|column| column.name == *name)).cloned().collect();
         let inserted_at = self.inserted_at.and_then(|index| self.columns.get(index));
         let inserted_at = inserted_at.and_then(|wanted| columns.iter().position(|column| column.name == wanted.name));
-        let Self { partition, rendering, .. } = *self;
-        Self { record, columns, partition, rendering, key: self.key.clone(), inserted_at }
+        let Self { partition, rendering, deleted, .. } = *self;
+        Self { record, columns, partition, rendering, key: self.key.clone(), inserted_at, deleted }
     }
 
     /// Returns the schema for writing.
@@ -242,7 +244,8 @@ impl Description {
     }
 }
 
-/// The columns to read from a file for a record: its own columns, then the key columns that a projection leaves out.
+/// The columns to read from a file for a record: its own columns, then those that a projection leaves out, but the read
+/// needs to deduplicate.
 #[derive(Debug)]
 pub(crate) struct ReadLayout {
     /// The columns to read, in order.
@@ -251,6 +254,8 @@ pub(crate) struct ReadLayout {
     pub(crate) own: usize,
     /// The key, as indices into `columns`.
     pub(crate) key: Option<Key>,
+    /// The column that marks deleted entities, as an index into `columns`.
+    pub(crate) deleted: Option<usize>,
     /// The units of the times in the record's own columns. Those of the columns after them are the finest.
     units: TimeUnits,
     /// The schema of the record's own columns, once it was asked for.
@@ -279,24 +284,27 @@ impl TimeUnits {
 impl ReadLayout {
     /// Returns a layout with these columns and no key.
     pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
-        Self { own: columns.len(), columns, key: None, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+        let own = columns.len();
+        Self { columns, own, key: None, deleted: None, units: TimeUnits::Finest, own_schema: OnceLock::new() }
     }
 
     /// Returns the layout for reading `record`, which is `root` or a projection of it.
     pub(crate) fn new(record: &Description, root: &Description) -> Self {
         let mut columns = record.columns.clone();
         let own = columns.len();
-        let key = root.key.as_ref().map(|key| {
-            let mut position = |index: usize| {
-                let wanted = &root.columns[index];
-                columns.iter().position(|column| column.name == wanted.name).unwrap_or_else(|| {
-                    columns.push(wanted.clone());
-                    columns.len() - 1
-                })
-            };
-            Key { entity: key.entity.iter().map(|&index| position(index)).collect(), version: position(key.version) }
+        let mut position = |index: usize| {
+            let wanted = &root.columns[index];
+            columns.iter().position(|column| column.name == wanted.name).unwrap_or_else(|| {
+                columns.push(wanted.clone());
+                columns.len() - 1
+            })
+        };
+        let key = root.key.as_ref().map(|key| Key {
+            entity: key.entity.iter().map(|&index| position(index)).collect(),
+            version: position(key.version),
         });
-        Self { columns, own, key, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+        let deleted = root.deleted.map(position);
+        Self { columns, own, key, deleted, units: TimeUnits::Finest, own_schema: OnceLock::new() }
     }
 
     /// Reads the times in the record's own columns in their declared units, so that all files give columns of one type.

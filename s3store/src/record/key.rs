@@ -13,6 +13,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
+use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::{Description, Record, RootRecord, ValueError};
@@ -63,6 +64,46 @@ pub trait Keyed: RootRecord {
     /// # Errors
     /// Those of [`entity`](Self::entity). If the version is the insertion time, only a record that was read has one.
     fn version(&self) -> Result<Version<Self>>;
+
+    /// Returns whether the record says that its entity is deleted, by its field with the attribute `deleted`.
+    fn is_deleted(&self) -> bool {
+        false
+    }
+}
+
+/// A type for the field marked `deleted`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't mark deleted entities",
+    label = "neither a `bool` nor an `Option` of a time",
+    note = "use a `bool`, or an `Option` of a `DateTime<Utc>`, `NaiveDateTime` or `NaiveDate`"
+)]
+pub trait DeletionMark {
+    /// Returns whether the value says that the entity is deleted.
+    fn is_deleted(&self) -> bool;
+}
+
+impl DeletionMark for bool {
+    fn is_deleted(&self) -> bool {
+        *self
+    }
+}
+
+impl DeletionMark for Option<DateTime<Utc>> {
+    fn is_deleted(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl DeletionMark for Option<NaiveDateTime> {
+    fn is_deleted(&self) -> bool {
+        self.is_some()
+    }
+}
+
+impl DeletionMark for Option<NaiveDate> {
+    fn is_deleted(&self) -> bool {
+        self.is_some()
+    }
 }
 
 /// The identity of a record of type `T`: the values of its entity columns.

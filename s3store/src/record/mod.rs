@@ -31,7 +31,7 @@ pub use encoding::{
     ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
 };
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
-pub use key::{Entity, KeyPart, Keyed, Version, key_error};
+pub use key::{DeletionMark, Entity, KeyPart, Keyed, Version, key_error};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{
     AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,

@@ -59,6 +59,7 @@ impl Comparison {
         let mut found = Findings::default();
         found.partition(&registered.partition, &mine.partition, &registered.columns, &mine.columns);
         found.key(registered, mine);
+        found.deleted(registered, mine, side.access);
         found.views(&registered.views, &mine.views, side.access);
         let columns = found.columns(&registered.columns, &mine.columns, &Scope::of(side));
         let name = |name: &String| resolve(name, &columns);
@@ -71,6 +72,7 @@ impl Comparison {
             entity: registered.entity.iter().map(name).collect(),
             version: registered.version.as_ref().map(name),
             inserted_at: registered.inserted_at.as_ref().or(mine.inserted_at.as_ref()).map(name),
+            deleted: registered.deleted.as_ref().or(mine.deleted.as_ref()).map(name),
             columns,
             views,
         };
@@ -195,6 +197,28 @@ impl Findings {
             let named = |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
             let (registered, mine) = (named(&registered.version), named(&mine.version));
             self.differences.push(format!("the dataset's version is {registered}, the record's is {mine}"));
+        }
+    }
+
+    /// Compares the marks of deleted entities. A reader without the mark would return entities that were deleted.
+    fn deleted(&mut self, registered: &Schema, mine: &Schema, access: Access) {
+        let Some(known) = &registered.deleted else { return };
+        let my_name = mine.deleted.as_ref().map(registered_names(&registered.columns, &mine.columns));
+        match my_name {
+            Some(mine) if mine == *known => {}
+            Some(mine) => self
+                .differences
+                .push(format!("column {known} marks deleted entities in the dataset, column {mine} in the record")),
+            None => match access {
+                Access::Read => self.differences.push(format!(
+                    "column {known} marks deleted entities, which the record would return: add `#[record(deleted)]` to \
+                     its field"
+                )),
+                Access::Write => self.hints.push(format!(
+                    "column {known} marks deleted entities, which this record does not know: it deletes none"
+                )),
+                Access::LookUp => {}
+            },
         }
     }
 
@@ -498,6 +522,7 @@ mod tests {
                 entity: Vec::new(),
                 version: None,
                 inserted_at: None,
+                deleted: None,
                 views: Vec::new(),
             }
         })

@@ -60,6 +60,9 @@ pub struct Schema {
     /// The name of the column that contains the insertion time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inserted_at: Option<String>,
+    /// The name of the column that marks deleted entities: one that is true, or a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<String>,
     /// The views that writers maintain.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub views: Vec<SchemaView>,
@@ -263,6 +266,7 @@ impl Schema {
             entity: root.key.iter().flat_map(|key| &key.entity).filter_map(|&index| name(index)).collect(),
             version: root.key.as_ref().and_then(|key| name(key.version)),
             inserted_at: root.inserted_at.and_then(name),
+            deleted: root.deleted.and_then(name),
             views,
         }
     }

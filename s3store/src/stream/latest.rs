@@ -14,6 +14,9 @@ use crate::record::{Entity, Keyed, Version};
 /// the later one in the stream counts. A snapshot takes that in the last file by name, so give each change of an entity a
 /// version of its own.
 ///
+/// A record that marks its entity as deleted (`#[record(deleted)]`) takes the entity out. It is kept, so that older versions
+/// that arrive late don't bring the entity back.
+///
 /// It holds one record for each entity in memory. With the feature `serde` it is stored as a list of its records, for a
 /// checkpoint beside the offset.
 ///
@@ -85,9 +88,11 @@ pub struct Latest<T> {
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change<'a, T> {
-    /// The record that was the latest of its entity before. `None` if there was none, or if nothing changed.
+    /// The record that was the latest of its entity before. `None` if there was none, if the entity was deleted, or if
+    /// nothing changed.
     pub before: Option<T>,
-    /// The record that is the latest of its entity now. `None` if nothing changed: a newer version had been applied.
+    /// The record that is the latest of its entity now. `None` if the entity is deleted, or if nothing changed: a newer
+    /// version had been applied.
     pub after: Option<&'a T>,
 }
 
@@ -107,29 +112,29 @@ impl<T: Keyed> Latest<T> {
         match self.records.entry(entity) {
             Entry::Vacant(vacant) => {
                 let (_, after) = vacant.insert((version, record));
-                Ok(Change { before: None, after: Some(after) })
+                Ok(Change { before: None, after: present(after) })
             }
             Entry::Occupied(latest) if latest.get().0 > version => Ok(Change { before: None, after: None }),
             Entry::Occupied(latest) => {
                 let latest = latest.into_mut();
                 let (_, before) = std::mem::replace(latest, (version, record));
-                Ok(Change { before: Some(before), after: Some(&latest.1) })
+                Ok(Change { before: Some(before).filter(|before| !before.is_deleted()), after: present(&latest.1) })
             }
         }
     }
 
-    /// Returns the latest record of an entity.
+    /// Returns the latest record of an entity. Returns `None` if the entity is deleted.
     #[must_use]
     pub fn get(&self, entity: &Entity<T>) -> Option<&T> {
-        self.records.get(entity).map(|(_, record)| record)
+        self.records.get(entity).and_then(|(_, record)| present(record))
     }
 
-    /// Returns the latest records, in the order of their entities.
+    /// Returns the latest records, in the order of their entities, without deleted entities.
     pub fn records(&self) -> impl Iterator<Item = &T> {
-        self.records.values().map(|(_, record)| record)
+        self.records.values().filter_map(|(_, record)| present(record))
     }
 
-    /// Returns the number of entities.
+    /// Returns the number of entities, with those that are deleted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
@@ -140,6 +145,11 @@ impl<T: Keyed> Latest<T> {
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
+}
+
+/// Returns the record, unless it marks its entity as deleted.
+fn present<T: Keyed>(record: &T) -> Option<&T> {
+    Some(record).filter(|record| !record.is_deleted())
 }
 
 impl<T: Keyed> Default for Latest<T> {
