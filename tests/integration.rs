@@ -51,6 +51,7 @@ mod integration {
     mod stored_values;
     mod stream;
     mod tokens;
+    mod undecodable;
     mod view;
     mod warnings;
     mod write;

@@ -41,8 +41,9 @@ pub mod reading {
     #![doc = include_str!("reading.md")]
 }
 
-/// The change stream: offsets, polling, following, and late commits.
+/// The change stream: offsets, polling, following, bad files, and late commits.
 ///
+/// [record]: crate::guide::records#schema-changes
 /// [timing]: crate::guide::operating#commit-timeout-and-clock-skew
 pub mod change_stream {
     #![doc = include_str!("change_stream.md")]
@@ -62,6 +63,7 @@ pub mod testing {
 ///
 /// [late]: crate::guide::change_stream#late-commits
 /// [projections]: crate::guide::reading#projections
+/// [repair]: crate::guide::change_stream#files-that-do-not-decode
 pub mod operating {
     #![doc = include_str!("operating.md")]
 }

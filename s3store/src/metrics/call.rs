@@ -219,6 +219,14 @@ impl Tally {
         metrics.instruments.missing_data.add(1, metrics.sets.method(self.method));
     }
 
+    /// Counts and logs a data file that does not decode and is skipped. The reason is not logged, because it may contain a
+    /// value of a record.
+    pub(crate) fn undecodable(&self, key: &str, offset: &str) {
+        tracing::warn!(key, offset, method = self.method.as_str(), "a data file does not decode and is skipped");
+        let Metrics(metrics) = &self.metrics;
+        metrics.instruments.undecodable_data.add(1, metrics.sets.method(self.method));
+    }
+
     /// Counts a HEAD request for a commit.
     pub(crate) fn commit_head(&self) {
         self.metrics.commit_head(self.method);

@@ -219,6 +219,8 @@ instruments! {
         "Data files that a call visited: read, or missing and skipped.";
     missing_data: Counter<u64> = "s3store.read.missing_data", "{event}", NONE, [METHOD],
         "Committed data files that were missing and were skipped.";
+    undecodable_data: Counter<u64> = "s3store.read.undecodable_data", "{event}", NONE, [METHOD],
+        "Data files that did not decode and were skipped.";
     malformed_refs: Counter<u64> = "s3store.read.malformed_refs", "{event}", NONE, [METHOD],
         "Refs that were skipped because their names don't parse.";
     commit_head: Counter<u64> = "s3store.read.commit_head", "{request}", NONE, [METHOD],

@@ -75,8 +75,13 @@ impl Method {
 
     /// Returns true if the method skips and counts missing data files.
     pub(super) fn skips_missing_files(self) -> bool {
-        let fails = matches!(self, Self::Read | Self::ReadStream | Self::ReadPartitions | Self::ReadBatches);
-        self == Self::Backfill || self.reads_partitions() && !fails
+        self == Self::Backfill || self.skips_undecodable_files()
+    }
+
+    /// Returns true if the method can skip data files that do not decode. Snapshots never do.
+    pub(super) fn skips_undecodable_files(self) -> bool {
+        let is_snapshot = matches!(self, Self::Read | Self::ReadStream | Self::ReadPartitions | Self::ReadBatches);
+        self.reads_partitions() && !is_snapshot
     }
 }
 

@@ -117,6 +117,9 @@ impl Metrics {
             if method.skips_missing_files() {
                 instruments.missing_data.add(0, sets.method(*method));
             }
+            if method.skips_undecodable_files() {
+                instruments.undecodable_data.add(0, sets.method(*method));
+            }
             if method.reads_partitions() {
                 instruments.stalls.add(0, sets.method(*method));
             }

@@ -26,6 +26,8 @@ pub(super) struct Download {
     pub(super) dataset: Dataset,
     pub(super) file: StoredFile,
     pub(super) missing: MissingFile,
+    /// True if the read has downloaded the file, and counted it as visited, before.
+    pub(super) again: bool,
     pub(super) sizes: Arc<RowSizes>,
     pub(super) tally: Arc<Tally>,
     pub(super) watch: Arc<StallWatch>,
@@ -34,13 +36,15 @@ pub(super) struct Download {
 impl Download {
     /// Returns the file's bytes, or `None` if the file is missing and may be skipped. Sends 1 GET.
     pub(super) async fn run(self) -> Result<Option<Bytes>> {
-        let Self { dataset, file, missing, sizes, tally, watch } = self;
+        let Self { dataset, file, missing, again, sizes, tally, watch } = self;
         let body = dataset.client().get(&file.key, sizes.size_of(&file)).await?;
         watch.moved();
         match (&body, &missing) {
             (Some(body), _) => {
-                sizes.learn(&file, body.len() as u64);
-                tally.file();
+                if !again {
+                    sizes.learn(&file, body.len() as u64);
+                    tally.file();
+                }
                 tally.bytes(body.len() as u64);
             }
             (None, MissingFile::Fail) => {

@@ -14,6 +14,7 @@ mod row_sizes;
 mod sink;
 mod snapshot;
 mod stall_watch;
+mod undecodable;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -33,6 +34,8 @@ use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
 pub(crate) use self::resolve::{FileSize, PartitionFiles, StoredFile};
 use self::sink::{Events, PartitionRecords, Sink, StreamedRecords};
+pub use self::undecodable::SkippedFile;
+use self::undecodable::UndecodableFile;
 use crate::clock::micros_from;
 use crate::codec::Opener;
 use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject};
@@ -74,7 +77,8 @@ impl<T: Record> Store<T> {
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid. No request was sent.
     /// - [`InvalidData`](crate::ErrorKind::InvalidData): an object is malformed or does not fit the record type. The
-    ///   message contains its key.
+    ///   message contains its key, and the row and column where they are known. To find them, the read may download the
+    ///   files of the partition again: 1 GET for each.
     /// - [`Vanished`](crate::ErrorKind::Vanished): the file of a commit does not exist, or a listed commit was deleted
     ///   meanwhile. If the error remains when you read again, somebody deleted a file and kept its commit: restore the
     ///   file, or delete the commit too.
@@ -129,6 +133,7 @@ pub struct Read<T> {
     missing: MissingFile,
     history: bool,
     as_of: Option<i64>,
+    undecodable: UndecodableFile,
     ahead: ReadAhead,
     records: PhantomData<fn() -> T>,
 }
@@ -155,6 +160,7 @@ impl<T: Record> Read<T> {
             missing,
             history: false,
             as_of: None,
+            undecodable: UndecodableFile::Fail,
             ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
             records: PhantomData,
         }
@@ -199,6 +205,37 @@ impl<T: Record> Read<T> {
     /// ```
     pub fn as_of<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
         self.as_of = Some(micros_from(&instant));
+        self
+    }
+
+    /// Leaves out data files that do not decode, and reports each of them to `report`. Only for reads of the change stream.
+    ///
+    /// By default such a file fails the read with [`InvalidData`](crate::ErrorKind::InvalidData). It is left out as a whole:
+    /// none of its records is returned, and without [`history`](Self::history) an older version of an entity may take the
+    /// place of the one in that file. The records of all other files are returned in the same order as ever. Each file that
+    /// is left out is also logged and counted. Only files that do not decode are left out. Requests that fail, and a record
+    /// that does not fit the dataset's schema, still fail the read.
+    ///
+    /// Each partition is held in memory until it is complete, so that no part of a file is returned.
+    ///
+    /// # Requests
+    /// If a file of a partition does not decode, the files of that partition are downloaded a second time: 1 GET for each.
+    ///
+    /// # Errors
+    /// The read fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) if it is a snapshot: a snapshot is complete, or
+    /// fails.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, yesterday: s3store::chrono::DateTime<s3store::chrono::Utc>,
+    /// # ) -> s3store::Result<()> {
+    /// let records = store.read_range(yesterday..).skip_undecodable(|file| eprintln!("skipped: {file}")).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn skip_undecodable(mut self, report: impl Fn(SkippedFile) + Send + Sync + 'static) -> Self {
+        self.undecodable = UndecodableFile::Skip(Arc::new(report));
         self
     }
 
@@ -296,12 +333,18 @@ impl<T: Record> Read<T> {
 
     fn start_with<S: Sink>(self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
         let keep = keep_for(&layout, self.history);
-        let Self { dataset, source, method, ahead, missing, as_of, .. } = self;
+        let Self { dataset, source, method, ahead, missing, as_of, undecodable, .. } = self;
         let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
         let begin = move || method.begin(&metrics, form);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
             let partitions = async {
                 let subject = Subject::reader::<T>();
+                if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
+                    return Err(Error::invalid_input(
+                        "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave \
+                         files out",
+                    ));
+                }
                 match source {
                     FileSource::Patterns(patterns) => {
                         let patterns = patterns?;
@@ -319,7 +362,7 @@ impl<T: Record> Read<T> {
                 }
             };
             let partitions = partitions.await;
-            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, tally };
+            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, undecodable, tally };
             match partitions {
                 Ok(partitions) => job.run::<S>(partitions, out).await,
                 Err(error) => drop(out.send(Err(error)).await),

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::sink::Sink;
 use crate::codec::{MemoryReader, Opener};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{BatchSource, Keep, Merge, merge};
-use crate::record::ReadLayout;
+use crate::record::{ReadLayout, RowError};
 
 /// Parses the footers of downloaded files, given by their keys. Returns their readers and the size of their rows when
 /// decoded.
@@ -43,6 +43,64 @@ impl BatchSource for FileRows {
     }
 }
 
+/// A failure to read the rows of a partition.
+#[derive(Debug)]
+pub(super) enum RowsError {
+    /// An error that names the file at fault, and the row if it is about one value.
+    Named(Error),
+    /// A value does not convert to the sink's form. Rows are converted after they were ordered, so the error knows neither
+    /// the value's file nor its row there. [`check_file`] finds both.
+    OfValue(Error),
+}
+
+impl RowsError {
+    pub(super) fn kind(&self) -> ErrorKind {
+        let (Self::Named(error) | Self::OfValue(error)) = self;
+        error.kind()
+    }
+}
+
+impl From<Error> for RowsError {
+    fn from(error: Error) -> Self {
+        Self::Named(error)
+    }
+}
+
+impl From<RowsError> for Error {
+    fn from(error: RowsError) -> Self {
+        let (RowsError::Named(error) | RowsError::OfValue(error)) = error;
+        error
+    }
+}
+
+/// Reads a file as if it were the only one of its partition.
+///
+/// # Errors
+/// The error names the file, and the row if it is about one value.
+pub(super) fn check_file<S: Sink>(key: &str, body: &Bytes, opener: &Opener, keep: Keep) -> Result<()> {
+    let open = || open_files(vec![(key.to_owned(), body.clone())], opener).map(|(files, _)| files);
+    let read = |files| -> Result<(), RowsError> {
+        let mut rows = PartitionRows::<S>::new(files, opener.layout(), keep)?;
+        while rows.next_chunk(opener.layout())?.is_some() {}
+        Ok(())
+    };
+    match read(open()?) {
+        Err(RowsError::OfValue(error)) => {
+            // In the order of the file, which counts the rows.
+            let mut rows_before = 0;
+            for batch in open()?.into_iter().flatten() {
+                let batch = batch?;
+                if let Some(RowError { row, value }) = S::unfit_row(&batch) {
+                    return Err(Error::invalid_data(format!("{key}: row {}, {value}", rows_before + row)));
+                }
+                rows_before += batch.num_rows();
+            }
+            Err(error)
+        }
+        read => Ok(read?),
+    }
+}
+
 /// The rows of one partition, in the form that the sink takes them in.
 pub(super) enum PartitionRows<S: Sink> {
     /// All rows of a single file, until they are returned.
@@ -59,14 +117,17 @@ impl<S: Sink> PartitionRows<S> {
     ///
     /// The single file of a partition is passed to the sink while it is decoded, if it is marked as sorted. If its rows
     /// turn out to be out of order, it is decoded again and sorted.
-    pub(super) fn new(mut files: Vec<FileRows>, layout: &ReadLayout, keep: Keep) -> Result<Self> {
+    pub(super) fn new(mut files: Vec<FileRows>, layout: &ReadLayout, keep: Keep) -> Result<Self, RowsError> {
         if let [file] = files.as_mut_slice()
             && file.reader.plan().is_marked_sorted(layout)
         {
             let rows = file.reader.plan().rows();
             let name = file.key.clone();
             // Errors about the file's bytes name it already, errors about a value do not.
-            let named = |error: Error| if error.to_string().contains(&name) { error } else { error.context(&name) };
+            let named = |error: Error| match error.to_string().contains(&name) {
+                true => RowsError::Named(error),
+                false => RowsError::OfValue(error.context(&name)),
+            };
             if let Some(chunk) = S::chunk_of_sorted_file(file, rows, layout, keep).map_err(named)? {
                 return Ok(Self::SingleFile(Some(chunk)));
             }
@@ -86,12 +147,13 @@ impl<S: Sink> PartitionRows<S> {
     }
 
     /// Returns the next rows, or `None` at the end.
-    pub(super) fn next_chunk(&mut self, layout: &ReadLayout) -> Result<Option<S::Chunk>> {
+    pub(super) fn next_chunk(&mut self, layout: &ReadLayout) -> Result<Option<S::Chunk>, RowsError> {
         match self {
             Self::SingleFile(chunk) => Ok(chunk.take()),
             Self::Merged { rows, files } => {
-                let chunk = |batch| S::chunk_of_batch(layout, batch).map_err(|error| error.context(&*files));
-                rows.next().map(|batch| batch.and_then(chunk)).transpose()
+                let of_value = |error: Error| RowsError::OfValue(error.context(&*files));
+                let Some(batch) = rows.next().transpose()? else { return Ok(None) };
+                S::chunk_of_batch(layout, batch).map(Some).map_err(of_value)
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
+use crate::format::{AttemptId, CommitMeta, DataName, Offset, PartitionKey, Prefix};
 use crate::pattern::Listing;
 use crate::s3::ListedObject;
 
@@ -12,6 +12,18 @@ use crate::s3::ListedObject;
 pub(crate) struct StoredFile {
     pub(crate) key: String,
     pub(crate) size: FileSize,
+    /// The offset of the entry that names the file, if it was found by the change stream.
+    pub(crate) offset: Option<Offset>,
+}
+
+impl StoredFile {
+    /// Returns the file's name in errors: its key and its offset.
+    pub(super) fn label(&self) -> String {
+        match &self.offset {
+            Some(offset) => format!("{} (offset {offset})", self.key),
+            None => self.key.clone(),
+        }
+    }
 }
 
 /// The size of a data file before it is fetched, exact or estimated.
@@ -92,7 +104,7 @@ impl Resolver {
             let objects = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
                 DataName::File { attempt, .. } => {
-                    objects.files.insert(attempt, StoredFile { key, size: FileSize::Bytes(size) });
+                    objects.files.insert(attempt, StoredFile { key, size: FileSize::Bytes(size), offset: None });
                 }
                 DataName::Commit { .. } => objects.has_commit = counts(self.as_of, last_modified, &key)?,
             }
@@ -139,7 +151,7 @@ impl Resolver {
         if let Some(objects) = self.partitions.get_mut(partition).and_then(|tokens| tokens.get_mut(token)) {
             let file = objects.files.remove(&attempt).unwrap_or_else(|| {
                 let key = format!("{}{}", prefix.partition_prefix(partition), DataName::File { token, attempt });
-                StoredFile { key, size: FileSize::Rows(record_count) }
+                StoredFile { key, size: FileSize::Rows(record_count), offset: None }
             });
             objects.files = BTreeMap::from([(attempt, file)]);
         }

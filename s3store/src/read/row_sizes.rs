@@ -58,12 +58,13 @@ mod tests {
     #[test]
     fn estimates_follow_the_fetched_files() {
         let sizes = RowSizes::new();
-        let file = |rows| StoredFile { key: String::new(), size: FileSize::Rows(rows) };
+        let file = |rows| StoredFile { key: String::new(), size: FileSize::Rows(rows), offset: None };
         assert_eq!(sizes.size_of(&file(10)), 10 * ROW_BYTES + FILE_BYTES);
         sizes.learn(&file(100_000), 5_000_000 + FILE_BYTES);
         let estimate = sizes.size_of(&file(1_000));
         assert!((54_000..55_000).contains(&estimate), "{estimate}");
         assert_eq!(sizes.size_of(&file(u64::MAX)), MOST_BYTES);
-        assert_eq!(sizes.size_of(&StoredFile { key: String::new(), size: FileSize::Bytes(7) }), 7);
+        let listed = StoredFile { key: String::new(), size: FileSize::Bytes(7), offset: None };
+        assert_eq!(sizes.size_of(&listed), 7);
     }
 }

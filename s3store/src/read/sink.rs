@@ -19,7 +19,7 @@ use crate::dataset::{HivePartition, ResultStream, TaskStream};
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::merge::{self, Keep};
-use crate::record::{ReadLayout, Record};
+use crate::record::{ReadLayout, Record, RowError};
 
 /// A form that a read delivers rows in.
 ///
@@ -45,6 +45,11 @@ pub(super) trait Sink: 'static {
         Ok(None)
     }
 
+    /// Returns the first row of a batch that does not convert. The default is for sinks that take every batch.
+    fn unfit_row(_batch: &RecordBatch) -> Option<RowError> {
+        None
+    }
+
     /// Returns the number of rows in a chunk.
     fn row_count(chunk: &Self::Chunk) -> usize;
 }
@@ -57,6 +62,10 @@ impl<T: Record> Sink for PartitionRecords<T> {
 
     fn chunk_of_batch(_layout: &ReadLayout, batch: RecordBatch) -> Result<Vec<T>> {
         records_of(&batch)
+    }
+
+    fn unfit_row(batch: &RecordBatch) -> Option<RowError> {
+        decode::<T>(batch, &mut Vec::new()).err()
     }
 
     fn chunk_of_sorted_file(
@@ -92,6 +101,10 @@ impl<T: Record> Sink for StreamedRecords<T> {
 
     fn chunk_of_batch(_layout: &ReadLayout, batch: RecordBatch) -> Result<Vec<T>> {
         records_of(&batch)
+    }
+
+    fn unfit_row(batch: &RecordBatch) -> Option<RowError> {
+        decode::<T>(batch, &mut Vec::new()).err()
     }
 
     fn row_count(chunk: &Vec<T>) -> usize {
@@ -133,8 +146,11 @@ fn records_of<T: Record>(batch: &RecordBatch) -> Result<Vec<T>> {
 }
 
 fn append<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<()> {
-    let decoded = T::decode(batch.columns(), 0..batch.num_rows(), records);
-    decoded.map_err(|error| Error::invalid_data(error.to_string()))
+    decode(batch, records).map_err(|error| Error::invalid_data(error.to_string()))
+}
+
+fn decode<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<(), RowError> {
+    T::decode(batch.columns(), 0..batch.num_rows(), records)
 }
 
 /// A part of a read's result. Partitions come one after the other, in key order.

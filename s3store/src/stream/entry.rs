@@ -57,17 +57,23 @@ pub fn partitions_of(entries: &[Entry]) -> BTreeSet<&str> {
     entries.iter().map(|entry| entry.partition.as_str()).collect()
 }
 
-/// Returns the data files of entries, each once: partitions in key order, and files in key order within one.
+/// Returns the data files of entries, each once, at the first of its offsets: partitions in key order, and files in key
+/// order within one.
 pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
-    let mut partitions: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut partitions: BTreeMap<String, BTreeMap<String, (Offset, u64)>> = BTreeMap::new();
     for entry in entries {
-        let Entry { partition, data_path, record_count, .. } = entry.borrow();
-        match partitions.get_mut(partition) {
-            Some(files) => drop(files.insert(data_path.clone(), *record_count)),
-            None => drop(partitions.insert(partition.clone(), BTreeMap::from([(data_path.clone(), *record_count)]))),
+        let Entry { partition, data_path, record_count, offset, .. } = entry.borrow();
+        let files = match partitions.get_mut(partition) {
+            Some(files) => files,
+            None => partitions.entry(partition.clone()).or_default(),
+        };
+        match files.get_mut(data_path) {
+            Some((first, _)) if *first > *offset => first.clone_from(offset),
+            Some(_) => {}
+            None => drop(files.insert(data_path.clone(), (offset.clone(), *record_count))),
         }
     }
-    let file = |(key, rows)| StoredFile { key, size: FileSize::Rows(rows) };
+    let file = |(key, (offset, rows))| StoredFile { key, size: FileSize::Rows(rows), offset: Some(offset) };
     let partition =
         |(key, files): (String, BTreeMap<_, _>)| PartitionFiles { key, files: files.into_iter().map(file).collect() };
     partitions.into_iter().map(partition).collect()

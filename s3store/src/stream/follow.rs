@@ -53,11 +53,12 @@ pub struct Follow<T> {
     /// The next poll.
     pub(super) poll: super::Poll,
     pub(super) pace: Duration,
+    skips_undecodable: bool,
 }
 
 impl<T: Record> Follow<T> {
     pub(super) fn new(store: Store<T>, after: Offset) -> Self {
-        Self { poll: store.poll(&after), store, pace: DEFAULT_PACE }
+        Self { poll: store.poll(&after), store, pace: DEFAULT_PACE, skips_undecodable: false }
     }
 
     /// Sets how many refs a page takes at a time, committed or not: see [`Poll::limit`](super::Poll::limit). Default:
@@ -76,6 +77,15 @@ impl<T: Record> Follow<T> {
         self
     }
 
+    /// Leaves out data files that do not decode, and returns them in [`skipped`](RecordPage::skipped) of their page: see
+    /// [`PollRecords::skip_undecodable`]. Pages of [`entries`](Follow::entries) read no files, so it does not change them.
+    ///
+    /// By default the follower returns the error of such a file, and then again from each further call.
+    pub fn skip_undecodable(mut self) -> Self {
+        self.skips_undecodable = true;
+        self
+    }
+
     /// Sets the time between two polls while there is nothing new. Clamped to 10 ms and a day. Default: 1 s.
     pub fn pace(mut self, pace: Duration) -> Self {
         self.pace = pace.clamp(MIN_PACE, MAX_PACE);
@@ -86,7 +96,8 @@ impl<T: Record> Follow<T> {
     ///
     /// Polls that find no new refs are left out, so every page has a new [`next`](Page::next).
     pub fn entries(self) -> Pages<Page> {
-        Pages::new(Follower::new(self, |_, poll| {
+        Pages::new(Follower::new(self, |follow| {
+            let poll = follow.poll.clone();
             Box::pin(async move {
                 let polled = poll.call().await?;
                 let (next, reason) = (polled.end.next.clone(), polled.end.reason);
@@ -113,9 +124,11 @@ impl<T: Record> Follow<T> {
     /// # }
     /// ```
     pub fn records(self) -> Pages<RecordPage<T>> {
-        Pages::new(Follower::new(self, |store, poll| {
+        Pages::new(Follower::new(self, |follow| {
+            let Self { store, poll, skips_undecodable, .. } = follow;
+            let poll = PollRecords { store: store.clone(), poll: poll.clone(), skips_undecodable: *skips_undecodable };
             Box::pin(async move {
-                let (page, reason) = PollRecords { store, poll }.call().await?;
+                let (page, reason) = poll.call().await?;
                 let next = page.next.clone();
                 Ok(Fetched { page, next, reason })
             })

@@ -10,7 +10,7 @@ use super::BoxFuture;
 use super::follow::Follow;
 use super::walk::StopReason;
 use crate::clock::micros;
-use crate::dataset::{Dataset, Store, task_error};
+use crate::dataset::{Dataset, task_error};
 use crate::error::{ErrorKind, Result};
 use crate::format::Offset;
 use crate::metrics::{Call, ErrorOutcome, Method, Position};
@@ -41,7 +41,7 @@ pub(super) struct Follower<T, P> {
 }
 
 /// Performs one poll.
-type PollOnce<T, P> = fn(Store<T>, super::Poll) -> BoxFuture<Result<Fetched<P>>>;
+type PollOnce<T, P> = fn(&Follow<T>) -> BoxFuture<Result<Fetched<P>>>;
 
 /// A page and where its poll ended.
 pub(super) struct Fetched<P> {
@@ -108,7 +108,7 @@ impl<T: Record, P: Send + 'static> Follower<T, P> {
     /// Polls once, in a task of its own, so that a poll completes while the consumer is busy. No permit depends on it: each
     /// request runs in a task anyway. But a poll that is left in the middle would later continue with an old cutoff.
     async fn spawn_poll(&self) -> Result<Fetched<P>> {
-        let poll = (self.poll_once)(self.follow.store.clone(), self.follow.poll.clone());
+        let poll = (self.poll_once)(&self.follow);
         let span = self.call.as_ref().map_or_else(Span::none, |call| call.span().clone());
         let poll = span.in_scope(|| poll.in_current_span());
         AbortOnDropHandle::new(tokio::spawn(poll)).await.unwrap_or_else(|error| Err(task_error(error)))

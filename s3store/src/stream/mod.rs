@@ -30,6 +30,7 @@ pub use self::window::{IntoWindow, Window};
 use crate::clock::micros_from;
 use crate::dataset::{Dataset, Store};
 use crate::format::Offset;
+pub use crate::read::SkippedFile;
 use crate::read::{MissingFile, Read, ReadMethod};
 use crate::record::Record;
 
@@ -116,7 +117,8 @@ impl<T: Record> Store<T> {
     /// A data file that was deleted after its commit is skipped, logged and [counted](RecordPage::missing).
     ///
     /// # Errors
-    /// As [`poll`](Store::poll) and [`read`](Store::read), except that a missing file is not an error.
+    /// As [`poll`](Store::poll) and [`read`](Store::read), except that a missing file is not an error. A file that does not
+    /// decode is one, unless the poll [leaves it out](PollRecords::skip_undecodable). The message has its key and offset.
     ///
     /// # Cancel safety
     /// Dropping the future stops its requests. A poll changes nothing.
@@ -187,7 +189,8 @@ impl<T: Record> Store<T> {
     /// logged.
     ///
     /// # Errors
-    /// As [`poll`](Store::poll) and [`read`](Store::read), except that a missing file is not an error.
+    /// As [`poll`](Store::poll) and [`read`](Store::read), except that a missing file is not an error. A file that does not
+    /// decode is one, unless the read [leaves it out](Read::skip_undecodable).
     ///
     /// # Cancel safety
     /// Dropping the future or stream stops its requests. A read changes nothing.
@@ -220,7 +223,8 @@ impl<T: Record> Store<T> {
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): an entry of another bucket, prefix or partitioning. Nothing
     ///   was sent.
-    /// - Otherwise as [`read`](Store::read), except that a missing file is not an error.
+    /// - Otherwise as [`read`](Store::read), except that a missing file is not an error. A file that does not decode is one,
+    ///   unless the read [leaves it out](Read::skip_undecodable).
     ///
     /// # Cancel safety
     /// Dropping the future or stream stops its requests. A read changes nothing.

@@ -1,6 +1,6 @@
 //! The pages that polls return.
 
-use super::Entry;
+use super::{Entry, SkippedFile};
 use crate::format::Offset;
 
 /// A page of the change stream.
@@ -51,4 +51,7 @@ pub struct RecordPage<T> {
     pub not_selected: u64,
     /// The number of data files that were skipped because somebody deleted them after their commit. Each is logged.
     pub missing: u64,
+    /// The data files that were left out because they do not decode, in offset order. Their entries are among `entries`.
+    /// Empty unless [`skip_undecodable`](super::PollRecords::skip_undecodable) is set.
+    pub skipped: Vec<SkippedFile>,
 }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::BoxFuture;
 use super::entry::{self, Entry};
@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
 use crate::pattern::IntoPatterns;
-use crate::read::{MissingFile, Read, ReadMethod};
+use crate::read::{MissingFile, Read, ReadMethod, SkippedFile};
 use crate::record::Record;
 
 /// The default number of refs that a poll covers.
@@ -143,11 +143,12 @@ impl IntoFuture for PollRange {
 pub struct PollRecords<T> {
     pub(super) poll: Poll,
     pub(super) store: Store<T>,
+    pub(super) skips_undecodable: bool,
 }
 
 impl<T: Record> PollRecords<T> {
     pub(super) fn new(store: Store<T>, after: Offset) -> Self {
-        Self { poll: Poll::new::<T>(store.dataset(), after), store }
+        Self { poll: Poll::new::<T>(store.dataset(), after), store, skips_undecodable: false }
     }
 
     /// Sets how many refs the poll takes at a time, committed or not. The page reads at most as many files. Default:
@@ -173,6 +174,38 @@ impl<T: Record> PollRecords<T> {
         self
     }
 
+    /// Leaves out data files that do not decode, and returns them in [`skipped`](RecordPage::skipped).
+    ///
+    /// By default such a file fails the poll with [`InvalidData`](crate::ErrorKind::InvalidData), each time, so a consumer
+    /// can't move past it. A file does not decode if its bytes are damaged, or if its columns or values do not fit the
+    /// record type. It is left out as a whole; all other records of the page are returned in the same order as ever. Each
+    /// file that is left out is also logged and counted. Requests that fail, and a record that does not fit the dataset's
+    /// schema, still fail the poll.
+    ///
+    /// Keep what was skipped: it is not returned again by a later page. The [guide](crate::guide::change_stream) shows how
+    /// to repair it.
+    ///
+    /// # Requests
+    /// If a file of a partition does not decode, the page's files of that partition are downloaded a second time: 1 GET for
+    /// each.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(
+    /// #     store: s3store::Store<impl s3store::Record>, stored: s3store::Offset,
+    /// # ) -> s3store::Result<()> {
+    /// let page = store.poll_records(&stored).skip_undecodable().await?;
+    /// for file in &page.skipped {
+    ///     eprintln!("{} records are missing: {}", file.record_count, file.reason);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn skip_undecodable(mut self) -> Self {
+        self.skips_undecodable = true;
+        self
+    }
+
     /// Polls and reads, measured as a separate call.
     pub(super) async fn call(self) -> Result<(RecordPage<T>, StopReason)> {
         let call = self.store.dataset().metrics().call(Method::PollRecords);
@@ -185,11 +218,30 @@ impl<T: Record> PollRecords<T> {
         let missing = Arc::<AtomicU64>::default();
         let files = entry::files(&entries);
         let files = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
-        let skipped = MissingFile::Skip(Arc::clone(&missing));
-        let read = Read::<T>::of_files(self.store.dataset(), ReadMethod::Within(tally), files, skipped);
+        let if_missing = MissingFile::Skip(Arc::clone(&missing));
+        let mut read = Read::<T>::of_files(self.store.dataset(), ReadMethod::Within(tally), files, if_missing);
+        let skipped = Arc::<Mutex<Vec<SkippedFile>>>::default();
+        if self.skips_undecodable {
+            let skipped = Arc::clone(&skipped);
+            read = read.skip_undecodable(move |file| {
+                skipped.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+            });
+        }
         let records = read.history().await?;
         let (missing, caught_up) = (missing.load(Ordering::Relaxed), reason != StopReason::Limit);
-        let page = RecordPage { records, entries, next, caught_up, malformed, other_partitions, not_selected, missing };
+        let mut skipped = std::mem::take(&mut *skipped.lock().unwrap_or_else(PoisonError::into_inner));
+        skipped.sort_by(|a, b| a.offset.cmp(&b.offset));
+        let page = RecordPage {
+            records,
+            entries,
+            next,
+            caught_up,
+            malformed,
+            other_partitions,
+            not_selected,
+            missing,
+            skipped,
+        };
         Ok((page, reason))
     }
 }

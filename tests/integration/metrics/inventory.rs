@@ -22,7 +22,7 @@ const FILES: &str = "1 5 10 25 50 100 500 1000 5000";
 /// library, whose dashboards query them, so they must never change. `s3store.write.encode_buf_dropped` is left out:
 /// this library has no buffer pool.
 #[rustfmt::skip]
-const INVENTORY: [(&str, &str, &str, &str, &str); 40] = [
+const INVENTORY: [(&str, &str, &str, &str, &str); 41] = [
     ("s3store.target.waiting", "up-down", "{goroutine}", "", ""),
     ("s3store.target.inflight", "up-down", "{request}", "", ""),
     ("s3store.target.semaphore.wait.duration", "histogram", "s", WAITS, ""),
@@ -57,6 +57,7 @@ const INVENTORY: [(&str, &str, &str, &str, &str); 40] = [
     ("s3store.read.iter.partition.decode.duration", "histogram", "s", DURATIONS, ""),
     ("s3store.read.iter.stall.count", "counter", "{event}", "", "s3store.method"),
     // Only in this library.
+    ("s3store.read.undecodable_data", "counter", "{event}", "", "s3store.method"),
     ("s3store.write.unknown_outcomes", "counter", "{event}", "", ""),
     ("s3store.write.late_outcomes", "counter", "{event}", "", ""),
     ("s3store.write.restamps", "counter", "{event}", "", ""),
@@ -163,6 +164,7 @@ async fn rare_events_have_a_series_from_the_start() {
     let snapshots = ["read", "read_iter", "read_partition_iter", "read_batches"];
     for (name, methods) in [
         ("s3store.read.missing_data", [&range_and_entries[..], &["backfill"]].concat()),
+        ("s3store.read.undecodable_data", range_and_entries.to_vec()),
         ("s3store.read.malformed_refs", vec!["doctor", "poll"]),
         ("s3store.read.iter.stall.count", [&range_and_entries[..], &snapshots].concat()),
     ] {

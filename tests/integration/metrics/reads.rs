@@ -146,6 +146,39 @@ async fn missing_files_and_malformed_refs_are_counted_by_method() {
     assert_eq!(read(&collected, "poll_records")[0], (1, 2.0), "a missing file was visited too");
 }
 
+/// A file that is skipped counts once in each call, although it was downloaded twice.
+#[tokio::test(start_paused = true)]
+async fn files_that_do_not_decode_are_counted_by_method() {
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let store = measured(&world, &meter).await.store::<Event>();
+    let commits = store.write(&Event::of(&["a", "b"], 3)).await.unwrap();
+    world.s3.put_object(BUCKET, &commits[0].data_path, "no parquet");
+    sleep(Duration::from_secs(60)).await;
+    let name = "s3store.read.undecodable_data";
+
+    store.poll_records(&Offset::START).await.unwrap_err();
+    store.read_range(..).await.unwrap_err();
+    assert_eq!(meter.collect().moved(name), [""; 0], "nothing was skipped");
+    let page = store.poll_records(&Offset::START).skip_undecodable().await.unwrap();
+    assert_eq!((page.missing, page.skipped.len(), page.records.len()), (0, 1, 3));
+    let collected = meter.collect();
+    assert_eq!(collected.moved(name), ["method=poll_records → 1"]);
+    // Those of the failed poll too.
+    let twice = 2.0 * 2.0;
+    let [files, _, records, partitions] = read(&collected, "poll_records");
+    assert_eq!((files, records, partitions), ((2, twice), (1, 3.0), (1, 2.0)));
+
+    let mut pages = store.follow(&Offset::START).skip_undecodable().records();
+    assert_eq!(pages.next_page().await.unwrap().skipped.len(), 1);
+    let entries = store.read_entries(&page.entries).skip_undecodable(|_| ()).stream();
+    assert_eq!(entries.try_collect::<Vec<_>>().await.unwrap().len(), 3);
+    store.read_range(..).skip_undecodable(|_| ()).batches().try_collect::<Vec<_>>().await.unwrap();
+    assert_eq!(
+        meter.collect().moved(name),
+        ["method=poll_records → 2", "method=read_entries_iter → 1", "method=read_range_batches → 1"]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_backfill_counts_files_and_skips_missing_ones() {
     let (world, meter) = (Virtual::new(), Meter::new());

@@ -73,7 +73,11 @@ fn the_file_that_the_commit_names_is_read_even_if_it_was_not_listed() {
             resolver.resolve(&prefix, &query, Some(meta(2))).unwrap();
             let files: Vec<StoredFile> = resolver.into_partitions().remove(0).files;
             let size = if listed.contains(&2) { FileSize::Bytes(7) } else { FileSize::Rows(9) };
-            assert_eq!(files, [StoredFile { key: file("p=1", token, 2).key, size }], "{token} {listed:?}");
+            assert_eq!(
+                files,
+                [StoredFile { key: file("p=1", token, 2).key, size, offset: None }],
+                "{token} {listed:?}"
+            );
         }
     }
 }
