@@ -16,6 +16,7 @@ mod integration {
     mod deleted;
     mod determinism;
     mod doctor;
+    mod entity;
     mod enums;
     mod etags;
     mod exact_keys;

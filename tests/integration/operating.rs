@@ -200,6 +200,7 @@ fn items(parts: &[&str], count: i64) -> Vec<Item> {
 
 async fn read(table: &mut RequestTable) {
     const ROW: &str = "`read`, `read_all`, projections too, into any sink";
+    const ENTITY: &str = "`read_entity`, `history_of`";
     let world = Virtual::new();
     let dataset = world.dataset().await;
     let store = dataset.store::<Item>();
@@ -238,10 +239,23 @@ async fn read(table: &mut RequestTable) {
     world.counts();
     store.read_all().await.unwrap();
     table.check(&world, ROW, &[('f', 5), ('q', 3), ('p', 1)]);
+    let entity = |part: &str, id| Item::entity_of(part, id).unwrap();
+    assert!(store.read_entity(&entity("a1", 1)).await.unwrap().is_some());
+    table.check(&world, ENTITY, &[('f', 3), ('g', 0), ('q', 2), ('p', 1)]);
+    assert_eq!(store.history_of(&entity("b", 1)).await.unwrap().len(), 1);
+    table.check(&world, ENTITY, &[('f', 1), ('g', 0), ('q', 1), ('p', 1)]);
+    // A large file: its footer, then the columns.
+    let large: Vec<_> = (0..3_000).map(|id| Item::new("c", id, id, &format!("{:x}", id * 0x9e37_79b9_7f4a))).collect();
+    store.write(&large).await.unwrap();
+    world.counts();
+    assert!(store.read_entity(&entity("c", 17)).await.unwrap().is_some());
+    table.check(&world, ENTITY, &[('f', 1), ('g', 1), ('q', 0), ('p', 1)]);
+    assert!(store.read_entity(&entity("c", 3_000)).await.unwrap().is_none());
+    table.check(&world, ENTITY, &[('f', 1), ('g', 0), ('q', 0), ('p', 1)]);
     store.partitions("*").await.unwrap();
     table.check(&world, "`partitions`", &[('p', 1)]);
     store.partitions("*").record_counts().await.unwrap();
-    table.check(&world, "`partitions` with `record_counts`", &[('c', 5), ('p', 1)]);
+    table.check(&world, "`partitions` with `record_counts`", &[('c', 6), ('p', 1)]);
 }
 
 async fn follow(table: &mut RequestTable) {

@@ -14,9 +14,10 @@ use super::decoded_types::decoded_schema;
 use super::footer_scan::check_file_end;
 use super::guard::catch_panics;
 use super::mapping::FilePlan;
+use super::prune;
 use super::range_reader::RangeReader;
 use crate::error::{Error, Result};
-use crate::record::ReadLayout;
+use crate::record::{KeyPart, ReadLayout};
 
 /// A file's footer, with the bytes that it was parsed from.
 #[derive(Debug, Clone)]
@@ -89,7 +90,27 @@ impl Footer {
 
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
-        RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end)
+        RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end, None)
+    }
+
+    /// Returns a reader like [`read`](Self::read) that skips the row groups which, by their statistics, have no row with
+    /// these values in the entity's columns.
+    pub(crate) fn read_groups_with(self, layout: &ReadLayout, entity: &[KeyPart]) -> Result<RangeReader> {
+        let Self { parsed, file_end } = self;
+        let file_size = parsed.file_size;
+        let with_statistics = catch_panics(|| {
+            let mut reader = ParquetMetaDataReader::new().with_metadata_options(Some(without_page_sizes()));
+            reader.try_parse_sized(&file_end, file_size)?;
+            reader.finish()
+        })?;
+        let plan = FilePlan::new(parsed, layout, None)?;
+        let can_contain = prune::groups_with(&with_statistics, &plan, layout, entity)?;
+        RangeReader::new(plan, file_end, Some(can_contain))
+    }
+
+    /// Parses the footer of a file that is in memory as a whole.
+    pub(crate) fn of_file(file: Bytes) -> Result<Self> {
+        Ok(Self { parsed: footer_of(&file)?, file_end: file })
     }
 }
 
@@ -104,9 +125,13 @@ pub(super) fn footer_of(file: &Bytes) -> Result<ParsedFooter> {
 
 /// Returns a parser that skips statistics. The reader does not use them, and they are a large part of a small file.
 fn footer_reader() -> ParquetMetaDataReader {
-    let options = ParquetMetaDataOptions::new()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let options = without_page_sizes().with_column_stats_policy(ParquetStatisticsPolicy::SkipAll);
     ParquetMetaDataReader::new().with_metadata_options(Some(options))
+}
+
+/// Returns options that skip the statistics about pages.
+fn without_page_sizes() -> ParquetMetaDataOptions {
+    ParquetMetaDataOptions::new()
+        .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Fields, Schema, SchemaRef};
+use arrow_schema::{Field, Fields, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
@@ -129,7 +129,8 @@ impl FilePlan {
         let Some(key) = &layout.key else {
             return false;
         };
-        let key = key.columns().map(|column| self.mapping.first_leaf(layout, column));
+        let leaf = |column| self.mapping.leaf_of(layout, column).and_then(|(leaf, _)| i32::try_from(leaf).ok());
+        let key = key.columns().map(leaf);
         let Some(key) = key.collect::<Option<Vec<_>>>() else {
             return false;
         };
@@ -149,15 +150,16 @@ impl FilePlan {
 }
 
 impl Mapping {
-    /// Returns the file's first leaf for a column of the layout, or `None` if the file does not have the column.
-    fn first_leaf(&self, layout: &ReadLayout, column: usize) -> Option<i32> {
+    /// Returns the file's first leaf for a column of the layout, and the column. Returns `None` if the file does not have
+    /// the column.
+    pub(super) fn leaf_of(&self, layout: &ReadLayout, column: usize) -> Option<(usize, &Field)> {
         let (node, member) = (layout.columns.get(column)?, self.members.get(column)?);
         matches!(member.source, MemberSource::Column(..)).then_some(())?;
         let fields = self.decoded.fields();
         let names = std::iter::once(&node.name).chain(node.aliases);
         let index = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
-        let before: usize = fields.iter().take(index).map(|field| leaf_count(field.data_type())).sum();
-        i32::try_from(before).ok()
+        let before = fields.iter().take(index).map(|field| leaf_count(field.data_type())).sum();
+        Some((before, fields.get(index)?))
     }
 }
 
@@ -192,6 +194,12 @@ impl BatchAdapter {
             .map_err(|error| Error::invalid_data("the file's columns do not form a batch").with_source(error))?;
         self.rows_read += rows;
         Ok(batch)
+    }
+
+    /// Counts the rows of a row group that is not read.
+    pub(super) fn skip_group(&mut self, group: usize) {
+        let rows = self.plan.metadata().row_groups().get(group).map_or(0, |group| group.num_rows());
+        self.rows_read += usize::try_from(rows).unwrap_or_default();
     }
 
     /// Checks at the end of the file that its row count is the footer's.

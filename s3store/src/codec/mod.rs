@@ -29,6 +29,7 @@ pub(crate) mod neighbours;
 mod packed;
 mod pages;
 mod plan;
+mod prune;
 mod range_reader;
 mod ranks;
 mod row_groups;

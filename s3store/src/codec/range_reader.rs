@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
@@ -30,6 +31,8 @@ pub(crate) struct RangeReader {
     /// The batches of the current row group, or `None` between two row groups.
     row_group: Option<ParquetRecordBatchReader>,
     next_group: usize,
+    /// Which row groups are read; `None` for all.
+    wanted: Option<Vec<bool>>,
 }
 
 /// The next thing that a [`RangeReader`] has or needs.
@@ -42,11 +45,16 @@ pub(crate) enum RangeProgress {
 }
 
 impl RangeReader {
-    /// `file_end` are the last bytes of the file, which are already in memory.
-    pub(super) fn new(plan: FilePlan, file_end: Bytes) -> Result<Self> {
+    /// `file_end` are the last bytes of the file, which are already in memory. `wanted` says which row groups are read.
+    pub(super) fn new(plan: FilePlan, file_end: Bytes, wanted: Option<Vec<bool>>) -> Result<Self> {
         let file = FileParts::of_end(plan.file_size(), file_end);
         let budgets = row_groups::column_budgets(&plan);
-        Ok(Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0 })
+        Ok(Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0, wanted })
+    }
+
+    /// Returns the schema of the batches.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(self.adapter.plan().schema())
     }
 
     /// Decodes the next batch, or returns the byte ranges that it needs. Drop the reader after an error.
@@ -66,6 +74,11 @@ impl RangeReader {
             let (plan, group) = (self.adapter.plan(), self.next_group);
             if group >= plan.metadata().num_row_groups() {
                 return self.adapter.finish().map(|()| RangeProgress::End);
+            }
+            if self.wanted.as_ref().is_some_and(|wanted| wanted.get(group) == Some(&false)) {
+                self.adapter.skip_group(group);
+                self.next_group += 1;
+                continue;
             }
             let needs = catch_panics(|| row_groups::missing_ranges(plan, group, &self.file))?;
             if !needs.is_empty() {

@@ -8,6 +8,7 @@ mod go_files;
 mod hostile;
 mod opener;
 mod order;
+mod prune;
 mod pyarrow;
 mod roundtrip;
 mod type_pairs;

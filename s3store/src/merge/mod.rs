@@ -13,7 +13,6 @@ mod deleted;
 mod keys;
 mod loser_tree;
 mod runs;
-#[cfg(any(feature = "arrow", test))]
 mod slim;
 mod time_units;
 
@@ -32,7 +31,6 @@ use keys::KeyEncoder;
 use loser_tree::LoserTree;
 pub(crate) use runs::stream_single_file;
 use runs::{EncodedBatch, RunCursor, RunPart};
-#[cfg(any(feature = "arrow", test))]
 pub(crate) use slim::slim;
 
 /// Which rows with equal keys are kept.

@@ -38,6 +38,8 @@ methods! {
     Lookup = "lookup",
     Backfill = "backfill",
     ListPartitions = "partitions",
+    ReadEntity = "read_entity",
+    HistoryOf = "history_of",
     Doctor = "doctor",
     Init = "init",
     Open = "open",
@@ -63,7 +65,9 @@ impl Method {
             | Self::ReadEntriesPartitions
             | Self::ReadEntriesBatches
             | Self::PollRecords => Some(Partitions::Counted),
-            Self::Poll | Self::PollRange | Self::Lookup | Self::Backfill => Some(Partitions::NotCounted),
+            Self::Poll | Self::PollRange | Self::Lookup | Self::Backfill | Self::ReadEntity | Self::HistoryOf => {
+                Some(Partitions::NotCounted)
+            }
             _ => None,
         }
     }

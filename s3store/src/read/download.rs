@@ -48,17 +48,7 @@ impl Download {
                 tally.bytes(body.len() as u64);
             }
             (None, MissingFile::Fail) => {
-                let reason = match file.size {
-                    FileSize::Bytes(_) => {
-                        "the file is in the listing but does not exist: it was deleted after it was listed, or the \
-                         server lists keys that it does not serve; read again"
-                    }
-                    FileSize::Rows(_) => {
-                        "a commit names the file, but it does not exist: somebody deleted it; restore the file, or delete \
-                         its commit too"
-                    }
-                };
-                return Err(Error::new(ErrorKind::Vanished, format!("get {}: {reason}", file.key)));
+                return Err(vanished(&file));
             }
             (None, MissingFile::Skip(count)) => {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -67,4 +57,19 @@ impl Download {
         }
         Ok(body)
     }
+}
+
+/// Returns the error for a committed file that does not exist.
+pub(super) fn vanished(file: &StoredFile) -> Error {
+    let reason = match file.size {
+        FileSize::Bytes(_) => {
+            "the file is in the listing but does not exist: it was deleted after it was listed, or the server lists keys \
+             that it does not serve; read again"
+        }
+        FileSize::Rows(_) => {
+            "a commit names the file, but it does not exist: somebody deleted it; restore the file, or delete its commit \
+             too"
+        }
+    };
+    Error::new(ErrorKind::Vanished, format!("get {}: {reason}", file.key))
 }

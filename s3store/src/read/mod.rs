@@ -3,6 +3,7 @@
 #[cfg(feature = "arrow")]
 mod batch_stream;
 mod download;
+mod entity;
 mod job;
 mod memory_reserve;
 mod method;

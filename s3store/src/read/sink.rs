@@ -145,7 +145,8 @@ fn records_of<T: Record>(batch: &RecordBatch) -> Result<Vec<T>> {
     Ok(records)
 }
 
-fn append<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<()> {
+/// Converts all rows of a batch to records and appends them.
+pub(super) fn append<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<()> {
     decode(batch, records).map_err(|error| Error::invalid_data(error.to_string()))
 }
 

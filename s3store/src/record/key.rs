@@ -8,16 +8,19 @@ use std::str::FromStr;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{Description, Record, RootRecord, ValueError};
+use super::{Description, ReadLayout, Record, RootRecord, ValueError};
 use crate::error::{Error, Result};
+use crate::pattern::{Pattern, Segment};
 
 /// A record with an entity and a version. Implemented by `#[derive(Record)]` for structs with the attributes `entity` and
 /// `version`.
@@ -146,6 +149,26 @@ impl<T> Entity<T> {
     }
 }
 
+impl<T: Keyed> Entity<T> {
+    /// Returns the pattern of the partitions that the entity can be in.
+    ///
+    /// # Errors
+    /// `InvalidInput` if a value can't be part of a key.
+    pub(crate) fn partition_pattern(&self) -> Result<Pattern> {
+        let description = T::description();
+        if !is_partition(&self.partition, description) {
+            return Err(Error::invalid_input(format!("{self}: the entity's partition key is not valid")));
+        }
+        let segment = |(segment, name): (&str, &&str)| match segment.strip_prefix(*name)?.strip_prefix('=') {
+            Some(value) => Some(Segment::Exact(value.to_owned())),
+            // The entity does not determine the value.
+            None => Some(Segment::Prefix(String::new())),
+        };
+        let segments = self.partition.split('/').zip(description.partition).filter_map(segment).collect();
+        Ok(Pattern::new(segments))
+    }
+}
+
 impl<T> Version<T> {
     /// Makes a version of its value. For the derive.
     #[doc(hidden)]
@@ -172,6 +195,7 @@ impl KeyPart {
         {
             Some(KeyPart::Int(array.as_primitive_opt::<T>()?.value(row).into()))
         }
+        let time = |unit: TimeUnit, count: Option<i128>| Some(Self::Int(count?.checked_mul(nanos_in(unit))?));
         if row >= array.len() || array.is_null(row) {
             return None;
         }
@@ -187,6 +211,9 @@ impl KeyPart {
             DataType::UInt64 => int::<UInt64Type>(array, row),
             DataType::Date32 => int::<Date32Type>(array, row),
             DataType::Decimal128(..) => int::<Decimal128Type>(array, row),
+            DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => {
+                time(*unit, ticks(array, *unit, row))
+            }
             DataType::Utf8 => Some(Self::Text(array.as_string_opt::<i32>()?.value(row).into())),
             DataType::Utf8View => Some(Self::Text(array.as_string_view_opt()?.value(row).into())),
             DataType::Binary => Some(Self::Bytes(array.as_binary_opt::<i32>()?.value(row).into())),
@@ -201,6 +228,40 @@ impl KeyPart {
         Self::Int(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
     }
 
+    /// Returns whether the value is less than another one of its column. Text and bytes are compared as bytes.
+    pub(crate) fn is_less(&self, other: &Self) -> bool {
+        match (self.bytes(), other.bytes()) {
+            (Some(mine), Some(other)) => mine < other,
+            _ => self < other,
+        }
+    }
+
+    /// Returns which rows of an array have this value.
+    fn equals(&self, array: &dyn Array) -> BooleanBuffer {
+        let text = |equal: &dyn Fn(usize) -> bool| {
+            BooleanBuffer::collect_bool(array.len(), |row| array.is_valid(row) && equal(row))
+        };
+        match self {
+            Self::Text(value) if array.data_type() == &DataType::Utf8View => {
+                let array = array.as_string_view();
+                text(&|row| array.value(row) == &**value)
+            }
+            Self::Bytes(value) if array.data_type() == &DataType::BinaryView => {
+                let array = array.as_binary_view();
+                text(&|row| array.value(row) == &**value)
+            }
+            _ => text(&|row| Self::of_row(array, row).as_ref() == Some(self)),
+        }
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Int(_) => None,
+            Self::Text(text) => Some(text.as_bytes()),
+            Self::Bytes(bytes) => Some(bytes),
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         if let Some(text) = text.strip_prefix('\'') {
             return Some(Self::Text(percent_decode_str(text).decode_utf8().ok()?.into()));
@@ -213,6 +274,67 @@ impl KeyPart {
             return Some(Self::Bytes(digits.collect::<Option<_>>()?));
         }
         text.parse().ok().map(Self::Int)
+    }
+}
+
+/// Returns the count of a time in its unit. `None` if the array has another type.
+fn ticks(array: &dyn Array, unit: TimeUnit, row: usize) -> Option<i128> {
+    fn of<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> Option<i128>
+    where
+        i128: From<T::Native>,
+    {
+        Some(array.as_primitive_opt::<T>()?.value(row).into())
+    }
+    match (array.data_type(), unit) {
+        (DataType::Timestamp(..), TimeUnit::Second) => of::<TimestampSecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Millisecond) => of::<TimestampMillisecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Microsecond) => of::<TimestampMicrosecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Nanosecond) => of::<TimestampNanosecondType>(array, row),
+        (_, TimeUnit::Second) => of::<Time32SecondType>(array, row),
+        (_, TimeUnit::Millisecond) => of::<Time32MillisecondType>(array, row),
+        (_, TimeUnit::Microsecond) => of::<Time64MicrosecondType>(array, row),
+        (_, TimeUnit::Nanosecond) => of::<Time64NanosecondType>(array, row),
+    }
+}
+
+/// Returns the nanoseconds in a unit.
+fn nanos_in(unit: TimeUnit) -> i128 {
+    match unit {
+        TimeUnit::Second => 1_000_000_000,
+        TimeUnit::Millisecond => 1_000_000,
+        TimeUnit::Microsecond => 1_000,
+        TimeUnit::Nanosecond => 1,
+    }
+}
+
+/// The rows of an entity in the batches of a layout.
+#[derive(Debug)]
+pub(crate) struct EntityRows {
+    /// The entity's columns, as indices into the layout's, each with the entity's value.
+    columns: Vec<(usize, KeyPart)>,
+}
+
+impl EntityRows {
+    /// Returns the rows that are equal to `entity` in its columns.
+    pub(crate) fn new<T>(layout: &ReadLayout, entity: &Entity<T>) -> Self {
+        let columns = layout.key.iter().flat_map(|key| &key.entity).copied();
+        Self { columns: columns.zip(entity.parts.iter().cloned()).collect() }
+    }
+
+    /// Returns the values of the entity, in the order of its columns.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &KeyPart> {
+        self.columns.iter().map(|(_, value)| value)
+    }
+
+    /// Returns which rows of a batch belong to the entity.
+    pub(crate) fn matching(&self, batch: &RecordBatch) -> BooleanBuffer {
+        let mut matching = BooleanBuffer::new_set(batch.num_rows());
+        for (column, value) in &self.columns {
+            let column = batch.columns().get(*column);
+            matching = &matching
+                & &column.map_or_else(|| BooleanBuffer::new_unset(batch.num_rows()), |column| value.equals(column));
+        }
+        matching
     }
 }
 

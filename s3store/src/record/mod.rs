@@ -31,6 +31,7 @@ pub use encoding::{
     ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
 };
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
+pub(crate) use key::EntityRows;
 pub use key::{DeletionMark, Entity, KeyPart, Keyed, Version, key_error};
 pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
 pub use partition::{

@@ -9,7 +9,7 @@ use s3store::{Dataset, Offset, Store};
 use super::measured;
 use super::meter::Meter;
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, within};
-use crate::integration::records::{Event, Parts};
+use crate::integration::records::{Event, Item, Parts};
 
 const CALLS: &str = "s3store.method.calls";
 const DURATION: &str = "s3store.method.duration";
@@ -35,6 +35,8 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
         "poll_range" => drop(store.poll_range(..).await?),
         "lookup" => drop(dataset.view::<Parts>().lookup("*").await?),
         "backfill" => drop(dataset.view::<Parts>().backfill("*").await?),
+        "read_entity" => drop(dataset.store::<Item>().read_entity(&Item::entity_of("none", 1)?).await?),
+        "history_of" => drop(dataset.store::<Item>().history_of(&Item::entity_of("none", 1)?).await?),
         "partitions" => drop(store.partitions("*").await?),
         "doctor" => drop(dataset.doctor(..).await?),
         other => panic!("unknown method {other}"),
@@ -42,7 +44,7 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-const METHODS: [&str; 17] = [
+const METHODS: [&str; 19] = [
     "write",
     "write_with_key",
     "lookup_commit",
@@ -59,6 +61,8 @@ const METHODS: [&str; 17] = [
     "lookup",
     "backfill",
     "partitions",
+    "read_entity",
+    "history_of",
     "doctor",
 ];
 
