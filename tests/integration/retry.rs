@@ -168,6 +168,20 @@ async fn other_partitions_are_written_when_one_fails() {
     assert_eq!(committed, ["part=b", "part=c"]);
     assert_eq!(ids(&store).await, all()[2..]);
 
+    // Each failure is reported.
+    world.s3.inject(put(".parquet").key_contains("part=b").times(5).fail(503, "SlowDown"));
+    world.s3.inject(put(".parquet").key_contains("part=c").times(5).fail(404, "NoSuchBucket"));
+    let error = store.write(&records).keep_going().await.unwrap_err();
+    assert!(error.committed.is_empty() && !error.is_transient());
+    let failed: Vec<_> = error.also_failed.iter().map(|failed| failed.partition.as_str()).collect();
+    // The first failure in time is the cause: a 503 is tried again for a while.
+    assert_eq!((error.kind(), failed), (ErrorKind::Refused, vec!["part=b", "part=c"]));
+    assert_eq!(error.also_failed[0].cause.kind(), ErrorKind::Unavailable);
+    assert!(error.also_failed[1].cause.to_string().contains("NoSuchBucket"), "{error:?}");
+    assert!(error.to_string().ends_with("; and 1 more"), "{error}");
+    world.s3.clear_faults();
+    world.s3.inject(put(".parquet").key_contains("part=a").always().fail(403, "AccessDenied"));
+
     // Together with `retry`, what may pass is repeated.
     world.s3.inject(put(".parquet").key_contains("part=d").times(12).fail(503, "SlowDown"));
     let error = store.write(&Event::of(&["a", "d"], 1)).keep_going().retry(policy()).await.unwrap_err();

@@ -16,7 +16,7 @@ use crate::ids;
 pub(super) struct CommitSlot {
     bucket: String,
     prefix: Prefix,
-    partition: PartitionKey,
+    pub(super) partition: PartitionKey,
     token: Token,
     commit_key: String,
 }

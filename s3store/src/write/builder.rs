@@ -293,7 +293,7 @@ impl<T: RootRecord, K, L> Write<'_, T, K, L> {
     ///
     /// By default, a partition that fails cancels those whose data has not landed, and a record that does not fit its
     /// column fails the write before anything is sent. With `keep_going`, each partition succeeds or fails on its own;
-    /// the error lists what is committed. A record whose partition can't be rendered still fails the whole write.
+    /// the error lists what is committed, and each failure. A record whose partition can't be rendered still fails the whole write.
     pub fn keep_going(mut self) -> Self {
         self.options.keep_going = true;
         self

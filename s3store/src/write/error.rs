@@ -139,12 +139,27 @@ pub struct WriteError {
     /// The first failure that left a partition not committed. `None` if all failures are late or unknown commits. An
     /// unknown commit also stops partitions whose data had not landed; those were not committed.
     pub cause: Option<Error>,
+    /// The further partitions that failed, each for a reason of its own, in key order. With
+    /// [`keep_going`](crate::write::Write::keep_going), these and that of `cause` are all that were not committed, in none
+    /// of the lists.
+    pub also_failed: Vec<FailedPartition>,
+}
+
+/// A partition that a write did not commit, and the reason.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FailedPartition {
+    /// The partition, `name=value/name=value`.
+    pub partition: String,
+    /// The reason.
+    pub cause: Error,
 }
 
 impl WriteError {
     /// Makes the error of a write that failed before anything could be committed.
     pub(super) fn not_committed(cause: Error) -> Self {
-        Self { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: Some(cause) }
+        let (committed, late, unknown, also_failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { committed, late, unknown, cause: Some(cause), also_failed }
     }
 
     /// Returns `true` if every partition is durable, and the only failure is that some are late.
@@ -166,12 +181,22 @@ impl WriteError {
         }
     }
 
-    /// Returns `true` if the same call may succeed later.
+    /// Returns `true` if the same call may succeed later: if no partition failed for a reason that remains.
     ///
     /// Repeat it only with a token of yours, unless nothing was committed: otherwise records may be stored twice.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        self.cause.as_ref().is_none_or(Error::is_transient)
+        let causes = self.cause.iter().chain(self.also_failed.iter().map(|failed| &failed.cause));
+        causes.into_iter().all(Error::is_transient)
+    }
+
+    /// Writes the further partitions that failed, and the reason of the first of them.
+    fn also_failed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(FailedPartition { partition, cause }) = self.also_failed.first() else { return Ok(()) };
+        match self.also_failed.len() - 1 {
+            0 => write!(f, "; also failed: {partition}: {cause}"),
+            more => write!(f, "; also failed: {partition}: {cause}; and {more} more"),
+        }
     }
 
     /// Returns the failure whose message is part of this error's message.
@@ -184,13 +209,17 @@ impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (committed, late, unknown) = (self.committed.len(), self.late.len(), self.unknown.len());
         match (&self.cause, self.first_failure()) {
-            (Some(cause), _) if committed + late + unknown == 0 => return not_committed(f, cause),
+            (Some(cause), _) if committed + late + unknown == 0 => {
+                not_committed(f, cause)?;
+                return self.also_failed(f);
+            }
             (Some(_), _) => f.write_str("write failed, not all partitions were committed")?,
             (None, Some(_)) => f.write_str("write failed, the outcome of some partitions is unknown")?,
             (None, None) => f.write_str("all partitions are committed, some of them late; restamp those")?,
         }
         write!(f, " ({committed} committed, {late} committed late, {unknown} with unknown outcome)")?;
-        self.first_failure().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+        self.first_failure().map_or(Ok(()), |cause| write!(f, ": {cause}"))?;
+        self.also_failed(f)
     }
 }
 

@@ -23,7 +23,7 @@ pub use self::builder::{Write, WritePartition};
 pub use self::commit::{Commit, StampedCommit};
 #[cfg(feature = "testing")]
 pub(crate) use self::encode::encode_file;
-pub use self::error::{CommitError, RestampError, Unknown, WriteError};
+pub use self::error::{CommitError, FailedPartition, RestampError, Unknown, WriteError};
 use self::group::Group;
 pub use self::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 pub use self::retry::RetryPolicy;

@@ -9,7 +9,7 @@ use futures_util::stream::FuturesUnordered;
 use super::attempt::{Attempt, CommitSlot, Landed, OtherRecords};
 use super::builder::WriteOptions;
 use super::commit::{Commit, StampedCommit};
-use super::error::{CommitError, WriteError};
+use super::error::{CommitError, FailedPartition, WriteError};
 use super::group::{Group, Rows};
 use super::judge::Timeliness;
 use super::markers::{PartitionMarkers, WriteMarkers};
@@ -129,7 +129,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     async fn tries(mut self, tally: &Arc<Tally>) -> Outcomes {
         let clock = self.dataset.clock().clone();
         let (began, mut tries) = (clock.monotonic(), 0_u32);
-        let mut outcomes = Outcomes::new(self.partitions.len());
+        let mut outcomes =
+            Outcomes::new(self.partitions.iter().map(|partition| partition.attempt.slot.partition.as_str().to_owned()));
         let mut wanted: Vec<usize> = (0..self.partitions.len()).collect();
         loop {
             self.try_once(&wanted, tries == 0, tally, &mut outcomes).await;
@@ -306,6 +307,8 @@ async fn content_token<T: RootRecord>(
 
 /// The outcomes of the partitions so far. `None` for a partition that was not tried, or was cancelled.
 struct Outcomes {
+    /// The partitions' keys, in order.
+    partitions: Vec<String>,
     /// By the partition's index in key order.
     outcomes: Vec<Option<Result<StampedCommit, CommitError>>>,
     /// The first partition of the last try that was not committed.
@@ -313,8 +316,10 @@ struct Outcomes {
 }
 
 impl Outcomes {
-    fn new(partitions: usize) -> Self {
-        Self { outcomes: std::iter::repeat_with(|| None).take(partitions).collect(), first_failed: None }
+    fn new(partitions: impl IntoIterator<Item = String>) -> Self {
+        let partitions: Vec<_> = partitions.into_iter().collect();
+        let outcomes = partitions.iter().map(|_| None).collect();
+        Self { partitions, outcomes, first_failed: None }
     }
 
     fn add(&mut self, index: usize, outcome: Result<StampedCommit, CommitError>) {
@@ -342,27 +347,26 @@ impl Outcomes {
 
     fn into_result(mut self) -> Result<Vec<StampedCommit>, WriteError> {
         let mut committed = Vec::new();
-        let mut error = WriteError { committed: Vec::new(), late: Vec::new(), unknown: Vec::new(), cause: None };
+        let (mut late, mut unknown, mut also_failed) = (Vec::new(), Vec::new(), Vec::new());
         // The cause is the first failure in time. The lists are in key order.
-        if let Some(Err(CommitError::NotCommitted(cause))) = self.first_failed.and_then(|index| self.take(index)) {
-            error.cause = Some(cause);
-        }
-        for outcome in self.outcomes {
+        let mut cause = match self.first_failed.and_then(|index| self.take(index)) {
+            Some(Err(CommitError::NotCommitted(cause))) => Some(cause),
+            _ => None,
+        };
+        for (partition, outcome) in self.partitions.into_iter().zip(self.outcomes) {
             match outcome {
                 Some(Ok(stamped)) => committed.push(stamped),
-                Some(Err(CommitError::Late(commit))) => error.late.push(*commit),
-                Some(Err(CommitError::Unknown(unknown))) => error.unknown.push(*unknown),
-                Some(Err(CommitError::NotCommitted(cause))) if error.cause.is_none() => error.cause = Some(cause),
-                Some(Err(CommitError::NotCommitted(cause))) => {
-                    tracing::warn!(%cause, "another partition of the write failed, too");
-                }
+                Some(Err(CommitError::Late(commit))) => late.push(*commit),
+                Some(Err(CommitError::Unknown(outcome))) => unknown.push(*outcome),
+                Some(Err(CommitError::NotCommitted(first))) if cause.is_none() => cause = Some(first),
+                Some(Err(CommitError::NotCommitted(cause))) => also_failed.push(FailedPartition { partition, cause }),
                 None => {}
             }
         }
-        if error.cause.is_none() && error.late.is_empty() && error.unknown.is_empty() {
+        if cause.is_none() && late.is_empty() && unknown.is_empty() {
             return Ok(committed);
         }
-        error.committed = committed.into_iter().map(|stamped| stamped.commit).collect();
-        Err(error)
+        let committed = committed.into_iter().map(|stamped| stamped.commit).collect();
+        Err(WriteError { committed, late, unknown, cause, also_failed })
     }
 }
