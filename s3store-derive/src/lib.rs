@@ -335,6 +335,9 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// With `repr = "i32"` on the enum (`i8` to `i64`, `u8` to `u64`), it is stored as an integer. Each variant then has an
 /// explicit integer, `Open = 1`, so that a new variant changes no value in existing files.
 ///
+/// `serde` on the enum also implements serde's `Serialize` and `Deserialize`, with the texts or integers of the column, so
+/// that they are written once. `alias` and `other` apply there, too. It needs the feature `serde` of s3store.
+///
 /// Reading a text or an integer that belongs to no variant is an error that names the value and the enum. With
 /// `#[column(other)]` on a variant, such values are read as this variant. Use it where newer programs may write values that
 /// this one does not know:

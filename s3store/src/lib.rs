@@ -155,6 +155,9 @@ pub mod __private {
         Discrete, IntoPatterns, IntoSelection, Ordered, PartitionFormat, Pattern, PatternBuilder, Rendered, Sealed,
         Text,
     };
+    #[cfg(feature = "serde")]
+    pub use serde;
+
     #[cfg(feature = "decimal")]
     pub use crate::record::DecimalOf;
     pub use crate::record::{
@@ -169,6 +172,10 @@ pub mod __private {
         encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition, in_row,
         key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time,
         read_outlined, struct_array, texts, tuple_values,
+    };
+    #[cfg(feature = "serde")]
+    pub use crate::record::{
+        deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text,
     };
 }
 

@@ -221,3 +221,135 @@ async fn other_values_have_partitions_and_markers_like_known_ones() {
     assert_eq!(error.kind(), ErrorKind::InvalidInput);
     assert!(error.to_string().contains("channel") && error.to_string().contains("Unit"), "{error}");
 }
+
+/// Serde and the column have one list of values.
+mod with_serde {
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, from_value, json, to_value};
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, ColumnType)]
+    #[column(rename_all = "kebab-case", serde)]
+    enum Channel {
+        WebShop,
+        #[column(rename = "POS", alias = "till", alias = "kiosk")]
+        Store,
+        #[column(other)]
+        Other(String),
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, ColumnType)]
+    #[column(serde)]
+    enum Strict {
+        Web,
+        r#Type,
+        #[column(other)]
+        Unknown,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, ColumnType)]
+    #[column(serde)]
+    enum Closed {
+        Web,
+        Store,
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, ColumnType)]
+    #[column(repr = "u8", serde)]
+    #[repr(u8)]
+    enum Level {
+        Low = 1,
+        Top = 200,
+        #[column(other)]
+        Other(u8),
+    }
+
+    #[derive(Debug, Clone, PartialEq, Record, Serialize, serde::Deserialize)]
+    #[record(partition_by(channel))]
+    struct Row {
+        channel: Channel,
+        strict: Strict,
+        closed: Closed,
+        level: Level,
+        many: Vec<Channel>,
+        maybe: Option<Level>,
+    }
+
+    /// The same columns as plain values.
+    #[derive(Debug, Clone, PartialEq, Record)]
+    #[record(partition_by(channel))]
+    struct Stored {
+        channel: String,
+        strict: String,
+        closed: String,
+        level: u8,
+        many: Vec<String>,
+        maybe: Option<u8>,
+    }
+
+    /// Returns what the file of a row has.
+    fn stored(row: &Row) -> Stored {
+        let files = Files::<Row>::new(Compression::Snappy).unwrap();
+        let file = files.encode(std::slice::from_ref(row), DateTime::UNIX_EPOCH).unwrap();
+        Files::<Stored>::new(Compression::Snappy).unwrap().decode(file).unwrap().remove(0)
+    }
+
+    #[test]
+    fn values_are_those_of_the_column() {
+        let other = |text: &str| Channel::Other(text.to_owned());
+        for channel in [Channel::WebShop, Channel::Store, other("new"), other("till")] {
+            for (strict, closed) in [(Strict::Web, Closed::Web), (Strict::r#Type, Closed::Store)] {
+                for level in [Level::Low, Level::Top, Level::Other(7), Level::Other(1)] {
+                    let many = vec![channel.clone(), Channel::Store];
+                    let row = Row { channel: channel.clone(), strict, closed, level, many, maybe: Some(level) };
+                    let Stored { channel, strict, closed, level, many, maybe } = stored(&row);
+                    let json = to_value(&row).unwrap();
+                    let expected = json!({
+                        "channel": channel, "strict": strict, "closed": closed,
+                        "level": level, "many": many, "maybe": maybe,
+                    });
+                    assert_eq!(json, expected);
+                    // Both read the same values back.
+                    let file = Files::<Row>::new(Compression::Snappy).unwrap();
+                    let read = file.decode(file.encode(&[row], DateTime::UNIX_EPOCH).unwrap()).unwrap().remove(0);
+                    assert_eq!(from_value::<Row>(json).unwrap(), read);
+                }
+            }
+        }
+    }
+
+    fn read<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+        from_value(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn aliases_and_other_values_are_read() {
+        for text in ["POS", "till", "kiosk"] {
+            assert_eq!(read(json!(text)), Ok(Channel::Store));
+        }
+        assert_eq!(read(json!("Store")), Ok(Channel::Other("Store".into())), "the name is not the text");
+        assert_eq!(read(json!("new")), Ok(Strict::Unknown));
+        assert_eq!(read(json!(7)), Ok(Level::Other(7)));
+        let keys: BTreeMap<Channel, u8> = [(Channel::WebShop, 1), (Channel::Other("x".into()), 2)].into();
+        let json = serde_json::to_string(&keys).unwrap();
+        assert_eq!(json, r#"{"web-shop":1,"x":2}"#);
+        assert_eq!(serde_json::from_str::<BTreeMap<Channel, u8>>(&json).unwrap(), keys);
+    }
+
+    #[test]
+    fn values_of_no_variant_are_errors() {
+        fn fails<T: DeserializeOwned + Debug>(value: Value, message: &str) {
+            assert_eq!(read::<T>(value).unwrap_err(), message);
+        }
+        fails::<Closed>(json!("new"), "unknown variant `new`, expected `Web` or `Store`");
+        fails::<Closed>(json!(1), "invalid type: integer `1`, expected a value of Closed");
+        fails::<Level>(json!(256), "invalid value: integer `256`, expected u8");
+        let error = to_value(Strict::Unknown).unwrap_err().to_string();
+        assert!(error.contains("the Strict marked `other`") && error.contains("can't be written"), "{error}");
+    }
+}

@@ -14,6 +14,8 @@ pub(crate) struct ColumnAttrs {
     /// The integer that an enum is stored as.
     pub(crate) repr: Slot<LitStr>,
     pub(crate) rename_all: Slot<RenameRule>,
+    /// Set if an enum gets serde's traits, too.
+    pub(crate) serde: Slot<()>,
     pub(crate) krate: Slot<Path>,
 }
 
@@ -111,6 +113,7 @@ impl ColumnAttrs {
                 };
                 fill(&mut self.rename_all, key, *rule)
             }
+            "serde" => flag(key, input).and_then(|()| fill(&mut self.serde, key, ())),
             "crate" => {
                 let krate = path(key, input, "crate = ::s3store")?;
                 fill(&mut self.krate, key, krate)

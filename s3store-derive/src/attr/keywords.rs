@@ -10,7 +10,7 @@ pub(super) const VIEW: &[&str] = &["of", "name", "crate"];
 pub(super) const VIEW_FIELD: &[&str] = &["from", "format", "with", "rename"];
 
 /// The keys of `#[column(…)]` on a struct or an enum.
-pub(super) const COLUMN: &[&str] = &["repr", "rename_all", "crate"];
+pub(super) const COLUMN: &[&str] = &["repr", "rename_all", "serde", "crate"];
 
 /// The keys of `#[record(…)]` on a field.
 pub(super) const RECORD_FIELD: &[&str] = &[

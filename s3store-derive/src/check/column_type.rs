@@ -17,6 +17,13 @@ pub(crate) fn check(cx: &Ctxt, ident: &Ident, item: &ColumnItem<'_>, attrs: &Col
     {
         cx.error(&repr.key, "`repr` is only for enums: remove it");
     }
+    if let Some(serde) = &attrs.serde {
+        if !matches!(item, ColumnItem::Enum(_)) {
+            cx.error(&serde.key, "`serde` is only for enums: derive `Serialize` and `Deserialize` instead");
+        } else if cfg!(not(feature = "serde")) {
+            cx.error(&serde.key, "`serde` needs the feature `serde` of the crate s3store");
+        }
+    }
     match item {
         ColumnItem::Nested(fields) => {
             columns::check(cx, fields);

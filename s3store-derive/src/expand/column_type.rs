@@ -14,7 +14,11 @@ pub(crate) fn column_type(ident: &Ident, item: &ColumnItem<'_>, attrs: &ColumnAt
         ColumnItem::Newtype(field) => newtype::newtype(ident, field),
         ColumnItem::Enum(variants) => {
             let repr = attrs.repr.as_ref().map(|given| &given.value);
-            unit_enum::unit_enum(ident, variants, repr)
+            let mut tokens = unit_enum::unit_enum(ident, variants, repr);
+            if attrs.serde.is_some() {
+                tokens.extend(unit_enum::serde(ident, repr.is_some()));
+            }
+            tokens
         }
     }
 }

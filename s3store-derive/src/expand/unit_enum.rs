@@ -18,6 +18,34 @@ pub(super) fn unit_enum(ident: &Ident, variants: &[Variant<'_>], repr: Option<&L
     }
 }
 
+/// Returns the implementations of serde's traits, with the values of the column.
+pub(super) fn serde(ident: &Ident, is_integer: bool) -> TokenStream {
+    let (serialize, deserialize) = match is_integer {
+        true => (emit!(serialize_enum_integer), emit!(deserialize_enum_integer)),
+        false => (emit!(serialize_enum_text), emit!(deserialize_enum_text)),
+    };
+    emit! {
+        #[automatically_derived]
+        impl _s3store::serde::Serialize for #ident {
+            fn serialize<__S: _s3store::serde::Serializer>(
+                &self,
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
+                _s3store::#serialize(self, serializer)
+            }
+        }
+
+        #[automatically_derived]
+        impl<'__de> _s3store::serde::Deserialize<'__de> for #ident {
+            fn deserialize<__D: _s3store::serde::Deserializer<'__de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                _s3store::#deserialize(deserializer)
+            }
+        }
+    }
+}
+
 fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
     let known: Vec<_> = variants.iter().filter(|variant| !variant.is_other()).collect();
     let idents: Vec<_> = known.iter().map(|variant| variant.ident).collect();

@@ -23,6 +23,8 @@ pub use derived::{
     encode_columns, enum_from_integer, enum_integer, enum_text, in_column, in_row, open_reader, outlined, placeholder,
     read_outlined, struct_array, texts, tuple_values,
 };
+#[cfg(feature = "serde")]
+pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
 pub use describe::{ColumnNode, Description, Key, Rendering, RenderingForm, Role, Shape};
 pub(crate) use describe::{ReadLayout, TimeUnits};
 #[cfg(feature = "decimal")]
