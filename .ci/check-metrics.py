@@ -33,9 +33,11 @@ EXPECTED = {
         ["S3StoreRequestErrors", "S3StoreUnavailable", "S3StoreRetries", "S3StoreCallsFail"],
     ),
     "pruned": (["S3StoreMissingData"], []),
+    "damaged": (["S3StoreUndecodableData"], []),
     "malformed": (["S3StoreMalformedRefs"], []),
     "skewed": (["S3StoreClockSkew"], []),
-    "crowded": (["S3StorePermitsExhausted"], []),
+    # A request's duration includes the wait for its permit.
+    "crowded": (["S3StorePermitsExhausted"], ["S3StoreSlowRequests"]),
     "slow": (["S3StoreSlowRequests"], []),
     "lagging": (["S3StoreStreamLag"], []),
     "stalled": (["S3StoreReadStalls"], []),

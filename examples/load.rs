@@ -226,6 +226,19 @@ async fn pruned() -> Result<()> {
     Ok(())
 }
 
+/// Data files are damaged, and the consumer leaves them out.
+async fn damaged() -> Result<()> {
+    let world = World::with("damaged", Dataset::options(), Duration::from_secs(8)).await?;
+    let mut pages = world.store.follow(&Offset::START).skip_undecodable().records();
+    tokio::spawn(async move { while pages.next_page().await.is_ok() {} });
+    for number in 0.. {
+        let commits = world.store.write(&events(number, 2)).await?;
+        world.s3.put_object(BUCKET, &commits[0].data_path, "damaged");
+        pause(1_000).await;
+    }
+    Ok(())
+}
+
 /// Another program writes objects below the prefix of the refs.
 async fn malformed() -> Result<()> {
     let world = World::with("malformed", Dataset::options(), Duration::from_secs(8)).await?;
@@ -310,6 +323,7 @@ async fn main() -> Result<()> {
     problems.spawn(restamped());
     problems.spawn(unknown());
     problems.spawn(pruned());
+    problems.spawn(damaged());
     problems.spawn(malformed());
     problems.spawn(skewed());
     problems.spawn(crowded());
