@@ -49,20 +49,28 @@ pub(super) fn text_type() -> TokenStream {
 pub(super) struct Builder {
     pub(super) items: TokenStream,
     pub(super) ident: Ident,
+    /// The docs of the function that returns the builder. The builder itself has no page in the user's docs, because it is
+    /// not an item of a module, so they list its methods.
+    pub(super) docs: TokenStream,
 }
 
 impl Builder {
-    /// Returns the builder `ident`. `formats` are the items that the selectors' kinds refer to.
-    pub(super) fn new(ident: Ident, doc: &str, selectors: &[Selector<'_>], formats: &TokenStream) -> Self {
+    /// Returns the builder `ident`, which selects `all` as long as no method is called. `formats` are the items that the
+    /// selectors' kinds refer to.
+    pub(super) fn new(ident: Ident, doc: &str, all: &str, selectors: &[Selector<'_>], formats: &TokenStream) -> Self {
         let names = selectors.iter().map(|selector| selector.name);
         let mut taken: Vec<Ident> = Vec::new();
         let mut methods = Vec::new();
+        let summary = format!("Returns a builder that selects all {all}. Its methods narrow it:");
+        let mut docs = emit!(#[doc = #summary] #[doc = ""]);
         for Selector { name, span, kind, ty, value, takes } in selectors {
             let mut method = method_name(name, *span);
             while taken.contains(&method) {
                 method = format_ident!("{}_", method);
             }
             let doc = format!("Selects by `{name}`, which is {value}.");
+            let line = format!("- `{method}(values)` selects by `{name}`, which is {value}. {takes}");
+            docs.extend(emit!(#[doc = #line]));
             methods.push(quote_spanned! {located(*span)=>
                 #[doc = #doc]
                 #[doc = ""]
@@ -101,7 +109,7 @@ impl Builder {
 
             #formats
         };
-        Self { items, ident }
+        Self { items, ident, docs }
     }
 }
 

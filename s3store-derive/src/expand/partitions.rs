@@ -20,7 +20,7 @@ pub(super) fn builder(record: &Record<'_>) -> Builder {
     let parts = record.parts().iter().enumerate();
     let selectors: Vec<_> = parts.map(|(index, part)| selector(record, part, index, &mut formats)).collect();
     let doc = format!("A pattern for partitions of [`{}`]. Each method narrows it.", record.ident);
-    Builder::new(ident, &doc, &selectors, &formats)
+    Builder::new(ident, &doc, "partitions", &selectors, &formats)
 }
 
 /// Returns the selector of a part.

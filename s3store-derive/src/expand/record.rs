@@ -40,7 +40,7 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
     let decode = decode(record, &columns);
     let encode = encode(&columns);
     let builder = partitions::builder(record);
-    let (builder_items, partitions_ident) = (&builder.items, &builder.ident);
+    let (builder_items, partitions_ident, builder_docs) = (&builder.items, &builder.ident, &builder.docs);
     let partition_key = partitions::partition_key(record);
     let (views, unique_names) = views(record);
     let keyed = key::keyed(record);
@@ -57,6 +57,7 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
             const COLUMNS: #columns_ident = #columns_ident { #values };
             type Partitions = #partitions_ident;
 
+            #builder_docs
             fn partitions() -> #partitions_ident {
                 #partitions_ident::all()
             }

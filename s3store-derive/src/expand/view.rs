@@ -17,7 +17,7 @@ pub(crate) fn view(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
     let ident = view.ident;
     let names: Vec<_> = view.fields.iter().map(ViewField::column).collect();
     let builder = builder(view, of, &names);
-    let (builder_items, patterns) = (&builder.items, &builder.ident);
+    let (builder_items, patterns, builder_docs) = (&builder.items, &builder.ident, &builder.docs);
     let inputs = Inputs::of(view, of);
     let assertions = inputs.assertions();
     let sources = inputs.columns();
@@ -43,6 +43,7 @@ pub(crate) fn view(view: &View<'_>, of: &Path, name: &str) -> TokenStream {
             const NAME: &'static ::core::primitive::str = #name;
             const COLUMNS: &'static [&'static ::core::primitive::str] = &[#(#names),*];
 
+            #builder_docs
             fn patterns() -> #patterns {
                 #patterns::all()
             }
@@ -182,7 +183,7 @@ fn builder(view: &View<'_>, of: &Path, names: &[String]) -> Builder {
     let selectors: Vec<_> =
         fields.map(|(index, (field, name))| selector(view, of, field, name, index, &mut formats)).collect();
     let doc = format!("A pattern for tuples of [`{}`]. Each method narrows it.", view.ident);
-    Builder::new(view.item_name("Patterns"), &doc, &selectors, &formats)
+    Builder::new(view.item_name("Patterns"), &doc, "tuples", &selectors, &formats)
 }
 
 /// Returns the selector of a column.

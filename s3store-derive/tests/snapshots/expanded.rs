@@ -152,6 +152,12 @@ const _: () = {
             ),
         };
         type Partitions = CostPartitions;
+        ///Returns a builder that selects all partitions. Its methods narrow it:
+        ///
+        ///- `charge_period(values)` selects by `charge_period`, which is the field `charge_period`. Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
+        ///- `region(values)` selects by `region`, which is the result of `region_of` for `customer_id`. Takes an exact text, `prefix("…")`, or a half-open range of texts.
+        ///- `month(values)` selects by `month`, which is the field `calculated_at` in the format `%Y-%m`. Takes an exact time, `prefix("…")`, or a half-open range of times.
+        ///- `shard_no(values)` selects by `shard-no`, which is the field `shard` padded to 4 digits. Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         fn partitions() -> CostPartitions {
             CostPartitions::all()
         }
@@ -766,6 +772,11 @@ const _: () = {
             "month",
             "cost-bucket",
         ];
+        ///Returns a builder that selects all tuples. Its methods narrow it:
+        ///
+        ///- `charge_period(values)` selects by `charge_period`, which is the field `charge_period`. Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
+        ///- `month(values)` selects by `month`, which is the field `calculated_at` in the format `%Y-%m`. Takes an exact time, `prefix("…")`, or a half-open range of times.
+        ///- `cost_bucket(values)` selects by `cost-bucket`, which is the result of `bucket_of` for `net_cost` and `charge_period`. Takes an exact value, `prefix("…")`, or a half-open range if the text of the type sorts like its values.
         fn patterns() -> SkuPeriodPatterns {
             SkuPeriodPatterns::all()
         }
