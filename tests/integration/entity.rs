@@ -229,6 +229,46 @@ async fn a_missing_file_is_an_error_for_its_entities() {
     assert!(store.read_entity(&Item::entity_of("b", 1).unwrap()).await.unwrap().is_some());
 }
 
+mod newer {
+    use super::*;
+
+    /// [`Item`](crate::integration::records::Item) with an enum, which does not know all notes.
+    #[derive(Debug, PartialEq, Record)]
+    #[record(partition_by(part))]
+    pub struct Item {
+        #[record(entity)]
+        pub part: String,
+        #[record(entity)]
+        pub id: i64,
+        #[record(version)]
+        pub version: i64,
+        pub note: Kind,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_name_the_file_or_the_entity() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Item>();
+    store.write(&[Item::new("a", 1, 1, "web"), Item::new("a", 2, 1, "by post")]).await.unwrap();
+    let newer = store.dataset().store::<newer::Item>();
+    let entity = |id| newer::Item::entity_of("a", id).unwrap();
+    assert_eq!(newer.read_entity(&entity(1)).await.unwrap().unwrap().note, Kind::Web);
+    let error = newer.read_entity(&entity(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    let message = error.to_string();
+    assert!(
+        message.contains("'a/2@part=a") && message.contains("column note") && message.contains("by post"),
+        "{error}"
+    );
+
+    let commits = store.write(&[Item::new("b", 1, 1, "web")]).await.unwrap();
+    world.s3.put_object(BUCKET, &commits[0].data_path, "damaged");
+    let error = store.read_entity(&Item::entity_of("b", 1).unwrap()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidData);
+    assert!(error.to_string().contains(&commits[0].data_path), "{error}");
+}
+
 /// The commit's file is not in the listing, so its size is unknown.
 #[tokio::test(start_paused = true)]
 async fn a_file_of_unknown_size_is_fetched_as_a_whole() {

@@ -116,12 +116,26 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
                 latest = Some((version, batch));
             }
         }
-        records(latest.iter().map(|(_, batch)| batch), tally)
+        self.records(latest.iter().map(|(_, batch)| batch), tally)
     }
 
     /// Returns the records of all partitions.
     async fn all<T: Record<Root = R>>(&self, tally: &Tally) -> Result<Vec<T>> {
-        records(&self.batches::<T>(&layout::<T>(), tally).await?, tally)
+        self.records(&self.batches::<T>(&layout::<T>(), tally).await?, tally)
+    }
+
+    fn records<'b, T: Record<Root = R>>(
+        &self,
+        batches: impl IntoIterator<Item = &'b RecordBatch>,
+        tally: &Tally,
+    ) -> Result<Vec<T>> {
+        let mut records = Vec::new();
+        for batch in batches {
+            // Its rows are those of the entity, of several files.
+            sink::append(batch, &mut records).map_err(|error| error.context(format!("entity {}", self.entity)))?;
+        }
+        tally.records(records.len() as u64);
+        Ok(records)
     }
 
     /// Returns the entity's merged rows, partition by partition.
@@ -155,15 +169,6 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
 
 fn layout<T: Record>() -> Arc<ReadLayout> {
     Arc::new(ReadLayout::new(T::description(), T::Root::description()))
-}
-
-fn records<'b, T: Record>(batches: impl IntoIterator<Item = &'b RecordBatch>, tally: &Tally) -> Result<Vec<T>> {
-    let mut records = Vec::new();
-    for batch in batches {
-        sink::append(batch, &mut records)?;
-    }
-    tally.records(records.len() as u64);
-    Ok(records)
 }
 
 /// The rows of a file that belong to the entity.
