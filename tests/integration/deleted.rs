@@ -171,7 +171,7 @@ struct Without {
 mod older {
     use super::*;
 
-    /// A build that does not know the mark.
+    /// A build that marks deleted entities by another column.
     #[derive(Debug, Clone, PartialEq, Record)]
     #[record(partition_by(region))]
     pub struct User {
@@ -188,6 +188,7 @@ mod older {
         pub hidden: Option<NaiveDate>,
     }
 
+    /// A build that does not know the mark.
     #[derive(Debug, Clone, PartialEq, Record)]
     #[record(partition_by(region))]
     pub struct Plain {

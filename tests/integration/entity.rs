@@ -8,7 +8,7 @@ use s3store::testing::Operation;
 use s3store::uuid::Uuid;
 use s3store::{ColumnType, Entity, ErrorKind, Keyed, Record};
 
-use crate::integration::harness::{BUCKET, Virtual, at, sleep};
+use crate::integration::harness::{BUCKET, Virtual, at, draws, sleep};
 use crate::integration::records::Item;
 
 /// A projection without the entity and the version.
@@ -23,11 +23,7 @@ struct Note {
 async fn an_entity_is_what_a_snapshot_has_of_it() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Item>();
-    let mut random = 11_u64;
-    let mut draw = move |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from((random >> 33) % below).unwrap()
-    };
+    let mut draw = draws(11);
     for write in 0..40 {
         let part = ["a", "b", "b-2"][usize::try_from(draw(3)).unwrap()];
         let items: Vec<_> = (0..4).map(|row| Item::new(part, draw(8), draw(6), &format!("{write}-{row}"))).collect();
@@ -174,7 +170,7 @@ async fn an_entity_in_several_partitions_has_its_highest_version() {
     ];
     store.write(&tickets).await.unwrap();
     let entity = first.entity().unwrap();
-    // Of equal versions, that of the last partition. A partition whose latest record is deleted does not count.
+    // If versions are equal, the last partition wins. A partition whose latest record is deleted does not count.
     assert_eq!(store.read_entity(&entity).await.unwrap(), Some(tickets[3].clone()));
     let history: Vec<_> = store.history_of(&entity).await.unwrap();
     let expected = [&tickets[1], &tickets[3], &tickets[0], &tickets[2], &tickets[6]].map(Clone::clone);

@@ -326,6 +326,15 @@ pub fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap()
 }
 
+/// Returns a function that draws numbers from 0 to below its argument, the same ones for each seed.
+pub fn draws(seed: u64) -> impl FnMut(u64) -> i64 {
+    let mut random = seed;
+    move |below| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        i64::try_from((random >> 33) % below).unwrap()
+    }
+}
+
 /// Yields to other tasks until `done` returns true. It does not sleep, so paused time stays where it is.
 pub async fn wait_until(mut done: impl FnMut() -> bool) {
     while !done() {

@@ -8,7 +8,7 @@ use s3store::stream::Latest;
 use s3store::uuid::Uuid;
 use s3store::{ColumnType, Entity, ErrorKind, Keyed, Offset, Record, Version};
 
-use crate::integration::harness::{Virtual, at, sleep};
+use crate::integration::harness::{Virtual, at, draws, sleep};
 use crate::integration::records::Item;
 
 #[derive(Debug, Clone, PartialEq, ColumnType)]
@@ -251,11 +251,7 @@ fn the_latest_records_are_stored_as_a_list() {
 async fn the_latest_records_of_the_stream_are_those_of_a_snapshot() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Item>();
-    let mut random = 7_u64;
-    let mut draw = move |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        i64::try_from((random >> 33) % below).unwrap()
-    };
+    let mut draw = draws(7);
     for write in 0..60 {
         let part = ["a", "b"][usize::try_from(draw(2)).unwrap()];
         // Versions are unique: with equal ones the order of the file names would decide.

@@ -11,7 +11,7 @@ use arrow_buffer::{ScalarBuffer, i256};
 use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 
-use crate::record::{RowError, TimeUnits, ValueError};
+use crate::record::{RowError, TimeUnits, ValueError, per_second};
 
 /// The Parquet annotation of a leaf column, as far as its Arrow type does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,15 +131,6 @@ impl LeafCast {
 /// Returns whether a column of a file, decoded as the type `file`, can be read as the type `wanted`.
 pub(crate) fn is_convertible(file: &DataType, wanted: &DataType) -> bool {
     LeafCast::plan(file, Annotation::Plain, wanted, TimeUnits::Finest).is_some()
-}
-
-fn per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    }
 }
 
 fn time_of_day(unit: TimeUnit) -> DataType {

@@ -80,7 +80,7 @@ fn with_deleted(data_type: DataType) -> ReadLayout {
     keyed(columns, Some(Key { entity: vec![1], version: 2 }))
 }
 
-/// Whether a row marks its entity as deleted, if the layout has such a column.
+/// Returns whether a row marks its entity as deleted, in layouts that have such a column.
 fn is_deleted(row: &Row) -> bool {
     row.2 % 3 == 0
 }

@@ -13,6 +13,8 @@ use arrow_cast::{CastOptions, cast, cast_with_options};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use arrow_select::interleave::interleave_record_batch;
 
+use crate::record::per_second;
+
 /// Returns the schema with the finest unit of each time column, or `None` if there are no schemas.
 pub(super) fn common_schema(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaRef> {
     schemas.into_iter().reduce(|common, schema| {
@@ -86,15 +88,6 @@ pub(super) fn comparable(columns: Vec<ArrayRef>) -> Result<Vec<ArrayRef>, ArrowE
 }
 
 const NANOS: i64 = 1_000_000_000;
-
-fn per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => NANOS,
-    }
-}
 
 fn finest_field(a: &Arc<Field>, b: &Arc<Field>) -> Arc<Field> {
     match finest(a.data_type(), b.data_type()) {

@@ -271,6 +271,16 @@ pub(crate) enum TimeUnits {
     Declared,
 }
 
+/// Returns how many of a unit are in a second.
+pub(crate) fn per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}
+
 impl TimeUnits {
     /// Returns the unit to read times in.
     pub(crate) fn unit(self, file: TimeUnit, column: TimeUnit) -> TimeUnit {

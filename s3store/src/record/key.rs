@@ -18,7 +18,7 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{Description, ReadLayout, Record, RootRecord, ValueError};
+use super::{Description, ReadLayout, Record, RootRecord, ValueError, per_second};
 use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Segment};
 
@@ -189,13 +189,12 @@ impl KeyPart {
 
     /// Returns the value of a row. `None` if it is null, or of a type that has no order.
     pub(crate) fn of_row(array: &dyn Array, row: usize) -> Option<Self> {
-        fn int<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> Option<KeyPart>
+        fn int<T>(array: &dyn Array, row: usize) -> Option<KeyPart>
         where
-            i128: From<T::Native>,
+            T: ArrowPrimitiveType<Native: Into<i128>>,
         {
-            Some(KeyPart::Int(array.as_primitive_opt::<T>()?.value(row).into()))
+            number::<T>(array, row).map(KeyPart::Int)
         }
-        let time = |unit: TimeUnit, count: Option<i128>| Some(Self::Int(count?.checked_mul(nanos_in(unit))?));
         if row >= array.len() || array.is_null(row) {
             return None;
         }
@@ -212,7 +211,8 @@ impl KeyPart {
             DataType::Date32 => int::<Date32Type>(array, row),
             DataType::Decimal128(..) => int::<Decimal128Type>(array, row),
             DataType::Timestamp(unit, _) | DataType::Time32(unit) | DataType::Time64(unit) => {
-                time(*unit, ticks(array, *unit, row))
+                let nanos = per_second(TimeUnit::Nanosecond) / per_second(*unit);
+                ticks(array, *unit, row)?.checked_mul(nanos.into()).map(Self::Int)
             }
             DataType::Utf8 => Some(Self::Text(array.as_string_opt::<i32>()?.value(row).into())),
             DataType::Utf8View => Some(Self::Text(array.as_string_view_opt()?.value(row).into())),
@@ -238,19 +238,19 @@ impl KeyPart {
 
     /// Returns which rows of an array have this value.
     fn equals(&self, array: &dyn Array) -> BooleanBuffer {
-        let text = |equal: &dyn Fn(usize) -> bool| {
+        let rows = |equal: &dyn Fn(usize) -> bool| {
             BooleanBuffer::collect_bool(array.len(), |row| array.is_valid(row) && equal(row))
         };
         match self {
             Self::Text(value) if array.data_type() == &DataType::Utf8View => {
                 let array = array.as_string_view();
-                text(&|row| array.value(row) == &**value)
+                rows(&|row| array.value(row) == &**value)
             }
             Self::Bytes(value) if array.data_type() == &DataType::BinaryView => {
                 let array = array.as_binary_view();
-                text(&|row| array.value(row) == &**value)
+                rows(&|row| array.value(row) == &**value)
             }
-            _ => text(&|row| Self::of_row(array, row).as_ref() == Some(self)),
+            _ => rows(&|row| Self::of_row(array, row).as_ref() == Some(self)),
         }
     }
 
@@ -277,33 +277,25 @@ impl KeyPart {
     }
 }
 
-/// Returns the count of a time in its unit. `None` if the array has another type.
-fn ticks(array: &dyn Array, unit: TimeUnit, row: usize) -> Option<i128> {
-    fn of<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> Option<i128>
-    where
-        i128: From<T::Native>,
-    {
-        Some(array.as_primitive_opt::<T>()?.value(row).into())
-    }
-    match (array.data_type(), unit) {
-        (DataType::Timestamp(..), TimeUnit::Second) => of::<TimestampSecondType>(array, row),
-        (DataType::Timestamp(..), TimeUnit::Millisecond) => of::<TimestampMillisecondType>(array, row),
-        (DataType::Timestamp(..), TimeUnit::Microsecond) => of::<TimestampMicrosecondType>(array, row),
-        (DataType::Timestamp(..), TimeUnit::Nanosecond) => of::<TimestampNanosecondType>(array, row),
-        (_, TimeUnit::Second) => of::<Time32SecondType>(array, row),
-        (_, TimeUnit::Millisecond) => of::<Time32MillisecondType>(array, row),
-        (_, TimeUnit::Microsecond) => of::<Time64MicrosecondType>(array, row),
-        (_, TimeUnit::Nanosecond) => of::<Time64NanosecondType>(array, row),
-    }
+/// Returns the number in a row. `None` if the array has another type.
+fn number<T>(array: &dyn Array, row: usize) -> Option<i128>
+where
+    T: ArrowPrimitiveType<Native: Into<i128>>,
+{
+    Some(array.as_primitive_opt::<T>()?.value(row).into())
 }
 
-/// Returns the nanoseconds in a unit.
-fn nanos_in(unit: TimeUnit) -> i128 {
-    match unit {
-        TimeUnit::Second => 1_000_000_000,
-        TimeUnit::Millisecond => 1_000_000,
-        TimeUnit::Microsecond => 1_000,
-        TimeUnit::Nanosecond => 1,
+/// Returns the count of a time in its unit. `None` if the array has another type.
+fn ticks(array: &dyn Array, unit: TimeUnit, row: usize) -> Option<i128> {
+    match (array.data_type(), unit) {
+        (DataType::Timestamp(..), TimeUnit::Second) => number::<TimestampSecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Millisecond) => number::<TimestampMillisecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Microsecond) => number::<TimestampMicrosecondType>(array, row),
+        (DataType::Timestamp(..), TimeUnit::Nanosecond) => number::<TimestampNanosecondType>(array, row),
+        (_, TimeUnit::Second) => number::<Time32SecondType>(array, row),
+        (_, TimeUnit::Millisecond) => number::<Time32MillisecondType>(array, row),
+        (_, TimeUnit::Microsecond) => number::<Time64MicrosecondType>(array, row),
+        (_, TimeUnit::Nanosecond) => number::<Time64NanosecondType>(array, row),
     }
 }
 

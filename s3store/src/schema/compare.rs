@@ -258,7 +258,7 @@ impl Findings {
                 self.only_letter_case(registered, mine, column, scope);
                 let mut added = SchemaColumn { may_be_missing: true, ..column.clone() };
                 added.aliases.retain(|alias| !merged.iter().any(|other| other.has_name(alias)));
-                // The record has both columns, so the name is no longer an alias of the other one.
+                // The record has both columns, so the name stops being an alias of the other one.
                 merged.iter_mut().for_each(|other| other.aliases.retain(|alias| *alias != added.name));
                 merged.push(added);
                 continue;
