@@ -45,6 +45,7 @@ mod integration {
     mod replay;
     mod requests;
     mod restamps;
+    mod resumed;
     mod retry;
     mod schema;
     mod skew;

@@ -51,7 +51,8 @@ pub enum ErrorKind {
     Vanished,
     /// S3 rejected the request: missing permissions, a policy, or a bucket that does not exist or is in another region.
     Refused,
-    /// S3 did not respond, failed, or sent a response that can't be understood, on every try. Call again later.
+    /// S3 did not respond, failed, or sent a response that can't be understood, on every try; or an object was replaced while
+    /// it was read. Call again later.
     Unavailable,
     /// The local clock differs from S3's by more than the dataset or S3 allows.
     ClockSkew,

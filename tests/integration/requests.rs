@@ -148,7 +148,7 @@ async fn a_dead_connection_is_noticed_within_the_deadline_of_a_try_whatever_the_
     let cases: [(&str, MakeFault); 3] = [
         ("no response", |fault| fault.hang()),
         ("no body", |fault| fault.stall_body(0)),
-        ("half of the body", |fault| fault.stall_body(32 << 20)),
+        ("a part of the body", |fault| fault.stall_body(100 << 10)),
     ];
     for (case, make) in cases {
         world.s3.inject(make(Fault::on(Operation::Get).always()));

@@ -178,7 +178,7 @@ instruments! {
     request_duration: Histogram<f64> = "s3store.s3.request.duration", "s", DURATIONS, [OPERATION, OUTCOME, ERROR_TYPE],
         "Duration of requests, including the wait for the permit and all tries.";
     request_count: Counter<u64> = "s3store.s3.request.count", "{request}", NONE, [OPERATION, OUTCOME, ATTEMPTS, ERROR_TYPE],
-        "Requests by outcome and number of tries; 0 tries if the request was canceled before it got a permit.";
+        "Requests by outcome and number of tries: 0 if canceled before it got a permit, 5 for five or more.";
     transient_errors: Counter<u64> = "s3store.s3.transient_error.count", "{event}", NONE, [OPERATION, ERROR_TYPE, ATTEMPT],
         "Tries that failed with a transient error, followed by another try or not.";
     request_body: Histogram<u64> = "s3store.s3.request.body.size", "By", BYTES, [OPERATION],

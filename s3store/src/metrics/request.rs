@@ -222,10 +222,10 @@ impl Drop for RequestMetrics<'_> {
     }
 }
 
-/// The maximum number of tries of a request.
+/// The largest number of tries that has an attribute value of its own. A GET may have more, if they make progress.
 pub(super) const MOST_ATTEMPTS: usize = 5;
 
-/// Returns the number of tries as an attribute value.
+/// Returns the number of tries as an attribute value: 5 is five or more.
 pub(super) fn digits(attempts: u32) -> &'static str {
     const DIGITS: [&str; MOST_ATTEMPTS + 1] = ["0", "1", "2", "3", "4", "5"];
     DIGITS[usize::try_from(attempts).map_or(MOST_ATTEMPTS, |attempts| attempts.min(MOST_ATTEMPTS))]

@@ -24,6 +24,8 @@ pub(crate) enum Class {
     NotFound,
     /// 412: the condition of a conditional PUT does not hold; the object exists.
     Precondition,
+    /// The object was replaced while its body was received.
+    Changed,
     /// 403: missing permissions, or a policy that denies overwriting.
     Forbidden,
     /// 409: another conditional PUT of the key is in flight.
@@ -55,13 +57,14 @@ pub(crate) enum Class {
 impl Class {
     /// Returns `true` if another try may succeed.
     pub(crate) fn is_transient(self) -> bool {
-        self.error_kind() == ErrorKind::Unavailable
+        // An object that changes does so for the whole call, which may have read other parts of it.
+        self.error_kind() == ErrorKind::Unavailable && self != Self::Changed
     }
 
     /// Returns the value of `error.type` in metrics and spans.
     pub(crate) fn error_type(self) -> ErrorType {
         match self {
-            Self::Precondition => ErrorType::PreconditionFailed,
+            Self::Precondition | Self::Changed => ErrorType::PreconditionFailed,
             Self::NotFound => ErrorType::NotFound,
             Self::SlowDown => ErrorType::SlowDown,
             Self::Server | Self::NotImplemented => ErrorType::Server,
@@ -71,7 +74,7 @@ impl Class {
         }
     }
 
-    /// Returns the kind of the caller's error. Another try may succeed if it is `Unavailable`.
+    /// Returns the kind of the caller's error.
     fn error_kind(self) -> ErrorKind {
         match self {
             Self::Forbidden | Self::Client | Self::NotImplemented | Self::Precondition | Self::Elsewhere => {
@@ -81,6 +84,7 @@ impl Class {
             Self::NotFound => ErrorKind::Vanished,
             Self::Unsent => ErrorKind::InvalidInput,
             Self::Conflict
+            | Self::Changed
             | Self::SlowDown
             | Self::Server
             | Self::Transport
@@ -102,6 +106,8 @@ pub(crate) struct Failure {
     pub(crate) uncertain: bool,
     /// The number of tries.
     pub(crate) tries: u32,
+    /// If `true`, the last try brought so many bytes of a body that the next one continues it and counts as the first.
+    pub(super) progressed: bool,
     /// S3's error response to the last try.
     response: Option<Box<S3Error>>,
     /// Why the last try got no complete response.
@@ -113,7 +119,8 @@ pub(crate) struct Failure {
 impl Failure {
     /// Creates a failure without an error response from S3.
     pub(crate) fn local(class: Class) -> Self {
-        Self { class, uncertain: class != Class::Unsent, tries: 0, response: None, cause: None, detail: None }
+        let uncertain = class != Class::Unsent;
+        Self { class, uncertain, tries: 0, progressed: false, response: None, cause: None, detail: None }
     }
 
     /// Creates the failure of a response whose body broke off.
@@ -210,7 +217,12 @@ impl Failure {
             request_id: headers.get("x-amz-request-id").map(str::to_owned),
         };
         let uncertain = class != Class::NotImplemented && status >= 500;
-        Self { class, uncertain, tries: 0, response: Some(Box::new(response)), cause: None, detail }
+        Self { class, uncertain, tries: 0, progressed: false, response: Some(Box::new(response)), cause: None, detail }
+    }
+
+    /// Returns the status of S3's error response to the last try.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.response.as_ref().map(|response| response.status)
     }
 
     /// Names the bucket, if the failure is that it does not exist.
@@ -252,6 +264,7 @@ impl fmt::Display for Failure {
         f.write_str(match self.class {
             Class::NotFound => "not found",
             Class::Precondition => "the object already exists",
+            Class::Changed => "the object was replaced while it was read; read again",
             Class::Forbidden => "access denied; check the permissions of the credentials and the bucket's policy",
             Class::Conflict => "another conditional PUT of the key is in flight",
             Class::NotImplemented => "not supported by this S3 server",

@@ -14,6 +14,7 @@ mod head;
 mod interceptor;
 mod list;
 mod page;
+mod partial;
 mod permit;
 mod put;
 mod response;

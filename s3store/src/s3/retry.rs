@@ -1,4 +1,5 @@
-//! Retries: up to five tries a request, with the jittered pauses that the Go library documents.
+//! Retries: up to five tries a request, with the jittered pauses that the Go library documents. A try of a GET that brings
+//! its body forward counts as the first again.
 
 use std::future::Future;
 use std::ops::Range;
@@ -32,8 +33,8 @@ pub(super) struct Response<T> {
 }
 
 impl Permit {
-    /// Sends a request up to five times, as long as it fails with a transient error. `send_once` makes one try, and
-    /// `body_size` returns the size of the body that a successful one moved, for the metrics.
+    /// Sends a request up to five times, as long as it fails with a transient error; more often if tries make
+    /// [progress](Failure::progressed). `send_once` makes one try, and `body_size` returns the size of the body that a successful one moved, for the metrics.
     pub(super) async fn retry<T, F>(
         &self,
         operation: Operation,
@@ -46,9 +47,12 @@ impl Permit {
     {
         let mut request = self.request(operation, key);
         let mut uncertain = false;
-        let mut tries = 0;
+        let mut tries: u32 = 0;
+        // Only those since the last progress count.
+        let mut counted = 0;
         loop {
-            tries += 1;
+            tries = tries.saturating_add(1);
+            counted += 1;
             request.attempt();
             let mut failure = match send_once().instrument(request.span().clone()).await {
                 Ok(value) => {
@@ -65,7 +69,10 @@ impl Permit {
             if failure.class.is_transient() {
                 request.transient(error);
             }
-            match pause_after(tries).filter(|_| failure.class.is_transient()) {
+            if failure.progressed {
+                counted = 1;
+            }
+            match pause_after(counted).filter(|_| failure.class.is_transient()) {
                 Some(pause) => self.client.clock().sleep(pause).await,
                 None => {
                     request.span().in_scope(|| tracing::debug!(%failure, "a request failed"));

@@ -97,6 +97,7 @@ pub(super) enum FaultAction {
     HangApplied,
     Cut(usize),
     Stall(usize),
+    Pace { bytes: usize, every: Duration },
     Rewrite(Rewrite),
     Alter(AlterBody),
     Late { after: Option<Duration>, meanwhile: Meanwhile },
@@ -248,6 +249,12 @@ impl FaultBuilder {
     #[must_use]
     pub fn stall_body(self, after: usize) -> Fault {
         self.act(FaultAction::Stall(after))
+    }
+
+    /// Applies the request, and sends the response body in pieces of `bytes`, with a pause of `every` before each.
+    #[must_use]
+    pub fn pace_body(self, bytes: usize, every: Duration) -> Fault {
+        self.act(FaultAction::Pace { bytes: bytes.max(1), every })
     }
 
     /// Applies the request, and replaces the response body. The response has no `Content-Length`, so the client can't see

@@ -1,8 +1,9 @@
-//! Response bodies: complete, cut off, or stalled.
+//! Response bodies: complete, in pieces, cut off, or stalled.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -23,6 +24,12 @@ pub(super) struct ReplyBody {
 #[derive(Debug)]
 enum BodyEnd {
     Complete,
+    /// Sent in pieces of this many bytes, each after a pause.
+    Paced {
+        bytes: usize,
+        every: Duration,
+        timer: Pin<Box<Sleep>>,
+    },
     /// About to be cut off, after the socket has sent the bytes so far.
     Flushing,
     Cut,
@@ -43,6 +50,10 @@ impl ReplyBody {
         Self { bytes: bytes.slice(..after.min(bytes.len())), end: BodyEnd::Stalled(time::timer(LONGEST_SILENCE)) }
     }
 
+    pub(super) fn paced(bytes: Bytes, each: usize, every: Duration) -> Self {
+        Self { bytes, end: BodyEnd::Paced { bytes: each, every, timer: time::timer(every) } }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -53,11 +64,19 @@ impl Body for ReplyBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        let Self { bytes: rest, end } = &mut *self;
+        if let BodyEnd::Paced { bytes, every, timer } = end
+            && !rest.is_empty()
+        {
+            ready!(timer.as_mut().poll(context));
+            *timer = time::timer(*every);
+            return Poll::Ready(Some(Ok(Frame::data(rest.split_to((*bytes).min(rest.len()))))));
+        }
         if !self.bytes.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.bytes)))));
         }
         match &mut self.end {
-            BodyEnd::Complete => Poll::Ready(None),
+            BodyEnd::Complete | BodyEnd::Paced { .. } => Poll::Ready(None),
             BodyEnd::Flushing => {
                 // Hyper flushes the socket only when the body returns `Pending`.
                 self.end = BodyEnd::Cut;
@@ -73,12 +92,12 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_empty() && matches!(self.end, BodyEnd::Complete)
+        self.bytes.is_empty() && matches!(self.end, BodyEnd::Complete | BodyEnd::Paced { .. })
     }
 
     fn size_hint(&self) -> SizeHint {
         match self.end {
-            BodyEnd::Complete => SizeHint::with_exact(self.bytes.len() as u64),
+            BodyEnd::Complete | BodyEnd::Paced { .. } => SizeHint::with_exact(self.bytes.len() as u64),
             BodyEnd::Flushing | BodyEnd::Cut | BodyEnd::Stalled(_) => SizeHint::default(),
         }
     }

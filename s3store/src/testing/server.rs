@@ -157,6 +157,11 @@ impl Server {
                 let response = self.apply(number, request).await;
                 return self.stall(number, response, after);
             }
+            Some(FaultAction::Pace { bytes, every }) => {
+                let response = self.apply(number, request).await;
+                self.note(number, |request| request.answer = Answer::Status(response.status().as_u16()));
+                return Delivery::Reply(response.map(|body| ReplyBody::paced(body, bytes, every)));
+            }
             Some(FaultAction::Rewrite(rewrite)) => {
                 let mut response = self.apply(number, request).await.map(|body| rewrite(body));
                 response.headers_mut().remove(CONTENT_LENGTH);
