@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Pattern;
+use super::index::PatternIndex;
 use crate::error::{Error, Result};
 
 /// The partitions whose refs a poll looks up: all, or those that patterns select. Clones are cheap.
@@ -10,7 +11,7 @@ use crate::error::{Error, Result};
 pub(crate) enum PartitionFilter {
     #[default]
     All,
-    Selected(Arc<[Pattern]>),
+    Selected(Arc<PatternIndex>),
     /// The patterns are not valid, for this reason.
     Invalid(Arc<str>),
 }
@@ -19,7 +20,7 @@ impl PartitionFilter {
     pub(crate) fn new(patterns: Result<Vec<Pattern>>) -> Self {
         match patterns {
             Ok(patterns) if patterns.contains(&Pattern::everything()) => Self::All,
-            Ok(patterns) => Self::Selected(patterns.into()),
+            Ok(patterns) => Self::Selected(Arc::new(PatternIndex::new(&patterns))),
             Err(error) => Self::Invalid(error.to_string().into()),
         }
     }
@@ -36,7 +37,7 @@ impl PartitionFilter {
     pub(crate) fn selects(&self, key: &str, names: &[&str]) -> bool {
         match self {
             Self::All => true,
-            Self::Selected(patterns) => patterns.iter().any(|pattern| pattern.matches(key, names)),
+            Self::Selected(patterns) => patterns.matches(key, names),
             Self::Invalid(_) => false,
         }
     }

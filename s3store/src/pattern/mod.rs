@@ -55,6 +55,7 @@
 
 mod filter;
 mod grammar;
+mod index;
 mod into;
 mod plan;
 mod selection;
@@ -106,6 +107,7 @@ impl Segment {
     }
 
     /// Returns whether the key segment `text` belongs to the column `name` and has a selected value.
+    #[cfg(test)]
     fn matches(&self, text: &str, name: &str) -> bool {
         matches!(self, Self::Any)
             || text.strip_prefix(name).and_then(|text| text.strip_prefix('=')).is_some_and(|value| self.selects(value))
@@ -135,6 +137,7 @@ impl Pattern {
     }
 
     /// Returns whether the pattern selects the partition key `key`. `names` are the column names of the pattern.
+    #[cfg(test)]
     pub(crate) fn matches(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
         if self.segments.is_empty() {
             return true;

@@ -1,6 +1,7 @@
 //! Plans the LIST requests for a set of patterns, so that no key is listed twice.
 
 use super::Pattern;
+use super::index::PatternIndex;
 use crate::format::PartitionKey;
 
 /// The LIST requests for a set of patterns. No prefix is a prefix of another, so each key is listed at most once.
@@ -13,7 +14,7 @@ pub(crate) struct ListPlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing {
     prefix: String,
-    patterns: Vec<Pattern>,
+    patterns: PatternIndex,
 }
 
 impl ListPlan {
@@ -24,21 +25,18 @@ impl ListPlan {
         wanted.sort();
         wanted.dedup();
 
-        let mut listings: Vec<Listing> = Vec::new();
+        let mut groups: Vec<(String, Vec<Pattern>)> = Vec::new();
         for (prefix, pattern) in wanted {
-            // Byte order puts a prefix directly before the strings that start with it, so only the last listing can
-            // cover this prefix.
-            match listings.last_mut() {
-                Some(last) if prefix.starts_with(&last.prefix) => last.patterns.push(pattern),
-                _ => listings.push(Listing { prefix, patterns: vec![pattern] }),
+            // Byte order puts a prefix directly before the strings that start with it, so only the last group can cover
+            // this prefix.
+            match groups.last_mut() {
+                Some((last, patterns)) if prefix.starts_with(last.as_str()) => patterns.push(pattern),
+                _ => groups.push((prefix, vec![pattern])),
             }
         }
-        for listing in &mut listings {
-            if listing.patterns.contains(&Pattern::everything()) {
-                listing.patterns = vec![Pattern::everything()];
-            }
-        }
-        Self { listings }
+        let listing =
+            |(prefix, patterns): (String, Vec<Pattern>)| Listing { prefix, patterns: PatternIndex::new(&patterns) };
+        Self { listings: groups.into_iter().map(listing).collect() }
     }
 
     /// Returns the listings.
@@ -69,6 +67,6 @@ impl Listing {
 
     /// Returns whether one of the patterns selects a listed key. The pattern for everything selects a key of any shape.
     pub(crate) fn matches(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(key, names))
+        self.patterns.matches(key, names)
     }
 }
