@@ -47,6 +47,7 @@ mod integration {
     mod restamps;
     mod resumed;
     mod retry;
+    mod scan;
     mod schema;
     mod skew;
     mod snapshots;

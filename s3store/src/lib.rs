@@ -97,6 +97,7 @@ pub mod pattern;
 pub mod read;
 mod record;
 mod s3;
+mod scan;
 pub mod schema;
 pub mod stream;
 #[cfg(feature = "testing")]

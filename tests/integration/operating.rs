@@ -199,7 +199,7 @@ fn items(parts: &[&str], count: i64) -> Vec<Item> {
 }
 
 async fn read(table: &mut RequestTable) {
-    const ROW: &str = "`read`, `read_all`, projections too, into any sink";
+    const ROW: &str = "`read`, `read_all`, projections too, into any sink, or `count`";
     const ENTITY: &str = "`read_entity`, `history_of`";
     let world = Virtual::new();
     let dataset = world.dataset().await;
@@ -219,6 +219,8 @@ async fn read(table: &mut RequestTable) {
             assert_eq!(store.read_all().history().stream().try_collect::<Vec<_>>().await.unwrap().len(), 6);
             check(table, 4, q, all);
             assert_eq!(store.read_all().partitions().try_collect::<Vec<_>>().await.unwrap().len(), 3);
+            check(table, 4, q, all);
+            assert_eq!(store.read_all().count().await.unwrap(), 6);
             check(table, 4, q, all);
             assert!(!store.read_all().batches().try_collect::<Vec<_>>().await.unwrap().is_empty());
             check(table, 4, q, all);

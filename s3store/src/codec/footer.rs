@@ -90,7 +90,7 @@ impl Footer {
 
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
-        RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end, None)
+        Ok(RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end, None))
     }
 
     /// Returns a reader like [`read`](Self::read) that skips the row groups which, by their statistics, have no row with
@@ -105,7 +105,12 @@ impl Footer {
         })?;
         let plan = FilePlan::new(parsed, layout, None)?;
         let can_contain = prune::groups_with(&with_statistics, &plan, layout, entity)?;
-        RangeReader::new(plan, file_end, Some(can_contain))
+        Ok(RangeReader::new(plan, file_end, Some(can_contain)))
+    }
+
+    /// Returns the footer, and the last bytes of the file.
+    pub(super) fn into_parts(self) -> (ParsedFooter, Bytes) {
+        (self.parsed, self.file_end)
     }
 
     /// Parses the footer of a file that is in memory as a whole.

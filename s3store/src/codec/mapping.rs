@@ -116,13 +116,6 @@ impl FilePlan {
         self.rows
     }
 
-    /// Returns the uncompressed size of the decoded columns according to the footer.
-    pub(crate) fn uncompressed_size(&self) -> u64 {
-        let groups = self.footer.metadata.row_groups().iter();
-        let sizes = groups.flat_map(|group| self.mapping.leaves.iter().filter_map(|&leaf| group.columns().get(leaf)));
-        sizes.fold(0, |sum, column| sum.saturating_add(u64::try_from(column.uncompressed_size()).unwrap_or(0)))
-    }
-
     /// Returns whether the footer marks every row group as sorted by the layout's key, entity columns first and then
     /// the version. The mark may be wrong.
     pub(crate) fn is_marked_sorted(&self, layout: &ReadLayout) -> bool {

@@ -4,19 +4,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-use parquet::errors::ParquetError;
 
-use super::bad_text;
-use super::footer::footer_of;
-use super::guard::catch_panics;
-use super::limits::ColumnBudget;
-use super::mapping::{BatchAdapter, FilePlan, Mapping};
-use super::row_groups::{self, FileParts};
-use crate::error::Result;
+use super::footer::{Footer, footer_of};
+use super::mapping::{FilePlan, Mapping};
+use super::range_reader::{RangeProgress, RangeReader};
+use crate::error::{Error, Result};
 use crate::record::ReadLayout;
 
-/// Opens files that are in memory, all for one layout.
+/// Opens files for one layout.
 ///
 /// Most files of a dataset have the same schema, and mapping a schema to the layout takes an eighth of the time to read
 /// a small file. The opener reuses the mapping of the file before if the schemas are equal.
@@ -37,67 +32,54 @@ impl Opener {
         &self.layout
     }
 
-    /// Parses a file's footer and returns a reader at its first row.
+    /// Parses the footer of a file that is in memory and returns a reader at its first row.
     pub(crate) fn open(&self, file: Bytes) -> Result<MemoryReader> {
-        let known = self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let plan = FilePlan::new(footer_of(&file)?, &self.layout, known)?;
-        *self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(plan.mapping()));
+        let plan = self.plan(|known| FilePlan::new(footer_of(&file)?, &self.layout, known))?;
         Ok(MemoryReader::new(plan, file))
+    }
+
+    /// Returns a reader at the first row of a file whose footer was fetched.
+    pub(crate) fn open_by_ranges(&self, footer: Footer) -> Result<RangeReader> {
+        let (parsed, file_end) = footer.into_parts();
+        let plan = self.plan(|known| FilePlan::new(parsed, &self.layout, known))?;
+        Ok(RangeReader::new(plan, file_end, None))
+    }
+
+    /// Plans the reading of a file with the known mapping, and remembers the file's.
+    fn plan(&self, plan: impl FnOnce(Option<Arc<Mapping>>) -> Result<FilePlan>) -> Result<FilePlan> {
+        let known = self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let plan = plan(known)?;
+        *self.last_mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(plan.mapping()));
+        Ok(plan)
     }
 }
 
-/// The batches of a file that is in memory, in order. The iterator ends after the first error.
-///
-/// It decodes one row group at a time, as reading by ranges does. A decoder of several row groups would take a list that
-/// begins in the middle of a row as a part of the previous group's last row.
+/// The batches of a file of which all needed parts are in memory, in order. The iterator ends after the first error.
 #[derive(Debug)]
 pub(crate) struct MemoryReader {
-    adapter: BatchAdapter,
-    file: Arc<FileParts>,
-    budgets: Vec<Arc<ColumnBudget>>,
-    /// The batches of the row group before `next_group`, or `None` between two row groups.
-    row_group: Option<ParquetRecordBatchReader>,
-    next_group: usize,
+    reader: RangeReader,
     ended: bool,
 }
 
 impl MemoryReader {
     pub(super) fn new(plan: FilePlan, file: Bytes) -> Self {
-        let file = Arc::new(FileParts::of_end(plan.file_size(), file));
-        let budgets = row_groups::column_budgets(&plan);
-        Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0, ended: false }
+        Self::of_ranges(RangeReader::new(plan, file, None))
+    }
+
+    /// Returns the batches of a file whose row groups were all fetched.
+    pub(crate) fn of_ranges(reader: RangeReader) -> Self {
+        Self { reader: reader.keeping_parts(), ended: false }
     }
 
     /// Returns how the file is read.
     pub(crate) fn plan(&self) -> &FilePlan {
-        self.adapter.plan()
+        self.reader.plan()
     }
 
     /// Goes back to the first row.
     pub(crate) fn restart(&mut self) {
-        self.adapter.restart();
-        self.budgets = row_groups::column_budgets(self.adapter.plan());
-        (self.row_group, self.next_group, self.ended) = (None, 0, false);
-    }
-
-    /// Returns the next batch, or `None` at the end.
-    fn advance(&mut self) -> Result<Option<RecordBatch>> {
-        loop {
-            if let Some(batches) = &mut self.row_group {
-                let decoded = catch_panics(|| batches.next().transpose().map_err(ParquetError::from));
-                let (plan, group) = (self.adapter.plan(), self.next_group.saturating_sub(1));
-                match decoded.map_err(|error| bad_text::locate(error, plan, group..group + 1, &self.file))? {
-                    Some(batch) => return self.adapter.adapt(&batch).map(Some),
-                    None => self.row_group = None,
-                }
-            }
-            let (plan, group) = (self.adapter.plan(), self.next_group);
-            if group >= plan.metadata().num_row_groups() {
-                return self.adapter.finish().map(|()| None);
-            }
-            let decoder = catch_panics(|| row_groups::decode(plan, group..group + 1, &self.file, &self.budgets))?;
-            (self.row_group, self.next_group) = (Some(decoder), group + 1);
-        }
+        self.reader.restart();
+        self.ended = false;
     }
 }
 
@@ -108,8 +90,13 @@ impl Iterator for MemoryReader {
         if self.ended {
             return None;
         }
-        let next = self.advance().transpose();
-        self.ended = !matches!(next, Some(Ok(_)));
+        let next = match self.reader.advance() {
+            Ok(RangeProgress::Batch(batch)) => return Some(Ok(batch)),
+            Ok(RangeProgress::End) => None,
+            Ok(RangeProgress::Needs(_)) => Some(Err(Error::invalid_data("a column chunk lies outside of the file"))),
+            Err(error) => Some(Err(error)),
+        };
+        self.ended = true;
         next
     }
 }

@@ -33,6 +33,7 @@ mod prune;
 mod range_reader;
 mod ranks;
 mod row_groups;
+mod sizes;
 pub(crate) mod sort;
 mod thrift;
 
@@ -44,7 +45,8 @@ pub(crate) use footer::{Footer, FooterSearch};
 pub(crate) use memory_reader::{MemoryReader, Opener};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use range_reader::decode_by_ranges;
-pub(crate) use range_reader::{RangeProgress, RangeReader};
+pub(crate) use range_reader::{GroupRanges, RangeProgress, RangeReader};
+pub(crate) use sizes::ReadSizes;
 
 /// Rows per batch, for reading and for writing. Larger batches do not fit the processor's caches and cost a tenth more
 /// time.

@@ -14,6 +14,7 @@ use super::guard::catch_panics;
 use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan};
 use super::row_groups::{self, FileParts};
+use super::sizes::ReadSizes;
 #[cfg(any(test, feature = "testing"))]
 use super::{Footer, FooterSearch};
 use crate::error::{Error, Result};
@@ -22,34 +23,52 @@ use crate::record::ReadLayout;
 
 /// A decoder of a file that is fetched by ranges. It performs no I/O: the caller fetches the ranges that
 /// [`advance`](Self::advance) asks for and passes them to [`push`](Self::push).
+///
+/// It decodes one row group at a time. A decoder of several row groups would take a list that begins in the middle of a row
+/// as a part of the previous group's last row.
 #[derive(Debug)]
 pub(crate) struct RangeReader {
     adapter: BatchAdapter,
-    /// The end of the file, and what was fetched for the current row group.
+    /// The end of the file, and the parts that were fetched for row groups.
     file: FileParts,
     budgets: Vec<Arc<ColumnBudget>>,
     /// The batches of the current row group, or `None` between two row groups.
     row_group: Option<ParquetRecordBatchReader>,
-    next_group: usize,
+    /// The current row group, or the next one between two row groups.
+    group: usize,
     /// Which row groups are read; `None` for all.
     wanted: Option<Vec<bool>>,
+    /// If `true`, the parts of a row group are kept when it ends.
+    keeps_parts: bool,
 }
 
 /// The next thing that a [`RangeReader`] has or needs.
 #[derive(Debug)]
 pub(crate) enum RangeProgress {
     /// The decoder needs these byte ranges of the file to go on.
-    Needs(Vec<Range<u64>>),
+    Needs(GroupRanges),
     Batch(RecordBatch),
     End,
 }
 
+/// The byte ranges of a row group that are not in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupRanges {
+    pub(crate) group: usize,
+    pub(crate) ranges: Vec<Range<u64>>,
+}
+
 impl RangeReader {
     /// `file_end` are the last bytes of the file, which are already in memory. `wanted` says which row groups are read.
-    pub(super) fn new(plan: FilePlan, file_end: Bytes, wanted: Option<Vec<bool>>) -> Result<Self> {
+    pub(super) fn new(plan: FilePlan, file_end: Bytes, wanted: Option<Vec<bool>>) -> Self {
         let file = FileParts::of_end(plan.file_size(), file_end);
         let budgets = row_groups::column_budgets(&plan);
-        Ok(Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, next_group: 0, wanted })
+        Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, group: 0, wanted, keeps_parts: false }
+    }
+
+    /// Returns how the file is read.
+    pub(crate) fn plan(&self) -> &FilePlan {
+        self.adapter.plan()
     }
 
     /// Returns the schema of the batches.
@@ -57,32 +76,46 @@ impl RangeReader {
         Arc::clone(self.adapter.plan().schema())
     }
 
+    /// Keeps the parts of row groups until the reader is dropped, so that it can [`restart`](Self::restart).
+    pub(super) fn keeping_parts(self) -> Self {
+        Self { keeps_parts: true, ..self }
+    }
+
+    /// Goes back to the first row. Parts that were dropped must be fetched again.
+    pub(super) fn restart(&mut self) {
+        self.adapter.restart();
+        self.budgets = row_groups::column_budgets(self.adapter.plan());
+        (self.row_group, self.group) = (None, 0);
+    }
+
     /// Decodes the next batch, or returns the byte ranges that it needs. Drop the reader after an error.
     pub(crate) fn advance(&mut self) -> Result<RangeProgress> {
         loop {
             if let Some(batches) = &mut self.row_group {
                 let decoded = catch_panics(|| batches.next().transpose().map_err(ParquetError::from));
-                let (plan, group) = (self.adapter.plan(), self.next_group);
+                let (plan, group) = (self.adapter.plan(), self.group);
                 let located = |error| bad_text::locate(error, plan, group..group + 1, &Arc::new(self.file.clone()));
                 match decoded.map_err(located)? {
                     Some(batch) => return self.adapter.adapt(&batch).map(RangeProgress::Batch),
                     None => self.row_group = None,
                 }
-                self.file.keep_first();
-                self.next_group += 1;
+                if !self.keeps_parts {
+                    self.file.drop_group(group);
+                }
+                self.group += 1;
             }
-            let (plan, group) = (self.adapter.plan(), self.next_group);
+            let (plan, group) = (self.adapter.plan(), self.group);
             if group >= plan.metadata().num_row_groups() {
                 return self.adapter.finish().map(|()| RangeProgress::End);
             }
-            if self.wanted.as_ref().is_some_and(|wanted| wanted.get(group) == Some(&false)) {
+            if !self.is_wanted(group) {
                 self.adapter.skip_group(group);
-                self.next_group += 1;
+                self.group += 1;
                 continue;
             }
-            let needs = catch_panics(|| row_groups::missing_ranges(plan, group, &self.file))?;
-            if !needs.is_empty() {
-                return Ok(RangeProgress::Needs(needs));
+            let ranges = catch_panics(|| row_groups::missing_ranges(plan, group, &self.file))?;
+            if !ranges.is_empty() {
+                return Ok(RangeProgress::Needs(GroupRanges { group, ranges }));
             }
             let file = Arc::new(self.file.clone());
             let decoder = catch_panics(|| row_groups::decode(plan, group..group + 1, &file, &self.budgets))?;
@@ -90,18 +123,53 @@ impl RangeReader {
         }
     }
 
-    /// Takes the bytes of ranges that [`advance`](Self::advance) asked for.
+    /// Returns the ranges that the row group after the current one needs. Returns `None` if there is no such row group, or
+    /// if all of them are in memory.
+    pub(crate) fn next_needs(&self) -> Result<Option<GroupRanges>> {
+        let first = if self.row_group.is_some() { self.group + 1 } else { self.group };
+        let mut groups = first..self.plan().metadata().num_row_groups();
+        let Some(group) = groups.find(|&group| self.is_wanted(group)) else { return Ok(None) };
+        let ranges = catch_panics(|| row_groups::missing_ranges(self.plan(), group, &self.file))?;
+        Ok((!ranges.is_empty()).then_some(GroupRanges { group, ranges }))
+    }
+
+    /// Returns the ranges that all row groups need.
+    pub(crate) fn all_needs(&self) -> Result<Vec<GroupRanges>> {
+        let groups = (0..self.plan().metadata().num_row_groups()).filter(|&group| self.is_wanted(group));
+        let needs = |group| {
+            let ranges = catch_panics(|| row_groups::missing_ranges(self.plan(), group, &self.file))?;
+            Ok((!ranges.is_empty()).then_some(GroupRanges { group, ranges }))
+        };
+        groups.map(needs).filter_map(Result::transpose).collect()
+    }
+
+    /// Returns the memory that reading the file takes.
+    pub(crate) fn sizes(&self) -> Result<ReadSizes> {
+        let needs = self.all_needs()?;
+        let missing = |group: usize| {
+            let ranges = needs.iter().filter(|needs| needs.group == group).flat_map(|needs| &needs.ranges);
+            ranges.fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start))
+        };
+        Ok(ReadSizes::new(self.plan(), missing))
+    }
+
+    fn is_wanted(&self, group: usize) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.get(group) != Some(&false))
+    }
+
+    /// Takes the bytes of a row group's ranges.
     ///
     /// # Errors
     /// `InvalidData` if a range has a different number of bytes.
-    pub(crate) fn push(&mut self, ranges: Vec<Range<u64>>, bytes: Vec<Bytes>) -> Result<()> {
+    pub(crate) fn push(&mut self, needs: GroupRanges, bytes: Vec<Bytes>) -> Result<()> {
+        let GroupRanges { group, ranges } = needs;
         for (range, bytes) in ranges.into_iter().zip(bytes) {
             let (wanted, found) = (range.end.saturating_sub(range.start), bytes.len() as u64);
             if found != wanted {
                 let start = range.start;
                 return Err(Error::invalid_data(format!("{found} bytes from {start} were read instead of {wanted}")));
             }
-            self.file.push(range.start, bytes);
+            self.file.push(group, range.start, bytes);
         }
         Ok(())
     }
@@ -129,10 +197,10 @@ pub(crate) fn decode_by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usiz
         match reader.advance()? {
             RangeProgress::Batch(batch) => rows += batch.num_rows(),
             RangeProgress::End => return Ok(rows),
-            RangeProgress::Needs(ranges) => {
+            RangeProgress::Needs(needs) => {
                 let bodies =
-                    ranges.iter().map(|range| part(range.clone()).ok_or_else(outside)).collect::<Result<_>>()?;
-                reader.push(ranges, bodies)?;
+                    needs.ranges.iter().map(|range| part(range.clone()).ok_or_else(outside)).collect::<Result<_>>()?;
+                reader.push(needs, bodies)?;
             }
         }
     }

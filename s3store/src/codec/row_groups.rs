@@ -21,32 +21,42 @@ use super::thrift::malformed;
 /// The parts of a file that are in memory.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileParts {
-    /// Each with the offset of its first byte.
-    parts: Vec<(u64, Bytes)>,
+    parts: Vec<FilePart>,
     size: u64,
+}
+
+#[derive(Debug, Clone)]
+struct FilePart {
+    /// The row group that the part was fetched for. `None` for the end of the file.
+    group: Option<usize>,
+    /// The offset of the first byte.
+    start: u64,
+    bytes: Bytes,
 }
 
 impl FileParts {
     /// Returns the parts of a file of `size` bytes, of which the last are in memory.
     pub(super) fn of_end(size: u64, end: Bytes) -> Self {
-        Self { parts: vec![(size.saturating_sub(end.len() as u64), end)], size }
+        let start = size.saturating_sub(end.len() as u64);
+        Self { parts: vec![FilePart { group: None, start, bytes: end }], size }
     }
 
-    pub(super) fn push(&mut self, start: u64, bytes: Bytes) {
-        self.parts.push((start, bytes));
+    /// Adds bytes that were fetched for a row group.
+    pub(super) fn push(&mut self, group: usize, start: u64, bytes: Bytes) {
+        self.parts.push(FilePart { group: Some(group), start, bytes });
     }
 
-    /// Drops all parts but the first.
-    pub(super) fn keep_first(&mut self) {
-        self.parts.truncate(1);
+    /// Drops the parts that were fetched for a row group.
+    pub(super) fn drop_group(&mut self, group: usize) {
+        self.parts.retain(|part| part.group != Some(group));
     }
 
     /// Returns the bytes from `start` to the end of a part that has at least `length` bytes from there.
     pub(super) fn bytes_from(&self, start: u64, length: u64) -> Option<Bytes> {
-        self.parts.iter().find_map(|(first, bytes)| {
-            let skipped = usize::try_from(start.checked_sub(*first)?).ok()?;
-            let rest = bytes.len().checked_sub(skipped)? as u64;
-            (rest >= length).then(|| bytes.slice(skipped..))
+        self.parts.iter().find_map(|part| {
+            let skipped = usize::try_from(start.checked_sub(part.start)?).ok()?;
+            let rest = part.bytes.len().checked_sub(skipped)? as u64;
+            (rest >= length).then(|| part.bytes.slice(skipped..))
         })
     }
 }

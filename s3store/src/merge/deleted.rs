@@ -19,6 +19,11 @@ impl Deleted {
         Self(layout.deleted.filter(|_| keep == Keep::Latest))
     }
 
+    /// Keeps all records.
+    pub(super) fn keep() -> Self {
+        Self(None)
+    }
+
     /// Returns the batch without the records that mark a deleted entity. The batch must have no superseded records.
     pub(super) fn without(self, batch: RecordBatch) -> Result<RecordBatch> {
         let Some(column) = self.0 else { return Ok(batch) };

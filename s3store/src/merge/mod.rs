@@ -4,8 +4,8 @@
 //! more such places is sorted. The rows decide this, not the footer, because a footer's sort mark may be wrong.
 //!
 //! A single run passes through without encoded keys, minus superseded rows. [`stream_single_file`] does the same while the
-//! file is still being decoded. Several runs are merged by a loser tree over encoded keys, one batch of each in memory at
-//! a time.
+//! file is still being decoded. Several runs are merged by a loser tree over encoded keys ([`RunMerge`]). A [`Merge`] has
+//! all rows in memory. A [`StreamingMerge`] asks for the batches of its runs one by one.
 //!
 //! If only the latest record of each entity is kept, those that mark a deleted entity are left out at the end.
 
@@ -31,7 +31,7 @@ use keys::KeyEncoder;
 use loser_tree::LoserTree;
 pub(crate) use runs::stream_single_file;
 use runs::{EncodedBatch, RunCursor, RunPart};
-pub(crate) use slim::slim;
+pub(crate) use slim::{compact, slim};
 
 /// Which rows with equal keys are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,25 @@ impl BatchSource for MemoryReader {
     }
 }
 
+/// The decoded rows of one file, split into sorted runs. Without a key they are one run.
+#[derive(Debug)]
+pub(crate) struct FileRuns {
+    schema: SchemaRef,
+    runs: Vec<Vec<RunPart>>,
+}
+
+impl FileRuns {
+    /// Decodes all rows of a file.
+    pub(crate) fn decode<S: BatchSource>(layout: &ReadLayout, file: S, keep: Keep) -> Result<Self> {
+        let schema = file.schema();
+        let runs = match &layout.key {
+            Some(key) => runs::split_into_runs(file, key, keep)?,
+            None => vec![file.map(|batch| batch.map(RunPart::in_order)).collect::<Result<_>>()?],
+        };
+        Ok(Self { schema, runs })
+    }
+}
+
 /// Merges files into the order of the layout's key. Rows that tie keep the order of their files.
 ///
 /// Without a key, returns all rows in file and row order, and decodes each file only when the one before it has ended.
@@ -63,28 +82,36 @@ impl BatchSource for MemoryReader {
 /// If files differ in the unit of a time column, the merged batches have the finest unit, except those with a time that is
 /// out of its range: they keep their file's unit. Times of any unit compare as instants.
 pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Keep) -> Result<Merge> {
-    let schemas: Vec<SchemaRef> = files.iter().map(BatchSource::schema).collect();
-    let differ = schemas.windows(2).any(|pair| pair[0] != pair[1]);
-    let common = if differ { time_units::common_schema(schemas) } else { None };
-    let deleted = Deleted::of(layout, keep);
-    let Some(key) = &layout.key else {
-        return Ok(Merge { keep, deleted, common, state: State::Files(Box::new(files.into_iter().flatten())) });
-    };
-    let mut runs = Vec::new();
-    for file in files {
-        runs.extend(runs::split_into_runs(file, key, keep)?);
+    if layout.key.is_none() {
+        let common = common_schema(files.iter().map(BatchSource::schema));
+        let state = State::Files(Box::new(files.into_iter().flatten()));
+        return Ok(Merge { deleted: Deleted::of(layout, keep), common, state });
     }
-    let state = match runs.pop() {
-        Some(run) if runs.is_empty() && run.iter().all(RunPart::is_in_order) => State::SingleRun(run.into()),
-        last => State::Runs(Box::new(RunMerge::start(key, common.clone(), runs.into_iter().chain(last).collect())?)),
-    };
-    Ok(Merge { keep, deleted, common, state })
+    let files = files.into_iter().map(|file| FileRuns::decode(layout, file, keep)).collect::<Result<_>>()?;
+    merge_runs(layout, files, keep)
+}
+
+/// Merges decoded files as [`merge`] does.
+pub(crate) fn merge_runs(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep) -> Result<Merge> {
+    Merge::new(layout, files, keep, Deleted::of(layout, keep))
+}
+
+/// Merges decoded files as [`merge`] does, and keeps the records that mark deleted entities. For parts of a partition: the
+/// mark still has to supersede records of the other parts.
+pub(crate) fn merge_part(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep) -> Result<Merge> {
+    Merge::new(layout, files, keep, Deleted::keep())
+}
+
+/// Returns the schema with the finest units, if the schemas of files differ.
+fn common_schema(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaRef> {
+    let schemas: Vec<SchemaRef> = schemas.into_iter().collect();
+    let differ = schemas.windows(2).any(|pair| pair[0] != pair[1]);
+    if differ { time_units::common_schema(schemas) } else { None }
 }
 
 /// The merged batches.
 #[derive(Debug)]
 pub(crate) struct Merge {
-    keep: Keep,
     deleted: Deleted,
     /// The schema with the finest units, if the files' schemas differ.
     common: Option<SchemaRef>,
@@ -92,17 +119,25 @@ pub(crate) struct Merge {
 }
 
 enum State {
-    /// The batches of the files one after the other, if there is no key.
+    /// The batches of files that are still being decoded, one after the other, if there is no key.
     Files(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),
-    SingleRun(VecDeque<RunPart>),
+    /// A single run, or all batches if there is no key.
+    InOrder(VecDeque<RunPart>),
     Runs(Box<RunMerge>),
 }
 
 impl Merge {
-    /// Returns whether files are still being decoded. With a key, all files are decoded before the first batch is
-    /// returned, because the last row of a file may be the least.
-    pub(crate) fn is_decoding(&self) -> bool {
-        matches!(self.state, State::Files(_))
+    fn new(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep, deleted: Deleted) -> Result<Self> {
+        let common = common_schema(files.iter().map(|file| Arc::clone(&file.schema)));
+        let mut runs: Vec<Vec<RunPart>> = files.into_iter().flat_map(|file| file.runs).collect();
+        let state = match &layout.key {
+            None => State::InOrder(runs.into_iter().flatten().collect()),
+            Some(_) if runs.len() <= 1 && runs.iter().flatten().all(RunPart::is_in_order) => {
+                State::InOrder(runs.pop().unwrap_or_default().into())
+            }
+            Some(key) => State::Runs(Box::new(RunMerge::of_runs(key, keep, common.clone(), runs))),
+        };
+        Ok(Self { deleted, common, state })
     }
 }
 
@@ -110,7 +145,7 @@ impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self {
             Self::Files(_) => "Files",
-            Self::SingleRun(_) => "SingleRun",
+            Self::InOrder(_) => "InOrder",
             Self::Runs(_) => "Runs",
         };
         f.write_str(name)
@@ -124,8 +159,13 @@ impl Iterator for Merge {
         loop {
             let batch = match &mut self.state {
                 State::Files(batches) => batches.next()?,
-                State::SingleRun(parts) => parts.pop_front()?.without_superseded(),
-                State::Runs(runs) => runs.next_batch(self.keep).transpose()?,
+                State::InOrder(parts) => parts.pop_front()?.without_superseded(),
+                State::Runs(runs) => match runs.advance() {
+                    Ok(MergeProgress::Batch(batch)) => Ok(batch),
+                    Ok(MergeProgress::End) => return None,
+                    Ok(MergeProgress::Needs(run)) => Err(Error::internal(format!("run {run} of a merge has no end"))),
+                    Err(error) => Err(error),
+                },
             };
             match batch.and_then(|batch| self.deleted.without(batch)) {
                 Ok(batch) if batch.num_rows() == 0 => {}
@@ -135,12 +175,134 @@ impl Iterator for Merge {
     }
 }
 
+/// A merge of runs that are not in memory as a whole.
+///
+/// The caller adds the batches of the runs when [`advance`](Self::advance) asks for them. Rows that tie keep the order of
+/// their runs.
+#[derive(Debug)]
+pub(crate) struct StreamingMerge {
+    deleted: Deleted,
+    common: Option<SchemaRef>,
+    runs: StreamedRuns,
+}
+
+#[derive(Debug)]
+enum StreamedRuns {
+    ByKey(Box<RunMerge>),
+    InTurn(RunsInTurn),
+}
+
+/// Runs that are returned one after the other, because there is no key.
+#[derive(Debug)]
+struct RunsInTurn {
+    /// The batches of each run, and whether it has ended.
+    runs: Vec<(VecDeque<RecordBatch>, bool)>,
+    current: usize,
+}
+
+impl RunsInTurn {
+    fn advance(&mut self) -> MergeProgress {
+        loop {
+            let Some((batches, has_ended)) = self.runs.get_mut(self.current) else { return MergeProgress::End };
+            match batches.pop_front() {
+                Some(batch) => return MergeProgress::Batch(batch),
+                None if *has_ended => self.current += 1,
+                None => return MergeProgress::Needs(self.current),
+            }
+        }
+    }
+}
+
+impl StreamingMerge {
+    /// Returns a merge of runs with these schemas, which are all runs of a partition. Without a key, the runs are returned
+    /// one after the other.
+    pub(crate) fn new(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
+        Self::with(layout, schemas, keep, Deleted::of(layout, keep))
+    }
+
+    /// Returns a merge of some runs of a partition: see [`merge_part`].
+    pub(crate) fn of_part(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
+        Self::with(layout, schemas, keep, Deleted::keep())
+    }
+
+    fn with(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep, deleted: Deleted) -> Self {
+        let common = common_schema(schemas.iter().cloned());
+        let runs = match &layout.key {
+            Some(key) => StreamedRuns::ByKey(Box::new(RunMerge::new(key, keep, common.clone(), schemas.len()))),
+            None => {
+                let runs = schemas.iter().map(|_| (VecDeque::new(), false)).collect();
+                StreamedRuns::InTurn(RunsInTurn { runs, current: 0 })
+            }
+        };
+        Self { deleted, common, runs }
+    }
+
+    /// Returns whether a run is needed only when the one before it has ended.
+    pub(crate) fn takes_runs_in_turn(&self) -> bool {
+        matches!(self.runs, StreamedRuns::InTurn(_))
+    }
+
+    /// Adds the next batch of a run, in the order of the key.
+    pub(crate) fn push(&mut self, run: usize, batch: RecordBatch) {
+        match &mut self.runs {
+            StreamedRuns::ByKey(runs) => runs.push(run, RunPart::in_order(batch)),
+            StreamedRuns::InTurn(RunsInTurn { runs, .. }) => {
+                if let Some((batches, _)) = runs.get_mut(run) {
+                    batches.push_back(batch);
+                }
+            }
+        }
+    }
+
+    /// Ends a run.
+    pub(crate) fn end(&mut self, run: usize) {
+        match &mut self.runs {
+            StreamedRuns::ByKey(runs) => runs.end(run),
+            StreamedRuns::InTurn(RunsInTurn { runs, .. }) => {
+                if let Some((_, has_ended)) = runs.get_mut(run) {
+                    *has_ended = true;
+                }
+            }
+        }
+    }
+
+    /// Returns the next merged batch, or the run whose next batch or end is needed.
+    pub(crate) fn advance(&mut self) -> Result<MergeProgress> {
+        loop {
+            let progress = match &mut self.runs {
+                StreamedRuns::ByKey(runs) => runs.advance()?,
+                StreamedRuns::InTurn(runs) => runs.advance(),
+            };
+            let batch = match progress {
+                MergeProgress::Batch(batch) => self.deleted.without(batch)?,
+                progress => return Ok(progress),
+            };
+            if batch.num_rows() > 0 {
+                return Ok(MergeProgress::Batch(time_units::unified(batch, self.common.as_ref())));
+            }
+        }
+    }
+}
+
+/// The next thing that a merge of runs has or needs.
+#[derive(Debug)]
+pub(crate) enum MergeProgress {
+    Batch(RecordBatch),
+    /// The next batch of this run, or its end, is needed.
+    Needs(usize),
+    End,
+}
+
 /// The merge of several runs.
 #[derive(Debug)]
 struct RunMerge {
+    keep: Keep,
     encoder: KeyEncoder,
     runs: Vec<RunCursor>,
-    tree: LoserTree,
+    /// `None` until the first batch of each run is known.
+    tree: Option<LoserTree>,
+    /// The run whose next batch was not known when its last row was taken.
+    starved: Option<usize>,
     /// The input batches that the next output batch takes rows from.
     slots: Vec<Arc<EncodedBatch>>,
     /// The rows of the next output batch, each as a slot and a row in it.
@@ -154,20 +316,89 @@ struct RunMerge {
 }
 
 impl RunMerge {
-    fn start(key: &Key, common: Option<SchemaRef>, runs: Vec<Vec<RunPart>>) -> Result<Self> {
-        let mut encoder = KeyEncoder::new(key, common.is_some());
-        let runs = runs.into_iter().map(|parts| RunCursor::start(parts, &mut encoder)).collect::<Result<Vec<_>>>()?;
-        let tree = LoserTree::new(runs.len(), |a, b| RunCursor::precedes(&runs, a, b));
-        let rows = Vec::with_capacity(BATCH_ROWS);
-        Ok(Self { encoder, runs, tree, slots: Vec::new(), rows, pending: None, common, ready: VecDeque::new() })
+    fn new(key: &Key, keep: Keep, common: Option<SchemaRef>, runs: usize) -> Self {
+        Self {
+            keep,
+            encoder: KeyEncoder::new(key, common.is_some()),
+            runs: (0..runs).map(|_| RunCursor::default()).collect(),
+            tree: None,
+            starved: None,
+            slots: Vec::new(),
+            rows: Vec::with_capacity(BATCH_ROWS),
+            pending: None,
+            common,
+            ready: VecDeque::new(),
+        }
     }
 
-    fn next_batch(&mut self, keep: Keep) -> Result<Option<RecordBatch>> {
-        if let Some(batch) = self.ready.pop_front() {
-            return Ok(Some(batch));
+    /// Returns a merge of runs that are in memory.
+    fn of_runs(key: &Key, keep: Keep, common: Option<SchemaRef>, runs: Vec<Vec<RunPart>>) -> Self {
+        let mut merge = Self::new(key, keep, common, runs.len());
+        for (run, parts) in runs.into_iter().enumerate() {
+            parts.into_iter().for_each(|part| merge.push(run, part));
+            merge.end(run);
         }
+        merge
+    }
+
+    fn push(&mut self, run: usize, part: RunPart) {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.push(part);
+        }
+    }
+
+    fn end(&mut self, run: usize) {
+        if let Some(run) = self.runs.get_mut(run) {
+            run.end();
+        }
+    }
+
+    fn advance(&mut self) -> Result<MergeProgress> {
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(MergeProgress::Batch(batch));
+        }
+        let mut tree = match self.tree.take() {
+            Some(tree) => tree,
+            None => {
+                for (index, run) in self.runs.iter_mut().enumerate() {
+                    if !run.load(&mut self.encoder)? {
+                        return Ok(MergeProgress::Needs(index));
+                    }
+                }
+                LoserTree::new(self.runs.len(), |a, b| RunCursor::precedes(&self.runs, a, b))
+            }
+        };
+        if let Some(starved) = self.starved.take() {
+            let loaded = self.runs.get_mut(starved).map_or(Ok(true), |run| run.load(&mut self.encoder))?;
+            if !loaded {
+                (self.tree, self.starved) = (Some(tree), Some(starved));
+                return Ok(MergeProgress::Needs(starved));
+            }
+            tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
+        }
+        let starved = self.fill(&mut tree)?;
+        self.tree = Some(tree);
+        if let Some(starved) = starved {
+            self.starved = Some(starved);
+            return Ok(MergeProgress::Needs(starved));
+        }
+        if self.rows.len() < BATCH_ROWS {
+            self.rows.extend(self.pending.take());
+        }
+        if self.rows.is_empty() {
+            return Ok(MergeProgress::End);
+        }
+        let batches: Vec<_> = self.slots.iter().map(|slot| &slot.batch).collect();
+        self.ready = time_units::interleave(&batches, &self.rows, self.common.as_ref()).map_err(unmergeable)?;
+        self.rows.clear();
+        self.reset_slots();
+        Ok(self.ready.pop_front().map_or(MergeProgress::End, MergeProgress::Batch))
+    }
+
+    /// Takes rows until an output batch is full, the runs end, or the next batch of a run is not known. Returns that run.
+    fn fill(&mut self, tree: &mut LoserTree) -> Result<Option<usize>> {
         while self.rows.len() < BATCH_ROWS {
-            let winner = self.tree.winner();
+            let winner = tree.winner();
             let Some(run) = self.runs.get_mut(winner) else {
                 break;
             };
@@ -179,7 +410,7 @@ impl RunMerge {
                 self.slots.push(Arc::clone(encoded));
             }
             if let Some((old_slot, old_row)) = self.pending.replace((slot, row)) {
-                let superseded = match keep {
+                let superseded = match self.keep {
                     Keep::All => false,
                     Keep::Latest => self.slots[old_slot].keys.same_entity(old_row, &encoded.keys, row),
                     Keep::History => self.slots[old_slot].keys.same_key(old_row, &encoded.keys, row),
@@ -189,21 +420,12 @@ impl RunMerge {
                 }
             }
             run.slot = Some(slot);
-            run.advance(&mut self.encoder)?;
-            self.tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
+            if !run.advance(&mut self.encoder)? {
+                return Ok(Some(winner));
+            }
+            tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
         }
-        let finished = self.rows.len() < BATCH_ROWS;
-        if finished {
-            self.rows.extend(self.pending.take());
-        }
-        if self.rows.is_empty() {
-            return Ok(None);
-        }
-        let batches: Vec<_> = self.slots.iter().map(|slot| &slot.batch).collect();
-        self.ready = time_units::interleave(&batches, &self.rows, self.common.as_ref()).map_err(unmergeable)?;
-        self.rows.clear();
-        self.reset_slots();
-        Ok(self.ready.pop_front())
+        Ok(None)
     }
 
     /// Drops the input batches of the finished output batch, except the pending row's.

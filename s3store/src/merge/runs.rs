@@ -30,6 +30,11 @@ pub(super) struct RunPart {
 }
 
 impl RunPart {
+    /// Returns a part whose rows are in order, with none superseded that is known.
+    pub(super) fn in_order(batch: RecordBatch) -> Self {
+        Self { batch, order: None, superseded: Vec::new() }
+    }
+
     pub(super) fn is_in_order(&self) -> bool {
         self.order.is_none()
     }
@@ -172,10 +177,12 @@ pub(super) struct EncodedBatch {
 }
 
 /// A position in a run. Keys are encoded only for the current batch.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct RunCursor {
     ahead: VecDeque<RunPart>,
-    /// The current batch, or `None` at the end of the run.
+    /// If `true`, no part follows those in `ahead`.
+    ended: bool,
+    /// The current batch. `None` at the end of the run, and while the next batch is not known.
     current: Option<Arc<EncodedBatch>>,
     /// The position in the current batch, in key order.
     position: usize,
@@ -184,24 +191,28 @@ pub(super) struct RunCursor {
 }
 
 impl RunCursor {
-    /// Returns a cursor at the first row.
-    pub(super) fn start(parts: Vec<RunPart>, encoder: &mut KeyEncoder) -> Result<Self> {
-        let mut run = Self { ahead: parts.into(), current: None, position: 0, slot: None };
-        run.load(encoder)?;
-        Ok(run)
+    /// Adds the next part of the run.
+    pub(super) fn push(&mut self, part: RunPart) {
+        if part.batch.num_rows() > 0 {
+            self.ahead.push_back(part);
+        }
     }
 
-    fn load(&mut self, encoder: &mut KeyEncoder) -> Result<()> {
-        self.position = 0;
-        self.slot = None;
-        self.current = match self.ahead.pop_front() {
-            None => None,
-            Some(RunPart { batch, order, .. }) => {
-                let keys = encoder.encode(&batch)?;
-                Some(Arc::new(EncodedBatch { batch, keys, order }))
-            }
-        };
-        Ok(())
+    /// Ends the run after the parts so far.
+    pub(super) fn end(&mut self) {
+        self.ended = true;
+    }
+
+    /// Moves to the next batch if there is no current one. Returns `false` if it is not known yet whether there is one.
+    pub(super) fn load(&mut self, encoder: &mut KeyEncoder) -> Result<bool> {
+        if self.current.is_some() {
+            return Ok(true);
+        }
+        let Some(RunPart { batch, order, .. }) = self.ahead.pop_front() else { return Ok(self.ended) };
+        (self.position, self.slot) = (0, None);
+        let keys = encoder.encode(&batch)?;
+        self.current = Some(Arc::new(EncodedBatch { batch, keys, order }));
+        Ok(true)
     }
 
     /// Returns the current batch and the current row's number in it, or `None` at the end of the run.
@@ -214,12 +225,15 @@ impl RunCursor {
         Some((current, row))
     }
 
-    /// Moves to the next row.
-    pub(super) fn advance(&mut self, encoder: &mut KeyEncoder) -> Result<()> {
+    /// Moves to the next row. Returns `false` if it is not known yet whether there is one: see [`load`](Self::load).
+    pub(super) fn advance(&mut self, encoder: &mut KeyEncoder) -> Result<bool> {
         self.position += 1;
         match &self.current {
-            Some(current) if self.position < current.batch.num_rows() => Ok(()),
-            _ => self.load(encoder),
+            Some(current) if self.position < current.batch.num_rows() => Ok(true),
+            _ => {
+                (self.current, self.slot) = (None, None);
+                self.load(encoder)
+            }
         }
     }
 

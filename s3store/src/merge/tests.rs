@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
-use super::{BatchSource, Keep, Merge, slim};
+use super::{BatchSource, Keep, Merge, MergeProgress, StreamingMerge, slim};
 use crate::error::Result;
 use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape};
 
@@ -363,4 +363,50 @@ fn a_slim_batch_frees_the_buffers_of_other_rows() {
     assert_eq!(slim(&few), few);
     assert!(held(&slim(&few)) < 100, "{}", held(&slim(&few)));
     assert_eq!(held(&slim(&full)), held(&full));
+}
+
+/// Splits a file where it is out of order.
+fn ascending_parts(file: &[Row]) -> Vec<Vec<Row>> {
+    file.chunk_by(|a, b| (&a.0, a.1) <= (&b.0, b.1)).map(<[Row]>::to_vec).collect()
+}
+
+/// Merges runs whose batches are added one by one, when the merge asks for them.
+fn streamed(layout: &ReadLayout, runs: &[Vec<Row>], batch_rows: usize, keep: Keep) -> Vec<Row> {
+    let mut left: Vec<_> = runs.iter().map(|run| batches(layout, run, batch_rows).into_iter()).collect();
+    let schemas: Vec<_> = runs.iter().map(|_| layout.schema()).collect();
+    let mut merge = StreamingMerge::new(layout, &schemas, keep);
+    let (mut merged, mut asked) = (Vec::new(), vec![0usize; runs.len()]);
+    loop {
+        match merge.advance().unwrap() {
+            MergeProgress::Batch(batch) => merged.push(batch),
+            MergeProgress::End => break,
+            MergeProgress::Needs(run) => {
+                asked[run] += 1;
+                match left[run].next() {
+                    Some(batch) => merge.push(run, batch),
+                    None => merge.end(run),
+                }
+            }
+        }
+    }
+    // No batch is asked for twice, and none is left out.
+    let batches = |run: &Vec<Row>| run.len().div_ceil(batch_rows) + 1;
+    assert_eq!(asked, runs.iter().map(batches).collect::<Vec<_>>());
+    rows(&merged)
+}
+
+proptest! {
+    #[test]
+    fn a_streaming_merge_gives_what_a_merge_in_memory_gives(files in files(), batch_rows in 1usize..7) {
+        for layout in [by_entity(), with_deleted(DataType::Boolean), layout(None)] {
+            let runs: Vec<Vec<Row>> = match layout.key {
+                Some(_) => files.iter().flat_map(|file| ascending_parts(file)).collect(),
+                None => files.clone(),
+            };
+            for keep in KEEPS {
+                let expected = merged(&layout, &files, batch_rows, keep);
+                prop_assert_eq!(streamed(&layout, &runs, batch_rows, keep), expected, "{:?}", keep);
+            }
+        }
+    }
 }

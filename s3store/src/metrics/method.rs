@@ -25,6 +25,7 @@ methods! {
     ReadStream = "read_iter",
     ReadPartitions = "read_partition_iter",
     ReadBatches = "read_batches",
+    Count = "count",
     ReadRange = "read_range_iter",
     ReadRangePartitions = "read_partition_range_iter",
     ReadRangeBatches = "read_range_batches",
@@ -58,6 +59,7 @@ impl Method {
             | Self::ReadStream
             | Self::ReadPartitions
             | Self::ReadBatches
+            | Self::Count
             | Self::ReadRange
             | Self::ReadRangePartitions
             | Self::ReadRangeBatches
@@ -84,7 +86,8 @@ impl Method {
 
     /// Returns true if the method can skip data files that do not decode. Snapshots never do.
     pub(super) fn skips_undecodable_files(self) -> bool {
-        let is_snapshot = matches!(self, Self::Read | Self::ReadStream | Self::ReadPartitions | Self::ReadBatches);
+        let is_snapshot =
+            matches!(self, Self::Read | Self::ReadStream | Self::ReadPartitions | Self::ReadBatches | Self::Count);
         self.reads_partitions() && !is_snapshot
     }
 }

@@ -8,10 +8,6 @@ use arrow_schema::SchemaRef;
 use arrow_select::filter::filter_record_batch;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::download::vanished;
-use super::memory_reserve::MemoryReserve;
-use super::ranged::{self, RangedRead};
-use super::resolve::{FileSize, StoredFile};
 use super::snapshot::committed_files;
 use super::{READ_AHEAD_BYTES, sink};
 use crate::codec::Footer;
@@ -21,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::merge::{BatchSource, Keep, merge, slim};
 use crate::metrics::{Method, Tally};
 use crate::record::{Entity, EntityRows, KeyPart, Keyed, ReadLayout, Record};
+use crate::scan::{self, FileSize, MemoryReserve, RangedRead, StoredFile, vanished};
 
 impl<T: Record> Store<T>
 where
@@ -207,7 +204,7 @@ async fn read_file(
 ) -> Result<FoundRows> {
     let key = file.key.as_str();
     let footer = match file.size {
-        FileSize::Bytes(size) => ranged::footer(dataset, key, size, tally).await?,
+        FileSize::Bytes(size) => scan::footer(dataset, key, size, tally).await?,
         FileSize::Rows(_) => whole_file(dataset, key, tally).await?,
     };
     let footer = footer.ok_or_else(|| vanished(file))?;
@@ -218,7 +215,7 @@ async fn read_file(
     let schema = reader.schema();
     let mut batches = Vec::new();
     loop {
-        match ranged::next_batch(dataset, key, reader, tally).await? {
+        match scan::next_batch(dataset, key, reader, tally).await? {
             RangedRead::Batch(rest, batch) => {
                 let matching = rows.matching(&batch);
                 if matching.count_set_bits() > 0 {

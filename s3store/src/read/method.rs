@@ -18,6 +18,7 @@ pub(crate) enum ReadMethod {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResultForm {
     Vec,
+    Count,
     RecordStream,
     PartitionStream,
     #[cfg(feature = "arrow")]
@@ -27,15 +28,16 @@ pub(super) enum ResultForm {
 impl ReadMethod {
     /// Starts counting a call.
     pub(super) fn begin(&self, metrics: &Metrics, form: ResultForm) -> Call {
-        use ResultForm::{PartitionStream, RecordStream, Vec};
+        use ResultForm::{Count, PartitionStream, RecordStream, Vec};
         let method = match (self, form) {
             (Self::Within(tally), _) => return Call::within(tally),
             (Self::Snapshot, Vec) => Method::Read,
+            (Self::Snapshot, Count) => Method::Count,
             (Self::Snapshot, RecordStream) => Method::ReadStream,
             (Self::Snapshot, PartitionStream) => Method::ReadPartitions,
-            (Self::Range, Vec | RecordStream) => Method::ReadRange,
+            (Self::Range, Vec | Count | RecordStream) => Method::ReadRange,
             (Self::Range, PartitionStream) => Method::ReadRangePartitions,
-            (Self::Entries, Vec | RecordStream) => Method::ReadEntries,
+            (Self::Entries, Vec | Count | RecordStream) => Method::ReadEntries,
             (Self::Entries, PartitionStream) => Method::ReadEntriesPartitions,
             #[cfg(feature = "arrow")]
             (Self::Snapshot, ResultForm::BatchStream) => Method::ReadBatches,

@@ -2,52 +2,50 @@
 
 #[cfg(feature = "arrow")]
 mod batch_stream;
-mod download;
+mod count;
 mod entity;
-mod job;
-mod memory_reserve;
 mod method;
-mod partition_rows;
 mod partitions;
-pub(crate) mod ranged;
 mod resolve;
-mod row_sizes;
 mod sink;
 mod snapshot;
-mod stall_watch;
-mod undecodable;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::marker::PhantomData;
+use std::num::NonZero;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone};
+use futures_util::stream;
 
 #[cfg(feature = "arrow")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
 pub use self::batch_stream::BatchStream;
-pub(crate) use self::download::MissingFile;
-use self::job::{Job, ReadAhead};
+use self::count::RowCount;
 pub(crate) use self::method::ReadMethod;
 use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
-pub(crate) use self::resolve::{FileSize, PartitionFiles, StoredFile};
-use self::sink::{Events, PartitionRecords, Sink, StreamedRecords};
-pub use self::undecodable::SkippedFile;
-use self::undecodable::UndecodableFile;
+use self::sink::{Events, PartitionRecords, StreamedRecords};
 use crate::clock::micros_from;
 use crate::codec::Opener;
-use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject};
+use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject, TaskStream};
 use crate::error::{Error, Result};
 use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
 use crate::record::{ReadLayout, Record};
+pub use crate::scan::SkippedFile;
+use crate::scan::{Event, Scan, ScanLimits, Sink, SpillDirectory, UndecodableFile};
+pub(crate) use crate::scan::{MissingFile, PartitionFiles};
 
 /// The default of [`Read::read_ahead_bytes`].
 const READ_AHEAD_BYTES: u64 = 256 << 20;
+
+/// A partition of at most this size is held in memory, whatever the limit. Streaming it would take no less.
+const ALWAYS_HELD: u64 = 1 << 20;
 
 /// How many chunks wait between the decoder and the consumer.
 const CHUNKS_READY: usize = 2;
@@ -91,7 +89,9 @@ impl<T: Record> Store<T> {
     /// # Requests
     /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
     /// - 1 HEAD for each commit with a token of the caller. It names the attempt whose file counts.
-    /// - 1 GET for each file.
+    /// - 1 GET for each file. A file over 512 KiB is fetched in parts if the record is a projection, or if its partition is
+    ///   larger than a quarter of [`read_ahead_bytes`](Read::read_ahead_bytes): its footer first, then the columns of each
+    ///   row group.
     ///
     /// # Example
     /// ```
@@ -135,7 +135,7 @@ pub struct Read<T> {
     history: bool,
     as_of: Option<i64>,
     undecodable: UndecodableFile,
-    ahead: ReadAhead,
+    limits: ScanLimits,
     records: PhantomData<fn() -> T>,
 }
 
@@ -162,7 +162,14 @@ impl<T: Record> Read<T> {
             history: false,
             as_of: None,
             undecodable: UndecodableFile::Fail,
-            ahead: ReadAhead { partitions: 1, bytes: READ_AHEAD_BYTES },
+            limits: ScanLimits {
+                partitions: None,
+                rows: None,
+                bytes: READ_AHEAD_BYTES,
+                always_held: ALWAYS_HELD,
+                decode_tasks: None,
+                spill: SpillDirectory::default(),
+            },
             records: PhantomData,
         }
     }
@@ -240,25 +247,89 @@ impl<T: Record> Read<T> {
         self
     }
 
-    /// Sets how many partitions may be decoded ahead of the one that is being consumed. Default: 1.
+    /// Sets how many partitions may be decoded ahead of the one that is being consumed. Default: as many as
+    /// [`read_ahead_bytes`](Self::read_ahead_bytes) allows.
     ///
     /// With 0, a partition is decoded only after the one before it is consumed.
     pub fn read_ahead_partitions(mut self, partitions: usize) -> Self {
-        self.ahead.partitions = partitions;
+        self.limits.partitions = Some(partitions);
         self
     }
 
-    /// Sets how many bytes may wait for the consumer in decoded form, and how many more may wait to be decoded.
-    /// Default: 256 MiB each.
+    /// Sets how much memory the read may use, in bytes, for everything that the consumer has not taken: files, decoded
+    /// rows, and rows that are being merged. Default: 256 MiB.
     ///
-    /// The decoded size is taken from the files' footers. A single partition that is larger than the limit is read
-    /// anyway, but by itself.
+    /// A partition that does not fit is merged while its files are decoded, one row group of each at a time. If it is a
+    /// record with an entity key, the key columns of its files are read first, to find files that are out of order. Such a
+    /// file is sorted by way of local files, and so are many files whose row groups do not fit together: see
+    /// [`spill_directory`](Self::spill_directory). Two limits remain: a partition of up to 1 MiB is held in memory, and a
+    /// single row group is decoded whatever its size.
     ///
-    /// The size before decoding is taken from the listing. The change stream knows a file's row count, but not its size,
-    /// so there it is estimated: first with 1 KiB per row, then from the files read before. Files with much larger rows
-    /// may exceed the limit until one of them has been read.
+    /// The sizes are taken from listings and footers. The change stream knows a file's row count, but not its size, so there
+    /// it is estimated: first with 1 KiB per row, then from the files read before. Files with much larger rows may exceed the
+    /// limit until one of them has been read.
+    ///
+    /// The `Vec` of an awaited read, and the partitions of [`partitions`](Self::partitions), hold what they return beside
+    /// this.
     pub fn read_ahead_bytes(mut self, bytes: u64) -> Self {
-        self.ahead.bytes = bytes;
+        self.limits.bytes = bytes;
+        self
+    }
+
+    /// Sets how many threads the read may use at once to decode and merge. Default: one for each core.
+    ///
+    /// All reads and writes of the process share these threads.
+    pub fn max_decode_tasks(mut self, tasks: NonZero<usize>) -> Self {
+        self.limits.decode_tasks = Some(tasks);
+        self
+    }
+
+    /// Sets the directory for sorted rows that do not fit into memory. Default: the directory for temporary files, as
+    /// [`std::env::temp_dir`] returns it.
+    ///
+    /// The files are compressed and have no names, so nothing is left behind when the process ends, however it ends. They
+    /// take up to the decoded size of a partition, and twice that while they are merged.
+    ///
+    /// # Errors
+    /// The read fails with [`Unavailable`](crate::ErrorKind::Unavailable) if the directory does not exist, can't be written,
+    /// or is full.
+    pub fn spill_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.limits.spill = SpillDirectory::At(directory.into());
+        self
+    }
+
+    /// Keeps the read from using local files.
+    ///
+    /// # Errors
+    /// The read fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) at a partition that would need them.
+    pub fn without_spilling(mut self) -> Self {
+        self.limits.spill = SpillDirectory::Forbidden;
+        self
+    }
+
+    /// Returns at most this many records: the first ones in the order of the read.
+    ///
+    /// The read starts few partitions ahead, and stops its requests when it has the records. With
+    /// [`count`](Self::count), the count is at most the limit.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// let some = store.read_all().limit(10).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn limit(mut self, records: u64) -> Self {
+        self.limits.rows = Some(records);
+        self
+    }
+
+    /// Sets the size, in bytes, up to which a partition is held in memory whatever the limit. For tests, whose data is
+    /// small.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn hold_at_most(mut self, bytes: u64) -> Self {
+        self.limits.always_held = bytes;
         self
     }
 
@@ -324,6 +395,59 @@ impl<T: Record> Read<T> {
         sink::batches(self.start_with::<sink::ArrowBatches>(layout, ResultForm::BatchStream), schema)
     }
 
+    /// Counts the records that the read would return.
+    ///
+    /// Without an entity key, the counts are taken from the files' footers. With one, the key columns are read to find the
+    /// records that others supersede, and the mark of deleted entities.
+    ///
+    /// # Errors
+    /// Those of the method that started the read.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops its requests.
+    ///
+    /// # Requests
+    /// The same as for other sinks. Without an entity key, the end of each file is fetched: 1 GET, or 2 if the footer is over
+    /// 32 KiB. The file of a commit with a token of the caller may need none.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(store: s3store::Store<impl s3store::Record>) -> s3store::Result<()> {
+    /// println!("{} records", store.read("period=2026-03-*").count().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn count(self) -> Result<u64> {
+        let root = T::Root::description();
+        let layout = ReadLayout::new(&root.projection(root.record, &[]), root);
+        let reads_rows = layout.key.is_some() || matches!(self.undecodable, UndecodableFile::Skip(_));
+        let limit = self.limits.rows.unwrap_or(u64::MAX);
+        if reads_rows {
+            let mut events = self.start_with::<RowCount>(layout, ResultForm::Count);
+            let mut rows = 0;
+            while let Some(event) = events.next().await {
+                if let Event::Chunk(chunk) = event? {
+                    rows += chunk as u64;
+                }
+            }
+            return Ok(rows);
+        }
+        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
+        let begin = move || method.begin(&metrics, ResultForm::Count);
+        let mut counts = TaskStream::new(1, begin, move |out, tally| async move {
+            let (dataset, missing) = (self.dataset.clone(), self.missing.clone());
+            let rows = match self.find_files(&tally).await {
+                Ok(partitions) => count::rows_of_files(&dataset, partitions, &missing, &tally).await,
+                Err(error) => Err(error),
+            };
+            let _ = out.send(rows).await;
+        });
+        let rows = counts.next().await.unwrap_or_else(|| Err(Error::internal("a count has no result")))?;
+        // The call ends with its stream.
+        counts.next().await.transpose()?;
+        Ok(rows.min(limit))
+    }
+
     fn layout() -> ReadLayout {
         ReadLayout::new(T::description(), T::Root::description())
     }
@@ -333,42 +457,58 @@ impl<T: Record> Read<T> {
     }
 
     fn start_with<S: Sink>(self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
-        let keep = keep_for(&layout, self.history);
-        let Self { dataset, source, method, ahead, missing, as_of, undecodable, .. } = self;
-        let (metrics, names) = (dataset.metrics().clone(), T::Root::description().partition);
+        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
         let begin = move || method.begin(&metrics, form);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
-            let partitions = async {
-                let subject = Subject::reader::<T>();
-                if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
-                    return Err(Error::invalid_input(
-                        "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave \
-                         files out",
-                    ));
-                }
-                match source {
-                    FileSource::Patterns(patterns) => {
-                        let patterns = patterns?;
-                        dataset.check_schema(subject).await?;
-                        snapshot::committed_files(&dataset, patterns, names, as_of, &tally).await
-                    }
-                    FileSource::Find(_) if as_of.is_some() => Err(Error::invalid_input(
-                        "as_of: only a snapshot can be read as of a time; read_range takes a window",
-                    )),
-                    FileSource::Find(find) => {
-                        let files = find(Arc::clone(&tally)).await?;
-                        dataset.check_schema(subject).await?;
-                        Ok(files)
-                    }
-                }
+            let scan = Scan {
+                dataset: self.dataset.clone(),
+                some_columns: layout.columns.len() < T::Root::description().columns.len(),
+                keep: keep_for(&layout, self.history),
+                opener: Arc::new(Opener::new(layout)),
+                limits: self.limits.clone(),
+                missing: self.missing.clone(),
+                undecodable: self.undecodable.clone(),
+                tally: Arc::clone(&tally),
             };
-            let partitions = partitions.await;
-            let job = Job { dataset, opener: Arc::new(Opener::new(layout)), keep, ahead, missing, undecodable, tally };
-            match partitions {
-                Ok(partitions) => job.run::<S>(partitions, out).await,
+            match self.find_files(&tally).await {
+                Ok(partitions) => {
+                    let files = partitions.iter().map(|partition| partition.files.len()).sum();
+                    scan.dataset.metrics().fanout(files, scan.dataset.client().permits());
+                    scan.run::<S>(stream::iter(partitions.into_iter().map(Ok)), out).await;
+                }
                 Err(error) => drop(out.send(Err(error)).await),
             }
         })
+    }
+
+    /// Finds the files to read.
+    async fn find_files(self, tally: &Arc<Tally>) -> Result<Vec<PartitionFiles>> {
+        let Self { dataset, source, missing, as_of, undecodable, limits, .. } = self;
+        if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
+            return Err(Error::invalid_input(
+                "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave files out",
+            ));
+        }
+        let subject = Subject::reader::<T>();
+        match source {
+            FileSource::Patterns(patterns) => {
+                let patterns = patterns?;
+                if limits.rows == Some(0) {
+                    return Ok(Vec::new());
+                }
+                dataset.check_schema(subject).await?;
+                let names = T::Root::description().partition;
+                snapshot::committed_files(&dataset, patterns, names, as_of, tally).await
+            }
+            FileSource::Find(_) if as_of.is_some() => {
+                Err(Error::invalid_input("as_of: only a snapshot can be read as of a time; read_range takes a window"))
+            }
+            FileSource::Find(find) => {
+                let files = find(Arc::clone(tally)).await?;
+                dataset.check_schema(subject).await?;
+                Ok(files)
+            }
+        }
     }
 }
 
@@ -388,7 +528,7 @@ impl<T> fmt::Debug for Read<T> {
             .field("source", &self.source)
             .field("history", &self.history)
             .field("as_of", &self.as_of)
-            .field("ahead", &self.ahead)
+            .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
 }
@@ -413,14 +553,6 @@ fn keep_for(layout: &ReadLayout, history: bool) -> Keep {
 /// Decodes a file on the calling thread, as a snapshot read does with the only file of a partition.
 #[cfg(feature = "testing")]
 pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
-    use self::partition_rows::{PartitionRows, open_files};
-
-    let layout = opener.layout();
-    let (files, _) = open_files(vec![("file".to_owned(), file)], opener)?;
-    let mut rows = PartitionRows::<PartitionRecords<T>>::new(files, layout, keep_for(layout, false))?;
-    let mut chunks = Vec::new();
-    while let Some(chunk) = rows.next_chunk(layout)? {
-        chunks.push(chunk);
-    }
-    Ok(sink::concat(chunks))
+    let keep = keep_for(opener.layout(), false);
+    crate::scan::decode_file::<PartitionRecords<T>>(file, opener, keep).map(sink::concat)
 }

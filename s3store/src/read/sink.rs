@@ -9,50 +9,16 @@ use arrow_array::RecordBatch;
 use arrow_array::RecordBatchOptions;
 #[cfg(feature = "arrow")]
 use arrow_schema::SchemaRef;
-use tokio::sync::OwnedSemaphorePermit;
 
 #[cfg(feature = "arrow")]
 use super::batch_stream::BatchStream;
-use super::partition_rows::FileRows;
 use crate::dataset::{HivePartition, ResultStream, TaskStream};
 #[cfg(feature = "arrow")]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::merge::{self, Keep};
 use crate::record::{ReadLayout, Record, RowError};
-
-/// A form that a read delivers rows in.
-///
-/// The functions that build chunks decode and copy data, so they run on the threads for CPU work.
-pub(super) trait Sink: 'static {
-    /// Some rows of a partition.
-    type Chunk: Send + 'static;
-
-    /// Converts a merged batch.
-    fn chunk_of_batch(layout: &ReadLayout, batch: RecordBatch) -> Result<Self::Chunk>;
-
-    /// Converts all rows of a partition's single file while the file is decoded, and deduplicates them. `rows` is the
-    /// footer's row count.
-    ///
-    /// Returns `None` if rows are out of order; the caller then merges the file. The default always returns `None`, for
-    /// sinks whose consumer does not keep whole partitions.
-    fn chunk_of_sorted_file(
-        _file: &mut FileRows,
-        _rows: usize,
-        _layout: &ReadLayout,
-        _keep: Keep,
-    ) -> Result<Option<Self::Chunk>> {
-        Ok(None)
-    }
-
-    /// Returns the first row of a batch that does not convert. The default is for sinks that take every batch.
-    fn unfit_row(_batch: &RecordBatch) -> Option<RowError> {
-        None
-    }
-
-    /// Returns the number of rows in a chunk.
-    fn row_count(chunk: &Self::Chunk) -> usize;
-}
+use crate::scan::{Event, FileRows, Sink};
 
 /// A sink for consumers that keep all records of a partition.
 pub(super) struct PartitionRecords<T>(PhantomData<T>);
@@ -90,6 +56,11 @@ impl<T: Record> Sink for PartitionRecords<T> {
     fn row_count(chunk: &Vec<T>) -> usize {
         chunk.len()
     }
+
+    fn truncate(mut chunk: Vec<T>, rows: usize) -> Vec<T> {
+        chunk.truncate(rows);
+        chunk
+    }
 }
 
 /// A sink for consumers that take records one after the other. It holds the rows as columns, which are smaller than
@@ -109,6 +80,11 @@ impl<T: Record> Sink for StreamedRecords<T> {
 
     fn row_count(chunk: &Vec<T>) -> usize {
         chunk.len()
+    }
+
+    fn truncate(mut chunk: Vec<T>, rows: usize) -> Vec<T> {
+        chunk.truncate(rows);
+        chunk
     }
 }
 
@@ -136,6 +112,10 @@ impl Sink for ArrowBatches {
     fn row_count(chunk: &RecordBatch) -> usize {
         chunk.num_rows()
     }
+
+    fn truncate(chunk: RecordBatch, rows: usize) -> RecordBatch {
+        chunk.slice(0, rows.min(chunk.num_rows()))
+    }
 }
 
 /// Converts all rows of a batch to records.
@@ -152,24 +132,6 @@ pub(super) fn append<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Re
 
 fn decode<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<(), RowError> {
     T::decode(batch.columns(), 0..batch.num_rows(), records)
-}
-
-/// A part of a read's result. Partitions come one after the other, in key order.
-pub(super) enum Event<C> {
-    /// Rows of the current partition.
-    Chunk(C),
-    /// The end of the current partition.
-    PartitionEnd {
-        partition: String,
-        #[expect(dead_code, reason = "held until the consumer has taken the partition")]
-        permits: PartitionPermits,
-    },
-}
-
-/// A decoded partition's share of the read-ahead, released on drop.
-pub(super) struct PartitionPermits {
-    pub(super) _slot: OwnedSemaphorePermit,
-    pub(super) _decoded: OwnedSemaphorePermit,
 }
 
 /// The events of a read.

@@ -2,12 +2,13 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::resolve::{PartitionFiles, Resolver};
+use super::resolve::Resolver;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
 use crate::pattern::{ListPlan, Listing, Pattern};
 use crate::s3::ListedObject;
+use crate::scan::PartitionFiles;
 
 /// Returns the committed files that the patterns select. With `as_of`, only those committed before that instant, in
 /// microseconds since 1970 by the clock of S3.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, PartitionKey, Prefix};
-use crate::read::{FileSize, PartitionFiles, StoredFile};
+use crate::scan::{FileSize, PartitionFiles, StoredFile};
 
 /// An entry of the change stream: one commit, at the offset of one of its refs.
 ///

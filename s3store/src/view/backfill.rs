@@ -23,9 +23,9 @@ use crate::error::{Error, ErrorKind, Result, S3Error};
 use crate::format::{DataKey, DataName};
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Pattern};
-use crate::read::ranged::{self, RangedRead};
 use crate::record::{ReadLayout, Record, RowError, Tuple, View};
 use crate::s3::ListedObject;
+use crate::scan::{self, RangedRead};
 use crate::schema::Access;
 
 /// The number of files that are read side by side.
@@ -333,12 +333,12 @@ async fn markers_of<V: View>(
     layout: Arc<ReadLayout>,
     tally: &Tally,
 ) -> Result<Option<FileMarkers>> {
-    let Some(footer) = ranged::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
+    let Some(footer) = scan::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
     let reader = cpu::run(dataset.clock(), move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
     let (mut records, mut found) = (0, FileTuples::default());
     loop {
-        let batch = match ranged::next_batch(dataset, &file.key, reader, tally).await? {
+        let batch = match scan::next_batch(dataset, &file.key, reader, tally).await? {
             RangedRead::Batch(rest, batch) => {
                 reader = rest;
                 batch

@@ -27,6 +27,7 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
         "read_iter" => drop(store.read_all().stream().try_collect::<Vec<_>>().await?),
         "read_partition_iter" => drop(store.read_all().partitions().try_collect::<Vec<_>>().await?),
         "read_batches" => drop(store.read_all().batches().try_collect::<Vec<_>>().await?),
+        "count" => drop(store.read_all().count().await?),
         "read_range_iter" => drop(store.read_range(..).stream().try_collect::<Vec<_>>().await?),
         "read_partition_range_iter" => drop(store.read_range(..).partitions().try_collect::<Vec<_>>().await?),
         "read_range_batches" => drop(store.read_range(..).batches().try_collect::<Vec<_>>().await?),
@@ -44,7 +45,7 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-const METHODS: [&str; 19] = [
+const METHODS: [&str; 20] = [
     "write",
     "write_with_key",
     "lookup_commit",
@@ -52,6 +53,7 @@ const METHODS: [&str; 19] = [
     "read_iter",
     "read_partition_iter",
     "read_batches",
+    "count",
     "read_range_iter",
     "read_partition_range_iter",
     "read_range_batches",

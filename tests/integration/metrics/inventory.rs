@@ -161,7 +161,7 @@ async fn rare_events_have_a_series_from_the_start() {
         "read_entries_batches",
         "poll_records",
     ];
-    let snapshots = ["read", "read_iter", "read_partition_iter", "read_batches"];
+    let snapshots = ["read", "read_iter", "read_partition_iter", "read_batches", "count"];
     for (name, methods) in [
         ("s3store.read.missing_data", [&range_and_entries[..], &["backfill"]].concat()),
         ("s3store.read.undecodable_data", range_and_entries.to_vec()),

@@ -9,13 +9,13 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Metrics;
 
 /// A memory budget, granted in the order of requests and counted in KiB.
-pub(super) struct MemoryReserve {
+pub(crate) struct MemoryReserve {
     free: Arc<Semaphore>,
     total: u32,
 }
 
 impl MemoryReserve {
-    pub(super) fn new(bytes: u64) -> Self {
+    pub(crate) fn new(bytes: u64) -> Self {
         // A tokio semaphore grants at most u32::MAX permits at once, which is 4 TiB here.
         let most = u64::from(u32::MAX).min(Semaphore::MAX_PERMITS as u64);
         let total = u32::try_from((bytes >> 10).clamp(1, most)).unwrap_or(u32::MAX);
@@ -24,7 +24,7 @@ impl MemoryReserve {
 
     /// Waits until `bytes` are free and reserves them until the permit is dropped. A request for more than the whole
     /// reserve takes all of it.
-    pub(super) async fn take(&self, bytes: u64, metrics: &Metrics) -> Result<OwnedSemaphorePermit> {
+    pub(crate) async fn take(&self, bytes: u64, metrics: &Metrics) -> Result<OwnedSemaphorePermit> {
         let wanted = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.total);
         acquire(&self.free, wanted, metrics, Metrics::waited_for_bytes).await
     }

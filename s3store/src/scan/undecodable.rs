@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::resolve::{FileSize, StoredFile};
+use super::files::{FileSize, StoredFile};
 use crate::error::Error;
 use crate::format::Offset;
 
@@ -51,7 +51,7 @@ impl fmt::Display for SkippedFile {
 
 /// The handling of a data file that does not decode.
 #[derive(Clone)]
-pub(super) enum UndecodableFile {
+pub(crate) enum UndecodableFile {
     /// The read fails.
     Fail,
     /// The read leaves the file out and reports it.

@@ -1,4 +1,4 @@
-//! The rows of one partition: its files opened, merged, and passed to the sink.
+//! The rows of one partition that are in memory: its files opened, merged, and passed to the sink.
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
@@ -10,30 +10,30 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{BatchSource, Keep, Merge, merge};
 use crate::record::{ReadLayout, RowError};
 
-/// Parses the footers of downloaded files, given by their keys. Returns their readers and the size of their rows when
-/// decoded.
-pub(super) fn open_files(bodies: Vec<(String, Bytes)>, opener: &Opener) -> Result<(Vec<FileRows>, u64)> {
-    let mut size = 0u64;
-    let mut files = Vec::with_capacity(bodies.len());
-    for (key, body) in bodies {
-        let reader = opener.open(body).map_err(|error| error.context(&key))?;
-        size = size.saturating_add(reader.plan().uncompressed_size());
-        files.push(FileRows { key, reader });
-    }
-    Ok((files, size))
+/// The rows of one file. Errors name the file.
+pub(crate) struct FileRows {
+    /// The name in errors.
+    label: String,
+    reader: MemoryReader,
 }
 
-/// The rows of one file. Errors name the file's key.
-pub(super) struct FileRows {
-    key: String,
-    reader: MemoryReader,
+impl FileRows {
+    pub(super) fn new(label: String, reader: MemoryReader) -> Self {
+        Self { label, reader }
+    }
+
+    /// Opens a file that is in memory.
+    fn open(label: &str, body: Bytes, opener: &Opener) -> Result<Self> {
+        let reader = opener.open(body).map_err(|error| error.context(label))?;
+        Ok(Self::new(label.to_owned(), reader))
+    }
 }
 
 impl Iterator for FileRows {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.reader.next().map(|batch| batch.map_err(|error| error.context(&self.key)))
+        self.reader.next().map(|batch| batch.map_err(|error| error.context(&self.label)))
     }
 }
 
@@ -77,10 +77,10 @@ impl From<RowsError> for Error {
 ///
 /// # Errors
 /// The error names the file, and the row if it is about one value.
-pub(super) fn check_file<S: Sink>(key: &str, body: &Bytes, opener: &Opener, keep: Keep) -> Result<()> {
-    let open = || open_files(vec![(key.to_owned(), body.clone())], opener).map(|(files, _)| files);
-    let read = |files| -> Result<(), RowsError> {
-        let mut rows = PartitionRows::<S>::new(files, opener.layout(), keep)?;
+pub(super) fn check_file<S: Sink>(label: &str, body: &Bytes, opener: &Opener, keep: Keep) -> Result<()> {
+    let open = || FileRows::open(label, body.clone(), opener);
+    let read = |file| -> Result<(), RowsError> {
+        let mut rows = PartitionRows::<S>::of_file(file, opener.layout(), keep)?;
         while rows.next_chunk(opener.layout())?.is_some() {}
         Ok(())
     };
@@ -88,10 +88,10 @@ pub(super) fn check_file<S: Sink>(key: &str, body: &Bytes, opener: &Opener, keep
         Err(RowsError::OfValue(error)) => {
             // In the order of the file, which counts the rows.
             let mut rows_before = 0;
-            for batch in open()?.into_iter().flatten() {
+            for batch in open()? {
                 let batch = batch?;
                 if let Some(RowError { row, value }) = S::unfit_row(&batch) {
-                    return Err(Error::invalid_data(format!("{key}: row {}, {value}", rows_before + row)));
+                    return Err(Error::invalid_data(format!("{label}: row {}, {value}", rows_before + row)));
                 }
                 rows_before += batch.num_rows();
             }
@@ -113,37 +113,30 @@ pub(super) enum PartitionRows<S: Sink> {
 }
 
 impl<S: Sink> PartitionRows<S> {
-    /// Decodes the files, which are in key order, unless the layout has no key: then they are decoded as chunks are taken.
+    /// Decodes the single file of a partition.
     ///
-    /// The single file of a partition is passed to the sink while it is decoded, if it is marked as sorted. If its rows
-    /// turn out to be out of order, it is decoded again and sorted.
-    pub(super) fn new(mut files: Vec<FileRows>, layout: &ReadLayout, keep: Keep) -> Result<Self, RowsError> {
-        if let [file] = files.as_mut_slice()
-            && file.reader.plan().is_marked_sorted(layout)
-        {
+    /// It is passed to the sink while it is decoded, if it is marked as sorted. If its rows turn out to be out of order, it is
+    /// decoded again and sorted.
+    pub(super) fn of_file(mut file: FileRows, layout: &ReadLayout, keep: Keep) -> Result<Self, RowsError> {
+        let name = file.label.clone();
+        if file.reader.plan().is_marked_sorted(layout) {
             let rows = file.reader.plan().rows();
-            let name = file.key.clone();
             // Errors about the file's bytes name it already, errors about a value do not.
             let named = |error: Error| match error.to_string().contains(&name) {
                 true => RowsError::Named(error),
                 false => RowsError::OfValue(error.context(&name)),
             };
-            if let Some(chunk) = S::chunk_of_sorted_file(file, rows, layout, keep).map_err(named)? {
+            if let Some(chunk) = S::chunk_of_sorted_file(&mut file, rows, layout, keep).map_err(named)? {
                 return Ok(Self::SingleFile(Some(chunk)));
             }
             file.reader.restart();
         }
-        let names = match files.as_slice() {
-            [file] => file.key.clone(),
-            [first, .., last] => format!("one of the {} files {} to {}", files.len(), first.key, last.key),
-            [] => String::new(),
-        };
-        Ok(Self::Merged { rows: merge(layout, files, keep)?, files: names })
+        Ok(Self::merged(merge(layout, vec![file], keep)?, name))
     }
 
-    /// Returns whether files are still being decoded.
-    pub(super) fn is_decoding(&self) -> bool {
-        matches!(self, Self::Merged { rows, .. } if rows.is_decoding())
+    /// `files` names the files in errors.
+    pub(super) fn merged(rows: Merge, files: String) -> Self {
+        Self::Merged { rows, files }
     }
 
     /// Returns the next rows, or `None` at the end.
@@ -157,6 +150,30 @@ impl<S: Sink> PartitionRows<S> {
             }
         }
     }
+}
+
+/// Names the files of a partition, for errors about a value: a merged row does not know its file.
+pub(super) fn names<'a>(labels: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let (count, mut first, mut last) = (labels.len(), "", "");
+    for (index, label) in labels.enumerate() {
+        if index == 0 {
+            first = label;
+        }
+        last = label;
+    }
+    if count > 1 { format!("one of the {count} files {first} to {last}") } else { first.to_owned() }
+}
+
+/// Decodes a file on the calling thread, as a scan does with the only file of a partition.
+#[cfg(feature = "testing")]
+pub(crate) fn decode_file<S: Sink>(body: Bytes, opener: &Opener, keep: Keep) -> Result<Vec<S::Chunk>> {
+    let file = FileRows::open("file", body, opener)?;
+    let mut rows = PartitionRows::<S>::of_file(file, opener.layout(), keep)?;
+    let mut chunks = Vec::new();
+    while let Some(chunk) = rows.next_chunk(opener.layout())? {
+        chunks.push(chunk);
+    }
+    Ok(chunks)
 }
 
 #[cfg(test)]
@@ -226,6 +243,11 @@ mod tests {
         fn row_count(chunk: &Vec<i64>) -> usize {
             chunk.len()
         }
+
+        fn truncate(mut chunk: Vec<i64>, rows: usize) -> Vec<i64> {
+            chunk.truncate(rows);
+            chunk
+        }
     }
 
     /// Reads the entities of a file that is marked as sorted. Also returns whether they came as one chunk while the file
@@ -239,9 +261,8 @@ mod tests {
         writer.write(&batch).unwrap();
 
         let opener = Opener::new(layout());
-        let file = ("file".to_owned(), writer.into_inner().unwrap().into());
-        let (files, _) = open_files(vec![file], &opener).unwrap();
-        let mut rows = PartitionRows::<Entities>::new(files, opener.layout(), Keep::Latest).unwrap();
+        let file = FileRows::open("file", writer.into_inner().unwrap().into(), &opener).unwrap();
+        let mut rows = PartitionRows::<Entities>::of_file(file, opener.layout(), Keep::Latest).unwrap();
         let (single, mut all) = (matches!(rows, PartitionRows::SingleFile(_)), Vec::new());
         while let Some(chunk) = rows.next_chunk(opener.layout()).unwrap() {
             all.extend(chunk);

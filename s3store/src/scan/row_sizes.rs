@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::resolve::{FileSize, StoredFile};
+use super::files::{FileSize, StoredFile};
 
 /// The estimated size of a row before a file was fetched.
 const ROW_BYTES: u64 = 1 << 10;

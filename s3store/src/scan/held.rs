@@ -1,0 +1,93 @@
+//! Partitions that fit into memory: all files are decoded side by side, and then merged.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::fetch::{fetch_group, vanished};
+use super::files::{FileSize, StoredFile};
+use super::partition::{OpenFile, PartitionScan, PartitionWork};
+use super::rows::{FileRows, PartitionRows, RowsError, names};
+use super::sink::Sink;
+use crate::codec::{MemoryReader, RangeReader};
+use crate::error::{Error, Result};
+use crate::merge::{FileRuns, merge_runs};
+
+/// How many files of a partition may be decoded, or wait for it, at once.
+const FILES_DECODING: usize = 64;
+
+impl<S: Sink> PartitionScan<S> {
+    /// Returns `false` if the receiver was dropped.
+    pub(super) async fn read_held(&mut self, files: Vec<OpenFile>) -> Result<bool, RowsError> {
+        let names = names(files.iter().map(|file| file.label.as_str()));
+        let files: Vec<FileRows> = {
+            let work = &self.work;
+            let fetch = |file: OpenFile| async move {
+                let OpenFile { label, key, reader, .. } = file;
+                let reader = work.fetch_groups(&key, reader).await?;
+                Ok::<_, Error>(FileRows::new(label, MemoryReader::of_ranges(reader)))
+            };
+            stream::iter(files.into_iter().map(fetch)).buffered(FILES_DECODING).try_collect().await?
+        };
+        let mut rows: PartitionRows<S> = self.work.decode_held(files, names).await?;
+        self.release_downloads();
+        loop {
+            let opener = Arc::clone(&self.work.context.scan.opener);
+            let (rest, chunk) = self
+                .work
+                .decode(move || {
+                    let chunk = rows.next_chunk(opener.layout());
+                    Ok((rows, chunk))
+                })
+                .await?;
+            rows = rest;
+            let Some(chunk) = chunk? else { return Ok(true) };
+            if !self.output.push(chunk).await {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+impl PartitionWork {
+    /// Fetches all ranges that a reader needs, side by side.
+    async fn fetch_groups(&self, key: &str, mut reader: RangeReader) -> Result<RangeReader> {
+        let scan = &self.context.scan;
+        let groups = reader.all_needs()?;
+        let fetch = |needs| fetch_group(&scan.dataset, key, needs, &scan.tally);
+        let mut groups = stream::iter(groups.into_iter().map(fetch)).buffered(scan.dataset.client().permits());
+        while let Some(fetched) = groups.try_next().await? {
+            let (needs, bodies) = fetched.ok_or_else(|| gone(key))?;
+            reader.push(needs, bodies)?;
+            self.context.watch.moved();
+        }
+        Ok(reader)
+    }
+
+    /// Decodes files side by side.
+    async fn decode_held<S: Sink>(
+        &self,
+        mut files: Vec<FileRows>,
+        names: String,
+    ) -> Result<PartitionRows<S>, RowsError> {
+        let (opener, keep) = (Arc::clone(&self.context.scan.opener), self.context.scan.keep);
+        if files.len() == 1
+            && let Some(file) = files.pop()
+        {
+            return self.decode(move || Ok(PartitionRows::of_file(file, opener.layout(), keep))).await?;
+        }
+        let decode = |file: FileRows| {
+            let opener = Arc::clone(&opener);
+            self.decode(move || FileRuns::decode(opener.layout(), file, keep))
+        };
+        let runs: Vec<FileRuns> =
+            stream::iter(files.into_iter().map(decode)).buffered(FILES_DECODING).try_collect().await?;
+        let merged = self.decode(move || merge_runs(opener.layout(), runs, keep)).await?;
+        Ok(PartitionRows::merged(merged, names))
+    }
+}
+
+/// Returns the error for a file that was deleted after its footer was fetched.
+pub(super) fn gone(key: &str) -> Error {
+    vanished(&StoredFile { key: key.to_owned(), size: FileSize::Bytes(0), offset: None })
+}

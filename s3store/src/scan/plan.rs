@@ -1,0 +1,135 @@
+//! The decisions of a scan, as values: how each file is fetched, and how a partition is merged. Performs no I/O.
+
+use std::fmt;
+
+use super::files::{FileSize, StoredFile};
+use crate::codec::ReadSizes;
+
+/// The largest file that is fetched with one GET although only some of its columns are needed.
+///
+/// Reading by ranges takes two requests one after the other: one for the footer, one for the columns. In the time of the
+/// second, a connection transfers about as much as this.
+const WHOLE_FILE_BYTES: u64 = 512 << 10;
+
+/// The memory that is reserved for a footer before its size is known.
+const FOOTER_BYTES: u64 = 64 << 10;
+
+/// The memory that a scan may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ScanMemory {
+    /// For files, and footers, that are downloaded and wait to be decoded.
+    pub(crate) downloads: u64,
+    /// For the rest: column chunks, decoded rows, merges, and rows that wait for the consumer.
+    pub(crate) decoding: u64,
+    /// A partition of at most this size is held, whatever the limit.
+    pub(crate) always_held: u64,
+}
+
+impl ScanMemory {
+    /// Divides a limit.
+    pub(crate) fn of_limit(bytes: u64, always_held: u64) -> Self {
+        let downloads = bytes / 4;
+        Self { downloads, decoding: bytes - downloads, always_held }
+    }
+}
+
+/// How a file is fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fetch {
+    /// With one GET.
+    Whole,
+    /// The footer first, then the column chunks that are needed.
+    ByRanges {
+        /// The size of the file in bytes.
+        size: u64,
+    },
+}
+
+impl Fetch {
+    /// Decides for the files of a partition. `estimated` is their size in bytes, `some_columns` says whether the read leaves
+    /// columns out.
+    pub(crate) fn of_file(file: &StoredFile, estimated: u64, some_columns: bool, memory: ScanMemory) -> Self {
+        match file.size {
+            // The footer is found from the end, and only a listing says where that is.
+            FileSize::Rows(_) => Self::Whole,
+            FileSize::Bytes(size) if some_columns && size > WHOLE_FILE_BYTES => Self::ByRanges { size },
+            FileSize::Bytes(size) if estimated > memory.downloads && size > WHOLE_FILE_BYTES => Self::ByRanges { size },
+            FileSize::Bytes(_) => Self::Whole,
+        }
+    }
+
+    /// Returns the memory that is reserved before the file is fetched. `estimated` is the file's size in bytes.
+    pub(crate) fn memory(self, estimated: u64) -> u64 {
+        match self {
+            Self::Whole => estimated,
+            Self::ByRanges { size } => size.min(FOOTER_BYTES),
+        }
+    }
+}
+
+/// How the rows of a partition are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MergeMode {
+    /// All files are decoded side by side, and then merged in memory.
+    Held,
+    /// Each file is decoded while it is merged, and holds one row group.
+    Streamed,
+}
+
+/// How a partition is read, once the footers of its files are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PartitionPlan {
+    pub(crate) mode: MergeMode,
+    /// The memory to reserve.
+    pub(crate) memory: u64,
+}
+
+impl PartitionPlan {
+    pub(crate) fn new(files: &[ReadSizes], memory: ScanMemory) -> Self {
+        // The merged rows replace the decoded ones, but not at once.
+        let held = files
+            .iter()
+            .fold(0u64, |sum, file| sum.saturating_add(file.fetched).saturating_add(file.decoded.saturating_mul(2)));
+        if held <= memory.decoding.max(memory.always_held) {
+            return Self { mode: MergeMode::Held, memory: held };
+        }
+        Self { mode: MergeMode::Streamed, memory: memory.decoding }
+    }
+}
+
+impl fmt::Display for PartitionPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match self.mode {
+            MergeMode::Held => "held in memory",
+            MergeMode::Streamed => "streamed",
+        };
+        write!(f, "{mode}, {} KiB", self.memory.div_ceil(1 << 10))
+    }
+}
+
+/// Returns the memory that a run takes while it is merged.
+pub(crate) fn run_memory(file: &ReadSizes) -> u64 {
+    // One row group is decoded while the next is fetched. A batch is decoded, another waits, and rows are taken from a third.
+    let batches = file.batch.saturating_mul(3);
+    file.largest_group.saturating_mul(2).saturating_add(file.pages).saturating_add(batches)
+}
+
+/// Groups neighbouring runs so that each group fits the memory, as far as a group of two does. `runs` are their sizes.
+///
+/// Returns the number of runs in each group. Merging a group makes one run of it, in the same place.
+pub(crate) fn merge_groups(runs: &[u64], memory: u64) -> Vec<usize> {
+    let (mut groups, mut size) = (Vec::<usize>::new(), 0u64);
+    for &run in runs {
+        match groups.last_mut() {
+            Some(group) if *group < 2 || size.saturating_add(run) <= memory => {
+                *group += 1;
+                size = size.saturating_add(run);
+            }
+            _ => {
+                groups.push(1);
+                size = run;
+            }
+        }
+    }
+    groups
+}
