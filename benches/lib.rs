@@ -152,3 +152,11 @@ pub fn arrow_decode(file: Bytes) -> Vec<RecordBatch> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a file").with_batch_size(BATCH_ROWS);
     reader.build().expect("a reader").map(|batch| batch.expect("a batch")).collect()
 }
+
+/// Returns the peak of the process's resident memory so far, in MiB, or 0 where the system does not report it.
+#[must_use]
+pub fn peak_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1_024
+}

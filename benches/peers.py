@@ -4,7 +4,7 @@
     benches/peers.py [ROUNDS]
 
 Starts Ceph, writes the dataset of benches/scan.rs once, and runs each reader in turns, each in a process of its own. Needs
-`pip install duckdb polars pyarrow`. The folder is $DIR, or target/peers.
+`pip install duckdb duckdb-extension-httpfs polars pyarrow`. The folder is $DIR, or target/peers.
 """
 
 import os
@@ -94,7 +94,7 @@ def duckdb(what):
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute("INSTALL httpfs; LOAD httpfs")
+    connection.execute(f"LOAD '{httpfs()}'")
     connection.execute(
         "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'testtest', URL_STYLE 'path', USE_SSL false,"
         f" ENDPOINT '{endpoint()}')"
@@ -109,6 +109,14 @@ def duckdb(what):
     )
     batches = connection.execute(f"SELECT * FROM {files}{latest}").fetch_record_batch(100_000)
     return added_up(batches)
+
+
+def httpfs():
+    import duckdb
+    import duckdb_extension_httpfs
+
+    folder = pathlib.Path(duckdb_extension_httpfs.__file__).parent
+    return folder / "extensions" / f"v{duckdb.__version__}" / "httpfs.duckdb_extension"
 
 
 def added_up(batches):

@@ -43,6 +43,7 @@ const ROWS: u64 = 25_000;
 #[derive(Debug, Clone, Record)]
 #[record(projection_of = Keyed)]
 struct Quantity {
+    #[expect(dead_code, reason = "the column is read as batches")]
     quantity: i64,
 }
 
@@ -64,7 +65,7 @@ fn main() {
         let (form, threads) = command.split_once('-').unwrap_or((&command, ""));
         let (records, total) = read(&dataset, form, threads.parse().ok()).await;
         let seconds = began.elapsed().as_secs_f64();
-        println!("{command} {seconds:.3} {} {records} {total}", peak_mib());
+        println!("{command} {seconds:.3} {} {records} {total}", benches::peak_mib());
     });
 }
 
@@ -151,11 +152,4 @@ fn limited<T: Record>(read: Read<T>, threads: Option<NonZero<usize>>) -> Read<T>
         Some(threads) => read.max_decode_tasks(threads),
         None => read,
     }
-}
-
-/// Returns the peak of resident memory so far, or 0 where the system does not report it.
-fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1_024
 }

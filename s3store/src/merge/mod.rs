@@ -293,6 +293,16 @@ pub(crate) enum MergeProgress {
     End,
 }
 
+/// Why a merge stopped taking rows for an output batch.
+enum Filled {
+    /// The batch is full, or it would keep too many input batches in memory.
+    Enough,
+    /// The next batch of this run is not known.
+    Starved(usize),
+    /// All runs have ended.
+    End,
+}
+
 /// The merge of several runs.
 #[derive(Debug)]
 struct RunMerge {
@@ -376,14 +386,21 @@ impl RunMerge {
             }
             tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
         }
-        let starved = self.fill(&mut tree)?;
+        let filled = loop {
+            match self.fill(&mut tree)? {
+                // All of these rows are superseded.
+                Filled::Enough if self.rows.is_empty() => self.reset_slots(),
+                filled => break filled,
+            }
+        };
         self.tree = Some(tree);
-        if let Some(starved) = starved {
-            self.starved = Some(starved);
-            return Ok(MergeProgress::Needs(starved));
-        }
-        if self.rows.len() < BATCH_ROWS {
-            self.rows.extend(self.pending.take());
+        match filled {
+            Filled::Enough => {}
+            Filled::Starved(run) => {
+                self.starved = Some(run);
+                return Ok(MergeProgress::Needs(run));
+            }
+            Filled::End => self.rows.extend(self.pending.take()),
         }
         if self.rows.is_empty() {
             return Ok(MergeProgress::End);
@@ -395,15 +412,17 @@ impl RunMerge {
         Ok(self.ready.pop_front().map_or(MergeProgress::End, MergeProgress::Batch))
     }
 
-    /// Takes rows until an output batch is full, the runs end, or the next batch of a run is not known. Returns that run.
-    fn fill(&mut self, tree: &mut LoserTree) -> Result<Option<usize>> {
-        while self.rows.len() < BATCH_ROWS {
+    /// Takes rows for the next output batch.
+    fn fill(&mut self, tree: &mut LoserTree) -> Result<Filled> {
+        // Where most rows are superseded, an output batch would otherwise keep the input batches of a whole partition.
+        let most_slots = 2 * self.runs.len() + 16;
+        while self.rows.len() < BATCH_ROWS && self.slots.len() < most_slots {
             let winner = tree.winner();
             let Some(run) = self.runs.get_mut(winner) else {
-                break;
+                return Ok(Filled::End);
             };
             let Some((encoded, row)) = run.row() else {
-                break;
+                return Ok(Filled::End);
             };
             let slot = run.slot.unwrap_or(self.slots.len());
             if slot == self.slots.len() {
@@ -421,11 +440,11 @@ impl RunMerge {
             }
             run.slot = Some(slot);
             if !run.advance(&mut self.encoder)? {
-                return Ok(Some(winner));
+                return Ok(Filled::Starved(winner));
             }
             tree.replay(|a, b| RunCursor::precedes(&self.runs, a, b));
         }
-        Ok(None)
+        Ok(Filled::Enough)
     }
 
     /// Drops the input batches of the finished output batch, except the pending row's.

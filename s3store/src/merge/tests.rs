@@ -12,7 +12,7 @@ use arrow_array::{
 use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use proptest::prelude::*;
 
-use super::{BatchSource, Keep, Merge, MergeProgress, StreamingMerge, slim};
+use super::{BatchSource, Keep, Merge, MergeProgress, StreamedRuns, StreamingMerge, slim};
 use crate::error::Result;
 use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape};
 
@@ -409,4 +409,30 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_merge_of_many_versions_keeps_few_input_batches() {
+    let layout = by_entity();
+    let schemas = vec![layout.schema(); 3];
+    let mut merge = StreamingMerge::new(&layout, &schemas, Keep::Latest);
+    let (mut next, mut kept, mut merged) = ([0i64; 3], 0, Vec::new());
+    loop {
+        if let StreamedRuns::ByKey(runs) = &merge.runs {
+            kept = kept.max(runs.slots.len());
+        }
+        match merge.advance().unwrap() {
+            MergeProgress::Batch(batch) => merged.push(batch),
+            MergeProgress::End => break,
+            MergeProgress::Needs(run) if next[run] == 500 => merge.end(run),
+            MergeProgress::Needs(run) => {
+                // All rows are versions of one entity, in turns.
+                let version = next[run] * 3 + i64::try_from(run).unwrap();
+                merge.push(run, batch(&layout, &[("a".to_owned(), version, version)]));
+                next[run] += 1;
+            }
+        }
+    }
+    assert_eq!(rows(&merged), [("a".to_owned(), 1_499, 1_499)]);
+    assert!(kept <= 2 * 3 + 16, "{kept} batches");
 }
