@@ -53,6 +53,7 @@ mod integration {
     mod snapshots;
     mod stored_values;
     mod stream;
+    mod streamed_listing;
     mod tokens;
     mod undecodable;
     mod view;

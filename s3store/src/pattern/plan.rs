@@ -57,6 +57,14 @@ impl Listing {
         &self.prefix
     }
 
+    /// Returns the start of all selected partition keys. Listings that are sorted by it select partitions in key order.
+    ///
+    /// It is the prefix, but without the `/` after the last column, which a partition's key does not have.
+    pub(crate) fn keys_start(&self, names: &[impl AsRef<str>]) -> &str {
+        let is_one = self.prefix.matches('/').count() == names.len();
+        self.prefix.strip_suffix('/').filter(|_| is_one).unwrap_or(&self.prefix)
+    }
+
     /// Returns whether a listed partition is selected: it has exactly these names, and a pattern matches it.
     ///
     /// Without a look at the names, `*` would also select the data of a dataset that is nested in this one, and

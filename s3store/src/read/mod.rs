@@ -4,11 +4,13 @@
 mod batch_stream;
 mod count;
 mod entity;
+mod key_order;
 mod method;
 mod partitions;
 mod resolve;
 mod sink;
 mod snapshot;
+mod walk;
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -19,7 +21,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone};
-use futures_util::stream;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 #[cfg(feature = "arrow")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
@@ -54,7 +57,8 @@ impl<T: Record> Store<T> {
     /// Reads a snapshot of the partitions that the patterns select.
     ///
     /// The snapshot contains everything that was committed when the read's LIST began. It may also contain some of the
-    /// records that are committed while the read runs.
+    /// records that are committed while the read runs: later partitions are listed while the first ones are consumed. A
+    /// program that writes to partitions that it has not read yet may read what it wrote. [`as_of`](Read::as_of) excludes it.
     ///
     /// Takes one pattern or several: text, [`T::partitions()`](Record::partitions), arrays, slices or `Vec`s. A partition
     /// that several patterns select is read once. Without a pattern, nothing is read. See [`IntoPatterns`] for the
@@ -88,6 +92,9 @@ impl<T: Record> Store<T> {
     ///
     /// # Requests
     /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
+    /// - If there are p > 1 of these pages, up to p + 3 LIST more, for partitions whose key is the start of others: `day=2026`
+    ///   comes before `day=2026-03-17`, but LIST returns it later. Values without a character below `/`, such as `-` or `.`,
+    ///   need none.
     /// - 1 HEAD for each commit with a token of the caller. It names the attempt whose file counts.
     /// - 1 GET for each file. A file over 512 KiB is fetched in parts if the record is a projection, or if its partition is
     ///   larger than a quarter of [`read_ahead_bytes`](Read::read_ahead_bytes): its footer first, then the columns of each
@@ -436,7 +443,8 @@ impl<T: Record> Read<T> {
         let begin = move || method.begin(&metrics, ResultForm::Count);
         let mut counts = TaskStream::new(1, begin, move |out, tally| async move {
             let (dataset, missing) = (self.dataset.clone(), self.missing.clone());
-            let rows = match self.find_files(&tally).await {
+            let partitions = async { self.find_files(&dataset, &tally).await?.try_collect().await };
+            let rows = match partitions.await {
                 Ok(partitions) => count::rows_of_files(&dataset, partitions, &missing, &tally).await,
                 Err(error) => Err(error),
             };
@@ -460,8 +468,9 @@ impl<T: Record> Read<T> {
         let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
         let begin = move || method.begin(&metrics, form);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
+            let dataset = self.dataset.clone();
             let scan = Scan {
-                dataset: self.dataset.clone(),
+                dataset: dataset.clone(),
                 some_columns: layout.columns.len() < T::Root::description().columns.len(),
                 keep: keep_for(&layout, self.history),
                 opener: Arc::new(Opener::new(layout)),
@@ -470,20 +479,25 @@ impl<T: Record> Read<T> {
                 undecodable: self.undecodable.clone(),
                 tally: Arc::clone(&tally),
             };
-            match self.find_files(&tally).await {
+            match self.find_files(&dataset, &tally).await {
                 Ok(partitions) => {
-                    let files = partitions.iter().map(|partition| partition.files.len()).sum();
-                    scan.dataset.metrics().fanout(files, scan.dataset.client().permits());
-                    scan.run::<S>(stream::iter(partitions.into_iter().map(Ok)), out).await;
+                    let mut fan_out = FilesFanOut { dataset: &dataset, files: 0 };
+                    let partitions = partitions.inspect_ok(move |partition| fan_out.add(partition.files.len()));
+                    scan.run::<S>(partitions, out).await;
                 }
                 Err(error) => drop(out.send(Err(error)).await),
             }
         })
     }
 
-    /// Finds the files to read.
-    async fn find_files(self, tally: &Arc<Tally>) -> Result<Vec<PartitionFiles>> {
-        let Self { dataset, source, missing, as_of, undecodable, limits, .. } = self;
+    /// Finds the files to read, partition by partition in the order of their keys. Those of a snapshot come while the listing
+    /// goes on.
+    async fn find_files<'a>(
+        self,
+        dataset: &'a Dataset,
+        tally: &'a Arc<Tally>,
+    ) -> Result<BoxStream<'a, Result<PartitionFiles>>> {
+        let Self { source, missing, as_of, undecodable, limits, .. } = self;
         if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
             return Err(Error::invalid_input(
                 "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave files out",
@@ -494,11 +508,11 @@ impl<T: Record> Read<T> {
             FileSource::Patterns(patterns) => {
                 let patterns = patterns?;
                 if limits.rows == Some(0) {
-                    return Ok(Vec::new());
+                    return Ok(stream::empty().boxed());
                 }
                 dataset.check_schema(subject).await?;
                 let names = T::Root::description().partition;
-                snapshot::committed_files(&dataset, patterns, names, as_of, tally).await
+                Ok(snapshot::partitions(dataset, patterns, names, as_of, tally).boxed())
             }
             FileSource::Find(_) if as_of.is_some() => {
                 Err(Error::invalid_input("as_of: only a snapshot can be read as of a time; read_range takes a window"))
@@ -506,9 +520,27 @@ impl<T: Record> Read<T> {
             FileSource::Find(find) => {
                 let files = find(Arc::clone(tally)).await?;
                 dataset.check_schema(subject).await?;
-                Ok(files)
+                Ok(stream::iter(files.into_iter().map(Ok)).boxed())
             }
         }
+    }
+}
+
+/// Records the files of a read as one fan-out, when no more of them are sought.
+struct FilesFanOut<'a> {
+    dataset: &'a Dataset,
+    files: usize,
+}
+
+impl FilesFanOut<'_> {
+    fn add(&mut self, files: usize) {
+        self.files += files;
+    }
+}
+
+impl Drop for FilesFanOut<'_> {
+    fn drop(&mut self) {
+        self.dataset.metrics().fanout(self.files, self.dataset.client().permits());
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Resolver {
     partitions: BTreeMap<PartitionKey, BTreeMap<String, TokenObjects>>,
     /// Only commits that were last modified before this instant count, in microseconds since 1970.
     as_of: Option<i64>,
+    /// If `true`, a warning about partitions with other columns was logged.
+    has_warned: bool,
 }
 
 /// A commit whose attempt must be looked up, because the listing leaves open which file it commits.
@@ -35,7 +37,7 @@ pub(super) struct CommitQuery {
 impl Resolver {
     /// Returns a resolver of the commits before an instant, or of all commits.
     pub(super) fn new(as_of: Option<i64>) -> Self {
-        Self { partitions: BTreeMap::new(), as_of }
+        Self { as_of, ..Self::default() }
     }
 
     /// Adds the objects of a listing. Skips keys that are not data keys of a partition that the listing selects.
@@ -51,15 +53,14 @@ impl Resolver {
     ) -> Result<()> {
         // Keys of one partition are adjacent, so the pattern is matched once per partition.
         let mut last: Option<(PartitionKey, bool)> = None;
-        let mut warned = false;
         for ListedObject { key, size, last_modified } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let (partition, name) = (parsed.partition, parsed.name);
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
                 last = Some((PartitionKey::found(partition), listing.selects_partition(partition, names)));
-                if !warned && PartitionKey::has_other_names(partition, names) {
+                if !self.has_warned && PartitionKey::has_other_names(partition, names) {
                     tracing::warn!(key, "skipping partitions that have other columns than the record type");
-                    warned = true;
+                    self.has_warned = true;
                 }
             }
             let Some((known, true)) = &last else { continue };
@@ -76,6 +77,17 @@ impl Resolver {
             }
         }
         Ok(())
+    }
+
+    /// Returns the smallest partition.
+    pub(super) fn first(&self) -> Option<&PartitionKey> {
+        self.partitions.keys().next()
+    }
+
+    /// Takes the smallest partition out.
+    pub(super) fn take_first(&mut self) -> Option<Self> {
+        let partition = self.partitions.pop_first()?;
+        Some(Self { partitions: BTreeMap::from([partition]), as_of: self.as_of, has_warned: true })
     }
 
     /// Returns the commits to look up, in key order.

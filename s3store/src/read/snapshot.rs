@@ -1,17 +1,44 @@
 //! Finds the committed files of a snapshot: LISTs the partitions, and HEADs the commits that the listing leaves open.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::future::ready;
+
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use super::resolve::Resolver;
+use super::walk::Walk;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
-use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::s3::ListedObject;
+use crate::pattern::{ListPlan, Pattern};
 use crate::scan::PartitionFiles;
 
-/// Returns the committed files that the patterns select. With `as_of`, only those committed before that instant, in
-/// microseconds since 1970 by the clock of S3.
+/// Returns the committed files that the patterns select, partition by partition in the order of their keys. With `as_of`,
+/// only those committed before that instant, in microseconds since 1970 by the clock of S3.
+///
+/// A partition comes as soon as no smaller one can, while the listing goes on. The requests run ahead of the consumer: one
+/// page of the listing, and the HEADs of as many partitions as there are permits.
+pub(super) fn partitions<'a>(
+    dataset: &'a Dataset,
+    patterns: Vec<Pattern>,
+    names: &'a [&'a str],
+    as_of: Option<i64>,
+    tally: &'a Tally,
+) -> impl Stream<Item = Result<PartitionFiles>> + Send + 'a {
+    let mut listings = ListPlan::new(patterns, names).into_listings();
+    listings.sort_by(|one, other| one.keys_start(names).cmp(other.keys_start(names)));
+    let side_by_side = dataset.client().permits();
+    dataset.metrics().fanout(listings.len(), side_by_side);
+    stream::iter(listings)
+        .map(move |listing| Walk::begin(dataset, listing, names, as_of))
+        .buffered(side_by_side)
+        .map_ok(Walk::into_partitions)
+        .try_flatten()
+        .map_ok(move |listed| resolve(dataset, listed, tally))
+        .try_buffered(side_by_side)
+        .try_filter_map(|partition| ready(Ok(partition)))
+}
+
+/// Returns the committed files that the patterns select, as [`partitions`].
 pub(super) async fn committed_files(
     dataset: &Dataset,
     patterns: Vec<Pattern>,
@@ -19,38 +46,24 @@ pub(super) async fn committed_files(
     as_of: Option<i64>,
     tally: &Tally,
 ) -> Result<Vec<PartitionFiles>> {
-    let listings = ListPlan::new(patterns, names).into_listings();
-    let concurrency = dataset.client().permits();
-    let mut resolver = Resolver::new(as_of);
-    dataset.metrics().fanout(listings.len(), concurrency);
-    let mut listed =
-        stream::iter(listings.into_iter().map(|listing| list(dataset, listing))).buffer_unordered(concurrency);
-    while let Some((listing, objects)) = listed.try_next().await? {
-        resolver.add(dataset.keys(), &listing, names, objects)?;
-    }
-    drop(listed);
-
-    let queries = resolver.queries(dataset.keys());
-    dataset.metrics().fanout(queries.len(), concurrency);
-    let mut answers = stream::iter(queries.into_iter().map(|query| async move {
-        tally.commit_head();
-        let commit = dataset.find_commit(&query.commit_key).await?;
-        Ok::<_, crate::Error>((query, commit.map(|found| found.meta)))
-    }))
-    .buffer_unordered(concurrency);
-    while let Some((query, commit)) = answers.try_next().await? {
-        resolver.resolve(dataset.keys(), &query, commit)?;
-    }
-    Ok(resolver.into_partitions())
+    partitions(dataset, patterns, names, as_of, tally).try_collect().await
 }
 
-/// Fetches all pages of one listing.
-async fn list(dataset: &Dataset, listing: Listing) -> Result<(Listing, Vec<ListedObject>)> {
-    let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-    let mut objects = Vec::new();
-    let mut pages = dataset.client().list(prefix);
-    while let Some(page) = pages.next().await? {
-        objects.extend(page.objects);
+/// Sends the HEADs that the listing of a partition leaves open. Returns `None` if it has no committed file.
+async fn resolve(dataset: &Dataset, mut listed: Resolver, tally: &Tally) -> Result<Option<PartitionFiles>> {
+    let queries = listed.queries(dataset.keys());
+    if !queries.is_empty() {
+        let side_by_side = dataset.client().permits();
+        dataset.metrics().fanout(queries.len(), side_by_side);
+        let mut answers = stream::iter(queries.into_iter().map(|query| async move {
+            tally.commit_head();
+            let commit = dataset.find_commit(&query.commit_key).await?;
+            Ok::<_, crate::Error>((query, commit.map(|found| found.meta)))
+        }))
+        .buffer_unordered(side_by_side);
+        while let Some((query, commit)) = answers.try_next().await? {
+            listed.resolve(dataset.keys(), &query, commit)?;
+        }
     }
-    Ok((listing, objects))
+    Ok(listed.into_partitions().pop())
 }

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use aws_sdk_s3::types::EncodingType;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use super::failure::Failure;
 use super::page::{self, Progress, Start};
+use super::task::task_error;
 use super::{BucketClient, Permit};
 use crate::error::Result;
 use crate::metrics::Operation;
@@ -102,6 +105,33 @@ impl Pager {
         Arc::make_mut(&mut self.progress).record(&page.objects, &next);
         self.position = next;
         Ok(Some(page))
+    }
+}
+
+/// A page that a task fetches. Dropping it aborts the task.
+#[derive(Debug)]
+pub(crate) struct PageAhead(AbortOnDropHandle<Result<(Pager, Option<ListPage>)>>);
+
+impl Pager {
+    /// Begins to fetch the next page, whether or not somebody waits for it.
+    pub(crate) fn ahead(mut self) -> PageAhead {
+        let fetch = async move {
+            let page = self.next().await?;
+            Ok((self, page))
+        };
+        PageAhead(AbortOnDropHandle::new(tokio::spawn(fetch.in_current_span())))
+    }
+}
+
+impl PageAhead {
+    /// Waits for the page. Returns it, and the page after it, which is being fetched then. Must not be called again after it
+    /// has returned.
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) async fn arrive(&mut self) -> Result<(Option<ListPage>, Option<Self>)> {
+        let (pager, page) = (&mut self.0).await.unwrap_or_else(|error| Err(task_error(error)))?;
+        let following = page.as_ref().is_some_and(|page| !page.is_last).then(|| pager.ahead());
+        Ok((page, following))
     }
 }
 

@@ -34,7 +34,7 @@ use self::etag::ETagMonitor;
 pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
-pub(crate) use self::list::ListedObject;
+pub(crate) use self::list::{ListedObject, PageAhead};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
 pub(crate) use self::retry::pause_after;
