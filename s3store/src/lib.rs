@@ -118,9 +118,12 @@ pub mod write;
 /// | refuse a value while it is written or read | return a [`ValueError`](column::ValueError) |
 ///
 /// [`Column`](column::Column), [`PartitionValue`](column::PartitionValue) and [`ViewValue`](column::ViewValue) appear in
-/// bounds of derived code. You don't implement them.
+/// bounds of derived code, and [`Comparable`](column::Comparable), [`TextColumn`](column::TextColumn) and
+/// [`Operand`](column::Operand) in those of filters. You don't implement them.
 pub mod column {
-    pub use crate::record::{AsColumn, Column, ColumnWith, PartitionValue, ValueError, ViewValue};
+    pub use crate::record::{
+        AsColumn, Column, ColumnWith, Comparable, Operand, PartitionValue, TextColumn, ValueError, ViewValue,
+    };
 }
 
 pub use clock::Clock;
@@ -163,16 +166,17 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
-        ColumnType, DateParts, DateTimeParts, DeletionMark, Description, ElementEncoding, Entity, EntityColumn,
-        EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf, Formatted, HasParts,
-        InsertionTime, Key, KeyPart, Keyed, Micro, Milli, Nano, OrderedValue, PartitionTime, PartitionValue, Plain,
-        Precision, Record, Rendering, RenderingForm, Role, RootRecord, RowError, SelectionKind, Shape, SkippedDefault,
-        StoredColumn, StructReader, TimeParts, Timestamp, Total, Truncate, Tuple, Unit, Unordered, Unsigned, Validity,
-        ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue,
-        ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
-        encode_columns, enum_from_integer, enum_integer, enum_text, format_time, in_column, in_partition, in_row,
-        key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time,
-        read_outlined, struct_array, texts, tuple_values,
+        ColumnType, ComparedAs, ComparedOrder, DateParts, DateTimeParts, DeletionMark, Description, ElementEncoding,
+        Entity, EntityColumn, EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf,
+        Formatted, HasParts, InsertionTime, Key, KeyPart, Keyed, Literal, Micro, Milli, Nano, Nullable, OrderedValue,
+        Partial, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm, Role, RootRecord,
+        RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TextOrder, TimeParts, Timestamp,
+        Total, TotalText, Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, Version,
+        VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption,
+        all_distinct, assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer,
+        enum_integer, enum_parts, enum_text, format_time, in_column, in_partition, in_row, key_error, open_reader,
+        outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined, struct_array, texts,
+        tuple_values,
     };
     #[cfg(feature = "serde")]
     pub use crate::record::{

@@ -53,6 +53,14 @@ pub(super) fn column_type(
                 #inner::push(#pushed, builder)
             }
             #stored
+            fn key_part(value: &Self) -> ::core::result::Result<_s3store::KeyPart, _s3store::ValueError> {
+                #inner::key_part(#pushed)
+            }
+            fn equal_parts(
+                value: &Self,
+            ) -> ::core::result::Result<::std::vec::Vec<_s3store::KeyPart>, _s3store::ValueError> {
+                #inner::equal_parts(#pushed)
+            }
             fn push_null(builder: &mut Self::Builder) {
                 #inner::push_null(builder);
             }

@@ -25,6 +25,11 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
         }
     };
     let values = quote_spanned!(at=> #inner::values());
+    // A converted value is not stored as the value that its type renders.
+    let is_stored = match field.attrs.with {
+        Some(_) => emit!(false),
+        None => emit!(<#ty as _s3store::PartitionValue>::IS_STORED),
+    };
     let delegate = Delegate {
         at,
         ident,
@@ -47,6 +52,7 @@ pub(super) fn newtype(ident: &Ident, field: &Field<'_>) -> TokenStream {
             for<'a> #ty: _s3store::PartitionValue,
         {
             type Kind = _s3store::AsValue<Self>;
+            const IS_STORED: ::core::primitive::bool = #is_stored;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
                 <#ty as _s3store::PartitionValue>::render(&self.0, key)
             }

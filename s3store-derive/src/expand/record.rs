@@ -161,7 +161,24 @@ fn rendering(record: &Record<'_>, expr: &PartExpr) -> TokenStream {
         PartExpr::Pad(_, width) => emit!(Pad(#width)),
         PartExpr::Call(..) => emit!(Function),
     };
-    emit!(_s3store::Rendering { columns: &[#(#columns),*], form: _s3store::RenderingForm::#form })
+    // A converted field is not stored as the value that its type renders.
+    let is_stored = match expr {
+        PartExpr::Field(ident) => record.field(ident).filter(|field| field.attrs.with.is_none()),
+        _ => None,
+    };
+    let is_stored = match is_stored {
+        Some(Field { ty, .. }) => {
+            quote_spanned!(located(ty.span())=> <#ty as _s3store::PartitionValue>::IS_STORED)
+        }
+        None => emit!(false),
+    };
+    emit! {
+        _s3store::Rendering {
+            columns: &[#(#columns),*],
+            form: _s3store::RenderingForm::#form,
+            is_stored: #is_stored,
+        }
+    }
 }
 
 /// Returns the body of the function `description`.

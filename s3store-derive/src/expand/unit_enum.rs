@@ -57,6 +57,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
             emit!(#text #(| #aliases)*)
         })
         .collect();
+    let equal_parts = equal_parts(&known);
     let type_name = ident.unraw().to_string();
     let other = variants.iter().find(|variant| variant.is_other()).map(|variant| (variant.ident, variant.held()));
     let (other_text, other_of) = match other {
@@ -130,6 +131,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
                 builder.push(value)
             }
             #stored
+            #equal_parts
             fn push_null(builder: &mut Self::Builder) {
                 builder.push_null();
             }
@@ -153,6 +155,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
         #[automatically_derived]
         impl _s3store::PartitionValue for #ident {
             type Kind = _s3store::AsValue<Self>;
+            const IS_STORED: ::core::primitive::bool = true;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
                 key.push_str(_s3store::enum_text(self)?);
                 ::core::result::Result::Ok(())
@@ -164,6 +167,26 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
             fn parse(text: &::core::primitive::str) -> ::core::result::Result<Self, _s3store::ValueError> {
                 _s3store::parse_enum(text)
             }
+        }
+    }
+}
+
+/// Returns the function `equal_parts` if a variant has texts of older files.
+fn equal_parts(known: &[&Variant<'_>]) -> TokenStream {
+    let texts =
+        known.iter().filter(|variant| !variant.attrs.alias.is_empty()).map(|Variant { attrs, text, .. }| {
+            let aliases = &attrs.alias;
+            emit!(&[#text, #(#aliases),*])
+        });
+    let texts: Vec<_> = texts.collect();
+    if texts.is_empty() {
+        return TokenStream::new();
+    }
+    emit! {
+        fn equal_parts(
+            value: &Self,
+        ) -> ::core::result::Result<::std::vec::Vec<_s3store::KeyPart>, _s3store::ValueError> {
+            _s3store::enum_parts(value, &[#(#texts),*])
         }
     }
 }
@@ -248,6 +271,7 @@ fn as_integer(ident: &Ident, variants: &[Variant<'_>], integer: &Ident) -> Token
         #[automatically_derived]
         impl _s3store::PartitionValue for #ident {
             type Kind = _s3store::AsValue<Self>;
+            const IS_STORED: ::core::primitive::bool = true;
             fn render(&self, key: &mut ::std::string::String) -> ::core::result::Result<(), _s3store::ValueError> {
                 _s3store::PartitionValue::render(&_s3store::enum_integer(self)?, key)
             }

@@ -237,18 +237,22 @@ const _: () = {
                         _s3store::Rendering {
                             columns: &["charge_period"],
                             form: _s3store::RenderingForm::Value,
+                            is_stored: <String as _s3store::PartitionValue>::IS_STORED,
                         },
                         _s3store::Rendering {
                             columns: &["customer"],
                             form: _s3store::RenderingForm::Function,
+                            is_stored: false,
                         },
                         _s3store::Rendering {
                             columns: &["calculated_at"],
                             form: _s3store::RenderingForm::Format("%Y-%m"),
+                            is_stored: false,
                         },
                         _s3store::Rendering {
                             columns: &["shard"],
                             form: _s3store::RenderingForm::Pad(4),
+                            is_stored: false,
                         },
                     ],
                     key: ::core::option::Option::Some(_s3store::Key {
@@ -1132,6 +1136,19 @@ const _: () = {
                     .map(Self),
             )
         }
+        fn key_part(
+            value: &Self,
+        ) -> ::core::result::Result<_s3store::KeyPart, _s3store::ValueError> {
+            <String as _s3store::ColumnType<_s3store::Plain>>::key_part(&value.0)
+        }
+        fn equal_parts(
+            value: &Self,
+        ) -> ::core::result::Result<
+            ::std::vec::Vec<_s3store::KeyPart>,
+            _s3store::ValueError,
+        > {
+            <String as _s3store::ColumnType<_s3store::Plain>>::equal_parts(&value.0)
+        }
         fn push_null(builder: &mut Self::Builder) {
             <String as _s3store::ColumnType<_s3store::Plain>>::push_null(builder);
         }
@@ -1164,6 +1181,7 @@ const _: () = {
         for<'a> String: _s3store::PartitionValue,
     {
         type Kind = _s3store::AsValue<Self>;
+        const IS_STORED: ::core::primitive::bool = <String as _s3store::PartitionValue>::IS_STORED;
         fn render(
             &self,
             key: &mut ::std::string::String,
@@ -1258,6 +1276,14 @@ const _: () = {
         ) -> ::core::result::Result<(), _s3store::ValueError> {
             builder.push(value)
         }
+        fn equal_parts(
+            value: &Self,
+        ) -> ::core::result::Result<
+            ::std::vec::Vec<_s3store::KeyPart>,
+            _s3store::ValueError,
+        > {
+            _s3store::enum_parts(value, &[&["USD", "dollar"]])
+        }
         fn push_null(builder: &mut Self::Builder) {
             builder.push_null();
         }
@@ -1287,6 +1313,7 @@ const _: () = {
     #[automatically_derived]
     impl _s3store::PartitionValue for Currency {
         type Kind = _s3store::AsValue<Self>;
+        const IS_STORED: ::core::primitive::bool = true;
         fn render(
             &self,
             key: &mut ::std::string::String,
@@ -1367,6 +1394,23 @@ const _: () = {
                 builder,
             )
         }
+        fn key_part(
+            value: &Self,
+        ) -> ::core::result::Result<_s3store::KeyPart, _s3store::ValueError> {
+            <::core::primitive::u8 as _s3store::ColumnType>::key_part(
+                &_s3store::enum_integer(value)?,
+            )
+        }
+        fn equal_parts(
+            value: &Self,
+        ) -> ::core::result::Result<
+            ::std::vec::Vec<_s3store::KeyPart>,
+            _s3store::ValueError,
+        > {
+            <::core::primitive::u8 as _s3store::ColumnType>::equal_parts(
+                &_s3store::enum_integer(value)?,
+            )
+        }
         fn push_null(builder: &mut Self::Builder) {
             <::core::primitive::u8 as _s3store::ColumnType>::push_null(builder);
         }
@@ -1397,6 +1441,7 @@ const _: () = {
     #[automatically_derived]
     impl _s3store::PartitionValue for State {
         type Kind = _s3store::AsValue<Self>;
+        const IS_STORED: ::core::primitive::bool = true;
         fn render(
             &self,
             key: &mut ::std::string::String,

@@ -97,6 +97,11 @@ impl Filler {
         Self { value, batch: OnceLock::new() }
     }
 
+    /// Returns the value, as an array of one element.
+    pub(super) fn value(&self) -> &ArrayRef {
+        &self.value
+    }
+
     fn repeat(&self, rows: usize) -> Result<ArrayRef, ArrowError> {
         let repeated = |rows: usize| take(&self.value, &UInt32Array::from(vec![0; rows]), None);
         match self.batch.get() {

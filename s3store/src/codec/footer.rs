@@ -17,7 +17,7 @@ use super::mapping::FilePlan;
 use super::prune;
 use super::range_reader::RangeReader;
 use crate::error::{Error, Result};
-use crate::record::{KeyPart, ReadLayout};
+use crate::record::{Predicate, ReadLayout};
 
 /// A file's footer, with the bytes that it was parsed from.
 #[derive(Debug, Clone)]
@@ -93,19 +93,13 @@ impl Footer {
         Ok(RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end, None))
     }
 
-    /// Returns a reader like [`read`](Self::read) that skips the row groups which, by their statistics, have no row with
-    /// these values in the entity's columns.
-    pub(crate) fn read_groups_with(self, layout: &ReadLayout, entity: &[KeyPart]) -> Result<RangeReader> {
+    /// Returns a reader like [`read`](Self::read) that skips the row groups which, by their statistics, have no row that
+    /// matches the predicate. Its columns are those of the layout.
+    pub(crate) fn read_groups_with(self, layout: &ReadLayout, predicate: &Predicate) -> Result<RangeReader> {
         let Self { parsed, file_end } = self;
-        let file_size = parsed.file_size;
-        let with_statistics = catch_panics(|| {
-            let mut reader = ParquetMetaDataReader::new().with_metadata_options(Some(without_page_sizes()));
-            reader.try_parse_sized(&file_end, file_size)?;
-            reader.finish()
-        })?;
         let plan = FilePlan::new(parsed, layout, None)?;
-        let can_contain = prune::groups_with(&with_statistics, &plan, layout, entity)?;
-        Ok(RangeReader::new(plan, file_end, Some(can_contain)))
+        let can_match = prune::groups_that_can_match(&plan, layout, predicate, &file_end)?;
+        Ok(RangeReader::new(plan, file_end, Some(can_match)))
     }
 
     /// Returns the footer, and the last bytes of the file.
@@ -125,6 +119,17 @@ pub(super) fn footer_of(file: &Bytes) -> Result<ParsedFooter> {
         let encrypted = check_file_end(file)?;
         let metadata = Arc::new(footer_reader().parse_and_finish(file)?);
         Ok(ParsedFooter { metadata, encrypted, file_size: file.len() as u64 })
+    })
+}
+
+/// Parses the footer in the last bytes of a file again, with the statistics of these leaf columns.
+pub(super) fn statistics_of(file_end: &Bytes, file_size: u64, leaves: &[usize]) -> Result<ParquetMetaData> {
+    catch_panics(|| {
+        let statistics = ParquetStatisticsPolicy::skip_except(leaves);
+        let options = without_page_sizes().with_column_stats_policy(statistics);
+        let mut reader = ParquetMetaDataReader::new().with_metadata_options(Some(options));
+        reader.try_parse_sized(file_end, file_size)?;
+        reader.finish()
     })
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
-use arrow_schema::{Field, Fields, Schema, SchemaRef};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::adapt::{Member, MemberSource};
+use super::adapt::{Member, MemberSource, NullHandling};
 use super::checks;
 use super::decoded_types::{decoded_schema, has_arrow_schema};
 use super::footer::ParsedFooter;
@@ -153,6 +153,36 @@ impl Mapping {
         let index = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
         let before = fields.iter().take(index).map(|field| leaf_count(field.data_type())).sum();
         Some((before, fields.get(index)?))
+    }
+}
+
+/// The source of a column of the layout, for comparisons with its values.
+#[derive(Debug)]
+pub(super) enum ColumnSource<'m> {
+    /// A leaf of the file. Its nulls count as this array's only value, if there is one.
+    Leaf { leaf: usize, field: &'m Field, wanted: &'m DataType, null: Option<&'m ArrayRef> },
+    /// This array's only value, because the file lacks the column.
+    Constant(&'m ArrayRef),
+    /// A nested column.
+    Nested,
+}
+
+impl Mapping {
+    /// Returns the source of a column of the layout.
+    pub(super) fn source_of(&self, layout: &ReadLayout, column: usize) -> Option<ColumnSource<'_>> {
+        let adapter = match &self.members.get(column)?.source {
+            MemberSource::Missing(filler) => return Some(ColumnSource::Constant(filler.value())),
+            MemberSource::Column(_, adapter) => adapter,
+        };
+        let (leaf, field) = self.leaf_of(layout, column)?;
+        if field.data_type().is_nested() || adapter.data_type.is_nested() {
+            return Some(ColumnSource::Nested);
+        }
+        let null = match &adapter.nulls {
+            NullHandling::Replace(value) => Some(value),
+            NullHandling::Keep | NullHandling::Refuse => None,
+        };
+        Some(ColumnSource::Leaf { leaf, field, wanted: &adapter.data_type, null })
     }
 }
 

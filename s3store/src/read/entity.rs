@@ -3,9 +3,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use arrow_array::{BooleanArray, RecordBatch};
+use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use arrow_select::filter::filter_record_batch;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::snapshot::committed_files;
@@ -16,7 +15,7 @@ use crate::dataset::{Dataset, Store, Subject};
 use crate::error::{Error, Result};
 use crate::merge::{BatchSource, Keep, merge, slim};
 use crate::metrics::{Method, Tally};
-use crate::record::{Entity, EntityRows, KeyPart, Keyed, ReadLayout, Record};
+use crate::record::{Entity, KeyPart, Keyed, Predicate, ReadLayout, Record};
 use crate::scan::{self, FileSize, MemoryReserve, RangedRead, StoredFile, vanished};
 
 impl<T: Record> Store<T>
@@ -139,7 +138,7 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
     async fn batches<T: Record<Root = R>>(&self, layout: &Arc<ReadLayout>, tally: &Tally) -> Result<Vec<RecordBatch>> {
         let (dataset, names) = (self.dataset, R::description().partition);
         let pattern = self.entity.partition_pattern()?;
-        let rows = EntityRows::new(layout, self.entity);
+        let rows = self.entity.predicate(layout).ok_or_else(|| Error::internal("the layout has no entity"))?;
         dataset.check_schema(Subject::reader::<T>()).await?;
         let partitions = committed_files(dataset, vec![pattern], names, None, tally).await?;
         let side_by_side = dataset.client().permits();
@@ -199,7 +198,7 @@ async fn read_file(
     dataset: &Dataset,
     file: &StoredFile,
     layout: &Arc<ReadLayout>,
-    rows: &EntityRows,
+    rows: &Predicate,
     tally: &Tally,
 ) -> Result<FoundRows> {
     let key = file.key.as_str();
@@ -209,21 +208,16 @@ async fn read_file(
     };
     let footer = footer.ok_or_else(|| vanished(file))?;
     tally.file();
-    let (entity, layout) = (rows.values().cloned().collect::<Vec<_>>(), Arc::clone(layout));
-    let opened = cpu::run(dataset.clock(), move || footer.read_groups_with(&layout, &entity)).await;
+    let (wanted, layout) = (rows.clone(), Arc::clone(layout));
+    let opened = cpu::run(dataset.clock(), move || footer.read_groups_with(&layout, &wanted)).await;
     let mut reader = opened.map_err(|error| error.context(key))?;
     let schema = reader.schema();
     let mut batches = Vec::new();
     loop {
         match scan::next_batch(dataset, key, reader, tally).await? {
             RangedRead::Batch(rest, batch) => {
-                let matching = rows.matching(&batch);
-                if matching.count_set_bits() > 0 {
-                    let matching = BooleanArray::new(matching, None);
-                    let found = filter_record_batch(&batch, &matching);
-                    let found = found.map_err(|error| {
-                        Error::invalid_data(format!("{key}: can't select the entity's rows")).with_source(error)
-                    })?;
+                let found = rows.keep_matching(batch).map_err(|error| error.context(key))?;
+                if found.num_rows() > 0 {
                     batches.push(slim(&found));
                 }
                 reader = rest;

@@ -4,6 +4,8 @@
 mod batch_stream;
 mod count;
 mod entity;
+#[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
+mod filter;
 mod key_order;
 mod method;
 mod partitions;
@@ -39,6 +41,7 @@ use crate::error::{Error, Result};
 use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
+pub use crate::record::Filter;
 use crate::record::{ReadLayout, Record};
 pub use crate::scan::SkippedFile;
 use crate::scan::{Event, Scan, ScanLimits, Sink, SpillDirectory, UndecodableFile};

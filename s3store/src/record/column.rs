@@ -53,7 +53,8 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The layout of a `Vec` of this type: [`AsBytes`](super::AsBytes) for `u8`, [`AsList`](super::AsList) for others.
     #[doc(hidden)]
     type InVec: VecLayout<Self, E>;
-    /// The order of the stored values: [`Total`](super::Total) or [`Unordered`](super::Unordered).
+    /// The order of the stored values: [`Total`](super::Total), [`TotalText`](super::TotalText),
+    /// [`Partial`](super::Partial), [`Nullable`](super::Nullable) or [`Unordered`](super::Unordered).
     #[doc(hidden)]
     type Order;
     /// If `true`, the column may contain nulls.
@@ -114,6 +115,12 @@ pub trait ColumnType<E = Plain>: Sized {
         KeyPart::of_single(&array_of::<Self, E>(value)?)
     }
 
+    /// Returns the parts of a key that are read as this value. An enum's variant may also have the texts of older files.
+    #[doc(hidden)]
+    fn equal_parts(value: &Self) -> Result<Vec<KeyPart>, ValueError> {
+        Self::key_part(value).map(|part| vec![part])
+    }
+
     /// Creates the collector of the column `name`, whose values `field` takes from records.
     #[doc(hidden)]
     fn collector<R, F>(name: &'static str, field: F) -> Box<dyn Collect<R>>
@@ -156,7 +163,7 @@ pub trait ColumnType<E = Plain>: Sized {
 }
 
 /// Builds an array of one element.
-fn array_of<T: ColumnType<E>, E>(value: &T) -> Result<ArrayRef, ValueError> {
+pub(super) fn array_of<T: ColumnType<E>, E>(value: &T) -> Result<ArrayRef, ValueError> {
     let mut builder = T::builder(1, &T::Size::default());
     T::push(value, &mut builder)?;
     T::finish(builder)

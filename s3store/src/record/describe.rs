@@ -6,7 +6,8 @@ use arrow_array::ArrayRef;
 use arrow_schema::extension::EXTENSION_TYPE_NAME_KEY;
 use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 
-use super::{ColumnType, ValueError};
+use super::{ColumnType, Predicate, ValueError};
+use crate::error::Error;
 
 /// The description of a record. It is not generic, so that typed rows, batches and tools share the code that uses it.
 #[derive(Debug)]
@@ -35,6 +36,9 @@ pub struct Rendering {
     pub columns: &'static [&'static str],
     /// The form of the value.
     pub form: RenderingForm,
+    /// True if the value is the text of the column's stored value in the form of the crate, from which the stored value can
+    /// be parsed. False if the text of a value is made by code of the user.
+    pub is_stored: bool,
 }
 
 /// The form of a partition column's value.
@@ -245,12 +249,12 @@ impl Description {
 }
 
 /// The columns to read from a file for a record: its own columns, then those that a projection leaves out, but the read
-/// needs to deduplicate.
+/// needs to deduplicate or to filter.
 #[derive(Debug)]
 pub(crate) struct ReadLayout {
     /// The columns to read, in order.
     pub(crate) columns: Vec<ColumnNode>,
-    /// The number of the record's own columns. The columns after them are used only for deduplication.
+    /// The number of the record's own columns. The columns after them are used only for deduplication and filters.
     pub(crate) own: usize,
     /// The key, as indices into `columns`.
     pub(crate) key: Option<Key>,
@@ -315,6 +319,26 @@ impl ReadLayout {
         });
         let deleted = root.deleted.map(position);
         Self { columns, own, key, deleted, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+    }
+
+    /// Adds the columns that a predicate tests and the layout lacks. Returns the layout, and the predicate on its columns.
+    /// The predicate's columns are those of `root`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
+    pub(crate) fn with_predicate(
+        mut self,
+        root: &Description,
+        predicate: Predicate,
+    ) -> Result<(Self, Predicate), Error> {
+        let predicate = predicate.map_columns(&mut |index| {
+            let wanted =
+                root.columns.get(index).ok_or_else(|| Error::internal("the record lacks a filter's column"))?;
+            let known = self.columns.iter().position(|column| column.name == wanted.name);
+            Ok(known.unwrap_or_else(|| {
+                self.columns.push(wanted.clone());
+                self.columns.len() - 1
+            }))
+        });
+        predicate.map(|predicate| (self, predicate))
     }
 
     /// Reads the times in the record's own columns in their declared units, so that all files give columns of one type.

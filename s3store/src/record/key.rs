@@ -12,13 +12,14 @@ use arrow_array::types::{
     Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::{Array, ArrayRef};
 use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use super::{Description, ReadLayout, Record, RootRecord, ValueError, per_second};
+use super::{
+    Comparison, Description, Literal, Predicate, ReadLayout, Record, RootRecord, Test, ValueError, per_second,
+};
 use crate::error::{Error, Result};
 use crate::pattern::{Pattern, Segment};
 
@@ -169,6 +170,17 @@ impl<T: Keyed> Entity<T> {
     }
 }
 
+impl<T> Entity<T> {
+    /// Returns the condition that a row of the layout belongs to the entity. Returns `None` if the layout has no entity.
+    pub(crate) fn predicate(&self, layout: &ReadLayout) -> Option<Predicate> {
+        let columns = layout.key.iter().flat_map(|key| &key.entity);
+        let equals = |(&column, part): (&usize, &KeyPart)| {
+            Predicate::Test(column, Test::Compare(Comparison::Equal, Literal::Part(part.clone())))
+        };
+        Predicate::all(columns.zip(&self.parts).map(equals))
+    }
+}
+
 impl<T> Version<T> {
     /// Makes a version of its value. For the derive.
     #[doc(hidden)]
@@ -228,40 +240,6 @@ impl KeyPart {
         Self::Int(i128::from(seconds) * 1_000_000_000 + i128::from(nanos))
     }
 
-    /// Returns whether the value is less than another one of its column. Text and bytes are compared as bytes.
-    pub(crate) fn is_less(&self, other: &Self) -> bool {
-        match (self.bytes(), other.bytes()) {
-            (Some(mine), Some(other)) => mine < other,
-            _ => self < other,
-        }
-    }
-
-    /// Returns which rows of an array have this value.
-    fn equals(&self, array: &dyn Array) -> BooleanBuffer {
-        let rows = |equal: &dyn Fn(usize) -> bool| {
-            BooleanBuffer::collect_bool(array.len(), |row| array.is_valid(row) && equal(row))
-        };
-        match self {
-            Self::Text(value) if array.data_type() == &DataType::Utf8View => {
-                let array = array.as_string_view();
-                rows(&|row| array.value(row) == &**value)
-            }
-            Self::Bytes(value) if array.data_type() == &DataType::BinaryView => {
-                let array = array.as_binary_view();
-                rows(&|row| array.value(row) == &**value)
-            }
-            _ => rows(&|row| Self::of_row(array, row).as_ref() == Some(self)),
-        }
-    }
-
-    fn bytes(&self) -> Option<&[u8]> {
-        match self {
-            Self::Int(_) => None,
-            Self::Text(text) => Some(text.as_bytes()),
-            Self::Bytes(bytes) => Some(bytes),
-        }
-    }
-
     fn parse(text: &str) -> Option<Self> {
         if let Some(text) = text.strip_prefix('\'') {
             return Some(Self::Text(percent_decode_str(text).decode_utf8().ok()?.into()));
@@ -296,37 +274,6 @@ fn ticks(array: &dyn Array, unit: TimeUnit, row: usize) -> Option<i128> {
         (_, TimeUnit::Millisecond) => number::<Time32MillisecondType>(array, row),
         (_, TimeUnit::Microsecond) => number::<Time64MicrosecondType>(array, row),
         (_, TimeUnit::Nanosecond) => number::<Time64NanosecondType>(array, row),
-    }
-}
-
-/// The rows of an entity in the batches of a layout.
-#[derive(Debug)]
-pub(crate) struct EntityRows {
-    /// The entity's columns, as indices into the layout's, each with the entity's value.
-    columns: Vec<(usize, KeyPart)>,
-}
-
-impl EntityRows {
-    /// Returns the rows that are equal to `entity` in its columns.
-    pub(crate) fn new<T>(layout: &ReadLayout, entity: &Entity<T>) -> Self {
-        let columns = layout.key.iter().flat_map(|key| &key.entity).copied();
-        Self { columns: columns.zip(entity.parts.iter().cloned()).collect() }
-    }
-
-    /// Returns the values of the entity, in the order of its columns.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &KeyPart> {
-        self.columns.iter().map(|(_, value)| value)
-    }
-
-    /// Returns which rows of a batch belong to the entity.
-    pub(crate) fn matching(&self, batch: &RecordBatch) -> BooleanBuffer {
-        let mut matching = BooleanBuffer::new_set(batch.num_rows());
-        for (column, value) in &self.columns {
-            let column = batch.columns().get(*column);
-            matching = &matching
-                & &column.map_or_else(|| BooleanBuffer::new_unset(batch.num_rows()), |column| value.equals(column));
-        }
-        matching
     }
 }
 

@@ -7,6 +7,7 @@ mod column;
 mod derived;
 mod describe;
 mod encoding;
+pub(crate) mod filter;
 mod formatted;
 mod key;
 mod order;
@@ -20,8 +21,8 @@ pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
     Collect, ColumnDefault, ColumnReader, EnumBuilder, EnumInteger, EnumReader, EnumText, FieldOf, SkippedDefault,
     StructReader, Validity, ViewColumn, ViewResult, assert_entity, assert_version, call_each, collectors,
-    encode_columns, enum_from_integer, enum_integer, enum_text, in_column, in_row, open_reader, outlined, placeholder,
-    read_outlined, struct_array, texts, tuple_values,
+    encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, in_column, in_row, open_reader, outlined,
+    placeholder, read_outlined, struct_array, texts, tuple_values,
 };
 #[cfg(feature = "serde")]
 pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
@@ -32,10 +33,13 @@ pub use encoding::DecimalOf;
 pub use encoding::{
     ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
 };
+pub use filter::{Comparable, ComparedAs, ComparedOrder, Filter, Literal, Operand, TextColumn, TextOrder};
+pub(crate) use filter::{Comparison, Predicate, RowSet, Test, Truth};
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};
-pub(crate) use key::EntityRows;
 pub use key::{DeletionMark, Entity, KeyPart, Keyed, Version, key_error};
-pub use order::{EntityColumn, EntityOrder, Total, Unordered, VersionColumn, VersionOrder};
+pub use order::{
+    EntityColumn, EntityOrder, Nullable, Partial, Total, TotalText, Unordered, VersionColumn, VersionOrder,
+};
 pub use partition::{
     AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,
     push_padded, push_time,

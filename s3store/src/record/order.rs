@@ -1,4 +1,6 @@
-//! The types that can identify an entity or order its versions.
+//! The order of a type's stored values: which types can identify an entity, order its versions, or be compared in a filter.
+
+use std::marker::PhantomData;
 
 use super::ColumnType;
 
@@ -6,7 +8,19 @@ use super::ColumnType;
 #[derive(Debug)]
 pub enum Total {}
 
-/// The order of stored values that may be null, or have no total order.
+/// The order of stored texts, which is total: that of their bytes.
+#[derive(Debug)]
+pub enum TotalText {}
+
+/// The order of stored floats, which is not total: NaN is neither less than nor equal to another value.
+#[derive(Debug)]
+pub enum Partial {}
+
+/// The order of stored values that may be null. Those that are not null have the type `V` under the encoding `E`.
+#[derive(Debug)]
+pub struct Nullable<V, E>(PhantomData<fn() -> (V, E)>);
+
+/// The order of stored values that can't be compared.
 #[derive(Debug)]
 pub enum Unordered {}
 
@@ -23,7 +37,7 @@ pub trait VersionColumn<E = super::Plain>: ColumnType<E> {}
 
 impl<E, T: ColumnType<E>> VersionColumn<E> for T where T::Order: VersionOrder {}
 
-/// Implemented only by [`Total`]. Exists for its compiler message.
+/// Implemented only by [`Total`] and [`TotalText`]. Exists for its compiler message.
 #[diagnostic::on_unimplemented(
     message = "an entity column is never null and has a total order: no Option, no float, no list, map or struct",
     label = "can't identify an entity"
@@ -31,8 +45,9 @@ impl<E, T: ColumnType<E>> VersionColumn<E> for T where T::Order: VersionOrder {}
 pub trait EntityOrder {}
 
 impl EntityOrder for Total {}
+impl EntityOrder for TotalText {}
 
-/// Implemented only by [`Total`]. Exists for its compiler message.
+/// Implemented only by [`Total`] and [`TotalText`]. Exists for its compiler message.
 #[diagnostic::on_unimplemented(
     message = "a version column is never null and has a total order: no Option, no float, no list, map or struct",
     label = "can't order versions"
@@ -40,3 +55,4 @@ impl EntityOrder for Total {}
 pub trait VersionOrder {}
 
 impl VersionOrder for Total {}
+impl VersionOrder for TotalText {}

@@ -38,6 +38,10 @@ pub trait PartitionValue {
     /// The kind of selections of this type: [`Text`] for strings, [`AsValue`] for other types.
     type Kind;
 
+    /// If `true`, the text is that of the stored value in the form of the crate, so that it can be parsed again.
+    #[doc(hidden)]
+    const IS_STORED: bool = false;
+
     /// Appends the text of this value to `key`. The caller checks that the text is legal in a key.
     ///
     /// # Errors
@@ -85,6 +89,8 @@ impl<T: OrderedValue> Ordered for ByValue<T> {}
 impl PartitionValue for str {
     type Kind = Text;
 
+    const IS_STORED: bool = true;
+
     #[inline]
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         key.push_str(self);
@@ -96,6 +102,8 @@ macro_rules! texts {
     ($($text:ty),*) => {$(
         impl PartitionValue for $text {
             type Kind = Text;
+
+            const IS_STORED: bool = true;
 
             #[inline]
             fn render(&self, key: &mut String) -> Result<(), ValueError> {
@@ -115,6 +123,8 @@ texts!(String, Box<str>, Arc<str>, Cow<'_, str>);
 impl<T: PartitionValue + ?Sized> PartitionValue for &T {
     type Kind = T::Kind;
 
+    const IS_STORED: bool = T::IS_STORED;
+
     #[inline]
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         T::render(self, key)
@@ -125,6 +135,8 @@ macro_rules! displayed {
     ($($value:ty),*) => {$(
         impl PartitionValue for $value {
             type Kind = AsValue<Self>;
+
+            const IS_STORED: bool = true;
 
             #[inline]
             fn render(&self, key: &mut String) -> Result<(), ValueError> {
@@ -140,6 +152,8 @@ displayed!(bool, i8, i16, i32, i64, u8, u16, u32, u64, Uuid);
 impl PartitionValue for NaiveDate {
     type Kind = AsValue<Self>;
 
+    const IS_STORED: bool = true;
+
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         four_digits(self.year())?;
         write(key, &self.format("%Y-%m-%d"))
@@ -149,6 +163,8 @@ impl PartitionValue for NaiveDate {
 /// RFC 3339 in UTC, as in Go: `2026-03-17T10:15:00Z`, with a fraction of as many digits as needed.
 impl PartitionValue for DateTime<Utc> {
     type Kind = AsValue<Self>;
+
+    const IS_STORED: bool = true;
 
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         self.naive_utc().render(key)?;
@@ -161,6 +177,8 @@ impl PartitionValue for DateTime<Utc> {
 impl PartitionValue for NaiveDateTime {
     type Kind = AsValue<Self>;
 
+    const IS_STORED: bool = true;
+
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         four_digits(self.year())?;
         not_leap(self.nanosecond())?;
@@ -172,6 +190,8 @@ impl PartitionValue for NaiveDateTime {
 /// `10:15:00`, with a fraction of as many digits as needed.
 impl PartitionValue for NaiveTime {
     type Kind = AsValue<Self>;
+
+    const IS_STORED: bool = true;
 
     fn render(&self, key: &mut String) -> Result<(), ValueError> {
         not_leap(self.nanosecond())?;

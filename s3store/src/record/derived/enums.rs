@@ -6,7 +6,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
 use crate::record::types::{TextBuilder, TextReader};
-use crate::record::{Shape, ValueError};
+use crate::record::{KeyPart, Shape, ValueError};
 
 /// An enum that is stored as text.
 pub trait EnumText: Sized {
@@ -29,6 +29,16 @@ pub trait EnumText: Sized {
 #[inline]
 pub fn enum_text<T: EnumText>(value: &T) -> Result<&str, ValueError> {
     value.text().ok_or_else(|| unknown(T::NAME, "String"))
+}
+
+/// Returns all texts that are read as a value. `texts` are those of the variants that have several, the written one first.
+///
+/// # Errors
+/// The value is the unit variant that stands for other texts.
+pub fn enum_parts<T: EnumText>(value: &T, texts: &[&[&str]]) -> Result<Vec<KeyPart>, ValueError> {
+    let text = enum_text(value)?;
+    let all = texts.iter().find(|texts| texts.first() == Some(&text)).copied();
+    Ok(all.unwrap_or(&[text]).iter().map(|&text| KeyPart::Text(text.into())).collect())
 }
 
 /// Returns the error for writing the unit variant that stands for other values.

@@ -101,6 +101,7 @@ macro_rules! bytes {
             variable_width!(BytesBuilder, BytesReader);
 
             type InVec = AsList<$encoding>;
+            type Order = Total;
 
             fn shape() -> Shape {
                 Shape::Leaf(DataType::Binary)

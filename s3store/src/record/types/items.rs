@@ -68,13 +68,12 @@ macro_rules! fixed_width {
 
 /// The items of strings and bytes, whose lengths are summed up before building.
 ///
-/// The implementation adds `InVec`, `shape` and `get`.
+/// The implementation adds `InVec`, `Order`, `shape` and `get`.
 macro_rules! variable_width {
     ($builder:ty, $reader:ty) => {
         type Size = usize;
         type Builder = $builder;
         type Reader = $reader;
-        type Order = $crate::record::Total;
 
         #[inline]
         fn measure(value: &Self, size: &mut usize) {

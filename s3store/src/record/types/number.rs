@@ -12,7 +12,7 @@ use arrow_schema::DataType;
 
 use super::items::fixed_width;
 use super::{AsBytes, AsList, NullMask, NullsBuilder, invalid_array, mismatch, typed};
-use crate::record::{ColumnType, Plain, Shape, Total, Unordered, ValueError};
+use crate::record::{ColumnType, Partial, Plain, Shape, Total, ValueError};
 
 /// Collects values of a fixed width.
 #[derive(Debug)]
@@ -144,8 +144,8 @@ numbers! {
     u16 as UInt16Type: DataType::UInt16, AsList, Total;
     u32 as UInt32Type: DataType::UInt32, AsList, Total;
     u64 as UInt64Type: DataType::UInt64, AsList, Total;
-    f32 as Float32Type: DataType::Float32, AsList, Unordered;
-    f64 as Float64Type: DataType::Float64, AsList, Unordered;
+    f32 as Float32Type: DataType::Float32, AsList, Partial;
+    f64 as Float64Type: DataType::Float64, AsList, Partial;
 }
 
 /// Collects bools.

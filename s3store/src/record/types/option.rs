@@ -2,14 +2,14 @@
 
 use super::AsList;
 use super::items::stored_as;
-use crate::record::{ColumnType, ElementEncoding, Unordered, ValueError};
+use crate::record::{ColumnType, ElementEncoding, Nullable, ValueError};
 
 impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
     stored_as!(T, E);
 
     type Size = T::Size;
     type InVec = AsList<E>;
-    type Order = Unordered;
+    type Order = Nullable<T, E>;
 
     const NULLABLE: bool = {
         assert!(

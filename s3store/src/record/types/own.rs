@@ -4,7 +4,7 @@
 
 use super::AsList;
 use super::items::stored_as;
-use crate::record::{AsColumn, ColumnType, ColumnWith, KeyPart, Plain, Unordered, ValueError, With, WithOption};
+use crate::record::{AsColumn, ColumnType, ColumnWith, KeyPart, Nullable, Plain, ValueError, With, WithOption};
 
 /// The items that every type converted to `$column` has: those of [`stored_as`], and builders of unknown size.
 macro_rules! converted_to {
@@ -53,6 +53,10 @@ impl<T: AsColumn> ColumnType<Plain> for T {
         T::Column::key_part(&value.to_column()?)
     }
 
+    fn equal_parts(value: &Self) -> Result<Vec<KeyPart>, ValueError> {
+        T::Column::equal_parts(&value.to_column()?)
+    }
+
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         T::Column::get(reader, row).and_then(T::from_column)
@@ -80,6 +84,10 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
         A::Column::key_part(&A::to_column(value)?)
     }
 
+    fn equal_parts(value: &Self) -> Result<Vec<KeyPart>, ValueError> {
+        A::Column::equal_parts(&A::to_column(value)?)
+    }
+
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         A::Column::get(reader, row).and_then(A::from_column)
@@ -90,7 +98,7 @@ impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
     converted_to!(A::Column);
 
     type InVec = AsList<WithOption<A>>;
-    type Order = Unordered;
+    type Order = Nullable<T, With<A>>;
 
     const NULLABLE: bool = {
         assert!(

@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 
 use super::items::variable_width;
 use super::{AsList, typed};
-use crate::record::{ColumnType, KeyPart, Plain, Shape, ValueError};
+use crate::record::{ColumnType, KeyPart, Plain, Shape, TotalText, ValueError};
 
 /// The greatest number of bytes or items in one array, since its offsets are `i32`.
 pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
@@ -108,6 +108,7 @@ macro_rules! strings {
             variable_width!(TextBuilder, TextReader);
 
             type InVec = AsList;
+            type Order = TotalText;
 
             fn shape() -> Shape {
                 Shape::Leaf(DataType::Utf8)
