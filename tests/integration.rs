@@ -21,6 +21,7 @@ mod integration {
     mod etags;
     mod exact_keys;
     mod extremes;
+    mod filter;
     mod follow;
     mod foreign_responses;
     mod go_files;

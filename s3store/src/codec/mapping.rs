@@ -16,7 +16,7 @@ use super::footer::ParsedFooter;
 use super::guard::catch_panics;
 use super::plan::{Planner, field_for, leaf_count};
 use crate::error::{Error, Result};
-use crate::record::{ReadLayout, RowError};
+use crate::record::{Predicate, ReadLayout, RowError};
 
 /// How one file is read: its footer and the mapping of its schema.
 #[derive(Debug)]
@@ -41,6 +41,8 @@ pub(super) struct Mapping {
     members: Vec<Member>,
     /// The schema of the adapted batches.
     schema: SchemaRef,
+    /// What drops rows of the adapted batches.
+    filter: Option<Arc<Predicate>>,
 }
 
 impl Mapping {
@@ -63,7 +65,8 @@ impl Mapping {
         let fields: Fields =
             layout.columns.iter().zip(&members).map(|(node, member)| field_for(node, member.data_type())).collect();
         let parquet = (!has_arrow_schema(metadata)).then(|| metadata.file_metadata().schema_descr_ptr());
-        Ok(Self { parquet, decoded, leaves, levels, members, schema: Arc::new(Schema::new(fields)) })
+        let filter = layout.filter.below.clone();
+        Ok(Self { parquet, decoded, leaves, levels, members, schema: Arc::new(Schema::new(fields)), filter })
     }
 
     pub(super) fn leaves(&self) -> &[usize] {
@@ -206,7 +209,7 @@ impl BatchAdapter {
         self.rows_read = 0;
     }
 
-    /// Converts the next batch.
+    /// Converts the next batch, and drops the rows that the layout's filter drops.
     pub(super) fn adapt(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
         let rows = batch.num_rows();
         let members = self.plan.mapping.members.iter();
@@ -216,7 +219,10 @@ impl BatchAdapter {
         let batch = RecordBatch::try_new_with_options(Arc::clone(self.plan.schema()), columns, &options)
             .map_err(|error| Error::invalid_data("the file's columns do not form a batch").with_source(error))?;
         self.rows_read += rows;
-        Ok(batch)
+        match &self.plan.mapping.filter {
+            Some(filter) => filter.keep_matching(batch),
+            None => Ok(batch),
+        }
     }
 
     /// Counts the rows of a row group that is not read.

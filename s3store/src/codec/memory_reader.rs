@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::footer::{Footer, footer_of};
 use super::mapping::{FilePlan, Mapping};
+use super::prune;
 use super::range_reader::{RangeProgress, RangeReader};
 use crate::error::{Error, Result};
 use crate::record::ReadLayout;
@@ -35,14 +36,22 @@ impl Opener {
     /// Parses the footer of a file that is in memory and returns a reader at its first row.
     pub(crate) fn open(&self, file: Bytes) -> Result<MemoryReader> {
         let plan = self.plan(|known| FilePlan::new(footer_of(&file)?, &self.layout, known))?;
-        Ok(MemoryReader::new(plan, file))
+        let wanted = self.wanted(&plan, &file)?;
+        Ok(MemoryReader::of_ranges(RangeReader::new(plan, file, wanted)))
     }
 
     /// Returns a reader at the first row of a file whose footer was fetched.
     pub(crate) fn open_by_ranges(&self, footer: Footer) -> Result<RangeReader> {
         let (parsed, file_end) = footer.into_parts();
         let plan = self.plan(|known| FilePlan::new(parsed, &self.layout, known))?;
-        Ok(RangeReader::new(plan, file_end, None))
+        let wanted = self.wanted(&plan, &file_end)?;
+        Ok(RangeReader::new(plan, file_end, wanted))
+    }
+
+    /// Returns which row groups can have a row that the layout's filter keeps. Returns `None` without a filter.
+    fn wanted(&self, plan: &FilePlan, file_end: &Bytes) -> Result<Option<Vec<bool>>> {
+        let filter = self.layout.filter.below.as_deref();
+        filter.map(|filter| prune::groups_that_can_match(plan, &self.layout, filter, file_end)).transpose()
     }
 
     /// Plans the reading of a file with the known mapping, and remembers the file's.
@@ -62,6 +71,7 @@ pub(crate) struct MemoryReader {
 }
 
 impl MemoryReader {
+    #[cfg(test)]
     pub(super) fn new(plan: FilePlan, file: Bytes) -> Self {
         Self::of_ranges(RangeReader::new(plan, file, None))
     }

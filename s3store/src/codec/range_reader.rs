@@ -96,7 +96,11 @@ impl RangeReader {
                 let (plan, group) = (self.adapter.plan(), self.group);
                 let located = |error| bad_text::locate(error, plan, group..group + 1, &Arc::new(self.file.clone()));
                 match decoded.map_err(located)? {
-                    Some(batch) => return self.adapter.adapt(&batch).map(RangeProgress::Batch),
+                    Some(batch) => match self.adapter.adapt(&batch)? {
+                        // The filter dropped all rows.
+                        batch if batch.num_rows() == 0 => continue,
+                        batch => return Ok(RangeProgress::Batch(batch)),
+                    },
                     None => self.row_group = None,
                 }
                 if !self.keeps_parts {
@@ -148,7 +152,8 @@ impl RangeReader {
         let needs = self.all_needs()?;
         let missing = |group: usize| {
             let ranges = needs.iter().filter(|needs| needs.group == group).flat_map(|needs| &needs.ranges);
-            ranges.fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start))
+            let bytes = ranges.fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start));
+            self.is_wanted(group).then_some(bytes)
         };
         Ok(ReadSizes::new(self.plan(), missing))
     }

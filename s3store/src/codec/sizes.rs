@@ -28,12 +28,13 @@ pub(crate) struct ReadSizes {
 }
 
 impl ReadSizes {
-    /// `missing` returns the number of bytes of a row group that are not in memory.
-    pub(super) fn new(plan: &FilePlan, mut missing: impl FnMut(usize) -> u64) -> Self {
+    /// `missing` returns the number of bytes of a row group that are not in memory, or `None` if the group is not read.
+    pub(super) fn new(plan: &FilePlan, mut missing: impl FnMut(usize) -> Option<u64>) -> Self {
         let mut sizes = Self::default();
         for (index, group) in plan.metadata().row_groups().iter().enumerate() {
+            let Some(fetched) = missing(index) else { continue };
             let chunks = || plan.mapping().leaves().iter().filter_map(|&leaf| group.columns().get(leaf));
-            let (decoded, fetched) = (sum(chunks().map(decoded_bytes)), missing(index));
+            let decoded = sum(chunks().map(decoded_bytes));
             let pages = sum(chunks().map(|chunk| uncompressed_bytes(chunk).min(PAGE_BYTES).saturating_mul(2)));
             let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
             let batch = decoded / rows.div_ceil(BATCH_ROWS as u64).max(1);

@@ -7,9 +7,10 @@
 //! file is still being decoded. Several runs are merged by a loser tree over encoded keys ([`RunMerge`]). A [`Merge`] has
 //! all rows in memory. A [`StreamingMerge`] asks for the batches of its runs one by one.
 //!
-//! If only the latest record of each entity is kept, those that mark a deleted entity are left out at the end.
+//! If only the latest record of each entity is kept, those that mark a deleted entity are left out at the end, and so are
+//! rows that the filter of the read drops.
 
-mod deleted;
+mod final_rows;
 mod keys;
 mod loser_tree;
 mod runs;
@@ -26,7 +27,7 @@ use arrow_schema::{ArrowError, SchemaRef};
 use crate::codec::{BATCH_ROWS, MemoryReader};
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
-use deleted::Deleted;
+use final_rows::FinalRows;
 use keys::KeyEncoder;
 use loser_tree::LoserTree;
 pub(crate) use runs::stream_single_file;
@@ -85,7 +86,7 @@ pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Ke
     if layout.key.is_none() {
         let common = common_schema(files.iter().map(BatchSource::schema));
         let state = State::Files(Box::new(files.into_iter().flatten()));
-        return Ok(Merge { deleted: Deleted::of(layout, keep), common, state });
+        return Ok(Merge { final_rows: FinalRows::of(layout, keep), common, state });
     }
     let files = files.into_iter().map(|file| FileRuns::decode(layout, file, keep)).collect::<Result<_>>()?;
     merge_runs(layout, files, keep)
@@ -93,13 +94,13 @@ pub(crate) fn merge<S: BatchSource>(layout: &ReadLayout, files: Vec<S>, keep: Ke
 
 /// Merges decoded files as [`merge`] does.
 pub(crate) fn merge_runs(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep) -> Result<Merge> {
-    Merge::new(layout, files, keep, Deleted::of(layout, keep))
+    Merge::new(layout, files, keep, FinalRows::of(layout, keep))
 }
 
 /// Merges decoded files as [`merge`] does, and keeps the records that mark deleted entities. For parts of a partition: the
 /// mark still has to supersede records of the other parts.
 pub(crate) fn merge_part(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep) -> Result<Merge> {
-    Merge::new(layout, files, keep, Deleted::keep())
+    Merge::new(layout, files, keep, FinalRows::all())
 }
 
 /// Returns the schema with the finest units, if the schemas of files differ.
@@ -112,7 +113,7 @@ fn common_schema(schemas: impl IntoIterator<Item = SchemaRef>) -> Option<SchemaR
 /// The merged batches.
 #[derive(Debug)]
 pub(crate) struct Merge {
-    deleted: Deleted,
+    final_rows: FinalRows,
     /// The schema with the finest units, if the files' schemas differ.
     common: Option<SchemaRef>,
     state: State,
@@ -127,7 +128,7 @@ enum State {
 }
 
 impl Merge {
-    fn new(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep, deleted: Deleted) -> Result<Self> {
+    fn new(layout: &ReadLayout, files: Vec<FileRuns>, keep: Keep, final_rows: FinalRows) -> Result<Self> {
         let common = common_schema(files.iter().map(|file| Arc::clone(&file.schema)));
         let mut runs: Vec<Vec<RunPart>> = files.into_iter().flat_map(|file| file.runs).collect();
         let state = match &layout.key {
@@ -137,7 +138,7 @@ impl Merge {
             }
             Some(key) => State::Runs(Box::new(RunMerge::of_runs(key, keep, common.clone(), runs))),
         };
-        Ok(Self { deleted, common, state })
+        Ok(Self { final_rows, common, state })
     }
 }
 
@@ -167,7 +168,7 @@ impl Iterator for Merge {
                     Err(error) => Err(error),
                 },
             };
-            match batch.and_then(|batch| self.deleted.without(batch)) {
+            match batch.and_then(|batch| self.final_rows.select(batch)) {
                 Ok(batch) if batch.num_rows() == 0 => {}
                 batch => return Some(batch.map(|batch| time_units::unified(batch, self.common.as_ref()))),
             }
@@ -181,7 +182,7 @@ impl Iterator for Merge {
 /// their runs.
 #[derive(Debug)]
 pub(crate) struct StreamingMerge {
-    deleted: Deleted,
+    final_rows: FinalRows,
     common: Option<SchemaRef>,
     runs: StreamedRuns,
 }
@@ -217,15 +218,15 @@ impl StreamingMerge {
     /// Returns a merge of runs with these schemas, which are all runs of a partition. Without a key, the runs are returned
     /// one after the other.
     pub(crate) fn new(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
-        Self::with(layout, schemas, keep, Deleted::of(layout, keep))
+        Self::with(layout, schemas, keep, FinalRows::of(layout, keep))
     }
 
     /// Returns a merge of some runs of a partition: see [`merge_part`].
     pub(crate) fn of_part(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
-        Self::with(layout, schemas, keep, Deleted::keep())
+        Self::with(layout, schemas, keep, FinalRows::all())
     }
 
-    fn with(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep, deleted: Deleted) -> Self {
+    fn with(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep, final_rows: FinalRows) -> Self {
         let common = common_schema(schemas.iter().cloned());
         let runs = match &layout.key {
             Some(key) => StreamedRuns::ByKey(Box::new(RunMerge::new(key, keep, common.clone(), schemas.len()))),
@@ -234,7 +235,7 @@ impl StreamingMerge {
                 StreamedRuns::InTurn(RunsInTurn { runs, current: 0 })
             }
         };
-        Self { deleted, common, runs }
+        Self { final_rows, common, runs }
     }
 
     /// Returns whether a run is needed only when the one before it has ended.
@@ -274,7 +275,7 @@ impl StreamingMerge {
                 StreamedRuns::InTurn(runs) => runs.advance(),
             };
             let batch = match progress {
-                MergeProgress::Batch(batch) => self.deleted.without(batch)?,
+                MergeProgress::Batch(batch) => self.final_rows.select(batch)?,
                 progress => return Ok(progress),
             };
             if batch.num_rows() > 0 {

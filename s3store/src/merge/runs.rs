@@ -8,7 +8,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat_batches;
 use arrow_select::filter::filter_record_batch;
 
-use super::deleted::Deleted;
+use super::final_rows::FinalRows;
 use super::keys::{EncodedKeys, KeyEncoder, key_columns};
 use super::{Keep, unmergeable};
 use crate::codec::neighbours::{Neighbours, compare_rows};
@@ -94,9 +94,9 @@ pub(crate) fn stream_single_file(
     mut take: impl FnMut(&RecordBatch) -> Result<()>,
 ) -> Result<bool> {
     let Some(key) = &layout.key else { return Ok(false) };
-    let deleted = Deleted::of(layout, keep);
+    let final_rows = FinalRows::of(layout, keep);
     let mut builder = RunBuilder::new(key, keep);
-    let mut pass_on = |part: RunPart| take(&deleted.without(part.without_superseded()?)?);
+    let mut pass_on = |part: RunPart| take(&final_rows.select(part.without_superseded()?)?);
     for batch in batches {
         let batch = batch?;
         if batch.num_rows() == 0 {

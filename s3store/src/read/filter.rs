@@ -1,23 +1,16 @@
 //! The parts of a filter, by where they may drop rows.
 
-use crate::merge::Keep;
-use crate::record::{Predicate, ReadLayout};
+use std::sync::Arc;
 
-/// The parts of a filter. Their columns are those of the layout.
-#[derive(Debug, Default)]
-pub(super) struct SplitFilter {
-    /// What may drop rows of a file before it is merged with others. It may also exclude row groups and files.
-    pub(super) below: Option<Predicate>,
-    /// What may drop rows only after superseded rows were dropped.
-    pub(super) above: Option<Predicate>,
-}
+use crate::merge::Keep;
+use crate::record::{Predicate, ReadLayout, RowFilter};
 
 /// Splits a filter. Deduplication comes first in meaning: a filter selects from the rows that a read without it returns.
 ///
 /// A part below the merge must have the same result for all rows of which the merge keeps one. If it keeps one of each
 /// entity, these are the conditions on entity columns; if it keeps one of each version, also those on the version. A
 /// condition on another column could drop the latest row of an entity, and an older row would take its place.
-pub(super) fn split(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> SplitFilter {
+pub(super) fn split(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> RowFilter {
     let same = |column: usize| match &layout.key {
         None => true,
         Some(key) => key.entity.contains(&column) || keep == Keep::History && column == key.version,
@@ -25,13 +18,11 @@ pub(super) fn split(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> Sp
     let all = keep == Keep::All;
     let (below, above): (Vec<_>, Vec<_>) =
         predicate.conjuncts().into_iter().partition(|part| all || part.uses_only(|&column| same(column)));
-    SplitFilter { below: Predicate::all(below), above: Predicate::all(above) }
+    RowFilter { below: Predicate::all(below).map(Arc::new), above: Predicate::all(above).map(Arc::new) }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{ArrayRef, Int64Array, RecordBatch};
@@ -79,7 +70,7 @@ mod tests {
 
     /// Returns the columns that the parts test.
     fn parts(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> [String; 2] {
-        let SplitFilter { below, above } = split(predicate, layout, keep);
+        let RowFilter { below, above } = split(predicate, layout, keep);
         [below, above].map(|part| part.map_or_else(String::new, |part| part.to_string()))
     }
 
@@ -116,8 +107,8 @@ mod tests {
 
     /// Merges files of rows (entity, version, value), each filtered by `below`, and filters the result by `above`. Returns
     /// the values.
-    fn read(files: &[&[[i64; 3]]], filter: &SplitFilter, keep: Keep) -> Vec<i64> {
-        let kept = |part: &Option<Predicate>, batch: RecordBatch| match part {
+    fn read(files: &[&[[i64; 3]]], filter: &RowFilter, keep: Keep) -> Vec<i64> {
+        let kept = |part: &Option<Arc<Predicate>>, batch: RecordBatch| match part {
             Some(part) => part.keep_matching(batch).unwrap(),
             None => batch,
         };
@@ -141,7 +132,7 @@ mod tests {
         let small = || at_most(VALUE, 10);
         assert_eq!(read(&files, &split(small(), &keyed(), Keep::Latest), Keep::Latest), [6]);
         // The wrong answer that the split prevents.
-        let wrong = SplitFilter { below: Some(small()), above: None };
+        let wrong = RowFilter { below: Some(Arc::new(small())), above: None };
         assert_eq!(read(&files, &wrong, Keep::Latest), [5, 6]);
         // So would a condition on the version, unless all versions are returned.
         let first = || at_most(VERSION, 1);

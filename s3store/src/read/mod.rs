@@ -4,7 +4,6 @@
 mod batch_stream;
 mod count;
 mod entity;
-#[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
 mod filter;
 mod key_order;
 mod method;
@@ -42,7 +41,7 @@ use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
 pub use crate::record::Filter;
-use crate::record::{ReadLayout, Record};
+use crate::record::{Predicate, ReadLayout, Record};
 pub use crate::scan::SkippedFile;
 use crate::scan::{Event, Scan, ScanLimits, Sink, SpillDirectory, UndecodableFile};
 pub(crate) use crate::scan::{MissingFile, PartitionFiles};
@@ -145,6 +144,8 @@ pub struct Read<T> {
     history: bool,
     as_of: Option<i64>,
     undecodable: UndecodableFile,
+    /// A condition on the columns of the root record.
+    filter: Result<Option<Predicate>>,
     limits: ScanLimits,
     records: PhantomData<fn() -> T>,
 }
@@ -172,6 +173,7 @@ impl<T: Record> Read<T> {
             history: false,
             as_of: None,
             undecodable: UndecodableFile::Fail,
+            filter: Ok(None),
             limits: ScanLimits {
                 partitions: None,
                 rows: None,
@@ -197,6 +199,59 @@ impl<T: Record> Read<T> {
     /// this has no effect.
     pub fn history(mut self) -> Self {
         self.history = true;
+        self
+    }
+
+    /// Keeps the records for which a condition is true.
+    ///
+    /// The closure gets the columns of the record, named like its fields, and returns a condition on them. The methods of
+    /// [`Column`](crate::column::Column) make conditions; [`and`](Filter::and), [`or`](Filter::or) and [`not`](Filter::not)
+    /// combine them. A projection is filtered by the columns of its record, also those that it leaves out. If this is called
+    /// several times, all conditions must be true.
+    ///
+    /// The result is that of the same read without the filter, in the same order, without the other records. So
+    /// deduplication comes first: an entity whose latest record does not match is left out, and an older version does not take
+    /// its place. With [`history`](Self::history), each version is selected by itself.
+    ///
+    /// A comparison with a null is unknown, which is not true: see [`Filter`].
+    ///
+    /// # What is not read
+    /// - Partitions whose key shows that no record matches, if a partition column is the value of a field. A pattern is
+    ///   better where it can express the condition: such partitions are not even listed.
+    /// - Row groups that have no match by the statistics in the files' footers. With an entity key, only conditions on entity
+    ///   columns can exclude them, and with [`history`](Self::history) those on the version: a row that does not match can
+    ///   supersede one that does.
+    ///
+    /// Records that do not match are dropped before they are converted, so a value in them that does not fit the record type
+    /// may not fail the read.
+    ///
+    /// # Errors
+    /// The read fails with [`InvalidInput`](crate::ErrorKind::InvalidInput), before it sends a request, if a value does not fit
+    /// its column.
+    ///
+    /// # Requests
+    /// Those of the read, without the GETs for files of partitions that can't match. If conditions can exclude row groups, the
+    /// row groups of a file over 512 KiB that can match are fetched after its footer: usually 2 to 4 GETs for the file.
+    ///
+    /// # Example
+    /// ```
+    /// # use s3store::chrono::{DateTime, Utc};
+    /// # #[derive(s3store::Record)]
+    /// # #[record(partition_by(period))]
+    /// # struct Cost { period: String, sku: String, amount: i64, at: DateTime<Utc> }
+    /// # async fn example(store: s3store::Store<Cost>, since: DateTime<Utc>) -> s3store::Result<()> {
+    /// let large = store.read_all().filter(|c| c.sku.eq("SKU-1").and(c.amount.ge(1_000))).await?;
+    /// let some = store.read("period=2026-03-*").filter(|c| c.at.ge(since).or(c.sku.is_in(["A", "B"]))).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn filter(mut self, condition: impl FnOnce(<T::Root as Record>::Columns) -> Filter<T::Root>) -> Self {
+        let condition = condition(<T::Root as Record>::COLUMNS).resolve(T::Root::description());
+        self.filter = match (self.filter, condition) {
+            (Ok(Some(before)), Ok(condition)) => Ok(Some(before.and(condition))),
+            (Ok(None), Ok(condition)) => Ok(Some(condition)),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
         self
     }
 
@@ -408,7 +463,7 @@ impl<T: Record> Read<T> {
     /// Counts the records that the read would return.
     ///
     /// Without an entity key, the counts are taken from the files' footers. With one, the key columns are read to find the
-    /// records that others supersede, and the mark of deleted entities.
+    /// records that others supersede, and the mark of deleted entities. With a filter, its columns are read.
     ///
     /// # Errors
     /// Those of the method that started the read.
@@ -417,7 +472,7 @@ impl<T: Record> Read<T> {
     /// Dropping the future stops its requests.
     ///
     /// # Requests
-    /// The same as for other sinks. Without an entity key, the end of each file is fetched: 1 GET, or 2 if the footer is over
+    /// The same as for other sinks. Without an entity key and a filter, the end of each file is fetched: 1 GET, or 2 if the footer is over
     /// 32 KiB. The file of a commit with a token of the caller may need none.
     ///
     /// # Example
@@ -430,7 +485,8 @@ impl<T: Record> Read<T> {
     pub async fn count(self) -> Result<u64> {
         let root = T::Root::description();
         let layout = ReadLayout::new(&root.projection(root.record, &[]), root);
-        let reads_rows = layout.key.is_some() || matches!(self.undecodable, UndecodableFile::Skip(_));
+        let is_filtered = !matches!(self.filter, Ok(None));
+        let reads_rows = layout.key.is_some() || is_filtered || matches!(self.undecodable, UndecodableFile::Skip(_));
         let limit = self.limits.rows.unwrap_or(u64::MAX);
         if reads_rows {
             let mut events = self.start_with::<RowCount>(layout, ResultForm::Count);
@@ -467,15 +523,21 @@ impl<T: Record> Read<T> {
         self.start_with::<S>(Self::layout(), form)
     }
 
-    fn start_with<S: Sink>(self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
+    fn start_with<S: Sink>(mut self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
         let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
         let begin = move || method.begin(&metrics, form);
+        let keep = keep_for(&layout, self.history);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
+            let layout = match self.filtered(layout, keep) {
+                Ok(layout) => layout,
+                Err(error) => return drop(out.send(Err(error)).await),
+            };
+            let has_all_columns = layout.columns.len() >= T::Root::description().columns.len();
             let dataset = self.dataset.clone();
             let scan = Scan {
                 dataset: dataset.clone(),
-                some_columns: layout.columns.len() < T::Root::description().columns.len(),
-                keep: keep_for(&layout, self.history),
+                reads_parts: !has_all_columns || layout.filter.below.is_some(),
+                keep,
                 opener: Arc::new(Opener::new(layout)),
                 limits: self.limits.clone(),
                 missing: self.missing.clone(),
@@ -493,6 +555,18 @@ impl<T: Record> Read<T> {
         })
     }
 
+    /// Adds the filter to a layout.
+    fn filtered(&mut self, layout: ReadLayout, keep: Keep) -> Result<ReadLayout> {
+        let filter = match &mut self.filter {
+            Ok(filter) => filter.clone(),
+            failed => std::mem::replace(failed, Ok(None))?,
+        };
+        let Some(filter) = filter else { return Ok(layout) };
+        let (layout, filter) = layout.with_predicate(T::Root::description(), filter)?;
+        let filter = filter::split(filter, &layout, keep);
+        Ok(layout.with_filter(filter))
+    }
+
     /// Finds the files to read, partition by partition in the order of their keys. Those of a snapshot come while the listing
     /// goes on.
     async fn find_files<'a>(
@@ -500,14 +574,14 @@ impl<T: Record> Read<T> {
         dataset: &'a Dataset,
         tally: &'a Arc<Tally>,
     ) -> Result<BoxStream<'a, Result<PartitionFiles>>> {
-        let Self { source, missing, as_of, undecodable, limits, .. } = self;
+        let Self { source, missing, as_of, undecodable, filter, limits, .. } = self;
         if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
             return Err(Error::invalid_input(
                 "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave files out",
             ));
         }
         let subject = Subject::reader::<T>();
-        match source {
+        let partitions = match source {
             FileSource::Patterns(patterns) => {
                 let patterns = patterns?;
                 if limits.rows == Some(0) {
@@ -515,17 +589,24 @@ impl<T: Record> Read<T> {
                 }
                 dataset.check_schema(subject).await?;
                 let names = T::Root::description().partition;
-                Ok(snapshot::partitions(dataset, patterns, names, as_of, tally).boxed())
+                snapshot::partitions(dataset, patterns, names, as_of, tally).boxed()
             }
             FileSource::Find(_) if as_of.is_some() => {
-                Err(Error::invalid_input("as_of: only a snapshot can be read as of a time; read_range takes a window"))
+                return Err(Error::invalid_input(
+                    "as_of: only a snapshot can be read as of a time; read_range takes a window",
+                ));
             }
             FileSource::Find(find) => {
                 let files = find(Arc::clone(tally)).await?;
                 dataset.check_schema(subject).await?;
-                Ok(stream::iter(files.into_iter().map(Ok)).boxed())
+                stream::iter(files.into_iter().map(Ok)).boxed()
             }
-        }
+        };
+        let Some(filter) = filter? else { return Ok(partitions) };
+        let can_match = move |partition: &PartitionFiles| {
+            std::future::ready(filter.can_match_partition(T::Root::description(), &partition.key))
+        };
+        Ok(partitions.try_filter(can_match).boxed())
     }
 }
 
@@ -563,6 +644,7 @@ impl<T> fmt::Debug for Read<T> {
             .field("source", &self.source)
             .field("history", &self.history)
             .field("as_of", &self.as_of)
+            .field("filter", &self.filter)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

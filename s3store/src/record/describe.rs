@@ -260,10 +260,28 @@ pub(crate) struct ReadLayout {
     pub(crate) key: Option<Key>,
     /// The column that marks deleted entities, as an index into `columns`.
     pub(crate) deleted: Option<usize>,
+    /// The rows that are read.
+    pub(crate) filter: RowFilter,
     /// The units of the times in the record's own columns. Those of the columns after them are the finest.
     units: TimeUnits,
     /// The schema of the record's own columns, once it was asked for.
     own_schema: OnceLock<SchemaRef>,
+}
+
+/// The rows that a read keeps, by conditions on the columns of its layout.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RowFilter {
+    /// What drops rows of a file before it is merged with others. It also excludes row groups.
+    pub(crate) below: Option<Arc<Predicate>>,
+    /// What drops rows only after superseded rows were dropped.
+    pub(crate) above: Option<Arc<Predicate>>,
+}
+
+impl RowFilter {
+    /// Returns whether all rows are kept.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.below.is_none() && self.above.is_none()
+    }
 }
 
 /// The unit of times that are read.
@@ -299,7 +317,15 @@ impl ReadLayout {
     /// Returns a layout with these columns and no key.
     pub(crate) fn unordered(columns: Vec<ColumnNode>) -> Self {
         let own = columns.len();
-        Self { columns, own, key: None, deleted: None, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+        Self {
+            columns,
+            own,
+            key: None,
+            deleted: None,
+            filter: RowFilter::default(),
+            units: TimeUnits::Finest,
+            own_schema: OnceLock::new(),
+        }
     }
 
     /// Returns the layout for reading `record`, which is `root` or a projection of it.
@@ -318,12 +344,19 @@ impl ReadLayout {
             version: position(key.version),
         });
         let deleted = root.deleted.map(position);
-        Self { columns, own, key, deleted, units: TimeUnits::Finest, own_schema: OnceLock::new() }
+        Self {
+            columns,
+            own,
+            key,
+            deleted,
+            filter: RowFilter::default(),
+            units: TimeUnits::Finest,
+            own_schema: OnceLock::new(),
+        }
     }
 
     /// Adds the columns that a predicate tests and the layout lacks. Returns the layout, and the predicate on its columns.
     /// The predicate's columns are those of `root`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
     pub(crate) fn with_predicate(
         mut self,
         root: &Description,
@@ -339,6 +372,11 @@ impl ReadLayout {
             }))
         });
         predicate.map(|predicate| (self, predicate))
+    }
+
+    /// Sets which rows are kept. The conditions are on the columns of the layout.
+    pub(crate) fn with_filter(self, filter: RowFilter) -> Self {
+        Self { filter, ..self }
     }
 
     /// Reads the times in the record's own columns in their declared units, so that all files give columns of one type.

@@ -27,7 +27,7 @@ pub use derived::{
 #[cfg(feature = "serde")]
 pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
 pub use describe::{ColumnNode, Description, Key, Rendering, RenderingForm, Role, Shape};
-pub(crate) use describe::{ReadLayout, TimeUnits, per_second};
+pub(crate) use describe::{ReadLayout, RowFilter, TimeUnits, per_second};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{

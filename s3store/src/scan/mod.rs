@@ -95,8 +95,8 @@ pub(crate) struct ScanLimits {
 pub(crate) struct Scan {
     pub(crate) dataset: Dataset,
     pub(crate) opener: Arc<Opener>,
-    /// True if the layout leaves out columns of the dataset's record.
-    pub(crate) some_columns: bool,
+    /// True if parts of files may not be needed: columns that the layout leaves out, or row groups that a filter excludes.
+    pub(crate) reads_parts: bool,
     pub(crate) keep: Keep,
     pub(crate) limits: ScanLimits,
     pub(crate) missing: MissingFile,
@@ -195,7 +195,7 @@ impl Context {
             let PartitionFiles { key, files } = partition?;
             let estimated: Vec<u64> = files.iter().map(|file| self.sizes.size_of(file)).collect();
             let total = estimated.iter().fold(0, |sum: u64, &size| sum.saturating_add(size));
-            let of_file = |file: &StoredFile| Fetch::of_file(file, total, self.scan.some_columns, self.memory);
+            let of_file = |file: &StoredFile| Fetch::of_file(file, total, self.scan.reads_parts, self.memory);
             let fetches: Vec<Fetch> = files.iter().map(of_file).collect();
             let memory = fetches
                 .iter()

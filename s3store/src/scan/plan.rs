@@ -46,13 +46,13 @@ pub(crate) enum Fetch {
 }
 
 impl Fetch {
-    /// Decides for the files of a partition. `estimated` is their size in bytes, `some_columns` says whether the read leaves
-    /// columns out.
-    pub(crate) fn of_file(file: &StoredFile, estimated: u64, some_columns: bool, memory: ScanMemory) -> Self {
+    /// Decides for the files of a partition. `estimated` is their size in bytes, `reads_parts` says whether parts of files
+    /// may not be needed.
+    pub(crate) fn of_file(file: &StoredFile, estimated: u64, reads_parts: bool, memory: ScanMemory) -> Self {
         match file.size {
             // The footer is found from the end, and only a listing says where that is.
             FileSize::Rows(_) => Self::Whole,
-            FileSize::Bytes(size) if some_columns && size > WHOLE_FILE_BYTES => Self::ByRanges { size },
+            FileSize::Bytes(size) if reads_parts && size > WHOLE_FILE_BYTES => Self::ByRanges { size },
             FileSize::Bytes(size) if estimated > memory.downloads && size > WHOLE_FILE_BYTES => Self::ByRanges { size },
             FileSize::Bytes(_) => Self::Whole,
         }

@@ -91,7 +91,12 @@ pub(super) fn check_file<S: Sink>(label: &str, body: &Bytes, opener: &Opener, ke
             for batch in open()? {
                 let batch = batch?;
                 if let Some(RowError { row, value }) = S::unfit_row(&batch) {
-                    return Err(Error::invalid_data(format!("{label}: row {}, {value}", rows_before + row)));
+                    // Below a filter, the rows are not those of the file.
+                    let row = match opener.layout().filter.below {
+                        None => format!("row {}", rows_before + row),
+                        Some(_) => "a row that the filter keeps".to_owned(),
+                    };
+                    return Err(Error::invalid_data(format!("{label}: {row}, {value}")));
                 }
                 rows_before += batch.num_rows();
             }
@@ -120,7 +125,8 @@ impl<S: Sink> PartitionRows<S> {
     pub(super) fn of_file(mut file: FileRows, layout: &ReadLayout, keep: Keep) -> Result<Self, RowsError> {
         let name = file.label.clone();
         if file.reader.plan().is_marked_sorted(layout) {
-            let rows = file.reader.plan().rows();
+            // How many rows a filter keeps is not known.
+            let rows = if layout.filter.is_empty() { file.reader.plan().rows() } else { 0 };
             // Errors about the file's bytes name it already, errors about a value do not.
             let named = |error: Error| match error.to_string().contains(&name) {
                 true => RowsError::Named(error),

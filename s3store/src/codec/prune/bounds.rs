@@ -13,13 +13,13 @@ pub(super) struct Bounds {
     least: Option<Literal>,
     /// A value that is not less than any other. `None` if it is not known.
     greatest: Option<Literal>,
-    /// Whether a row can have a value.
+    /// True if a row can have a value.
     has_values: bool,
-    /// Whether a row can be null.
+    /// True if a row can be null.
     has_nulls: bool,
     /// The value that a reader sees in place of a null.
     null: Option<Literal>,
-    /// Whether the value in place of a null is not known.
+    /// True if the value in place of a null is not known.
     null_unknown: bool,
 }
 

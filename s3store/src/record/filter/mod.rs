@@ -2,7 +2,6 @@
 
 mod evaluate;
 mod operand;
-#[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
 mod partition;
 mod predicate;
 #[cfg(test)]
@@ -93,7 +92,6 @@ impl<R> Filter<R> {
     ///
     /// # Errors
     /// `InvalidInput` if a value does not fit its column.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
     pub(crate) fn resolve(self, root: &Description) -> Result<Predicate> {
         let predicate = self.predicate.map_err(|error| Error::invalid_input(format!("filter: {error}")))?;
         predicate.map_columns(&mut |name| {
