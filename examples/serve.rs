@@ -3,6 +3,9 @@
 //! Run it with `cargo run --example serve [address]`, and stop it with Ctrl-C. All objects are in memory and are lost
 //! then.
 
+// Less than the default of 128: programs nest futures of their own around those of the library.
+#![recursion_limit = "100"]
+
 use std::error::Error;
 
 use s3store::chrono::{DateTime, TimeDelta, Utc};

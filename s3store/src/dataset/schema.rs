@@ -209,7 +209,8 @@ impl Dataset {
             return Ok(());
         }
         let dataset = self.clone();
-        in_task(async move { dataset.check_schema_now(subject).await }).await
+        // Boxed, as requests are: see `BucketClient::run`.
+        in_task(Box::pin(async move { dataset.check_schema_now(subject).await })).await
     }
 
     async fn check_schema_now(&self, subject: Subject) -> Result<()> {

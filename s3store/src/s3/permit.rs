@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::BucketClient;
@@ -82,6 +83,9 @@ impl BucketClient {
         F: Future<Output = Result<T>> + Send + 'static,
     {
         let client = self.clone();
-        in_task(async move { request(client.permit(operation).await?).await }).await
+        // Boxed, because the compiler refuses futures that are nested too deeply, and a caller's are around this one.
+        let work: BoxFuture<'static, Result<T>> =
+            Box::pin(async move { request(client.permit(operation).await?).await });
+        in_task(work).await
     }
 }
