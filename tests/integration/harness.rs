@@ -232,6 +232,16 @@ impl Virtual {
         all
     }
 
+    /// Returns how many bytes the requests for a range have asked for since the log was cleared.
+    pub fn ranged_bytes(&self) -> u64 {
+        let requests = self.s3.requests();
+        let ranges = requests.iter().filter_map(Request::range).map(|range| {
+            let (first, last) = range.strip_prefix("bytes=").unwrap().split_once('-').unwrap();
+            last.parse::<u64>().unwrap() + 1 - first.parse::<u64>().unwrap()
+        });
+        ranges.sum()
+    }
+
     /// Returns the future's output, and how long it took on the virtual clock.
     pub async fn timed<F: IntoFuture>(&self, future: F) -> (F::Output, Duration) {
         let before = self.clock.now();

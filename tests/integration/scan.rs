@@ -16,7 +16,7 @@ use parquet::file::metadata::{ParquetMetaDataReader, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use s3store::read::Read;
-use s3store::testing::{Operation, Request};
+use s3store::testing::Operation;
 use s3store::{ErrorKind, Record, Store};
 
 use crate::integration::harness::{BUCKET, Virtual, at, draws};
@@ -287,12 +287,6 @@ async fn a_file_that_lies_about_its_order_is_sorted() {
     assert!(error.to_string().contains("create a file in /does/not/exist"), "{error}");
 }
 
-/// Returns the number of bytes that a request asks for, if it asks for a range.
-fn length(request: &Request) -> Option<u64> {
-    let (start, end) = request.range()?.strip_prefix("bytes=")?.split_once('-')?;
-    Some(end.parse::<u64>().ok()? - start.parse::<u64>().ok()? + 1)
-}
-
 /// A projection of one narrow column.
 #[derive(Debug, Clone, PartialEq, Record)]
 #[record(projection_of = Unkeyed)]
@@ -319,8 +313,7 @@ async fn a_projection_of_large_files_fetches_only_its_columns() {
     world.s3.clear_requests();
     let read: Vec<i64> = store.read_all().await.unwrap().iter().map(|row| row.at.timestamp_millis()).collect();
     assert!(read == rows.concat().iter().map(|row| row.at).collect::<Vec<_>>());
-    let requests = world.s3.requests();
-    let fetched: u64 = requests.iter().filter(|request| request.operation == Operation::Get).filter_map(length).sum();
+    let fetched = world.ranged_bytes();
     assert!(fetched * 10 <= wanted * 11 && fetched < all / 4, "{fetched} instead of {wanted}, of {all}");
 }
 
@@ -414,8 +407,7 @@ async fn counting_without_a_key_fetches_the_ends_of_files() {
     let store = world.dataset().await.store::<Unkeyed>();
     world.s3.clear_requests();
     assert_eq!(store.read_all().count().await.unwrap(), rows[0].len() as u64);
-    let requests = world.s3.requests();
-    let fetched: u64 = requests.iter().filter_map(length).sum();
+    let fetched = world.ranged_bytes();
     assert!((1..80 << 10).contains(&fetched), "{fetched}");
 }
 

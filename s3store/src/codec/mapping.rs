@@ -41,7 +41,7 @@ pub(super) struct Mapping {
     members: Vec<Member>,
     /// The schema of the adapted batches.
     schema: SchemaRef,
-    /// What drops rows of the adapted batches.
+    /// The condition on the rows of the adapted batches.
     filter: Option<Arc<Predicate>>,
 }
 

@@ -17,7 +17,7 @@ use crate::record::{Predicate, ReadLayout};
 pub(super) struct FinalRows {
     /// The column that marks deleted entities. `None` if records that mark one are kept.
     deleted: Option<usize>,
-    /// What the rows must match. `None` if all are kept.
+    /// The condition on the rows. `None` if all are kept.
     filter: Option<Arc<Predicate>>,
 }
 

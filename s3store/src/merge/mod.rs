@@ -120,9 +120,9 @@ pub(crate) struct Merge {
 }
 
 enum State {
-    /// The batches of files that are still being decoded, one after the other, if there is no key.
+    /// Without a key: the batches of files that are still being decoded, one after the other.
     Files(Box<dyn Iterator<Item = Result<RecordBatch>> + Send>),
-    /// A single run, or all batches if there is no key.
+    /// A single run. Without a key, all batches.
     InOrder(VecDeque<RunPart>),
     Runs(Box<RunMerge>),
 }
@@ -193,7 +193,7 @@ enum StreamedRuns {
     InTurn(RunsInTurn),
 }
 
-/// Runs that are returned one after the other, because there is no key.
+/// Runs without a key, which are returned one after the other.
 #[derive(Debug)]
 struct RunsInTurn {
     /// The batches of each run, and whether it has ended.

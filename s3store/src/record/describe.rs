@@ -271,9 +271,9 @@ pub(crate) struct ReadLayout {
 /// The rows that a read keeps, by conditions on the columns of its layout.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RowFilter {
-    /// What drops rows of a file before it is merged with others. It also excludes row groups.
+    /// The condition on the rows of a file before it is merged with others. It also excludes row groups.
     pub(crate) below: Option<Arc<Predicate>>,
-    /// What drops rows only after superseded rows were dropped.
+    /// The condition on the rows that remain after superseded rows were dropped.
     pub(crate) above: Option<Arc<Predicate>>,
 }
 

@@ -163,7 +163,7 @@ proptest! {
 
 /// The rows of a file that a predicate can match by the file's statistics, beside all rows as a read returns them.
 struct Pruned {
-    /// Whether each row group can match.
+    /// For each row group, `true` if it can match.
     groups: Vec<bool>,
     /// The rows of each row group that can match by the page index.
     pages: Vec<Vec<std::ops::Range<usize>>>,
@@ -275,7 +275,7 @@ proptest! {
     }
 }
 
-/// Of a sorted file of the library's own writer, only the pages with a row that matches are not excluded.
+/// In a sorted file of the library's own writer, all pages without a matching row are excluded.
 #[test]
 fn only_the_pages_that_can_match_are_read() {
     let rows = 50_000;
