@@ -47,7 +47,8 @@ pub enum ErrorKind {
     /// The dataset is not initialised, or was initialised with other values.
     Config,
     /// A listed object, or the data file of a commit, does not exist: somebody deleted it. Call again. If the error
-    /// remains, a data file was deleted without its commit: restore the file, or delete the commit too.
+    /// remains, a data file was deleted without its commit: restore the file, or delete the commit too. In a write, somebody
+    /// aborted the multipart upload of a data file; the next call starts another one.
     Vanished,
     /// S3 rejected the request: missing permissions, a policy, or a bucket that does not exist or is in another region.
     Refused,

@@ -20,7 +20,7 @@ const REFUSED_SKEW: i64 = 14 * 60 * 1_000_000;
 /// The classes of failure that the layers above distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// 404 for the object.
+    /// 404 for the object, or for the multipart upload.
     NotFound,
     /// 412: the condition of a conditional PUT does not hold; the object exists.
     Precondition,
@@ -138,6 +138,12 @@ impl Failure {
         Self::garbled(format!("it has status {status} and {}", response::describe(headers, body, is_head)))
     }
 
+    /// Adds a text to the reason that the class gives, unless there is one.
+    pub(super) fn with_detail(mut self, detail: &str) -> Self {
+        self.detail.get_or_insert_with(|| detail.to_owned());
+        self
+    }
+
     /// Creates the failure of a response whose body is incomplete.
     pub(super) fn body_text(cause: impl Into<String>) -> Self {
         Self { cause: Some(cause.into()), ..Self::local(Class::Transport) }
@@ -187,7 +193,7 @@ impl Failure {
         let code = code.filter(|_| body.trim_ascii_end().ends_with(b"Error>"));
         let moved = elsewhere(status, code, headers, body, region);
         let is_understood = match code {
-            Some(_) => status >= 300,
+            Some(_) => status >= 300 || seen.is_post,
             None if seen.is_web_page || status < 300 => false,
             None if body.is_empty() => seen.is_head || counts_without_document(status),
             None => false,
@@ -216,7 +222,8 @@ impl Failure {
             message: message.map(str::to_owned),
             request_id: headers.get("x-amz-request-id").map(str::to_owned),
         };
-        let uncertain = class != Class::NotImplemented && status >= 500;
+        let is_of_server = status >= 500 || (status < 300 && class.is_transient());
+        let uncertain = class != Class::NotImplemented && is_of_server;
         Self { class, uncertain, tries: 0, progressed: false, response: Some(Box::new(response)), cause: None, detail }
     }
 
@@ -392,6 +399,7 @@ fn classify(status: u16, code: Option<&str>) -> Class {
         "ConditionalRequestConflict" | "OperationAborted" => return Class::Conflict,
         "PreconditionFailed" => return Class::Precondition,
         "NotImplemented" => return Class::NotImplemented,
+        "NoSuchUpload" => return Class::NotFound,
         _ => {}
     }
     match status {
@@ -432,6 +440,9 @@ mod tests {
             (403, Some("AccessDenied"), Class::Forbidden),
             (404, Some("NoSuchKey"), Class::NotFound),
             (404, Some("NoSuchBucket"), Class::Client),
+            (200, Some("NoSuchUpload"), Class::NotFound),
+            (200, Some("InternalError"), Class::Server),
+            (200, Some("InvalidPart"), Class::Client),
             (400, Some("KeyTooLongError"), Class::Client),
         ] {
             assert_eq!(classify(status, code), class, "{status} {code:?}");

@@ -13,6 +13,8 @@ use crate::metrics::Operation;
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
     pub(crate) metadata: HashMap<String, String>,
+    /// The size in bytes, or `None` if the server does not report it.
+    pub(crate) size: Option<u64>,
     /// S3's `Last-Modified`, in microseconds; whole seconds.
     pub(crate) last_modified: Option<i64>,
 }
@@ -33,6 +35,7 @@ impl BucketClient {
             return Err(seen.unlike_s3(&[]));
         }
         Ok(Head {
+            size: response.content_length().and_then(|length| u64::try_from(length).ok()),
             last_modified: response.last_modified().and_then(micros_of),
             metadata: response.metadata.unwrap_or_default(),
         })

@@ -74,6 +74,9 @@ pub(super) struct TryInterceptor {
 pub(super) struct Seen {
     /// If `true`, the request was a HEAD, whose response has no body.
     pub(super) is_head: bool,
+    /// If `true`, the request was a POST. S3 may send the status 200 before it has done what a POST asks for, and then an
+    /// error document.
+    pub(super) is_post: bool,
     /// The wall clock when the request was sent, in microseconds.
     pub(super) sent: Option<i64>,
     /// The `Date`, in microseconds.
@@ -146,6 +149,7 @@ impl Intercept for TryInterceptor {
         // The client's own retries send several requests.
         *self.lock() = Seen {
             is_head: context.request().method().eq_ignore_ascii_case("HEAD"),
+            is_post: context.request().method().eq_ignore_ascii_case("POST"),
             sent: Some(self.sent.micros),
             checksums: etag::checksums(context.request().headers()),
             ..Seen::default()

@@ -13,6 +13,8 @@ mod get;
 mod head;
 mod interceptor;
 mod list;
+#[cfg_attr(not(test), expect(dead_code, reason = "for files that are too large for one PUT"))]
+mod multipart;
 mod page;
 mod partial;
 mod permit;
@@ -35,6 +37,8 @@ pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
 pub(crate) use self::list::{ListedObject, PageAhead};
+#[expect(unused_imports, reason = "for files that are too large for one PUT")]
+pub(crate) use self::multipart::{Upload, UploadedPart};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
 pub(crate) use self::retry::pause_after;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
 use bytes::Bytes;
 use md5::{Digest, Md5};
 
 use super::etag::{Confirmation, confirmation, md5_in};
 use super::failure::{Class, Failure};
-use super::interceptor::deadline;
+use super::interceptor::{Seen, deadline};
 use super::response::is_markup;
 use super::retry::Response;
 use super::{BucketClient, ClientRetries, Permit, pause_after};
@@ -54,11 +55,13 @@ pub(crate) enum IfNoneMatch {
 /// single 501 can come from something in front of S3.
 const REFUSALS: u32 = 3;
 
-/// The object after a successful PUT.
+/// The object, or the part of an upload, after a successful PUT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stored {
+pub(super) enum Stored {
     /// Nothing speaks against its being the body that was sent.
     AsSent,
+    /// Its `ETag` is the body's MD5.
+    Matching,
     /// Its `ETag` is not the body's MD5. Either the server's never are, or the body was altered.
     Doubtful,
 }
@@ -165,8 +168,14 @@ impl Permit {
                 Condition::IfNoneMatch => self.client.0.conditions.observe(result),
                 Condition::None | Condition::Unsupported => result,
             };
+            let etags = &self.client.0.etags;
             match result? {
                 Stored::AsSent => Ok(()),
+                Stored::Matching => {
+                    etags.observe(true);
+                    Ok(())
+                }
+                Stored::Doubtful if etags.is_meaningless() => Ok(()),
                 Stored::Doubtful => self.compare(put).await,
             }
         };
@@ -201,24 +210,33 @@ impl BucketClient {
         let deadline = deadline(put.try_deadline.unwrap_or(self.try_deadline()), put.body.len() as u64);
         let send = |config| request.customize().config_override(config).send();
         let Response { output: response, seen } = self.send(deadline, retries, send).await?;
-        // S3 sends an ETag and no body.
-        if seen.is_web_page || response.e_tag().is_none() || is_markup(&seen.beginning) {
-            return Err(seen.unlike_s3(&seen.beginning));
-        }
-        match confirmation(&seen.checksums, &seen.headers) {
-            Confirmation::Same => return Ok(Stored::AsSent),
-            Confirmation::Different => return Err(Failure::local(Class::Corrupt)),
-            Confirmation::Missing => {}
-        }
         let (encryption, customer) = (response.server_side_encryption(), response.sse_customer_algorithm());
-        let Some(md5) = md5_in(response.e_tag(), encryption, customer) else { return Ok(Stored::AsSent) };
-        let etags = &self.0.etags;
-        if md5.eq_ignore_ascii_case(&put.md5) {
-            etags.observe(true);
-            return Ok(Stored::AsSent);
-        }
-        Ok(if etags.is_meaningless() { Stored::AsSent } else { Stored::Doubtful })
+        judge(&seen, response.e_tag(), encryption, customer, &put.md5)
     }
+}
+
+/// Judges the response to a PUT of an object or a part. `md5` is the body's.
+pub(super) fn judge(
+    seen: &Seen,
+    etag: Option<&str>,
+    encryption: Option<&ServerSideEncryption>,
+    customer_algorithm: Option<&str>,
+    md5: &str,
+) -> Result<Stored, Failure> {
+    // S3 sends an ETag and no body.
+    if seen.is_web_page || etag.is_none() || is_markup(&seen.beginning) {
+        return Err(seen.unlike_s3(&seen.beginning));
+    }
+    match confirmation(&seen.checksums, &seen.headers) {
+        Confirmation::Same => return Ok(Stored::AsSent),
+        Confirmation::Different => return Err(Failure::local(Class::Corrupt)),
+        Confirmation::Missing => {}
+    }
+    Ok(match md5_in(etag, encryption, customer_algorithm) {
+        None => Stored::AsSent,
+        Some(found) if found.eq_ignore_ascii_case(md5) => Stored::Matching,
+        Some(_) => Stored::Doubtful,
+    })
 }
 
 /// Returns the MD5 of a body, in hex.

@@ -9,8 +9,8 @@ use s3s::dto::{
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
     DeleteObjectsOutput, DeletedObject, ETag, EncodingType, GetBucketLocationInput, GetBucketLocationOutput,
     GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-    ListBucketsInput, ListBucketsOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
-    StreamingBlob, UploadPartInput, UploadPartOutput,
+    ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
@@ -23,7 +23,7 @@ use super::convert::{
 use super::fault::{AlterBody, HideFromLists};
 use super::list::{ContinuationToken, ListQuery, ListStart};
 use super::lock::lock;
-use super::multipart::{MultipartUpload, no_such_upload};
+use super::multipart::{MultipartUpload, NamedPart, SMALLEST_PART, UploadQuery, no_such_upload};
 use super::object::{Object, StoredObject};
 use super::time::ServerClock;
 
@@ -247,12 +247,15 @@ impl s3s::S3 for Service {
         request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         let input = request.input;
-        let mut upload = MultipartUpload::new(input.key.clone());
+        let mut upload = MultipartUpload::new(input.key.clone(), lock(&self.0.clock).now());
         upload.metadata = metadata(input.metadata)?;
         upload.content_type = input.content_type;
         upload.content_encoding = content_encoding(input.content_encoding);
         let mut buckets = lock(&self.0.buckets);
-        let id = format!("upload-{}", buckets.uploads_begun);
+        if buckets.switches.checksums == Checksums::Verified {
+            upload.checksum_algorithm.clone_from(&input.checksum_algorithm);
+        }
+        let id = format!("upload-{:06}", buckets.uploads_begun);
         buckets.bucket_mut(&input.bucket)?.uploads.insert(id.clone(), upload);
         buckets.uploads_begun += 1;
         Ok(S3Response::new(CreateMultipartUploadOutput {
@@ -267,7 +270,10 @@ impl s3s::S3 for Service {
 
     async fn upload_part(&self, request: S3Request<UploadPartInput>) -> S3Result<S3Response<UploadPartOutput>> {
         let input = request.input;
-        let body = checksum::read(input.body).await?;
+        let mut body = checksum::read(input.body).await?;
+        if let Some(AlterBody(alter)) = request.extensions.get() {
+            body = alter(body);
+        }
         let declared = Checksum {
             checksum_crc32: input.checksum_crc32,
             checksum_crc32c: input.checksum_crc32c,
@@ -276,12 +282,17 @@ impl s3s::S3 for Service {
             checksum_sha256: input.checksum_sha256,
             checksum_type: None,
         };
-        let declared = checksum::with_trailers(declared, request.trailing_headers.as_ref());
+        let declared = match lock(&self.0.buckets).switches.checksums {
+            Checksums::Verified => checksum::with_trailers(declared, request.trailing_headers.as_ref()),
+            Checksums::Ignored => Checksum::default(),
+        };
         let sums = checksum::verify(&body, input.content_md5.as_deref(), declared)?;
         let mut buckets = lock(&self.0.buckets);
+        let other_etag = buckets.other_etag();
         let bucket = buckets.bucket_mut(&input.bucket)?;
         let upload = bucket.uploads.get_mut(&input.upload_id).filter(|upload| upload.key == input.key);
-        let etag = upload.ok_or_else(no_such_upload)?.put(input.part_number, body)?;
+        let upload = upload.ok_or_else(no_such_upload)?;
+        let etag = upload.put(input.part_number, body, sums.clone(), other_etag)?;
         Ok(S3Response::new(UploadPartOutput {
             e_tag: Some(ETag::Strong(etag)),
             checksum_crc32: sums.checksum_crc32,
@@ -300,15 +311,14 @@ impl s3s::S3 for Service {
         let input = request.input;
         let conditions = conditions(input.if_none_match, input.if_match)?;
         let parts = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
-        let part = |part: s3s::dto::CompletedPart| Some((part.part_number?, part.e_tag?.into_value()));
-        let named = parts.into_iter().map(part).collect::<Option<Vec<_>>>();
-        let named = named.ok_or_else(|| s3_error!(MalformedXML, "A part has no number or no ETag"))?;
+        let named = parts.into_iter().map(NamedPart::of).collect::<S3Result<Vec<_>>>()?;
         let now = lock(&self.0.clock).now();
 
         let mut buckets = lock(&self.0.buckets);
         let upload = buckets.bucket(&input.bucket)?.uploads.get(&input.upload_id);
         let upload = upload.filter(|upload| upload.key == input.key).ok_or_else(no_such_upload)?;
-        let object = upload.assemble(&named, now)?;
+        let smallest = buckets.switches.min_part_size.unwrap_or(SMALLEST_PART);
+        let mut object = upload.assemble(&named, smallest, now)?;
         let of_parts = input.checksum_type.is_none_or(|kind| kind.as_str() != ChecksumType::FULL_OBJECT);
         let declared = Checksum {
             checksum_crc32: input.checksum_crc32,
@@ -320,6 +330,9 @@ impl s3s::S3 for Service {
         };
         let declared = if of_parts { Checksum::default() } else { declared };
         let sums = checksum::verify(&object.body, None, declared)?;
+        if let Some(etag) = buckets.other_etag() {
+            object.etag = etag;
+        }
         let etag = object.etag.clone();
         let stored = StoredObject::new(object, sums, request.extensions.get::<HideFromLists>().copied());
         buckets.put(&input.bucket, input.key.clone(), &conditions, stored)?;
@@ -341,6 +354,41 @@ impl s3s::S3 for Service {
         let removed = buckets.bucket_mut(&input.bucket)?.uploads.remove(&input.upload_id);
         removed.ok_or_else(no_such_upload)?;
         Ok(S3Response::new(AbortMultipartUploadOutput::default()))
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        request: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = request.input;
+        if input.delimiter.as_ref().is_some_and(|delimiter| !delimiter.is_empty()) {
+            return Err(s3_error!(NotImplemented, "A list of uploads by delimiter is not implemented"));
+        }
+        let asked = usize::try_from(input.max_uploads.unwrap_or(1000));
+        let asked = asked.map_err(|_| s3_error!(InvalidArgument, "Argument max-uploads must not be negative"))?;
+        let encode = match &input.encoding_type {
+            Some(encoding) if encoding.as_str() == EncodingType::URL => url_encoded,
+            _ => str::to_owned,
+        };
+        let buckets = lock(&self.0.buckets);
+        // As on S3, the id counts only together with a key.
+        let marker = input.key_marker.as_deref().filter(|key| !key.is_empty());
+        let upload = input.upload_id_marker.as_deref().filter(|id| !id.is_empty());
+        let query = UploadQuery {
+            prefix: input.prefix.as_deref().unwrap_or_default(),
+            after: marker.map(|key| (key, upload)),
+            limit: buckets.page_limit(asked),
+        };
+        let page = buckets.bucket(&input.bucket)?.list_uploads(&query, encode);
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            bucket: Some(input.bucket),
+            prefix: Some(encode(query.prefix)),
+            key_marker: input.key_marker.as_deref().map(encode),
+            upload_id_marker: input.upload_id_marker,
+            max_uploads: Some(i32::try_from(asked.min(1000)).unwrap_or(i32::MAX)),
+            encoding_type: input.encoding_type,
+            ..page
+        }))
     }
 }
 

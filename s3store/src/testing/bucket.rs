@@ -26,7 +26,7 @@ pub enum ConditionalPut {
     NotImplemented,
 }
 
-/// The entity tags that the server gives to new objects. Set by [`S3::set_etags`](super::S3::set_etags).
+/// The entity tags that the server gives to new objects and parts. Set by [`S3::set_etags`](super::S3::set_etags).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum ETags {
@@ -37,7 +37,7 @@ pub enum ETags {
     Other,
 }
 
-/// The treatment of the checksums of a PUT (`x-amz-checksum-crc32` and the like). Set by
+/// The treatment of the checksums of a PUT or a part (`x-amz-checksum-crc32` and the like). Set by
 /// [`S3::set_checksums`](super::S3::set_checksums).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -72,6 +72,8 @@ pub(super) struct Switches {
     pub(super) checksums: Checksums,
     /// The maximum number of keys in a page of LIST, regardless of the request.
     pub(super) page_size: Option<usize>,
+    /// The minimum size of every part except the last, if it is not S3's.
+    pub(super) min_part_size: Option<usize>,
 }
 
 /// All buckets by name, with the server's switches.

@@ -79,7 +79,7 @@ pub(super) enum HideFromLists {
     For(Duration),
 }
 
-/// A change of the body of a PUT before the server stores it.
+/// A change of the body of a PUT, or of a part, before the server stores it.
 #[derive(Clone)]
 pub(super) struct AlterBody(pub(super) Rewrite);
 
@@ -264,7 +264,7 @@ impl FaultBuilder {
         self.act(FaultAction::Rewrite(Arc::new(rewrite)))
     }
 
-    /// Applies a PUT with another body, as if it had been altered on its way. The signature still counts as valid; the
+    /// Applies a PUT, of an object or a part, with another body, as if it had been altered on its way. The signature still counts as valid; the
     /// checksums of the request are compared with the altered body.
     #[must_use]
     pub fn alter_body(self, alter: impl Fn(Bytes) -> Bytes + Send + Sync + 'static) -> Fault {

@@ -14,9 +14,10 @@
 //! - Inject a [`Fault`] with [`S3::inject`]: an error before or after the request is applied, a delay, a dropped
 //!   connection, a response body that is cut off or stalls, a PUT that is applied late, a new key that LIST does not
 //!   show yet, or a function of the test that runs between two requests.
-//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], [`ETags`], [`Checksums`], the page size of LIST, the server's clock.
-//! - Assert on the requests that arrived ([`S3::requests`]) and on the objects that exist ([`S3::keys`],
-//!   [`S3::object`]).
+//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], [`ETags`], [`Checksums`], the page size of LIST, the
+//!   smallest part of an upload, the server's clock.
+//! - Assert on the requests that arrived ([`S3::requests`]), on the objects that exist ([`S3::keys`],
+//!   [`S3::object`]), and on the multipart uploads that were not ended ([`S3::uploads`]).
 //!
 //! The server never sleeps except for faults that say so. It works with `tokio::time::pause`: delays then take no real
 //! time.

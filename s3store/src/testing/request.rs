@@ -28,6 +28,8 @@ pub enum Operation {
     CompleteUpload,
     /// AbortMultipartUpload.
     AbortUpload,
+    /// ListMultipartUploads.
+    ListUploads,
     /// HeadBucket.
     HeadBucket,
     /// CreateBucket.
@@ -140,6 +142,7 @@ impl Request {
     fn bucket_operation(&self, method: &Method) -> Operation {
         match *method {
             Method::GET if self.parameter("list-type") == Some("2") => Operation::List,
+            Method::GET if self.parameter("uploads").is_some() => Operation::ListUploads,
             Method::HEAD => Operation::HeadBucket,
             Method::PUT if self.is_plain() => Operation::CreateBucket,
             Method::POST if self.parameter("delete").is_some() => Operation::DeleteMany,
@@ -184,7 +187,7 @@ impl Request {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns the prefix of a LIST.
+    /// Returns the prefix of a LIST, or of a list of uploads.
     #[must_use]
     pub fn prefix(&self) -> Option<&str> {
         self.parameter("prefix")
@@ -208,7 +211,7 @@ impl Request {
         self.header("if-none-match")
     }
 
-    /// Returns the key, or the prefix of a LIST. Faults match against it.
+    /// Returns the key, or the prefix of a LIST or a list of uploads. Faults match against it.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         self.key.as_deref().or_else(|| self.prefix())

@@ -130,12 +130,12 @@ impl S3 {
         lock(&self.0.backend.buckets).switches.conditional_put = mode;
     }
 
-    /// Sets which entity tags new objects get.
+    /// Sets which entity tags new objects and parts get.
     pub fn set_etags(&self, etags: ETags) {
         lock(&self.0.backend.buckets).switches.etags = etags;
     }
 
-    /// Sets what the server does with the checksums of a PUT.
+    /// Sets what the server does with the checksums of a PUT or a part.
     pub fn set_checksums(&self, checksums: Checksums) {
         lock(&self.0.backend.buckets).switches.checksums = checksums;
     }
@@ -145,12 +145,18 @@ impl S3 {
         lock(&self.0.backend.buckets).switches.policy = policy;
     }
 
-    /// Limits a page of LIST to `keys` keys and common prefixes, even if the request allows more.
+    /// Limits a page of LIST to `keys` keys and common prefixes, and one of a list of uploads to as many uploads, even if the
+    /// request allows more.
     ///
     /// A limit of 0 counts as 1.
     pub fn set_page_size(&self, keys: usize) {
         // With empty pages a listing would never end.
         lock(&self.0.backend.buckets).switches.page_size = Some(keys.max(1));
+    }
+
+    /// Sets the minimum size of each part of a multipart upload except the last. The default is S3's: 5 MiB.
+    pub fn set_min_part_size(&self, bytes: usize) {
+        lock(&self.0.backend.buckets).switches.min_part_size = Some(bytes);
     }
 
     /// Sets the clock from which the server takes its time.
@@ -220,6 +226,15 @@ impl S3 {
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         let buckets = lock(&self.0.backend.buckets);
         buckets.buckets.get(bucket).map(|bucket| bucket.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Returns the keys of the multipart uploads that are neither completed nor aborted, in byte order. A key of several
+    /// uploads appears several times. Logs no request.
+    #[must_use]
+    pub fn uploads(&self, bucket: &str) -> Vec<String> {
+        let buckets = lock(&self.0.backend.buckets);
+        let unfinished = buckets.buckets.get(bucket).map(|bucket| bucket.unfinished());
+        unfinished.unwrap_or_default().into_iter().map(|(_, upload)| upload.key.clone()).collect()
     }
 
     /// Returns an object, or `None` if it does not exist. Logs no request.

@@ -1,6 +1,6 @@
-//! LIST and multipart uploads.
+//! LIST.
 
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, EncodingType};
+use aws_sdk_s3::types::EncodingType;
 
 use super::*;
 
@@ -122,50 +122,6 @@ async fn a_listing_contains_size_time_and_etag() {
     assert_eq!(object.last_modified().unwrap().to_string(), "2026-03-17T10:20:30Z");
     let bad = client.list_objects_v2().bucket(BUCKET).continuation_token("nonsense").send().await;
     assert_eq!(refusal(bad), (400, "InvalidArgument".to_owned()));
-}
-
-#[tokio::test]
-async fn parts_become_one_object() {
-    const LARGE: usize = 5 * 1024 * 1024;
-    let (s3, client) = server();
-    let create = client.create_multipart_upload().bucket(BUCKET).key("a").metadata("attempt", "1");
-    let id = create.send().await.unwrap().upload_id.unwrap();
-    let mut parts = Vec::new();
-    for (number, body) in [(1, vec![1; LARGE]), (2, vec![2; LARGE]), (3, vec![3; 10])] {
-        let request = client.upload_part().bucket(BUCKET).key("a").upload_id(&id).part_number(number);
-        let etag = request.body(body.into()).send().await.unwrap().e_tag.unwrap();
-        parts.push(CompletedPart::builder().part_number(number).e_tag(etag).build());
-    }
-    assert!(s3.keys(BUCKET).is_empty());
-    let complete = |parts: &[CompletedPart]| {
-        let upload = CompletedMultipartUpload::builder().set_parts(Some(parts.to_vec())).build();
-        client.complete_multipart_upload().bucket(BUCKET).key("a").upload_id(&id).multipart_upload(upload).send()
-    };
-    let swapped = [parts[1].clone(), parts[0].clone()];
-    assert_eq!(refusal(complete(&swapped).await), (400, "InvalidPartOrder".to_owned()));
-    let small_first = [parts[2].clone(), CompletedPart::builder().part_number(4).e_tag("\"x\"").build()];
-    assert_eq!(refusal(complete(&small_first).await), (400, "EntityTooSmall".to_owned()));
-    let unknown = [CompletedPart::builder().part_number(1).e_tag("\"x\"").build()];
-    assert_eq!(refusal(complete(&unknown).await), (400, "InvalidPart".to_owned()));
-    complete(&parts).await.unwrap();
-
-    let object = s3.object(BUCKET, "a").unwrap();
-    assert_eq!(object.body.len(), 2 * LARGE + 10);
-    assert_eq!(object.body[LARGE], 2);
-    assert!(object.etag.ends_with("-3"), "{}", object.etag);
-    assert_eq!(object.metadata["attempt"], "1");
-    assert_eq!(refusal(complete(&parts).await), (404, "NoSuchUpload".to_owned()));
-}
-
-#[tokio::test]
-async fn an_upload_is_aborted() {
-    let (s3, client) = server();
-    let id = client.create_multipart_upload().bucket(BUCKET).key("a").send().await.unwrap().upload_id.unwrap();
-    client.abort_multipart_upload().bucket(BUCKET).key("a").upload_id(&id).send().await.unwrap();
-    let part = client.upload_part().bucket(BUCKET).key("a").upload_id(&id).part_number(1).send().await;
-    assert_eq!(refusal(part), (404, "NoSuchUpload".to_owned()));
-    let operations: Vec<_> = s3.requests().iter().map(|request| request.operation).collect();
-    assert_eq!(operations, [Operation::CreateUpload, Operation::AbortUpload, Operation::UploadPart]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod faults;
 mod lists;
 mod objects;
+mod uploads;
 mod wire;
 
 use std::fmt::Debug;
