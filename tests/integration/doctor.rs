@@ -1,11 +1,13 @@
 //! `doctor`: the findings about a dataset.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use s3store::doctor::{Finding, Report};
 use s3store::testing::{Fault, Operation};
-use s3store::{Dataset, ErrorKind};
+use s3store::{Clock, Dataset, ErrorKind};
 
 use crate::integration::harness::{BUCKET, PREFIX, Server, Virtual, options, put, sleep};
 use crate::integration::records::Event;
@@ -30,13 +32,13 @@ async fn a_healthy_dataset_has_no_findings() {
     assert_eq!(texts(&report), [""; 0]);
     assert_eq!((report.refs, report.commits, report.files), (3, 3, 3));
 
-    // 2 LISTs, and 1 HEAD and 1 GET for each commit.
+    // 2 LISTs and 1 of uploads, and 1 HEAD and 1 GET for each commit.
     world.s3.clear_requests();
     dataset.doctor(..).await.unwrap();
-    assert_eq!([Operation::List, Operation::Head, Operation::Get].map(|op| world.count(op)), [2, 3, 3]);
-    world.s3.clear_requests();
+    assert_eq!(world.count(Operation::ListUploads), 1);
+    assert_eq!(world.counts(), [0, 3, 3, 3]);
     dataset.doctor(..).without_record_counts().await.unwrap();
-    assert_eq!([Operation::List, Operation::Head, Operation::Get].map(|op| world.count(op)), [2, 3, 0]);
+    assert_eq!(world.counts(), [0, 3, 0, 3]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,4 +146,143 @@ async fn footers_are_read_by_range_on_any_server() {
     let report = server.settled().await.doctor(..).await.unwrap();
     assert_eq!(texts(&report), [""; 0]);
     assert_eq!((report.refs, report.commits, report.files), (2, 2, 2));
+}
+
+/// Starts an upload as a process does that then dies. Returns its id.
+async fn begin_upload(world: &Virtual, key: &str) -> String {
+    let request = world.s3.client().create_multipart_upload().bucket(BUCKET).key(key);
+    request.send().await.unwrap().upload_id.unwrap()
+}
+
+/// A key of a data file, as an attempt to write it makes it.
+fn data_key(partition: &str) -> String {
+    format!("{PREFIX}/data/part={partition}/t-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet")
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_that_a_crash_left_behind_are_found() {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (began, key) = (world.clock.now(), data_key("a b%2F"));
+    let id = begin_upload(&world, &key).await;
+    // Of other datasets, and of another kind.
+    begin_upload(&world, &data_key("a").replace("/data/", "/data/nested/data/")).await;
+    begin_upload(&world, &format!("{PREFIX}-other/data/part=a/t-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet")).await;
+    begin_upload(&world, &format!("{PREFIX}/data/part=a/notes.txt")).await;
+    let report = examined(&dataset).await;
+    assert_eq!((texts(&report).len(), report.uploads.unwrap()), (0, 1), "it may be under way");
+
+    sleep(DAY).await;
+    begin_upload(&world, &data_key("b")).await;
+    // The window begins after the upload.
+    let report = dataset.doctor(world.clock.now() - DAY / 2..).await.unwrap();
+    let [Finding::UnfinishedUpload { data_path, upload_id, started, .. }] = &report.findings[..] else {
+        panic!("{report:?}")
+    };
+    assert_eq!((data_path, upload_id), (&key, &id));
+    assert!((began - started.unwrap()).abs() < chrono::TimeDelta::seconds(2), "{started:?}");
+    assert!(texts(&report)[0].starts_with(&format!("unfinished upload: {key}, started at ")), "{:?}", texts(&report));
+    assert_eq!(report.uploads.unwrap(), 2);
+    let before = dataset.doctor(..began - chrono::TimeDelta::seconds(2)).await.unwrap();
+    assert_eq!((before.findings.len(), before.uploads.unwrap()), (0, 2), "the window ends before the upload");
+    // The examination ends none of them.
+    assert_eq!(world.s3.uploads(BUCKET).len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn uploads_are_listed_in_pages() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let mut expected = Vec::new();
+    for name in ["a", "a", "a", "b c", "d+e", "f%25"] {
+        begin_upload(&world, &data_key(name)).await;
+        expected.push(data_key(name));
+    }
+    sleep(Duration::from_secs(25 * 60 * 60)).await;
+    for (page, lists) in [(1, 6), (2, 3), (5, 2), (6, 1)] {
+        world.s3.set_page_size(page);
+        world.s3.clear_requests();
+        let report = dataset.doctor(..).await.unwrap();
+        let path = |finding: &Finding| match finding {
+            Finding::UnfinishedUpload { data_path, .. } => Some(data_path.clone()),
+            _ => None,
+        };
+        let found: Vec<_> = report.findings.iter().filter_map(path).collect();
+        assert_eq!((found, world.count(Operation::ListUploads)), (expected.clone(), lists), "{page}");
+    }
+    // A list that does not move forward ends with an error.
+    world.s3.set_page_size(1);
+    let first: Arc<Mutex<Option<Bytes>>> = Arc::default();
+    world.s3.inject(
+        Fault::on(Operation::ListUploads)
+            .always()
+            .rewrite_body(move |body| first.lock().unwrap().get_or_insert(body).clone()),
+    );
+    let error = dataset.doctor(..).await.unwrap().uploads.unwrap_err();
+    assert!(error.to_string().contains("twice"), "{error}");
+}
+
+/// Servers that do not list uploads, and credentials that may not.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_lists_no_uploads_is_examined_otherwise() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = dataset.store::<Event>();
+    world.s3.inject(put(".commit").fail(403, "AccessDenied"));
+    store.write(&Event::of(&["a"], 1)).await.unwrap_err();
+    begin_upload(&world, &data_key("a")).await;
+    sleep(Duration::from_secs(25 * 60 * 60)).await;
+    let of = || Fault::on(Operation::ListUploads).always();
+    let objects = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+    let cut = |body: Bytes| body.slice(..body.len() - 1);
+    for (fault, kind, tries) in [
+        (of().fail(403, "AccessDenied"), ErrorKind::Refused, 1),
+        (of().fail(405, "MethodNotAllowed"), ErrorKind::Refused, 1),
+        (of().fail(501, "NotImplemented"), ErrorKind::Refused, 1),
+        (of().fail(503, "SlowDown"), ErrorKind::Unavailable, 5),
+        (of().respond(200, [("content-type", "application/xml")], objects), ErrorKind::Unavailable, 5),
+        (of().rewrite_body(cut), ErrorKind::Unavailable, 5),
+    ] {
+        world.s3.inject(fault);
+        world.s3.clear_requests();
+        let report = dataset.doctor(..).await.unwrap();
+        assert_eq!(report.uploads.as_ref().unwrap_err().kind(), kind, "{report:?}");
+        assert_eq!(world.count(Operation::ListUploads), tries, "{report:?}");
+        let kinds: Vec<_> = texts(&report).iter().map(|text| text.split(':').next().unwrap().to_owned()).collect();
+        assert_eq!(kinds, ["ref without commit", "file without commit"], "{report:?}");
+        world.s3.clear_faults();
+    }
+    assert_eq!(dataset.doctor(..).await.unwrap().findings.len(), 3);
+}
+
+#[tokio::test]
+async fn uploads_left_behind_are_found_on_any_server() {
+    let server = Server::start().await;
+    let tomorrow = Clock::machine();
+    tomorrow.set_offset(chrono::TimeDelta::hours(25));
+    let options = options().clock_guard(s3store::dataset::ClockGuard::Off).clock(tomorrow);
+    let dataset = server.dataset_with(options).await;
+    assert_eq!(dataset.doctor(..).await.unwrap().uploads.unwrap(), 0);
+    let key = format!("{}/data/part=a b+ü%25/t-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet", server.prefix);
+    let (client, bucket) = (&server.client, &server.bucket);
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let upload = client.create_multipart_upload().bucket(bucket).key(&key).send().await.unwrap();
+        ids.extend(upload.upload_id);
+    }
+    let report = dataset.doctor(..).await.unwrap();
+    let mut found = Vec::new();
+    for finding in report.findings {
+        let Finding::UnfinishedUpload { data_path, upload_id, started: Some(_), .. } = finding else {
+            panic!("{finding:?}")
+        };
+        assert_eq!(data_path, key);
+        client.abort_multipart_upload().bucket(bucket).key(&key).upload_id(&upload_id).send().await.unwrap();
+        found.push(upload_id);
+    }
+    found.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(found, ids);
+    assert_eq!(dataset.doctor(..).await.unwrap().uploads.unwrap(), 0);
 }

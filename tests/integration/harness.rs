@@ -223,10 +223,11 @@ impl Virtual {
         self.s3.requests().iter().filter(|request| request.operation == operation).count()
     }
 
-    /// Returns the number of PUT, HEAD, GET and LIST requests since the log was cleared, and clears it. Fails if there
-    /// was any other request.
+    /// Returns the number of PUT, HEAD, GET and LIST requests since the log was cleared, and clears it. A list of uploads is
+    /// a LIST. Fails if there was any other request.
     pub fn counts(&self) -> [usize; 4] {
-        let all = [Operation::Put, Operation::Head, Operation::Get, Operation::List].map(|kind| self.count(kind));
+        let mut all = [Operation::Put, Operation::Head, Operation::Get, Operation::List].map(|kind| self.count(kind));
+        all[3] += self.count(Operation::ListUploads);
         assert_eq!(self.log().len(), all.iter().sum::<usize>());
         self.s3.clear_requests();
         all

@@ -7,18 +7,25 @@ use chrono::{DateTime, Utc};
 use super::report::Finding;
 use crate::error::Result;
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix, RefName, Token};
-use crate::s3::ListedObject;
+use crate::s3::{ListedObject, ListedUpload};
 use crate::write::Commit;
 
 /// A second in microseconds. S3 reports times in whole seconds, so an object landed up to a second later than reported.
 const SECOND: i64 = 1_000_000;
 
-/// The examined window, and the commit timeout, in microseconds.
+/// The age at which an upload counts as left behind, in microseconds: 24 hours.
+///
+/// The settle window does not bound it, because a writer may put the parts of a file for as long as it receives records.
+const OLD_UPLOAD: i64 = 24 * 60 * 60 * SECOND;
+
+/// The examined window, the commit timeout and the present, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scope {
     pub(super) since: i64,
     pub(super) until: i64,
     pub(super) commit_timeout: i64,
+    /// The present.
+    pub(super) now: i64,
 }
 
 impl Scope {
@@ -29,6 +36,11 @@ impl Scope {
     /// Returns `true` if an object may have landed in the window. An object without a time may have.
     fn may_hold(&self, landed: LandingTime) -> bool {
         landed.0.is_none_or(|second| second < self.until && second.saturating_add(SECOND) > self.since)
+    }
+
+    /// Returns `true` if an upload was started before the window's end and is old. One without a time counts as old.
+    fn is_left_behind(&self, started: LandingTime) -> bool {
+        started.0.is_none_or(|second| second < self.until && self.now.saturating_sub(second) >= OLD_UPLOAD)
     }
 
     /// Returns `true` if an object certainly landed within the commit timeout after its ref's time. An object without a
@@ -92,6 +104,7 @@ pub(super) struct Diagnosis {
     pub(super) refs: u64,
     pub(super) commits: u64,
     pub(super) files: u64,
+    pub(super) uploads: u64,
 }
 
 impl Listing {
@@ -152,6 +165,24 @@ impl TokenObjects {
 }
 
 impl Diagnosis {
+    /// Examines the unfinished uploads below the dataset's folder of data.
+    pub(super) fn add_uploads(&mut self, prefix: &Prefix, uploads: Vec<ListedUpload>, scope: Scope) {
+        for ListedUpload { key, id, started } in uploads {
+            let is_file = prefix.parse_data_key(&key).is_some_and(|parsed| {
+                // A key of another shape belongs to a dataset that is nested in this one.
+                matches!(parsed.name, DataName::File { .. }) && PartitionKey::is_well_formed(parsed.partition)
+            });
+            if !is_file {
+                continue;
+            }
+            self.uploads += 1;
+            if scope.is_left_behind(LandingTime(started)) {
+                let started = LandingTime(started).time();
+                self.findings.push(Finding::UnfinishedUpload { data_path: key, upload_id: id, started });
+            }
+        }
+    }
+
     /// Examines one token. `meta` is the content of its commit, or `None` if it has no commit.
     pub(super) fn add(
         &mut self,

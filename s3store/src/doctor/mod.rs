@@ -27,6 +27,7 @@ impl Dataset {
     /// - refs and files without a commit
     /// - commits without a ref or file
     /// - files whose number of rows differs from their commit's
+    /// - multipart uploads of data files that a crash left behind, of any age of at least 24 hours
     ///
     /// It detects late objects by comparing S3's time of the object with the time in the ref's name, which is the writer's.
     /// This is an estimate. S3 reports whole seconds of its own clock. It reports the time of the last PUT, which may be a
@@ -43,14 +44,15 @@ impl Dataset {
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or
     ///   did not answer.
     ///
-    /// An unreadable object is a [finding](Finding::Unreadable), not an error.
+    /// An unreadable object is a [finding](Finding::Unreadable), not an error. If the list of uploads fails, the report says so
+    /// in [`uploads`](Report::uploads).
     ///
     /// # Cancel safety
     /// Dropping the future stops its requests. It changes nothing.
     ///
     /// # Requests
-    /// 1 LIST per 1,000 objects, 1 HEAD for each token with a commit in the window, and 1 GET for the footer of each data
-    /// file committed in the window. A footer larger than 32 KiB takes 2.
+    /// 1 LIST per 1,000 objects, 1 per 1,000 unfinished uploads and at least 1, 1 HEAD for each token with a commit in the
+    /// window, and 1 GET for the footer of each data file committed in the window. A footer larger than 32 KiB takes 2.
     ///
     /// # Example
     /// ```
@@ -93,14 +95,26 @@ impl Doctor {
             since: window.start.unwrap_or(0),
             until: window.end.map_or(settled, |end| end.min(settled)),
             commit_timeout: micros(dataset.commit_timeout()),
+            now: reading.micros,
         };
         let mut diagnosis = examine(&dataset, scope, reading, tally).await?;
+        let listed = dataset.client().list_uploads(&dataset.keys().data_prefix()).await;
+        let uploads = match listed {
+            Ok(uploads) => {
+                diagnosis.add_uploads(dataset.keys(), uploads, scope);
+                Ok(diagnosis.uploads)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "doctor can't see the multipart uploads that a crash left behind");
+                Err(error)
+            }
+        };
         if footers {
             let found = count_rows(&dataset, std::mem::take(&mut diagnosis.committed_files), tally).await?;
             diagnosis.findings.extend(found);
         }
         let Diagnosis { findings, refs, commits, files, .. } = diagnosis;
-        Ok(Report { findings, refs, commits, files })
+        Ok(Report { findings, refs, commits, files, uploads })
     }
 }
 

@@ -4,14 +4,15 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::write::Commit;
 
 /// The result of [`Dataset::doctor`](crate::Dataset::doctor).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The findings: first malformed refs, then findings by partition and token, then those from the files' footers.
+    /// The findings: first malformed refs, then findings by partition and token, then unfinished uploads, then those from
+    /// the files' footers.
     pub findings: Vec<Finding>,
     /// The number of refs whose time is in the window.
     pub refs: u64,
@@ -19,6 +20,10 @@ pub struct Report {
     pub commits: u64,
     /// The number of data files that landed in the window.
     pub files: u64,
+    /// The number of unfinished multipart uploads of data files, with those that are under way or that began after the
+    /// window. An error if they could not be listed, because the server does not support it, refuses it or did not answer:
+    /// then the findings have no [`UnfinishedUpload`](Finding::UnfinishedUpload), and nothing else is missing.
+    pub uploads: Result<u64>,
 }
 
 /// A difference from the objects that a write in time leaves behind.
@@ -74,6 +79,20 @@ pub enum Finding {
         /// The file's key.
         data_path: String,
     },
+    /// A multipart upload of a data file that was started before the window's end and at least 24 hours ago, and that was
+    /// neither completed nor aborted: its process died. Readers don't see it, but its parts are stored and paid for.
+    ///
+    /// The library does not end it. Do that with `aws s3api abort-multipart-upload --bucket <bucket> --key <data_path>
+    /// --upload-id <upload_id>`, or let the bucket's lifecycle rule `AbortIncompleteMultipartUpload` do it. If its write is
+    /// in progress nevertheless, that write fails.
+    UnfinishedUpload {
+        /// The key that the file would have.
+        data_path: String,
+        /// The upload's id.
+        upload_id: String,
+        /// S3's time of the start, or `None` if S3 reports no time.
+        started: Option<DateTime<Utc>>,
+    },
     /// An object among the refs whose name is not a ref's name. Readers skip it.
     MalformedRef {
         /// The object's key.
@@ -107,6 +126,9 @@ impl fmt::Display for Finding {
             Self::Unreadable { path, error } => write!(f, "unreadable: {path}: {error}"),
             Self::RefWithoutCommit { ref_path } => write!(f, "ref without commit: {ref_path}"),
             Self::FileWithoutCommit { data_path } => write!(f, "file without commit: {data_path}"),
+            Self::UnfinishedUpload { data_path, upload_id, started } => {
+                write!(f, "unfinished upload: {data_path}, started at {}, upload id {upload_id}", Instant(*started))
+            }
             Self::MalformedRef { path } => write!(f, "malformed ref: {path}"),
         }
     }

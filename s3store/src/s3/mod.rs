@@ -23,6 +23,7 @@ mod response;
 mod retry;
 mod skew;
 mod task;
+mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
 pub(crate) use self::retry::pause_after;
 pub(crate) use self::skew::Skew;
 pub(crate) use self::task::{in_task, task_error};
+pub(crate) use self::uploads::ListedUpload;
 use crate::clock::{Clock, Reading};
 use crate::format::Prefix;
 use crate::metrics::{Metrics, Provider, Subject};

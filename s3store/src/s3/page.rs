@@ -17,7 +17,7 @@ use super::list::{ListedObject, Position};
 const MOST_EMPTY_PAGES: usize = 1_000;
 
 /// The result of a check; the error says what is wrong with the response.
-type Checked<T> = Result<T, String>;
+pub(super) type Checked<T> = Result<T, String>;
 
 /// The part of a listing that the pages so far have covered.
 #[derive(Debug, Clone, Default)]
@@ -92,7 +92,8 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
         return false;
     };
     let name = name.trim_ascii_end();
-    name == b"ListBucketResult" || name.ends_with(b":ListBucketResult")
+    let name = name.rsplit(|byte| *byte == b':').next().unwrap_or(name);
+    name == b"ListBucketResult" || name == b"ListMultipartUploadsResult"
 }
 
 /// The beginning of a page, as the request states it.
@@ -155,19 +156,34 @@ pub(super) fn objects(output: &mut ListObjectsV2Output, prefix: &str, separator:
         objects.push(ListedObject { key, size, last_modified: Some(last_modified) });
     }
     let declared = output.encoding_type() == Some(&EncodingType::Url);
-    if declared || is_encoded(objects.iter().map(|object| object.key.as_str()), prefix, separator) {
-        for object in &mut objects {
-            let key = decode(&object.key)?.into_owned();
-            if !key.starts_with(prefix) && object.key.starts_with(prefix) {
-                return Err(format!("the listing declares encoded keys, but {} is not encoded", object.key));
+    decode_keys(&mut objects, |object| &mut object.key, declared, prefix, separator)?;
+    Ok(objects)
+}
+
+/// Decodes the keys of a listing if it declares that they are encoded, or if they show it, and checks that they are below
+/// the prefix. `key` returns the key of an entry.
+pub(super) fn decode_keys<T>(
+    entries: &mut [T],
+    key: impl Fn(&mut T) -> &mut String,
+    declared: bool,
+    prefix: &str,
+    separator: char,
+) -> Checked<()> {
+    let encoded = declared || is_encoded(entries.iter_mut().map(|entry| key(entry).as_str()), prefix, separator);
+    for entry in entries {
+        let key = key(entry);
+        if encoded {
+            let decoded = decode(key)?.into_owned();
+            if !decoded.starts_with(prefix) && key.starts_with(prefix) {
+                return Err(format!("the listing declares encoded keys, but {key} is not encoded"));
             }
-            object.key = key;
+            *key = decoded;
+        }
+        if !key.starts_with(prefix) {
+            return Err(format!("the listing has the key {key}, which is not below its prefix"));
         }
     }
-    match objects.iter().find(|object| !object.key.starts_with(prefix)) {
-        None => Ok(objects),
-        Some(object) => Err(format!("the listing has the key {}, which is not below its prefix", object.key)),
-    }
+    Ok(())
 }
 
 /// Returns `true` if the keys of a listing without `EncodingType` are encoded nevertheless.
@@ -236,6 +252,7 @@ mod tests {
         assert!(is_whole(document.as_bytes()));
         assert!(is_whole(format!("{document}\r\n ").as_bytes()));
         assert!(is_whole(b"<s:ListBucketResult></s:ListBucketResult >"));
+        assert!(is_whole(b"<ListMultipartUploadsResult></ListMultipartUploadsResult>"));
         for end in 0..document.len() {
             assert!(!is_whole(&document.as_bytes()[..end]), "{end}");
         }

@@ -4,7 +4,8 @@ const ATTEMPT: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5b";
 const OTHER: &str = "0190a8d9b7c47f7e8a9b0c1d2e3f4a5c";
 /// The time in the refs of these tests.
 const STAMPED: i64 = 100 * SECOND;
-const SCOPE: Scope = Scope { since: 50 * SECOND, until: 200 * SECOND, commit_timeout: 5 * SECOND };
+const SCOPE: Scope =
+    Scope { since: 50 * SECOND, until: 200 * SECOND, commit_timeout: 5 * SECOND, now: 300 * SECOND + OLD_UPLOAD };
 
 fn prefix() -> Prefix {
     Prefix::new("d").unwrap()
@@ -95,4 +96,31 @@ fn objects_outside_the_window_are_ignored() {
     // An object without a time may belong to the window.
     let without_time = ListedObject { last_modified: None, ..file(ATTEMPT) };
     assert_eq!(found(&[without_time]), ["file without commit"]);
+}
+
+#[test]
+fn old_uploads_of_data_files_from_before_the_windows_end_are_left_behind() {
+    let found = |key: &str, started: Option<i64>, scope: Scope| {
+        let mut diagnosis = Diagnosis::default();
+        let upload = ListedUpload { key: key.to_owned(), id: "u".to_owned(), started };
+        diagnosis.add_uploads(&prefix(), vec![upload], scope);
+        (diagnosis.uploads, diagnosis.findings.len())
+    };
+    let file = format!("d/data/p=1/t-{ATTEMPT}.parquet");
+    // The start of the window does not count, and an upload without a time may be old.
+    for started in [Some(0), Some(50 * SECOND), Some(199 * SECOND), None] {
+        assert_eq!(found(&file, started, SCOPE), (1, 1), "{started:?}");
+    }
+    assert_eq!(found(&file, Some(200 * SECOND), SCOPE), (1, 0), "the window's end");
+    let young = Scope { now: 100 * SECOND + OLD_UPLOAD, ..SCOPE };
+    assert_eq!(found(&file, Some(100 * SECOND), young), (1, 1));
+    assert_eq!(found(&file, Some(101 * SECOND), young), (1, 0), "less than a day old");
+    for other in [
+        "d/data/p=1/t.commit",
+        "d/data/p=1/notes.txt",
+        &format!("d/data/nested/data/p=1/t-{ATTEMPT}.parquet"),
+        &format!("d/_ref/t-{ATTEMPT}.parquet"),
+    ] {
+        assert_eq!(found(other, Some(0), SCOPE), (0, 0), "{other}");
+    }
 }
