@@ -99,6 +99,7 @@ mod record;
 mod s3;
 mod scan;
 pub mod schema;
+mod spill;
 pub mod stream;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

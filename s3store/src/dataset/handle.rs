@@ -94,7 +94,7 @@ impl Dataset {
         self.0.timing.commit_timeout.saturating_add(self.0.timing.max_clock_skew)
     }
 
-    /// Waits until no write or restamp has a ref or commit in flight.
+    /// Waits until no write or restamp has a ref or commit in flight, and no upload of a dropped flush has to be aborted.
     ///
     /// Once the data of a write has landed, its ref and commit are put even if the caller stops waiting. Call this
     /// before the runtime shuts down, after the last write was started or dropped. Otherwise the runtime may stop a write

@@ -218,17 +218,17 @@ impl StreamingMerge {
     /// Returns a merge of runs with these schemas, which are all runs of a partition. Without a key, the runs are returned
     /// one after the other.
     pub(crate) fn new(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
-        Self::with(layout, schemas, keep, FinalRows::of(layout, keep))
+        Self::with(layout.key.as_ref(), schemas, keep, FinalRows::of(layout, keep))
     }
 
     /// Returns a merge of some runs of a partition: see [`merge_part`].
-    pub(crate) fn of_part(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep) -> Self {
-        Self::with(layout, schemas, keep, FinalRows::all())
+    pub(crate) fn of_part(key: Option<&Key>, schemas: &[SchemaRef], keep: Keep) -> Self {
+        Self::with(key, schemas, keep, FinalRows::all())
     }
 
-    fn with(layout: &ReadLayout, schemas: &[SchemaRef], keep: Keep, final_rows: FinalRows) -> Self {
+    fn with(key: Option<&Key>, schemas: &[SchemaRef], keep: Keep, final_rows: FinalRows) -> Self {
         let common = common_schema(schemas.iter().cloned());
-        let runs = match &layout.key {
+        let runs = match key {
             Some(key) => StreamedRuns::ByKey(Box::new(RunMerge::new(key, keep, common.clone(), schemas.len()))),
             None => {
                 let runs = schemas.iter().map(|_| (VecDeque::new(), false)).collect();

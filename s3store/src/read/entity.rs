@@ -11,12 +11,12 @@ use super::snapshot::committed_files;
 use super::{READ_AHEAD_BYTES, sink};
 use crate::codec::Footer;
 use crate::cpu;
-use crate::dataset::{Dataset, Store, Subject};
+use crate::dataset::{Dataset, MemoryReserve, Store, Subject};
 use crate::error::{Error, Result};
 use crate::merge::{BatchSource, Keep, merge, slim};
-use crate::metrics::{Method, Tally};
+use crate::metrics::{Method, Metrics, Tally};
 use crate::record::{Entity, KeyPart, Keyed, Predicate, ReadLayout, Record};
-use crate::scan::{self, FileSize, MemoryReserve, RangedRead, StoredFile, vanished};
+use crate::scan::{self, FileSize, RangedRead, StoredFile, vanished};
 
 impl<T: Record> Store<T>
 where
@@ -149,7 +149,7 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
             let (rows, reserve) = (&rows, &reserve);
             let read = |file: StoredFile| async move {
                 let size = if let FileSize::Bytes(size) = file.size { size } else { 0 };
-                let _reserved = reserve.take(size, dataset.metrics()).await?;
+                let _reserved = reserve.take(size, dataset.metrics(), Metrics::waited_for_bytes).await?;
                 read_file(dataset, &file, layout, rows, tally).await
             };
             let files = stream::iter(partition.files.into_iter().map(read)).buffered(side_by_side);

@@ -43,8 +43,9 @@ use crate::pattern::{IntoPatterns, Pattern};
 pub use crate::record::Filter;
 use crate::record::{Predicate, ReadLayout, Record};
 pub use crate::scan::SkippedFile;
-use crate::scan::{Event, Scan, ScanLimits, Sink, SpillDirectory, UndecodableFile};
+use crate::scan::{Event, Scan, ScanLimits, Sink, UndecodableFile};
 pub(crate) use crate::scan::{MissingFile, PartitionFiles};
+use crate::spill::SpillDirectory;
 
 /// The default of [`Read::read_ahead_bytes`].
 const READ_AHEAD_BYTES: u64 = 256 << 20;

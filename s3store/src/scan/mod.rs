@@ -25,13 +25,11 @@ mod check;
 mod fetch;
 mod files;
 mod held;
-mod memory_reserve;
 mod partition;
 mod plan;
 mod row_sizes;
 mod rows;
 mod sink;
-mod spill;
 mod stall_watch;
 mod streamed;
 mod undecodable;
@@ -48,7 +46,6 @@ use tracing::Instrument;
 use self::fetch::FileFetch;
 pub(crate) use self::fetch::{MissingFile, RangedRead, footer, next_batch, vanished};
 pub(crate) use self::files::{FileSize, PartitionFiles, StoredFile};
-pub(crate) use self::memory_reserve::MemoryReserve;
 use self::partition::{FileInFlight, PartitionScan};
 use self::plan::{Fetch, ScanMemory};
 use self::row_sizes::RowSizes;
@@ -56,16 +53,16 @@ pub(crate) use self::rows::FileRows;
 #[cfg(feature = "testing")]
 pub(crate) use self::rows::decode_file;
 pub(crate) use self::sink::{Event, Sink};
-pub(crate) use self::spill::SpillDirectory;
 use self::stall_watch::StallWatch;
 pub use self::undecodable::SkippedFile;
 pub(crate) use self::undecodable::UndecodableFile;
 use crate::codec::Opener;
 use crate::cpu;
-use crate::dataset::{Dataset, task_error};
+use crate::dataset::{Dataset, MemoryReserve, task_error};
 use crate::error::{Error, Result};
 use crate::merge::Keep;
-use crate::metrics::Tally;
+use crate::metrics::{Metrics, Tally};
+use crate::spill::SpillDirectory;
 
 /// How many partitions may have been started before they are consumed.
 const PARTITIONS_STARTED: usize = 64;
@@ -201,7 +198,7 @@ impl Context {
                 .iter()
                 .zip(&estimated)
                 .fold(0, |sum: u64, (fetch, &estimated)| sum.saturating_add(fetch.memory(estimated)));
-            let reserved = self.downloads.take(memory, self.scan.dataset.metrics()).await?;
+            let reserved = self.downloads.take(memory, self.scan.dataset.metrics(), Metrics::waited_for_bytes).await?;
             let start = |(file, fetch): (StoredFile, Fetch)| (file.clone(), self.start_fetch(file, fetch, false));
             let files: Vec<_> = files.into_iter().zip(fetches).map(start).collect();
             let (after, next) = oneshot::channel();

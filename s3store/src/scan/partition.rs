@@ -11,14 +11,13 @@ use tokio_util::task::AbortOnDropHandle;
 use super::check::CheckedFiles;
 use super::fetch::FetchedFile;
 use super::files::StoredFile;
-use super::memory_reserve::acquire;
 use super::plan::{MergeMode, PartitionPlan};
 use super::rows::RowsError;
 use super::sink::{Event, PartitionPermits, Sink};
 use super::undecodable::{SkippedFile, UndecodableFile};
 use super::{Context, Turn};
 use crate::codec::{Footer, RangeReader, ReadSizes};
-use crate::dataset::task_error;
+use crate::dataset::{acquire, task_error};
 use crate::error::{ErrorKind, Result};
 use crate::metrics::Metrics;
 
@@ -159,7 +158,10 @@ impl<S: Sink> PartitionScan<S> {
         }
         let metrics = context.scan.dataset.metrics();
         let slot = acquire(&context.window, 1, metrics, Metrics::waited_for_slot).await?;
-        self.permits = Some(PartitionPermits { _slot: slot, _memory: context.decoding.take(memory, metrics).await? });
+        self.permits = Some(PartitionPermits {
+            _slot: slot,
+            _memory: context.decoding.take(memory, metrics, Metrics::waited_for_bytes).await?,
+        });
         Ok(())
     }
 

@@ -113,23 +113,3 @@ pub(crate) fn run_memory(file: &ReadSizes) -> u64 {
     let batches = file.batch.saturating_mul(3);
     file.largest_group.saturating_mul(2).saturating_add(file.pages).saturating_add(batches)
 }
-
-/// Groups neighbouring runs so that each group fits the memory, as far as a group of two does. `runs` are their sizes.
-///
-/// Returns the number of runs in each group. Merging a group makes one run of it, in the same place.
-pub(crate) fn merge_groups(runs: &[u64], memory: u64) -> Vec<usize> {
-    let (mut groups, mut size) = (Vec::<usize>::new(), 0u64);
-    for &run in runs {
-        match groups.last_mut() {
-            Some(group) if *group < 2 || size.saturating_add(run) <= memory => {
-                *group += 1;
-                size = size.saturating_add(run);
-            }
-            _ => {
-                groups.push(1);
-                size = run;
-            }
-        }
-    }
-    groups
-}

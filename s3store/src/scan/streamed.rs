@@ -17,16 +17,16 @@ use tracing::Instrument;
 use super::fetch::fetch_group;
 use super::held::gone;
 use super::partition::{OpenFile, PartitionScan, PartitionWork};
-use super::plan::{merge_groups, run_memory};
+use super::plan::run_memory;
 use super::rows::{RowsError, names};
 use super::sink::Sink;
-use super::spill::{SpillReader, SpillWriter, SpilledRun};
 use crate::codec::sort::OrderCheck;
 use crate::codec::{Footer, GroupRanges, Opener, RangeProgress, RangeReader};
 use crate::dataset::task_error;
 use crate::error::{Error, Result};
 use crate::merge::{BatchSource, FileRuns, MergeProgress, StreamingMerge, compact, merge_part};
 use crate::record::{Key, ReadLayout};
+use crate::spill::{SpillReader, SpillWriter, SpilledRun, merge_groups};
 
 /// A sorted part of a partition. The runs of a partition are in the order of their files, and of their rows within a file.
 enum Run {
@@ -39,8 +39,7 @@ impl Run {
     fn memory(&self) -> u64 {
         match self {
             Self::File(file) => run_memory(&file.sizes),
-            // One batch is read, another waits, and rows are taken from a third. A part is decompressed for the first.
-            Self::Spilled(run) => run.batch.saturating_mul(4),
+            Self::Spilled(run) => run.memory(),
         }
     }
 
@@ -164,7 +163,7 @@ impl PartitionWork {
     }
 
     /// Sorts some rows of a file into a local file.
-    async fn sort_part(&self, rows: UnsortedPart) -> Result<Option<SpilledRun>> {
+    async fn sort_part(&self, rows: UnsortedPart) -> Result<Vec<SpilledRun>> {
         let scan = &self.context.scan;
         let (opener, keep, directory) = (Arc::clone(&scan.opener), scan.keep, scan.limits.spill.clone());
         self.decode(move || {
@@ -201,13 +200,13 @@ impl PartitionWork {
             return Ok(group.pop());
         }
         let scan = &self.context.scan;
-        let merge = StreamingMerge::of_part(scan.opener.layout(), &schemas(&group), scan.keep);
+        let merge = StreamingMerge::of_part(scan.opener.layout().key.as_ref(), &schemas(&group), scan.keep);
         let mut merging = Merging::start(self, group, merge, memory);
         let mut writer = SpillWriter::new(scan.limits.spill.clone());
         while let Some(batch) = merging.next(Ok).await? {
             writer = self.decode(move || writer.write(&batch).map(|()| writer)).await?;
         }
-        Ok(self.decode(move || writer.finish()).await?.map(Run::Spilled))
+        Ok(self.decode(move || writer.finish()).await?.pop().map(Run::Spilled))
     }
 }
 

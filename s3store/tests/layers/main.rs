@@ -12,9 +12,9 @@ use std::{fs, io};
 use source::{Module, Reference};
 
 /// The layers, lowest first. A module uses only layers before its own.
-const LAYERS: [&str; 21] = [
-    "error", "clock", "ids", "cpu", "metrics", "format", "pattern", "record", "codec", "merge", "schema", "s3",
-    "dataset", "scan", "write", "read", "stream", "doctor", "view", "testing", "guide",
+const LAYERS: [&str; 22] = [
+    "error", "clock", "ids", "cpu", "metrics", "format", "pattern", "record", "codec", "merge", "spill", "schema",
+    "s3", "dataset", "scan", "write", "read", "stream", "doctor", "view", "testing", "guide",
 ];
 
 /// Pairs of layers that must not use each other, although one comes before the other.
@@ -27,7 +27,7 @@ const RESTRICTED: [(&str, &[&str]); 1] = [("testing", &["error", "format"])];
 const UNRESTRICTED: [&str; 3] = ["testing::files", "testing::fixture", "testing::instruments"];
 
 /// Layers that know neither an async runtime nor S3.
-const SYNCHRONOUS: [&str; 6] = ["format", "pattern", "record", "codec", "merge", "schema"];
+const SYNCHRONOUS: [&str; 7] = ["format", "pattern", "record", "codec", "merge", "spill", "schema"];
 
 /// Crates that synchronous layers must not use, by the start of their names.
 const ASYNC_CRATES: [&str; 5] = ["tokio", "aws_", "futures", "s3s", "hyper"];

@@ -1,4 +1,4 @@
-//! The memory that a read may use ahead of its consumer.
+//! The memory that a read or a writer may use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +24,21 @@ impl MemoryReserve {
 
     /// Waits until `bytes` are free and reserves them until the permit is dropped. A request for more than the whole
     /// reserve takes all of it.
-    pub(crate) async fn take(&self, bytes: u64, metrics: &Metrics) -> Result<OwnedSemaphorePermit> {
+    ///
+    /// If it had to wait, it records the duration with `record_wait`.
+    pub(crate) async fn take(
+        &self,
+        bytes: u64,
+        metrics: &Metrics,
+        record_wait: fn(&Metrics, Duration),
+    ) -> Result<OwnedSemaphorePermit> {
         let wanted = u32::try_from(bytes.div_ceil(1 << 10)).unwrap_or(u32::MAX).min(self.total);
-        acquire(&self.free, wanted, metrics, Metrics::waited_for_bytes).await
+        acquire(&self.free, wanted, metrics, record_wait).await
     }
 }
 
 /// Takes permits from a semaphore. If it had to wait, records the duration with `record_wait`.
-pub(super) async fn acquire(
+pub(crate) async fn acquire(
     semaphore: &Arc<Semaphore>,
     permits: u32,
     metrics: &Metrics,
@@ -46,7 +53,7 @@ pub(super) async fn acquire(
     Ok(taken)
 }
 
-/// Nothing closes the semaphores of a read while it runs.
+/// Nothing closes these semaphores while they are used.
 fn closed(_: AcquireError) -> Error {
-    Error::new(ErrorKind::Internal, "a semaphore of the read was closed; this is a bug")
+    Error::new(ErrorKind::Internal, "a semaphore of the memory was closed; this is a bug")
 }
