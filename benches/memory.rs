@@ -1,27 +1,31 @@
-//! Reads of one partition that is much larger than the memory of the read. Checks the peak of resident memory, and that every
-//! record is right and in its place.
+//! Reads of one partition, and writes, that are much larger than the memory they were given. Checks the peak of resident
+//! memory, and that every record is right and in its place.
 //!
-//! `cargo bench -p benches --bench memory --features mimalloc -- 8` reads partitions of 8 GiB when decoded. The default is 1.
+//! `cargo bench -p benches --bench memory --features mimalloc -- 8` reads and writes 8 GiB of records as columns. The default
+//! is 1. A second argument, `read`, `write` or `killed`, selects one part.
 //!
-//! One process serves the in-process S3 on a socket and writes the files. Each read runs in a process of its own:
+//! One process serves the in-process S3 on a socket and writes the files. Each read and write runs in a process of its own:
 //!
 //! | shape | files |
 //! |---|---|
 //! | `few-versions` | sorted; each has another version of all entities |
 //! | `many-versions` | sorted; each has many versions of few entities |
 //! | `unsorted` | as `few-versions`, but the rows are in no order |
+//! | `written` | written by a `Writer` to eight partitions, in no order, and flushed once |
+//! | `killed` | the same, flushed ten times under a token, by a process that is killed at twenty random points and repeated |
 //!
-//! It prints the seconds and the peak for each, and fails if the peak is over `read_ahead_bytes` (256 MiB) and 144 MiB.
+//! It prints the seconds and the peak for each, and fails if the peak is over the limit (256 MiB) and 144 MiB.
 
 use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
+use s3store::dataset::SchemaCheck;
 use s3store::testing::S3;
 use s3store::{Dataset, Record};
 
@@ -106,6 +110,26 @@ fn coprime_with(rows: u64) -> u64 {
     (rows / 3 * 2 + 1..).find(|&step| divisor(step, rows) == 1).unwrap_or(1)
 }
 
+/// The partitions that are written.
+const PARTITIONS: u64 = 8;
+
+/// Returns the rows that are written, in no order.
+fn unordered(gib: u64) -> impl Iterator<Item = Event> {
+    let rows = (gib << 30) / ROW_BYTES;
+    let step = coprime_with(rows);
+    (0..rows).map(move |row| written_row(row.wrapping_mul(step) % rows))
+}
+
+/// Returns the rows that are written, in the order of a read.
+fn ordered(gib: u64) -> impl Iterator<Item = Event> {
+    let rows = (gib << 30) / ROW_BYTES;
+    (0..PARTITIONS).flat_map(move |part| (part..rows).step_by(PARTITIONS as usize).map(written_row))
+}
+
+fn written_row(entity: u64) -> Event {
+    Event { part: format!("{}", entity % PARTITIONS), ..Rows::row(entity, 1) }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -114,33 +138,80 @@ fn main() -> ExitCode {
         ["read", shape, gib, endpoint] => {
             return runtime.block_on(read(shape, gib.parse().expect("a number"), endpoint));
         }
-        arguments => return supervise(arguments.first().copied().unwrap_or("1")),
+        ["write", prefix, gib, endpoint] => {
+            return runtime.block_on(write(prefix, gib.parse().expect("a number"), endpoint));
+        }
+        ["check", prefix, gib, endpoint] => {
+            return runtime.block_on(check(prefix, gib.parse().expect("a number"), endpoint));
+        }
+        arguments => return supervise(arguments.first().copied().unwrap_or("1"), arguments.get(1).copied()),
     }
     ExitCode::SUCCESS
 }
 
 /// Starts the server, and a process for each read.
-fn supervise(gib: &str) -> ExitCode {
+fn supervise(gib: &str, part: Option<&str>) -> ExitCode {
     let program = env::current_exe().expect("a program");
     let mut server = Command::new(&program);
+    let wanted = |name: &str| part.is_none_or(|part| part == name);
+    let files = if wanted("read") { gib } else { "0" };
     let mut server =
-        server.args(["serve", gib]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
+        server.args(["serve", files]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
     let mut endpoint = String::new();
     BufReader::new(server.stdout.take().expect("output")).read_line(&mut endpoint).expect("an endpoint");
     let mut all_passed = true;
-    for shape in SHAPES {
-        let status = Command::new(&program).args(["read", shape, gib, endpoint.trim()]).status();
-        all_passed &= status.is_ok_and(|status| status.success());
+    let command = |arguments: [&str; 3]| {
+        let mut command = Command::new(&program);
+        command.args(arguments).arg(endpoint.trim());
+        command
+    };
+    let mut run = |arguments| {
+        all_passed &= command(arguments).status().is_ok_and(|status| status.success());
+    };
+    if wanted("read") {
+        SHAPES.into_iter().for_each(|shape| run(["read", shape, gib]));
+    }
+    if wanted("write") {
+        run(["write", "written", gib]);
+        run(["check", "written", gib]);
+    }
+    if wanted("killed") {
+        let began = now();
+        run(["write", "once", gib]);
+        let whole = began.elapsed();
+        let mut seed = 7u64;
+        for _ in 0..20 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut process = command(["write", "killed", gib]).spawn().expect("a process");
+            sleep(whole.mul_f64((seed >> 40) as f64 / (1u64 << 24) as f64));
+            process.kill().expect("a process that can be killed");
+            let _ended = process.wait();
+        }
+        run(["write", "killed", gib]);
+        run(["check", "killed", gib]);
     }
     drop(server.stdin.take());
     let _ended = server.wait();
     if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process lives for a while before it is killed")]
+fn sleep(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// Writes the files and serves them until the input ends.
 async fn serve(gib: u64) {
     let s3 = S3::with_bucket(BUCKET);
-    for shape in SHAPES {
+    for prefix in ["written", "once", "killed"] {
+        let _dataset = Dataset::init(s3.client(), BUCKET, prefix).await.expect("a dataset").into_dataset();
+    }
+    for shape in SHAPES.into_iter().filter(|_| gib > 0) {
         let rows = Rows::of_shape(shape, gib);
         let dataset = Dataset::init(s3.client(), BUCKET, shape).await.expect("a dataset").into_dataset();
         let store = dataset.store::<Event>();
@@ -184,15 +255,64 @@ fn encode(rows: &[Event]) -> Vec<u8> {
 }
 
 /// Reads a dataset and compares each record with the one that is expected in its place.
-#[expect(clippy::disallowed_methods, reason = "a benchmark reads the machine's clock")]
 async fn read(shape: &str, gib: u64, endpoint: &str) -> ExitCode {
+    compare(shape, gib, endpoint, Rows::of_shape(shape, gib).latest()).await
+}
+
+/// Reads a dataset that was written. Also counts the rows of all files, because a read drops copies of a record.
+async fn check(prefix: &str, gib: u64, endpoint: &str) -> ExitCode {
+    let rows = open(prefix, endpoint).await.store::<Stored>().read_all().count().await.expect("a count");
+    let once = rows == (gib << 30) / ROW_BYTES;
+    println!("{prefix:<14} {rows} rows in its files, as many as were written: {once}");
+    let compared = compare(prefix, gib, endpoint, ordered(gib)).await;
+    if once { compared } else { ExitCode::FAILURE }
+}
+
+/// A row of [`Event`] without its key.
+#[derive(Debug, Record)]
+#[record(partition_by(part))]
+struct Stored {
+    part: String,
+    version: i64,
+}
+
+async fn open(prefix: &str, endpoint: &str) -> Dataset {
     let config = S3::new().config_without_http_client(endpoint);
     let client = config.http_client(aws_smithy_http_client::Builder::new().build_http()).build();
-    let dataset = Dataset::open(aws_sdk_s3::Client::from_conf(client), BUCKET, shape).await.expect("a dataset");
-    let rows = Rows::of_shape(shape, gib);
-    let began = Instant::now();
+    // Two records read the datasets.
+    let options = Dataset::options().schema_check(SchemaCheck::Off);
+    options.open(aws_sdk_s3::Client::from_conf(client), BUCKET, prefix).await.expect("a dataset")
+}
+
+/// Writes a dataset by a writer. Every prefix but `written` is flushed ten times.
+async fn write(prefix: &str, gib: u64, endpoint: &str) -> ExitCode {
+    let store = open(prefix, endpoint).await.store::<Event>();
+    let began = now();
+    let writer = store.writer().token("run").memory_bytes(READ_AHEAD);
+    let writer = if prefix == "written" { writer } else { writer.flush_records((gib << 30) / ROW_BYTES / 10) };
+    let mut writer = writer.start().expect("a writer");
+    let (mut commits, mut replayed) = (0, 0);
+    for record in unordered(gib) {
+        for commit in writer.write(record).await.expect("a flush") {
+            commits += 1;
+            replayed += usize::from(commit.replayed);
+        }
+    }
+    let buffered = began.elapsed().as_secs_f64();
+    commits += writer.flush().await.expect("a flush").len();
+    let (seconds, peak) = (began.elapsed().as_secs_f64(), benches::peak_mib());
+    println!(
+        "write {prefix:<8} {gib} GiB: {seconds:.1} s, {buffered:.1} s of them before the last flush, peak {peak} MiB, \
+         {commits} commits, {replayed} of an earlier run"
+    );
+    if peak < MOST_MIB { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn compare(shape: &str, gib: u64, endpoint: &str, mut expected: impl Iterator<Item = Event>) -> ExitCode {
+    let dataset = open(shape, endpoint).await;
+    let began = now();
     let mut records = dataset.store::<Event>().read_all().read_ahead_bytes(READ_AHEAD).stream();
-    let (mut expected, mut count, mut equal) = (rows.latest(), 0u64, true);
+    let (mut count, mut equal) = (0u64, true);
     while let Some(record) = records.try_next().await.expect("a record") {
         equal &= expected.next().is_some_and(|expected| expected == record);
         count += 1;

@@ -60,5 +60,6 @@ mod integration {
     mod view;
     mod warnings;
     mod write;
+    mod writer;
 }
 mod ui;

@@ -4,9 +4,11 @@
 //! not used: they belong to the program, whose own blocking tasks may all wait for a read. Then the read's decoding would
 //! queue behind its own callers.
 //!
-//! A job only computes. It never waits for a permit, a request or a consumer, so the queue always moves.
+//! A job only computes. It never waits for a permit, a request or a consumer, so the queue always moves. It may share its
+//! work with the other threads by [`each`].
 
 use std::any::Any;
+use std::cell::Cell;
 use std::future::Future;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,6 +58,41 @@ where
         }
     });
     async { result.await.unwrap_or_else(|_| Err(Error::internal("a job of the cpu threads was dropped"))) }
+}
+
+/// Calls `work` for each item, on all threads for CPU work if the caller is one of them. Returns when all calls have
+/// returned, with the results in order.
+///
+/// While a thread waits for the others, it takes other jobs. One that is started so does not share its own work: otherwise
+/// jobs could be nested without a limit.
+pub(crate) fn each<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    thread_local! {
+        static IS_WAITING: Cell<bool> = const { Cell::new(false) };
+    }
+    struct Waiting;
+    impl Drop for Waiting {
+        fn drop(&mut self) {
+            IS_WAITING.set(false);
+        }
+    }
+    if items.len() < 2 || !has_help() || IS_WAITING.replace(true) {
+        return items.into_iter().map(work).collect();
+    }
+    let _waiting = Waiting;
+    let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    rayon_core::scope(|scope| {
+        for (item, result) in items.into_iter().zip(&mut results) {
+            let work = &work;
+            scope.spawn(move |_| *result = Some(work(item)));
+        }
+    });
+    results.into_iter().flatten().collect()
+}
+
+/// Returns whether the caller is one of several threads for CPU work.
+fn has_help() -> bool {
+    // The number of threads may only be asked for on one of them: elsewhere it would start threads.
+    rayon_core::current_thread_index().is_some() && rayon_core::current_num_threads() > 1
 }
 
 /// Runs a job and converts a panic to an error.
@@ -142,6 +179,33 @@ mod tests {
             job.await.unwrap();
         }
         assert_eq!(*order.lock().unwrap(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_job_shares_its_work_with_other_threads() {
+        let pool = ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        // Each call waits for the others, so all three run at once.
+        let barrier = std::sync::Barrier::new(3);
+        let work = |number: usize| {
+            barrier.wait();
+            (number * 2, thread::current().id())
+        };
+        let results = pool.install(|| each(vec![1, 2, 3], work));
+        let numbers: Vec<_> = results.iter().map(|(number, _)| *number).collect();
+        let threads: std::collections::HashSet<_> = results.iter().map(|(_, thread)| *thread).collect();
+        assert_eq!((numbers, threads.len()), (vec![2, 4, 6], 3));
+        // Work inside of shared work is not shared again by the thread that waits.
+        let nested = pool.install(|| each(vec![10, 20], |tens| each(vec![1, 2], move |ones| tens + ones)));
+        assert_eq!(nested, [[11, 12], [21, 22]]);
+    }
+
+    #[test]
+    fn a_panic_in_shared_work_leaves_the_threads_usable() {
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        let broken = || pool.install(|| each(vec![1, 2, 3], |number| assert_ne!(number, 2)));
+        catch_unwind(AssertUnwindSafe(broken)).unwrap_err();
+        let barrier = std::sync::Barrier::new(2);
+        pool.install(|| each(vec![1, 2], |_| barrier.wait()));
     }
 
     #[tokio::test]

@@ -105,6 +105,7 @@ async fn methods_send_the_requests_in_the_table() {
     let mut table = RequestTable::new();
     open(&mut table).await;
     write(&mut table).await;
+    in_parts(&mut table).await;
     late(&mut table).await;
     read(&mut table).await;
     follow(&mut table).await;
@@ -167,6 +168,17 @@ async fn write(table: &mut RequestTable) {
             }
         }
 
+        let mut writer = store.writer().start().unwrap();
+        writer.write_all(three.clone()).await.unwrap();
+        writer.flush().await.unwrap();
+        table.check(&world, "`Writer::flush`; also `write` and `write_from` where they flush", &partitions);
+        for row in ["a flush with a token, or one that is repeated", "a flush with a token that has committed"] {
+            let mut writer = store.writer().token(token("w")).start().unwrap();
+            writer.write_all(three.clone()).await.unwrap();
+            writer.flush().await.unwrap();
+            table.check(&world, row, &partitions);
+        }
+
         store.dataset().restamp(&commits[0]).await.unwrap();
         table.check(&world, "`restamp`", &[]);
         dataset.restamp(&commits[1]).await.unwrap();
@@ -176,6 +188,24 @@ async fn write(table: &mut RequestTable) {
             table.check(&world, "`lookup_commit`", &[]);
         }
     }
+}
+
+async fn in_parts(table: &mut RequestTable) {
+    let world = Virtual::new();
+    let mut writer = world.dataset().await.store::<Wide>().writer().start().unwrap();
+    let records = [Wide::random("a", 900, 50_000), Wide::random("b", 3, 50_000)].concat();
+    writer.write_all(records).await.unwrap();
+    world.counts();
+    writer.flush().await.unwrap();
+    let requests = world.s3.requests();
+    let count = |operation| requests.iter().filter(|request| request.operation == operation).count();
+    assert_eq!((count(Operation::CreateUpload), count(Operation::CompleteUpload)), (1, 1));
+    let figures = &table.rows["a flush with one file over 16 MiB"];
+    // 45 MB in three parts.
+    let put = Figure::of(figures[0], &[('n', 2), ('m', 0), ('u', 2)]);
+    assert!(put.holds(count(Operation::Put) + count(Operation::UploadPart)));
+    assert_eq!(requests.len(), put.value + 2);
+    table.checked.insert("a flush with one file over 16 MiB".to_owned());
 }
 
 async fn late(table: &mut RequestTable) {

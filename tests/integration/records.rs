@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use s3store::{Record, View};
 
+use crate::integration::harness::draws;
+
 /// A record without an entity key: duplicates are not removed on read.
 #[derive(Debug, Clone, PartialEq, Eq, Record)]
 #[record(partition_by(part))]
@@ -73,6 +75,13 @@ pub struct Small {
 }
 
 impl Wide {
+    /// Returns `count` records with blobs of this many random bytes.
+    pub fn random(part: &str, count: i64, bytes: usize) -> Vec<Self> {
+        let mut draw = draws(count.unsigned_abs());
+        let mut blob = || (0..bytes).map(|_| draw(256).to_le_bytes()[0]).collect();
+        (0..count).map(|n| Self { part: part.to_owned(), small: n % 3, blob: blob() }).collect()
+    }
+
     /// Returns `count` records with blobs of this many bytes. `small` is 0, 1 and 2 in turn.
     pub fn of(part: &str, count: i64, bytes: u32) -> Vec<Self> {
         let blob = |n: i64| {

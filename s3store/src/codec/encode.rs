@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::SchemaRef;
+use arrow_schema::{FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
@@ -17,6 +17,7 @@ use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::bare_list::{check_bare_lists, with_bare_lists};
 use super::{BATCH_ROWS, Compression, digest};
+use crate::cpu;
 use crate::error::{Error, Result};
 use crate::record::Description;
 
@@ -35,17 +36,22 @@ const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 /// dictionary that is abandoned later.
 const DICTIONARY_BYTES: usize = 128 << 10;
 
+/// The rows of a batch, or row group, from which its columns are encoded side by side. Below, it would cost more than it saves.
+const SHARED_ROWS: usize = 1_024;
+
 /// The space to reserve for a footer; most are smaller.
 const FOOTER_BYTES: usize = 4 << 10;
 
 /// The encoded size after which a row group of wide rows ends early.
-const ROW_GROUP_BYTES: usize = 64 << 20;
+pub(crate) const ROW_GROUP_BYTES: usize = 64 << 20;
 
 /// The schemas and options of the files of one record type, with one compression. All files share them, because creating
 /// them costs more than encoding a few rows.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     schema: SchemaRef,
+    /// The number of Parquet columns of each column.
+    leaves: Vec<usize>,
     root: TypePtr,
     small: FileOptions,
     large: FileOptions,
@@ -77,7 +83,13 @@ impl Encoder {
         let options =
             |small| FileOptions::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
         let columns = digest::columns_of(description);
-        Ok(Self { small: options(true)?, large: options(false)?, root, schema, columns })
+        let mut leaves = vec![0; schema.fields().len()];
+        for leaf in 0..parquet.num_columns() {
+            if let Some(leaves) = leaves.get_mut(parquet.get_column_root_idx(leaf)) {
+                *leaves += 1;
+            }
+        }
+        Ok(Self { small: options(true)?, large: options(false)?, leaves, root, schema, columns })
     }
 
     /// Returns a number that is equal for records whose digests can be compared.
@@ -85,9 +97,20 @@ impl Encoder {
         self.columns
     }
 
+    /// Returns the schema of the columns, in their write types.
+    pub(crate) fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
     /// Starts a file. `rows` is the expected row count: it selects the options and how much memory is reserved.
     pub(crate) fn file(self: &Arc<Self>, rows: usize) -> Result<FileWriter> {
-        FileWriter::start(Arc::clone(self), rows).map_err(unencodable)
+        FileWriter::start(Arc::clone(self), rows <= SMALL_ROWS, rows, ROW_GROUP_BYTES).map_err(unencodable)
+    }
+
+    /// Starts a file whose bytes are [taken](FileWriter::take_written) while it is encoded. A row group ends at an encoded
+    /// size of `group_bytes`.
+    pub(crate) fn file_in_parts(self: &Arc<Self>, rows: usize, group_bytes: usize) -> Result<FileWriter> {
+        FileWriter::start(Arc::clone(self), rows <= SMALL_ROWS, 0, group_bytes).map_err(unencodable)
     }
 
     fn options(&self, small: bool) -> &FileOptions {
@@ -146,8 +169,10 @@ fn unencodable(error: ParquetError) -> Error {
 pub(crate) struct FileWriter {
     encoder: Arc<Encoder>,
     small: bool,
-    /// How many rows are still expected, including those of the current row group.
+    /// For how many rows space is reserved, including those of the current row group.
     rows_ahead: usize,
+    /// The encoded size after which a row group ends.
+    group_bytes: usize,
     writer: SerializedFileWriter<Vec<u8>>,
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
@@ -155,17 +180,21 @@ pub(crate) struct FileWriter {
 }
 
 impl FileWriter {
-    fn start(encoder: Arc<Encoder>, rows: usize) -> Result<Self, ParquetError> {
-        let small = rows <= SMALL_ROWS;
+    fn start(encoder: Arc<Encoder>, small: bool, rows_ahead: usize, group_bytes: usize) -> Result<Self, ParquetError> {
         let properties = Arc::clone(&encoder.options(small).properties);
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), properties)?;
-        Ok(Self { encoder, small, rows_ahead: rows, writer, group: Vec::new(), group_rows: 0, groups: 0 })
+        Ok(Self { encoder, small, rows_ahead, group_bytes, writer, group: Vec::new(), group_rows: 0, groups: 0 })
     }
 
     /// Appends rows, given by all their columns. Rows are written in batches of [`BATCH_ROWS`], so the file's bytes do not
     /// depend on how rows are split over calls as long as each call but the last has a multiple of that.
     pub(crate) fn write(&mut self, columns: &[ArrayRef]) -> Result<()> {
         self.write_columns(columns).map_err(unencodable)
+    }
+
+    /// Takes the bytes of the row groups that have ended. [`finish`](Self::finish) returns the bytes after them.
+    pub(crate) fn take_written(&mut self) -> Bytes {
+        std::mem::take(self.writer.inner_mut()).into()
     }
 
     /// Ends the last row group, writes the footer and returns the file's bytes.
@@ -197,35 +226,49 @@ impl FileWriter {
         if rows == 0 {
             return Ok(());
         }
-        if self.group_rows > 0 && (self.group_rows + rows > ROW_GROUP_ROWS || self.group_bytes() >= ROW_GROUP_BYTES) {
+        if self.group_rows > 0 && (self.group_rows + rows > ROW_GROUP_ROWS || self.encoded_bytes() >= self.group_bytes)
+        {
             self.end_group()?;
         }
         if self.group.is_empty() {
             self.group = self.encoder.options(self.small).columns.create_column_writers(self.groups)?;
         }
-        let mut writers = self.group.iter_mut();
-        for (field, column) in self.encoder.schema.fields().iter().zip(columns) {
+        let mut writers = self.group.as_mut_slice();
+        let mut work = Vec::with_capacity(columns.len());
+        for ((field, column), leaves) in self.encoder.schema.fields().iter().zip(columns).zip(&self.encoder.leaves) {
             if !field.data_type().equals_datatype(column.data_type()) {
                 let found = column.data_type();
                 return Err(ParquetError::General(format!("column {}: unexpected type {found}", field.name())));
             }
-            for (leaf, writer) in compute_leaves(field, column)?.iter().zip(&mut writers) {
-                writer.write(leaf)?;
-            }
+            let (own, rest) = writers.split_at_mut(*leaves);
+            work.push((field, column, own));
+            writers = rest;
         }
         self.group_rows += rows;
-        Ok(())
+        let encode = |(field, column, writers): (&FieldRef, &ArrayRef, &mut [ArrowColumnWriter])| {
+            compute_leaves(field, column)?.iter().zip(writers).try_for_each(|(leaf, writer)| writer.write(leaf))
+        };
+        if rows < SHARED_ROWS {
+            return work.into_iter().try_for_each(encode);
+        }
+        cpu::each(work, encode).into_iter().collect()
     }
 
-    fn group_bytes(&self) -> usize {
+    fn encoded_bytes(&self) -> usize {
         self.group.iter().map(ArrowColumnWriter::get_estimated_total_bytes).sum()
     }
 
     fn end_group(&mut self) -> Result<(), ParquetError> {
         self.reserve();
         let mut group = self.writer.next_row_group()?;
-        for column in self.group.drain(..) {
-            column.close()?.append_to_row_group(&mut group)?;
+        let columns = std::mem::take(&mut self.group);
+        let closed: Vec<_> = if self.group_rows < SHARED_ROWS {
+            columns.into_iter().map(ArrowColumnWriter::close).collect()
+        } else {
+            cpu::each(columns, ArrowColumnWriter::close)
+        };
+        for column in closed {
+            column?.append_to_row_group(&mut group)?;
         }
         group.close()?;
         self.groups += 1;
@@ -237,7 +280,7 @@ impl FileWriter {
     /// Reserves space for the current row group, and for the expected rest of the file at the current group's size per
     /// row. Growing the buffer with each group would copy all bytes written before.
     fn reserve(&mut self) {
-        let bytes = self.group_bytes();
+        let bytes = self.encoded_bytes();
         let written = self.writer.inner_mut();
         if written.capacity() - written.len() < bytes + FOOTER_BYTES {
             let ahead = bytes.saturating_mul(self.rows_ahead.div_ceil(self.group_rows.max(1)));

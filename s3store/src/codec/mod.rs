@@ -40,7 +40,7 @@ mod thrift;
 pub(crate) use cast::is_convertible;
 pub use compression::Compression;
 pub(crate) use digest::{ContentHasher, Fast, HashFunction, Secure};
-pub(crate) use encode::{Encoder, FileWriter};
+pub(crate) use encode::{Encoder, FileWriter, ROW_GROUP_BYTES};
 pub(crate) use footer::{Footer, FooterSearch};
 pub(crate) use memory_reader::{MemoryReader, Opener};
 #[cfg(any(test, feature = "testing"))]

@@ -19,6 +19,7 @@ macro_rules! methods {
 methods! {
     Write = "write",
     WritePartition = "write_with_key",
+    WriterFlush = "writer_flush",
     Restamp = "restamp_ref",
     LookupCommit = "lookup_commit",
     Read = "read",
@@ -49,7 +50,7 @@ methods! {
 impl Method {
     /// Returns whether calls record the records, partitions and bytes that they wrote.
     pub(super) fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::WritePartition)
+        matches!(self, Self::Write | Self::WritePartition | Self::WriterFlush)
     }
 
     /// Returns `Some` if calls record the records, bytes and files that they read, and whether also the partitions.

@@ -13,7 +13,6 @@ mod get;
 mod head;
 mod interceptor;
 mod list;
-#[cfg_attr(not(test), expect(dead_code, reason = "for files that are too large for one PUT"))]
 mod multipart;
 mod page;
 mod partial;
@@ -38,7 +37,6 @@ pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
 pub(crate) use self::list::{ListedObject, PageAhead};
-#[expect(unused_imports, reason = "for files that are too large for one PUT")]
 pub(crate) use self::multipart::{Upload, UploadedPart};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};

@@ -81,6 +81,20 @@ impl Attempt {
         Ok(Self { earlier, ..Self::new(slot, id, inserted_at, self.other_records)? })
     }
 
+    /// Adds attempts that were made before this one, for the same records.
+    pub(super) fn after(self, earlier: &[AttemptId]) -> Self {
+        Self { earlier: earlier.to_vec(), ..self }
+    }
+
+    /// Returns `true` if there was an attempt before this one.
+    pub(super) fn is_repeated(&self) -> bool {
+        !self.earlier.is_empty()
+    }
+
+    pub(super) fn data_key(&self) -> &str {
+        &self.data_key
+    }
+
     /// Returns `true` if this call made the attempt.
     pub(super) fn is_own(&self, id: AttemptId) -> bool {
         id == self.id || self.earlier.contains(&id)
@@ -125,6 +139,11 @@ impl Attempt {
         Prepared { attempt: self, file, records }
     }
 
+    /// Completes steps 3 and 4 with a data file that was encoded while it was put, and landed with all markers.
+    pub(super) fn landed_in_parts(self, file: FileInParts, records: u64) -> Landed {
+        Landed { attempt: self, records, content: file.content, bytes: file.bytes }
+    }
+
     pub(super) fn unknown(&self, cause: Error) -> Unknown {
         Unknown {
             partition: self.slot.partition.as_str().to_owned(),
@@ -142,6 +161,14 @@ pub(super) struct DataFile {
     pub(super) body: Bytes,
     /// The body's MD5 in hex.
     pub(super) md5: String,
+    /// The digest of the records, if the caller gave a token.
+    pub(super) content: Option<ContentDigest>,
+}
+
+/// A data file that was put while it was encoded.
+#[derive(Debug)]
+pub(super) struct FileInParts {
+    pub(super) bytes: u64,
     /// The digest of the records, if the caller gave a token.
     pub(super) content: Option<ContentDigest>,
 }

@@ -32,7 +32,7 @@ pub(super) struct WriteOptions {
 }
 
 impl WriteOptions {
-    fn new(compression: Compression) -> Self {
+    pub(super) fn new(compression: Compression) -> Self {
         Self {
             inserted_at: None,
             compression,
@@ -306,7 +306,7 @@ setters!(WritePartition { store, partition, records, options });
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> Write<'a, T, K, L> {
     async fn run(self, tally: &Arc<Tally>) -> Result<Vec<L::Committed>, WriteError> {
         let Self { store, records, options, mut tokens, late } = self;
-        let groups = group::group(records).map_err(WriteError::not_committed)?;
+        let groups = group::group(records, 0).map_err(WriteError::not_committed)?;
         let plan = Plan::new(store, groups, &mut tokens, options, late.restamps()).await;
         let plan = plan.map_err(WriteError::not_committed)?;
         let stamped = plan.run(tally).await?;
@@ -352,7 +352,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> IntoFuture 
 }
 
 /// Counts the late commits that a call returns.
-fn count_late<T, E: LateCount>(result: Result<T, E>, tally: &Tally) -> Result<T, E> {
+pub(super) fn count_late<T, E: LateCount>(result: Result<T, E>, tally: &Tally) -> Result<T, E> {
     tally.returned_late(result.as_ref().map_or_else(LateCount::late_count, |_| 0));
     result
 }

@@ -17,7 +17,7 @@ pub struct Commit {
     pub bucket: String,
     /// The partition, `name=value/name=value`.
     pub partition: String,
-    /// The caller's token, or the attempt's id if the caller gave none.
+    /// The caller's token, or the library's own if the caller gave none.
     pub token: String,
     /// The commit's position in the change stream.
     pub offset: Offset,

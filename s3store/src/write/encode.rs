@@ -274,6 +274,14 @@ async fn each_batch<T: RootRecord>(
     Ok(())
 }
 
+/// Returns rows as columns.
+pub(super) fn batches<T: RootRecord>(
+    rows: &Rows<'_, T>,
+    inserted_at: i64,
+) -> impl Iterator<Item = Result<Vec<ArrayRef>>> {
+    Batches::new(rows, inserted_at, None)
+}
+
 /// Rows as columns, in batches of [`BATCH_ROWS`]. Batches are smaller if an array can't hold the text of that many rows.
 struct Batches<'r, 'a, T> {
     rows: &'r Rows<'a, T>,
@@ -311,10 +319,10 @@ impl<T: RootRecord> Iterator for Batches<'_, '_, T> {
             );
             match batch {
                 Err(error) if error.value.is_too_large() && length > 1 => self.size = length / 2,
-                Err(mut error) => {
-                    error.row = self.rows.row_in_slice(self.start + error.row);
+                Err(error) => {
+                    let row = self.rows.row_number(self.start + error.row);
                     self.start = self.rows.len();
-                    return Some(Err(unfit(error)));
+                    return Some(Err(unfit(row, &error.value)));
                 }
                 Ok(batch) => {
                     self.start += length;

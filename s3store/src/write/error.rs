@@ -20,7 +20,7 @@ use crate::metrics::{ErrorOutcome, Outcome};
 pub struct Unknown {
     /// The partition, `name=value/name=value`.
     pub partition: String,
-    /// The caller's token, or the attempt's id if the caller gave none.
+    /// The caller's token, or the library's own if the caller gave none.
     pub token: String,
     /// The key of the commit that may exist.
     pub commit_path: String,
@@ -160,6 +160,12 @@ impl WriteError {
     pub(super) fn not_committed(cause: Error) -> Self {
         let (committed, late, unknown, also_failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self { committed, late, unknown, cause: Some(cause), also_failed }
+    }
+
+    /// Adds the commits of an earlier flush of the same call.
+    pub(super) fn after(self, mut commits: Vec<Commit>) -> Self {
+        commits.extend(self.committed);
+        Self { committed: commits, ..self }
     }
 
     /// Returns `true` if every partition is durable, and the only failure is that some are late.

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use crate::dataset::HivePartition;
 use crate::error::{Error, Result};
 use crate::format::PartitionKey;
-use crate::record::{RootRecord, RowError};
+use crate::record::{RootRecord, ValueError};
 
 /// The records of one partition, in the order given, as references into the caller's slice.
 #[derive(Debug)]
@@ -19,13 +19,15 @@ pub(super) struct Group<'a, T> {
 #[derive(Debug)]
 pub(super) struct Rows<'a, T> {
     records: &'a [T],
+    /// The number of the slice's first record, for messages.
+    first: u64,
     /// The indexes of the selected records, in order; `None` if all are selected.
     picked: Option<Vec<usize>>,
 }
 
 impl<'a, T> Rows<'a, T> {
     pub(super) fn all(records: &'a [T]) -> Self {
-        Self { records, picked: None }
+        Self { records, first: 0, picked: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -38,7 +40,7 @@ impl<'a, T> Rows<'a, T> {
             let position = position as usize;
             self.picked.as_ref().map_or(position, |picked| picked[position])
         };
-        Self { records: self.records, picked: Some(order.iter().map(index).collect()) }
+        Self { records: self.records, first: self.first, picked: Some(order.iter().map(index).collect()) }
     }
 
     /// Passes the rows of a range to one of two functions: to `slice` if they are adjacent in the caller's slice, which is
@@ -55,8 +57,13 @@ impl<'a, T> Rows<'a, T> {
         }
     }
 
+    /// Returns the number of a row, for messages.
+    pub(super) fn row_number(&self, position: usize) -> u64 {
+        self.first.saturating_add(self.row_in_slice(position) as u64)
+    }
+
     /// Returns the row's index in the caller's slice.
-    pub(super) fn row_in_slice(&self, position: usize) -> usize {
+    fn row_in_slice(&self, position: usize) -> usize {
         self.picked.as_ref().and_then(|picked| picked.get(position).copied()).unwrap_or(position)
     }
 
@@ -101,8 +108,9 @@ impl<'a, T: RootRecord> Group<'a, T> {
     }
 }
 
-/// Groups records by their partition keys. Returns the groups in key order.
-pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
+/// Groups records by their partition keys. Returns the groups in key order. `first` is the number of the first record, for
+/// messages.
+pub(super) fn group<T: RootRecord>(records: &[T], first: u64) -> Result<Vec<Group<'_, T>>> {
     let mut groups: Vec<(PartitionKey, Vec<usize>)> = Vec::new();
     let mut group_of_key: HashMap<String, usize> = HashMap::new();
     let mut key = String::new();
@@ -110,14 +118,15 @@ pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
     let mut last: Option<usize> = None;
     for (row, record) in records.iter().enumerate() {
         key.clear();
-        record.partition_key(&mut key).map_err(|error| unfit(error.at_row(row)))?;
+        let number = || first.saturating_add(row as u64);
+        record.partition_key(&mut key).map_err(|error| unfit(number(), &error))?;
         let index = match last.filter(|&last| groups[last].0.as_str() == key) {
             Some(last) => last,
             None => match group_of_key.entry(key.clone()) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
                     let legal = PartitionKey::parse(&key, T::description().partition);
-                    groups.push((legal.map_err(|error| error.context(format!("row {row}")))?, Vec::new()));
+                    groups.push((legal.map_err(|error| error.context(format!("row {}", number())))?, Vec::new()));
                     *new.insert(groups.len() - 1)
                 }
             },
@@ -127,7 +136,7 @@ pub(super) fn group<T: RootRecord>(records: &[T]) -> Result<Vec<Group<'_, T>>> {
     }
     groups.sort_by(|(a, _), (b, _)| a.cmp(b));
     let all = groups.len() == 1;
-    let rows = |picked: Vec<usize>| Rows { records, picked: (!all).then_some(picked) };
+    let rows = |picked: Vec<usize>| Rows { records, first, picked: (!all).then_some(picked) };
     Ok(groups.into_iter().map(|(key, picked)| Group { key, rows: rows(picked) }).collect())
 }
 
@@ -140,7 +149,7 @@ pub(super) fn partition_of<T: RootRecord>(record: &T) -> Result<PartitionKey> {
     parsed.map_err(|error| error.context(format!("record {}", description.record)))
 }
 
-/// Makes the error for a value that does not fit its column. Its message names the row of the caller's slice.
-pub(super) fn unfit(error: RowError) -> Error {
-    Error::invalid_input(error.to_string())
+/// Makes the error for a value that does not fit its column. Its message names the row.
+pub(super) fn unfit(row: u64, error: &ValueError) -> Error {
+    Error::invalid_input(format!("row {row}, {error}"))
 }

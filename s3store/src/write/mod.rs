@@ -14,7 +14,9 @@ mod plan;
 mod protocol;
 mod restamp;
 mod retry;
+mod source;
 mod token;
+mod writer;
 
 use std::sync::Arc;
 
@@ -28,6 +30,7 @@ use self::group::Group;
 pub use self::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 pub use self::retry::RetryPolicy;
 pub use self::token::{IntoToken, NoToken, OneToken, TokenOf, TokenOfContent, Tokens};
+pub use self::writer::{Writer, WriterBuilder};
 use crate::dataset::{HivePartition, Store};
 use crate::error::Result;
 use crate::format::{PartitionKey, Token};
@@ -126,12 +129,20 @@ impl<T: RootRecord> Store<T> {
         WritePartition::new(self, partition.into(), records)
     }
 
+    /// Returns the settings of a [`Writer`], which takes any number of records one by one, or from a stream, within a fixed
+    /// memory. Sends nothing.
+    ///
+    /// [`write`](Self::write) is simpler for records that are in memory.
+    pub fn writer(&self) -> WriterBuilder<T> {
+        WriterBuilder::new(self)
+    }
+
     /// Groups records by partition: partitions in key order, records in the order given. Sends nothing.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if a record has a partition value that a key can't contain.
     pub fn group_by_partition<'a>(&self, records: &'a [T]) -> Result<Vec<HivePartition<&'a T>>> {
-        Ok(group::group(records)?.iter().map(Group::partition).collect())
+        Ok(group::group(records, 0)?.iter().map(Group::partition).collect())
     }
 
     /// Returns the partition of a record, `name=value/name=value`. Sends nothing.

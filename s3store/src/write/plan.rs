@@ -10,10 +10,11 @@ use super::attempt::{Attempt, CommitSlot, Landed, OtherRecords};
 use super::builder::WriteOptions;
 use super::commit::{Commit, StampedCommit};
 use super::error::{CommitError, FailedPartition, WriteError};
-use super::group::{Group, Rows};
+use super::group::Group;
 use super::judge::Timeliness;
 use super::markers::{PartitionMarkers, WriteMarkers};
 use super::protocol::{self, Mode, TimedCommit};
+use super::source::{FileOptions, Records, Source};
 use super::token::{Tokens, validated};
 use super::{encode, finisher, late};
 use crate::codec::Encoder;
@@ -22,32 +23,59 @@ use crate::error::{ErrorKind, Result};
 use crate::format::{AttemptId, CommitMeta, Token};
 use crate::ids;
 use crate::metrics::Tally;
-use crate::record::{RootRecord, ViewWriter};
+use crate::record::{Description, RootRecord};
 use crate::schema::{Access, SchemaView};
 
 /// A validated write, before its first request.
-pub(super) struct Plan<'a, T> {
+pub(super) struct Plan<S> {
     dataset: Dataset,
-    encoder: Arc<Encoder>,
-    inserted_at: i64,
-    views: Vec<ViewWriter<T>>,
+    file: FileOptions,
+    record: &'static Description,
+    views: Vec<SchemaView>,
     options: WriteOptions,
     /// How many refs to put for a late commit at most.
     restamps: u32,
     /// In key order.
-    partitions: Vec<PartitionWrite<'a, T>>,
+    partitions: Vec<PartitionWrite<S>>,
+}
+
+/// The dataset and the record type of a write.
+#[derive(Clone)]
+pub(super) struct WriteTarget {
+    pub(super) dataset: Dataset,
+    pub(super) encoder: Arc<Encoder>,
+    pub(super) record: &'static Description,
+    views: Vec<SchemaView>,
+}
+
+impl WriteTarget {
+    pub(super) fn of<T: RootRecord>(store: &Store<T>, options: &WriteOptions) -> Result<Self> {
+        let (dataset, encoder) = (store.dataset().clone(), store.encoder(options.compression)?);
+        let views = store.views().iter().map(|view| SchemaView::new(view.name, view.columns)).collect();
+        Ok(Self { dataset, encoder, record: T::description(), views })
+    }
 }
 
 /// The write to one partition.
-struct PartitionWrite<'a, T> {
+struct PartitionWrite<S> {
     attempt: Attempt,
-    rows: Rows<'a, T>,
-    /// The caller gave a token, so an earlier commit of it may exist.
-    has_caller_token: bool,
+    records: S,
+    token: TokenKind,
     mode: Mode,
     markers: PartitionMarkers,
     /// The commit of an earlier try, which was late.
     late: Option<Commit>,
+}
+
+/// The origin of a partition's token. It decides who can repeat the write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// The caller's. Anybody can repeat the write, and may have done so before.
+    Callers,
+    /// That of a writer's flush, which only the writer repeats.
+    Writers,
+    /// The attempt's id. Another attempt has another token.
+    Attempts,
 }
 
 /// The state of a partition when the part of its write that the caller can cancel has ended.
@@ -58,7 +86,7 @@ enum Begun {
     Landed(Landed, Mode),
 }
 
-impl<'a, T: RootRecord> Plan<'a, T> {
+impl<'a, T: RootRecord> Plan<Records<'a, T>> {
     /// Validates keys, tokens and options of all partitions. Sends nothing. Waits only for tokens that are made of the
     /// records.
     pub(super) async fn new<K: Tokens<'a, T>>(
@@ -69,18 +97,18 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         restamps: u32,
     ) -> Result<Self> {
         let dataset = store.dataset().clone();
-        let encoder = store.encoder(options.compression)?;
         let now = || dataset.clock().micros();
         let inserted_at = options.inserted_at.map_or_else(now, |time| time.timestamp_micros());
-        let mut partitions = Vec::with_capacity(groups.len());
+        let mut plan = Self::empty(&WriteTarget::of(store, &options)?, inserted_at, options, restamps);
+        let views: Arc<[_]> = store.views().into();
         for group in groups {
             let token = match K::OF_CONTENT {
                 true => content_token(&dataset, &group, options.keep_going).await?,
                 false => tokens.token(&|| group.partition())?,
             };
             let token = validated(token)?;
-            let has_caller_token = token.is_some();
-            let mode = match options.optimistic && has_caller_token {
+            let kind = if token.is_some() { TokenKind::Callers } else { TokenKind::Attempts };
+            let mode = match options.optimistic && token.is_some() {
                 true => protocol::optimistic_mode(&dataset)?,
                 false => Mode::Usual,
             };
@@ -89,17 +117,31 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             let slot = CommitSlot::new(&dataset, group.key, token)?;
             let other_records = if options.accept_other_records { OtherRecords::Accept } else { OtherRecords::Refuse };
             let attempt = Attempt::new(slot, id, inserted_at, other_records)?;
-            let markers = PartitionMarkers::default();
-            partitions.push(PartitionWrite { attempt, rows: group.rows, has_caller_token, mode, markers, late: None });
+            plan.add(attempt, Records { rows: group.rows, views: Arc::clone(&views) }, kind, mode);
         }
-        Ok(Self { dataset, encoder, inserted_at, views: store.views(), options, restamps, partitions })
+        Ok(plan)
+    }
+}
+
+impl<S: Source> Plan<S> {
+    /// Returns a plan without partitions.
+    pub(super) fn empty(target: &WriteTarget, inserted_at: i64, options: WriteOptions, restamps: u32) -> Self {
+        let WriteTarget { dataset, encoder, record, views } = target.clone();
+        let file = FileOptions { dataset: dataset.clone(), encoder, inserted_at };
+        Self { dataset, file, record, views, options, restamps, partitions: Vec::new() }
+    }
+
+    /// Adds a partition. The caller adds them in key order.
+    pub(super) fn add(&mut self, attempt: Attempt, records: S, token: TokenKind, mode: Mode) {
+        let markers = PartitionMarkers::default();
+        self.partitions.push(PartitionWrite { attempt, records, token, mode, markers, late: None });
     }
 
     /// Finds the markers of all views, and checks the clock. Both take time, so they are not done by [`new`](Self::new).
     async fn prepare(&mut self) -> Result<()> {
         let mut markers = WriteMarkers::default();
         for partition in &mut self.partitions {
-            partition.markers = markers.of_partition(self.dataset.keys(), &self.views, &partition.rows).await?;
+            partition.markers = markers.of_partition(partition.records.marker_keys(&self.dataset).await?);
         }
         if !self.partitions.is_empty() {
             self.dataset.check_clock(None).await?;
@@ -110,9 +152,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     /// Checks that the record fits the dataset, once for each handle. The records are valid, so that an invalid write
     /// sends nothing.
     async fn check_schema(&self) -> Result<()> {
-        let views: Vec<_> = self.views.iter().map(|view| SchemaView::new(view.name, view.columns)).collect();
-        let record = T::description();
-        self.dataset.check_schema(Subject::new(record, record, Access::Write, views)).await
+        let subject = Subject::new(self.record, self.record, Access::Write, self.views.clone());
+        self.dataset.check_schema(subject).await
     }
 
     /// Writes the only partition. Returns `None` if there is none.
@@ -161,7 +202,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
                 Some(Ok(_)) => continue,
                 None => true,
                 Some(Err(CommitError::NotCommitted(cause))) => cause.is_transient(),
-                Some(Err(CommitError::Unknown(_))) => partition.has_caller_token,
+                Some(Err(CommitError::Unknown(_))) => partition.token != TokenKind::Attempts,
                 Some(Err(CommitError::Late(_))) => self.restamps > 0,
             };
             if may_succeed {
@@ -180,7 +221,8 @@ impl<'a, T: RootRecord> Plan<'a, T> {
             partition.late = Some(*commit);
             return Ok(());
         }
-        partition.attempt = partition.attempt.renewed(&self.dataset, partition.has_caller_token, self.inserted_at)?;
+        let keeps_token = partition.token != TokenKind::Attempts;
+        partition.attempt = partition.attempt.renewed(&self.dataset, keeps_token, self.file.inserted_at)?;
         // An earlier try may have committed, so the HEAD is worth its request.
         partition.mode = Mode::Usual;
         Ok(())
@@ -199,7 +241,7 @@ impl<'a, T: RootRecord> Plan<'a, T> {
         if self.partitions.len() > 1 && !keep_going && is_first {
             for partition in &self.partitions {
                 if prepared.is_ok() {
-                    prepared = encode::validate(&partition.rows, self.inserted_at, self.dataset.clock()).await;
+                    prepared = partition.records.validate(&self.file).await;
                 }
             }
         }
@@ -244,33 +286,30 @@ impl<'a, T: RootRecord> Plan<'a, T> {
     }
 
     /// Performs steps 2 to 4 for one partition.
-    async fn begin(&self, partition: &PartitionWrite<'a, T>, tally: &Tally) -> Result<Begun> {
+    async fn begin(&self, partition: &PartitionWrite<S>, tally: &Tally) -> Result<Begun> {
         if let Some(commit) = partition.late.clone() {
             return Ok(Begun::AlreadyCommitted(TimedCommit { commit, timeliness: Timeliness::Late }));
         }
-        if partition.has_caller_token
+        let (attempt, is_callers) = (&partition.attempt, partition.token == TokenKind::Callers);
+        let may_be_committed = is_callers || (partition.token == TokenKind::Writers && attempt.is_repeated());
+        if may_be_committed
             && partition.mode != Mode::Optimistic
-            && let Some(found) = self.dataset.find_commit(partition.attempt.slot.commit_key()).await?
+            && let Some(found) = self.dataset.find_commit(attempt.slot.commit_key()).await?
         {
             self.check_records(partition, &found.meta).await?;
             tally.committed(found.meta.record_count, 0);
-            return protocol::timed(&self.dataset, &partition.attempt, found).map(Begun::AlreadyCommitted);
+            return protocol::timed(&self.dataset, attempt, found).map(Begun::AlreadyCommitted);
         }
-        let (rows, clock) = (&partition.rows, self.dataset.clock());
-        let with_digest = partition.has_caller_token;
-        let file = encode::encode(rows, self.inserted_at, &self.encoder, with_digest, clock).await?;
-        let prepared = partition.attempt.clone().prepared(file, partition.rows.len() as u64);
-        let landed = protocol::land(&self.dataset, prepared, &partition.markers).await?;
+        let landed = partition.records.land(attempt.clone(), &self.file, is_callers, &partition.markers).await?;
         Ok(Begun::Landed(landed, partition.mode))
     }
 
     /// Checks that the commit of a token has the records of this write. Computes their digest only if it decides.
-    async fn check_records(&self, partition: &PartitionWrite<'a, T>, found: &CommitMeta) -> Result<()> {
-        let (attempt, rows) = (&partition.attempt, &partition.rows);
-        let records = rows.len() as u64;
-        let decides = found.record_count == records && attempt.may_compare(found, Some(self.encoder.columns()));
+    async fn check_records(&self, partition: &PartitionWrite<S>, found: &CommitMeta) -> Result<()> {
+        let (attempt, records) = (&partition.attempt, partition.records.record_count());
+        let decides = found.record_count == records && attempt.may_compare(found, Some(self.file.encoder.columns()));
         let content = match decides {
-            true => Some(encode::digest(rows, &self.encoder, self.dataset.clock()).await?),
+            true => Some(partition.records.digest(&self.file).await?),
             false => None,
         };
         attempt.check_records(found, records, content)

@@ -11,7 +11,7 @@ use super::shape::{Shape, Way};
 use super::strike::Hit;
 use super::target::{FIRST, Target};
 use super::watch::Watch;
-use super::writer::{FIRST_TIME, LAST_TIME, Outcome, RETRY_TIME, TOKEN, write};
+use super::writer::{FIRST_TIME, LAST_TIME, Outcome, RETRY_TIME, write};
 use crate::integration::harness::{BUCKET, PREFIX, Virtual, put, sent_by, sleep};
 use crate::integration::records::Event;
 
@@ -197,7 +197,7 @@ async fn last_write(other: &Dataset, case: &Case, watch: &mut Watch, name: &str)
     for (partition, outcome) in &outcomes {
         let commit =
             outcome.commit().unwrap_or_else(|| panic!("{name}: the last write of {partition} got {outcome:?}"));
-        if let Some(before) = watch.reported(partition, TOKEN) {
+        if let Some(before) = watch.reported(partition, case.shape.token_name()) {
             assert_eq!(before, commit, "{name}");
         }
     }

@@ -2,6 +2,8 @@
 
 use s3store::testing::{ConditionalPut, Policy, S3};
 
+use super::writer::TOKEN;
+
 /// The values of the partition column.
 pub(super) const PARTITIONS: [&str; 2] = ["a", "b"];
 
@@ -39,6 +41,10 @@ pub(super) enum Way {
     Proving,
     /// Optimistically, on a backend that is proven: without HEAD and second PUT.
     Proven,
+    /// By a writer that is flushed once.
+    Streaming,
+    /// By a writer that puts its files in parts.
+    InParts,
 }
 
 /// The mechanism that prevents overwriting a commit.
@@ -63,6 +69,9 @@ impl Shape {
     pub(super) const WITH_TOKEN: Self = Self { token: true, ..Self::WITHOUT_TOKEN };
     pub(super) const PROVING: Self = Self { way: Way::Proving, ..Self::WITH_TOKEN };
     pub(super) const PROVEN: Self = Self { way: Way::Proven, ..Self::WITH_TOKEN };
+    pub(super) const STREAMING: Self = Self { way: Way::Streaming, late: Late::Restamp, ..Self::WITH_TOKEN };
+    pub(super) const IN_PARTS: Self = Self { way: Way::InParts, ..Self::STREAMING };
+    pub(super) const IN_PARTS_WITHOUT_TOKEN: Self = Self { token: false, ..Self::IN_PARTS };
 
     /// The same write, of a record with a view.
     pub(super) const fn with_views(self) -> Self {
@@ -111,7 +120,16 @@ impl Shape {
         self.way == Way::Proving && self.partitions > 1
     }
 
+    /// Returns the token of its commits, if it has one.
+    pub(super) fn token_name(self) -> &'static str {
+        match self.way {
+            Way::Usual | Way::Proving | Way::Proven => TOKEN,
+            Way::Streaming | Way::InParts => "job-1.1",
+        }
+    }
+
     pub(super) fn set_up(self, s3: &S3) {
+        s3.set_min_part_size(1);
         if self.backend == Backend::Denying {
             s3.set_conditional_put(ConditionalPut::Ignored);
             s3.set_policy(Policy::DenyOverwrite { suffix: ".commit".to_owned() });

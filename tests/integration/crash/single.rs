@@ -88,9 +88,35 @@ fn denied_optimistic_and_proven() {
     enumerate(Shape::PROVEN.denied(), 3, 500);
 }
 
+/// Runs all cases of a shape that restamps late commits.
+fn enumerate_restamping(shape: Shape, requests: usize, least: usize) {
+    let targets = in_paused_time(clean(shape));
+    assert_eq!(targets.len(), requests, "{targets:?}");
+    let tally = Tally::of(Case::single(shape, &targets));
+    tally.check(&format!("{shape:?}, one fault"), least, &["delivered", "dropped", "not committed", "unknown"]);
+}
+
 #[test]
 fn by_default() {
-    let shape = Shape::WITH_TOKEN.by_default();
-    let tally = Tally::of(Case::single(shape, &in_paused_time(clean(shape))));
-    tally.check(&format!("{shape:?}, one fault"), 650, &["delivered", "dropped", "not committed", "unknown"]);
+    enumerate_restamping(Shape::WITH_TOKEN.by_default(), 4, 650);
+}
+
+#[test]
+fn a_writer() {
+    enumerate_restamping(Shape::STREAMING, 4, 650);
+}
+
+#[test]
+fn a_writer_of_large_files() {
+    enumerate_restamping(Shape::IN_PARTS, 7, 1_100);
+}
+
+#[test]
+fn a_writer_of_large_files_without_token() {
+    enumerate_restamping(Shape::IN_PARTS_WITHOUT_TOKEN, 6, 600);
+}
+
+#[test]
+fn a_writer_to_two_partitions_with_views() {
+    enumerate_restamping(Shape::IN_PARTS.with_views().to_two_partitions(), 16, 2_500);
 }

@@ -59,6 +59,9 @@ impl Outcome {
     }
 }
 
+/// The size of parts, of which each file has two or three.
+const PART_BYTES: usize = 300;
+
 /// The records of a partition: `1..=RECORDS`.
 pub(super) const RECORDS: i64 = 2;
 
@@ -68,6 +71,15 @@ pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_
     let mut store = dataset.store::<Event>();
     if shape.views {
         store = store.add_view::<Parts>().unwrap();
+    }
+    if let Way::Streaming | Way::InParts = shape.way {
+        let writer = store.writer().inserted_at(at(inserted_at));
+        let writer = if token { writer.token(TOKEN) } else { writer };
+        let writer = if shape.way == Way::InParts { writer.part_bytes(PART_BYTES) } else { writer };
+        let mut writer = writer.start().unwrap();
+        writer.write_all(records).await.unwrap();
+        let result = writer.flush().await.map(|commits| commits.into_iter().map(Outcome::Delivered).collect());
+        return of_partitions(shape, result.unwrap_or_else(|error| failed(error, Outcome::Delivered)));
     }
     let write = store.write(&records).token_opt(token.then_some(TOKEN)).inserted_at(at(inserted_at));
     let write = if shape.way == Way::Usual { write } else { write.optimistic_commit() };
@@ -80,7 +92,11 @@ pub(super) async fn write(dataset: Dataset, shape: Shape, token: bool, inserted_
         Late::ReturnStamped => write.restamp_late(3).await.map(|commits| commits.into_iter().map(stamped).collect()),
     };
     let in_error = if shape.late == Late::Report { Outcome::Committed } else { Outcome::Delivered };
-    let mut outcomes: Vec<Outcome> = result.unwrap_or_else(|error| failed(error, in_error));
+    of_partitions(shape, result.unwrap_or_else(|error| failed(error, in_error)))
+}
+
+/// Returns the outcome of each partition.
+fn of_partitions(shape: Shape, mut outcomes: Vec<Outcome>) -> Vec<(String, Outcome)> {
     let of = |partition: String| {
         let found = outcomes.extract_if(.., |outcome| outcome.partition() == Some(&partition)).next();
         (partition, found.unwrap_or(Outcome::NotCommitted))

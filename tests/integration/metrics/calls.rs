@@ -21,6 +21,11 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
     let poll = || store.poll(&Offset::START);
     match method {
         "write" => drop(store.write(&Event::of(&["a"], 1)).await?),
+        "writer_flush" => {
+            let mut writer = store.writer().start().unwrap();
+            writer.write(Event::new("a", 1)).await?;
+            drop(writer.flush().await?)
+        }
         "write_with_key" => drop(store.write_partition("part=a", &Event::of(&["a"], 1)).await?),
         "lookup_commit" => drop(store.lookup_commit("part=a", "t").await?),
         "read" => drop(store.read_all().await?),
@@ -45,8 +50,9 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-const METHODS: [&str; 20] = [
+const METHODS: [&str; 21] = [
     "write",
+    "writer_flush",
     "write_with_key",
     "lookup_commit",
     "read",

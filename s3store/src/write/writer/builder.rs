@@ -1,0 +1,176 @@
+//! The settings of a writer.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::super::builder::WriteOptions;
+use super::super::plan::{TokenKind, WriteTarget};
+use super::super::retry::RetryPolicy;
+use super::convert::Converter;
+use super::limits::Limits;
+use super::sealed::{flush_token, own_run};
+use super::{Settings, Writer};
+use crate::codec::Compression;
+use crate::dataset::Store;
+use crate::error::{Error, Result};
+use crate::record::RootRecord;
+use crate::spill::SpillDirectory;
+
+/// The settings of a [`Writer`], made by [`Store::writer`].
+#[must_use = "nothing is written until it is started"]
+#[derive(Clone)]
+pub struct WriterBuilder<T> {
+    store: Store<T>,
+    options: WriteOptions,
+    limits: Limits,
+    token: Option<String>,
+}
+
+impl<T: RootRecord> WriterBuilder<T> {
+    pub(in super::super) fn new(store: &Store<T>) -> Self {
+        let options = WriteOptions::new(store.default_compression());
+        Self { store: store.clone(), options, limits: Limits::default(), token: None }
+    }
+
+    /// Makes the run repeatable: if the process fails, start it again with the same token and write the same records in the
+    /// same order. Flushes that were committed before return their first commits, and every record exists once.
+    ///
+    /// The first flush that has records uses the token `<token>.1` in each of its partitions, the next one `<token>.2`, and
+    /// so on. Use 1 to 189 printable ASCII characters, without space, `/`, `;` and `..`.
+    ///
+    /// The flushes must be the same in each run. So flush by [`flush_records`](Self::flush_records), or call
+    /// [`flush`](Writer::flush) after the same records. Limits that depend on time or memory can't be combined with a
+    /// token. If a flush has other records than its token had before, it fails with
+    /// [`TokenReused`](crate::ErrorKind::TokenReused), as far as the commit shows it, and nothing is lost or stored twice.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(token.into());
+        self
+    }
+
+    /// Sets how much memory the writer may use, in bytes. Default: 256 MiB. At least 1 MiB is used.
+    ///
+    /// It includes records that are not flushed, their conversion, sorting and merging, and the parts of files that are
+    /// being put. Records that do not fit are sorted and written to local files until the flush: see
+    /// [`spill_directory`](Self::spill_directory).
+    ///
+    /// Not included are the keys of the views' markers of a flush, and the records themselves until about a sixtieth of the
+    /// limit has come together. Their size is known only once they are columns. A larger record
+    /// is held all the same.
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.limits.set_memory(bytes);
+        self
+    }
+
+    /// Flushes whenever this many records were written since the last flush. At least 1.
+    pub fn flush_records(mut self, records: u64) -> Self {
+        self.limits.flush_records = Some(records.max(1));
+        self
+    }
+
+    /// Flushes when the records since the last flush have about this size, as columns in memory. Files are usually several
+    /// times smaller.
+    pub fn flush_bytes(mut self, bytes: u64) -> Self {
+        self.limits.flush_bytes = Some(bytes);
+        self
+    }
+
+    /// Flushes at the first call after the oldest record has waited for this time.
+    ///
+    /// [`write_from`](Writer::write_from) flushes in time also if no record comes. A program that calls
+    /// [`write`](Writer::write) waits for [`due`](Writer::due) beside its source.
+    pub fn flush_age(mut self, age: Duration) -> Self {
+        self.limits.flush_age = Some(age);
+        self
+    }
+
+    /// Sets the directory for records that do not fit into memory. Default: the directory for temporary files, as
+    /// [`std::env::temp_dir`] returns it.
+    ///
+    /// The files are compressed and have no names, so nothing is left behind when the process ends, however it ends. They
+    /// take up to the size of all records of a flush as columns, and twice that where very many of them are merged.
+    pub fn spill_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.limits.spill = SpillDirectory::At(directory.into());
+        self
+    }
+
+    /// Keeps the writer from using local files. It then flushes when the records take a quarter of the memory.
+    pub fn without_spilling(mut self) -> Self {
+        self.limits.spill = SpillDirectory::Forbidden;
+        self
+    }
+
+    /// Sets the size of the parts of files, for tests. S3 takes no parts of less than 5 MiB.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub fn part_bytes(mut self, bytes: usize) -> Self {
+        self.limits.part_bytes = bytes.max(1);
+        self
+    }
+
+    /// Sets the insertion time of all records. Default: the time at which the first record since the last flush was
+    /// written.
+    pub fn inserted_at(mut self, time: DateTime<Utc>) -> Self {
+        self.options.inserted_at = Some(time);
+        self
+    }
+
+    /// Sets the compression of the files, in place of the handle's.
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.options.compression = compression;
+        self
+    }
+
+    /// Repeats a flush that failed and may succeed later, as [`Write::retry`](crate::write::Write::retry) does, before its
+    /// error is returned.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.options.retry = Some(policy);
+        self
+    }
+
+    /// Starts the writer. Sends nothing.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput): the token is not valid, or is combined with a limit that depends on
+    /// time or memory.
+    pub fn start(self) -> Result<Writer<T>> {
+        let Self { store, options, limits, token } = self;
+        if token.is_some() {
+            let refused = |setting: &str| {
+                Err(Error::invalid_input(format!(
+                    "a writer with a token can't have {setting}: a repeated run would flush other records under the same \
+                     tokens; use flush_records, or call flush"
+                )))
+            };
+            match &limits {
+                Limits { flush_bytes: Some(_), .. } => return refused("flush_bytes"),
+                Limits { flush_age: Some(_), .. } => return refused("flush_age"),
+                limits if !limits.may_spill() => return refused("without_spilling"),
+                _ => {}
+            }
+        }
+        let kind = if token.is_some() { TokenKind::Callers } else { TokenKind::Writers };
+        let run = token.unwrap_or_else(|| own_run(store.dataset().clock()));
+        let target = WriteTarget::of(&store, &options)?;
+        let converter = Converter {
+            encoder: Arc::clone(&target.encoder),
+            views: store.views().into(),
+            prefix: store.dataset().keys().clone(),
+            longest_token: flush_token(&run, u32::MAX)?,
+        };
+        Ok(Writer::new(Settings { target, options, limits, run, kind, converter: Arc::new(converter) }))
+    }
+}
+
+impl<T> fmt::Debug for WriterBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriterBuilder")
+            .field("store", &self.store)
+            .field("limits", &self.limits)
+            .field("token", &self.token)
+            .finish_non_exhaustive()
+    }
+}

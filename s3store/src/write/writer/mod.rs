@@ -1,0 +1,493 @@
+//! A writer for more records than memory holds.
+//!
+//! | step | where |
+//! |---|---|
+//! | converts records to columns, by partition | `convert` |
+//! | holds them, and writes what does not fit to local files, sorted | `buffer`, `rows` |
+//! | seals the records of a flush: from then on they belong to its token | `sealed` |
+//! | merges a partition in the order of its file | `rows` |
+//! | encodes it, and puts it in parts meanwhile | `upload` |
+//!
+//! The rest of the protocol, and its retries, are those of other writes: see `plan`.
+
+mod buffer;
+mod builder;
+mod convert;
+mod limits;
+mod rows;
+mod sealed;
+mod upload;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_core::Stream;
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+
+use self::buffer::{Buffers, Size, spill_partitions};
+pub use self::builder::WriterBuilder;
+use self::convert::{Converted, Converter};
+use self::limits::Limits;
+use self::sealed::{Sealed, flush_token};
+use super::builder::{WriteOptions, count_late};
+use super::commit::Commit;
+use super::error::WriteError;
+use super::plan::{TokenKind, WriteTarget};
+use crate::codec::BATCH_ROWS;
+use crate::cpu;
+use crate::error::{Error, Result};
+use crate::metrics::{Method, Tally};
+use crate::record::RootRecord;
+
+/// How many records are converted together, before their size is known.
+const FIRST_CHUNK: usize = 64;
+
+/// How much larger than the chunk before a chunk may be.
+const CHUNK_GROWTH: usize = 8;
+
+/// A writer that takes records as they come, and commits them together: one file for each partition and flush.
+///
+/// Made by [`Store::writer`]. It holds any number of records within the [memory](WriterBuilder::memory_bytes) it was given;
+/// what does not fit is sorted and kept in local files. Each [`flush`](Self::flush) commits all records that were written
+/// before it by the same protocol as [`write`](Store::write): one commit for each partition. It also flushes by itself, at
+/// the limits that were set, and then returns the commits. So whenever a call returns commits, all records written so far
+/// are durable, and the source can be acknowledged.
+///
+/// The files are the same as those of [`write`](Store::write): sorted by entity and version. Files over 16 MiB are put as
+/// multipart uploads, while they are encoded.
+///
+/// # Failures
+/// After an error, the writer still has every record that was not committed, except one that does not fit its column; that
+/// one is reported and left out. Call [`flush`](Self::flush) again to repeat the flush. It finds what was committed
+/// meanwhile, also where the outcome was unknown, so no record is lost or stored twice. Records that are written meanwhile
+/// belong to the next flush.
+///
+/// When the process ends, records that were not flushed are lost. With a [token](WriterBuilder::token) the whole run can be
+/// repeated.
+///
+/// # Cancel safety
+/// The futures of all methods can be dropped: the writer keeps its records, and the next flush finds what was committed
+/// meanwhile. A dropped flush aborts its multipart uploads in the background; [`drain`](crate::Dataset::drain) waits for
+/// that. If the process ends before, an upload stays in the bucket without a file, and costs storage until it is aborted:
+/// [`doctor`](crate::Dataset::doctor) lists it, and a lifecycle rule can end it.
+///
+/// # Requests
+/// [`flush`](Self::flush) sends those of [`write`](Store::write) with a token, but the HEAD only with a token of yours and
+/// when the flush is repeated. A file over 16 MiB takes, instead of 1 PUT, 1 POST to start its upload, 1 PUT for each 16 MiB,
+/// and 1 POST to complete it. From the 1,001st part of a file on, parts are larger.
+///
+/// # Panics
+/// The methods panic outside of a tokio runtime.
+///
+/// # Example
+/// ```
+/// # async fn example<T: s3store::RootRecord>(
+/// #     store: s3store::Store<T>,
+/// #     source: impl Iterator<Item = T>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut writer = store.writer().token("load-2026-03-17").flush_records(5_000_000).start()?;
+/// for record in source {
+///     for commit in writer.write(record).await? {
+///         println!("{} records in {}", commit.record_count, commit.partition);
+///     }
+/// }
+/// writer.flush().await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Writer<T> {
+    settings: Settings<T>,
+    /// The records that are not converted yet. The last of them was the last to be written.
+    pending: Vec<T>,
+    /// How many records are converted together.
+    chunk: usize,
+    conversion: Option<Conversion<T>>,
+    /// The records since the last flush that are converted.
+    open: Buffers,
+    /// The first record since the last flush.
+    first: Option<FirstRecord>,
+    /// A flush that is not finished.
+    sealed: Option<Sealed>,
+    /// The number of flushes so far.
+    flushes: u32,
+    /// How many records were written.
+    written: u64,
+    /// If `true`, records were lost by a failure of the library.
+    is_broken: bool,
+}
+
+/// The settings of a writer.
+struct Settings<T> {
+    target: WriteTarget,
+    options: WriteOptions,
+    limits: Limits,
+    /// The start of the tokens of all flushes.
+    run: String,
+    kind: TokenKind,
+    converter: Arc<Converter<T>>,
+}
+
+/// A conversion on the threads for CPU work.
+struct Conversion<T> {
+    records: u64,
+    converted: BoxFuture<'static, Result<Converted<T>>>,
+}
+
+/// The time of a flush's first record.
+#[derive(Debug, Clone, Copy)]
+struct FirstRecord {
+    at: Instant,
+    inserted_at: i64,
+}
+
+impl<T: RootRecord> Writer<T> {
+    fn new(settings: Settings<T>) -> Self {
+        Self {
+            settings,
+            pending: Vec::new(),
+            chunk: FIRST_CHUNK,
+            conversion: None,
+            open: Buffers::default(),
+            first: None,
+            sealed: None,
+            flushes: 0,
+            written: 0,
+            is_broken: false,
+        }
+    }
+
+    /// Writes a record. Returns commits if it flushed, and otherwise none.
+    ///
+    /// Most calls return at once. Some convert the records so far on another thread, write to local files, or flush.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a record does not fit its columns or its partition. It may be an
+    ///   earlier one, because records are converted together. The message has its number, counted from 0. It is left out,
+    ///   and the other records stay in the writer.
+    /// - [`Unavailable`](crate::ErrorKind::Unavailable): a local file can't be written. The records stay in memory.
+    /// - Those of [`flush`](Self::flush), if a limit is reached, or if an earlier flush failed: that one is repeated.
+    pub async fn write(&mut self, record: T) -> Result<Vec<Commit>, WriteError> {
+        self.accept(record);
+        if self.pending.len() < self.next_chunk() && !self.is_due() && self.sealed.is_none() {
+            return Ok(Vec::new());
+        }
+        self.advance().await
+    }
+
+    /// Writes records. Returns the commits of all flushes meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write). The records before the error, and its own, were taken from the iterator, so the
+    /// remaining ones can be written by another call with `records.by_ref()`.
+    pub async fn write_all(&mut self, records: impl IntoIterator<Item = T>) -> Result<Vec<Commit>, WriteError> {
+        let mut commits = Vec::new();
+        for record in records {
+            match self.write(record).await {
+                Ok(more) => commits.extend(more),
+                Err(error) => return Err(error.after(commits)),
+            }
+        }
+        Ok(commits)
+    }
+
+    /// Writes the records of a stream until a flush. Returns the flush's commits, or `None` at the end of the stream.
+    ///
+    /// It flushes at the limits that were set, by age also while the stream has no record. At the end of the stream it does
+    /// not flush: call [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write). Call it again to go on with the stream.
+    ///
+    /// # Cancel safety
+    /// No record that was taken from the stream is lost.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example<T: s3store::RootRecord>(
+    /// #     store: s3store::Store<T>,
+    /// #     mut source: impl futures_core::Stream<Item = T> + Unpin,
+    /// #     acknowledge: impl Fn(),
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// let mut writer = store.writer().flush_bytes(512 << 20).flush_age(Duration::from_secs(60)).start()?;
+    /// while let Some(_commits) = writer.write_from(&mut source).await? {
+    ///     acknowledge();
+    /// }
+    /// writer.flush().await?;
+    /// acknowledge();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn write_from<S>(&mut self, records: &mut S) -> Result<Option<Vec<Commit>>, WriteError>
+    where
+        S: Stream<Item = T> + Unpin + ?Sized,
+    {
+        loop {
+            let due = self.due();
+            let commits = tokio::select! {
+                () = due => self.flush().await?,
+                record = records.next() => match record {
+                    Some(record) => self.write(record).await?,
+                    None => return Ok(None),
+                },
+            };
+            if !commits.is_empty() {
+                return Ok(Some(commits));
+            }
+        }
+    }
+
+    /// Waits until the records have reached the [age](WriterBuilder::flush_age) at which they are flushed. It never ends if
+    /// there is no record or no age was set.
+    ///
+    /// It does not flush: call [`flush`](Self::flush) when it ends.
+    pub fn due(&self) -> impl Future<Output = ()> + Send + use<T> {
+        let wait = self.settings.limits.flush_age.zip(self.first).map(|(age, first)| {
+            let clock = self.settings.target.dataset.clock().clone();
+            let passed = clock.monotonic().saturating_duration_since(first.at);
+            (clock, age.saturating_sub(passed))
+        });
+        async move {
+            match wait {
+                Some((clock, rest)) => clock.sleep(rest).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Commits all records that were written: one file and one commit for each partition. Returns the commits, by flush and
+    /// in key order. If an earlier flush is not finished, it is repeated first.
+    ///
+    /// Returns no commits if there are no records.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a record does not fit, as in [`write`](Self::write). Nothing was
+    ///   flushed. Call it again to flush the others.
+    /// - Those of [`write`](Store::write) with a token. Call it again to repeat the flush.
+    ///
+    /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated.
+    pub async fn flush(&mut self) -> Result<Vec<Commit>, WriteError> {
+        self.flush_call(true).await
+    }
+
+    /// Returns the number of records that were written and are not known to be committed.
+    #[must_use]
+    pub fn uncommitted(&self) -> u64 {
+        let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
+        let sealed = self.sealed.as_ref().map_or(0, Sealed::records);
+        self.pending.len() as u64 + converting + self.open.size.records + sealed
+    }
+
+    fn accept(&mut self, record: T) {
+        if self.first.is_none() {
+            let clock = self.settings.target.dataset.clock();
+            let inserted_at = self.settings.options.inserted_at.map(|time| time.timestamp_micros());
+            let inserted_at = inserted_at.unwrap_or_else(|| clock.micros());
+            self.first = Some(FirstRecord { at: clock.monotonic(), inserted_at });
+        }
+        self.pending.push(record);
+        self.written += 1;
+    }
+
+    /// Returns how many records are converted next.
+    fn next_chunk(&self) -> usize {
+        let Some(flush_records) = self.settings.limits.flush_records else { return self.chunk };
+        let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
+        let rest = flush_records.saturating_sub(self.open.size.records + converting);
+        usize::try_from(rest).unwrap_or(usize::MAX).min(self.chunk)
+    }
+
+    fn is_due(&self) -> bool {
+        let Limits { flush_age: Some(age), .. } = self.settings.limits else { return false };
+        let now = self.settings.target.dataset.clock().monotonic();
+        self.first.is_some_and(|first| now.saturating_duration_since(first.at) >= age)
+    }
+
+    /// Finishes an earlier flush, converts the pending records, and does what the limits demand.
+    async fn advance(&mut self) -> Result<Vec<Commit>, WriteError> {
+        // Not more than the earlier flush: with a token, the next one has the same records as without the failure.
+        let commits = if self.sealed.is_some() { self.flush_call(false).await? } else { Vec::new() };
+        match self.advance_open().await {
+            Ok(more) => Ok(commits.into_iter().chain(more).collect()),
+            Err(error) => Err(error.after(commits)),
+        }
+    }
+
+    async fn advance_open(&mut self) -> Result<Vec<Commit>, WriteError> {
+        if self.is_due() {
+            return self.flush().await;
+        }
+        if self.pending.len() < self.next_chunk() {
+            return Ok(Vec::new());
+        }
+        self.settle().await.map_err(WriteError::not_committed)?;
+        self.start_conversion();
+        let limits = &self.settings.limits;
+        let reached = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size >= limit);
+        if reached(limits.flush_records, self.uncommitted()) {
+            // A record that does not fit does not count, so this may not be the end.
+            self.settle().await.map_err(WriteError::not_committed)?;
+        }
+        let Size { records, bytes } = self.open.size;
+        let limits = &self.settings.limits;
+        let is_full = self.open.in_memory > limits.buffer_bytes();
+        if reached(limits.flush_records, records)
+            || reached(limits.flush_bytes, bytes)
+            || (is_full && !limits.may_spill())
+        {
+            return self.flush().await;
+        }
+        if is_full {
+            self.spill().await.map_err(WriteError::not_committed)?;
+        }
+        Ok(Vec::new())
+    }
+
+    /// Starts the conversion of the pending records. There is none in progress.
+    fn start_conversion(&mut self) {
+        if self.pending.is_empty() || self.conversion.is_some() {
+            return;
+        }
+        let capacity = self.pending.len();
+        let records = std::mem::replace(&mut self.pending, Vec::with_capacity(capacity));
+        let (count, converter) = (records.len() as u64, Arc::clone(&self.settings.converter));
+        let (first, inserted_at) = (self.written - count, self.first.map_or(0, |first| first.inserted_at));
+        let work = move || converter.convert(records, first, inserted_at);
+        let converted = Box::pin(cpu::run(self.settings.target.dataset.clock(), work));
+        self.conversion = Some(Conversion { records: count, converted });
+    }
+
+    /// Waits for the conversion in progress, and adds its records to the open ones.
+    async fn settle(&mut self) -> Result<()> {
+        if self.is_broken {
+            return Err(Error::internal("the writer has lost records by an earlier internal error: start a new one"));
+        }
+        let Some(conversion) = &mut self.conversion else { return Ok(()) };
+        let converted = conversion.converted.as_mut().await;
+        self.conversion = None;
+        // From here on without a pause, so that nothing is lost if the future is dropped.
+        let added = converted.and_then(|converted| self.add(converted));
+        match added {
+            Ok(None) => Ok(()),
+            Ok(Some(unfit)) => Err(unfit),
+            Err(error) => {
+                self.is_broken = true;
+                Err(error)
+            }
+        }
+    }
+
+    /// Adds converted records to the open ones. Returns the error of a record that was left out.
+    fn add(&mut self, converted: Converted<T>) -> Result<Option<Error>> {
+        let Converted { partitions, unfit, mut rest } = converted;
+        let mut size = Size::default();
+        for partition in partitions {
+            size.add(self.open.add(partition)?);
+        }
+        if size.records > 0 {
+            let fits = size.rows_of(self.settings.limits.chunk_bytes());
+            self.chunk = fits.min(self.chunk.saturating_mul(CHUNK_GROWTH)).min(BATCH_ROWS);
+        }
+        if !rest.is_empty() {
+            rest.append(&mut self.pending);
+            self.pending = rest;
+        }
+        Ok(unfit)
+    }
+
+    /// Writes the largest partitions to a local file.
+    async fn spill(&mut self) -> Result<()> {
+        let (partitions, limits) = (self.open.largest(), &self.settings.limits);
+        let (directory, batch_bytes) = (limits.spill.clone(), limits.spilled_batch_bytes());
+        let work = move || spill_partitions(partitions, T::description().key.as_ref(), directory, batch_bytes);
+        let runs = cpu::run(self.settings.target.dataset.clock(), work).await?;
+        self.open.spilled(runs);
+        Ok(())
+    }
+
+    /// Flushes all records, or only those of a flush that is not finished.
+    async fn flush_call(&mut self, all: bool) -> Result<Vec<Commit>, WriteError> {
+        let metrics = self.settings.target.dataset.metrics().clone();
+        let flush = async |tally: Arc<Tally>| {
+            let flushed = if all { self.flush_all(&tally).await } else { self.flush_sealed(&tally).await };
+            count_late(flushed, &tally)
+        };
+        metrics.call(Method::WriterFlush).run(flush).await
+    }
+
+    async fn flush_all(&mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
+        let mut commits = self.flush_sealed(tally).await?;
+        loop {
+            if let Err(error) = self.settle().await {
+                return Err(WriteError::not_committed(error).after(commits));
+            }
+            if self.pending.is_empty() {
+                break;
+            }
+            self.start_conversion();
+        }
+        if let Err(error) = self.seal() {
+            return Err(WriteError::not_committed(error).after(commits));
+        }
+        match self.flush_sealed(tally).await {
+            Ok(more) => {
+                commits.extend(more);
+                Ok(commits)
+            }
+            Err(error) => Err(error.after(commits)),
+        }
+    }
+
+    /// Closes the open records: from now on they belong to a token.
+    fn seal(&mut self) -> Result<()> {
+        if self.open.size.records == 0 {
+            self.first = None;
+            return Ok(());
+        }
+        let too_many = || Error::invalid_input("a writer can't flush more often: start another one");
+        let number = self.flushes.checked_add(1).ok_or_else(too_many)?;
+        let token = flush_token(&self.settings.run, number)?;
+        self.flushes = number;
+        let inserted_at = self.first.take().map_or(0, |first| first.inserted_at);
+        self.sealed = Some(Sealed::new(std::mem::take(&mut self.open), token, self.settings.kind, inserted_at));
+        Ok(())
+    }
+
+    /// Writes the sealed records that are not committed yet.
+    async fn flush_sealed(&mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
+        let Some(sealed) = &mut self.sealed else { return Ok(Vec::new()) };
+        let Settings { target, options, limits, .. } = &self.settings;
+        let flush: BoxFuture<'_, _> = Box::pin(sealed.flush(target, *options, limits, tally));
+        let flushed = flush.await;
+        if sealed.is_empty() {
+            self.sealed = None;
+        }
+        flushed
+    }
+}
+
+impl<T> Drop for Writer<T> {
+    fn drop(&mut self) {
+        let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
+        let sealed = self.sealed.as_ref().map_or(0, Sealed::records);
+        let records = self.pending.len() as u64 + converting + self.open.size.records + sealed;
+        if records > 0 {
+            tracing::warn!(records, "a writer was dropped with records that are not known to be committed");
+        }
+    }
+}
+
+impl<T> fmt::Debug for Writer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer")
+            .field("dataset", &self.settings.target.dataset)
+            .field("limits", &self.settings.limits)
+            .field("run", &self.settings.run)
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,328 @@
+//! Putting a data file while it is encoded: as one object if it is small, otherwise in parts.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
+
+use super::super::attempt::FileInParts;
+use super::limits::Limits;
+use super::rows::PartitionRows;
+use crate::codec::{ContentHasher, Encoder, Fast, FileWriter};
+use crate::cpu;
+use crate::dataset::{Dataset, task_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::ContentDigest;
+use crate::record::Description;
+use crate::s3::{Put, Upload, UploadedPart, md5_hex};
+
+/// The number of parts after which their size doubles. S3 takes 10,000 parts and objects of 5 TiB.
+const PARTS_OF_A_SIZE: usize = 1_000;
+
+/// How many parts are in flight while the next ones are encoded.
+const PARTS_IN_FLIGHT: usize = 3;
+
+/// How many batches are encoded before the thread takes other work, if they fill no part.
+const BATCHES_PER_TURN: usize = 16;
+
+/// A part of a file that is ready to be put.
+struct Part {
+    body: Bytes,
+    md5: String,
+}
+
+/// A file that is being encoded. It moves between the threads for CPU work and the task of its writer.
+pub(super) struct FileInProgress {
+    encoder: Arc<Encoder>,
+    rows: PartitionRows,
+    file: FileWriter,
+    content: Option<ContentHasher<Fast>>,
+    parts: PartCutter,
+}
+
+/// The result of a turn of encoding.
+enum Turn {
+    Parts(Box<FileInProgress>, Vec<Part>),
+    End { parts: Vec<Part>, last: Part, content: Option<ContentDigest> },
+}
+
+impl FileInProgress {
+    pub(super) fn new(
+        encoder: &Arc<Encoder>,
+        description: &Description,
+        rows: PartitionRows,
+        records: u64,
+        limits: &Limits,
+        with_digest: bool,
+    ) -> Result<Self> {
+        let records = usize::try_from(records).unwrap_or(usize::MAX);
+        let file = encoder.file_in_parts(records, limits.group_bytes())?;
+        let content = with_digest.then(|| ContentHasher::new(description));
+        Ok(Self { encoder: Arc::clone(encoder), rows, file, content, parts: PartCutter::new(limits.part_bytes) })
+    }
+
+    /// Encodes until a part is ready, or for one turn.
+    fn advance(mut self: Box<Self>) -> Result<Turn> {
+        let mut parts = Vec::new();
+        for _ in 0..BATCHES_PER_TURN {
+            let Some(batch) = self.rows.next_batch()? else {
+                self.parts.add(self.file.finish()?, &mut parts);
+                let digest = |content: ContentHasher<Fast>| ContentDigest {
+                    columns: self.encoder.columns(),
+                    records: u128::from_be_bytes(content.finish()),
+                };
+                return Ok(Turn::End { parts, last: self.parts.rest(), content: self.content.map(digest) });
+            };
+            if let Some(content) = &mut self.content {
+                content.update(batch.columns())?;
+            }
+            self.file.write(batch.columns())?;
+            self.parts.add(self.file.take_written(), &mut parts);
+            if !parts.is_empty() {
+                break;
+            }
+        }
+        Ok(Turn::Parts(self, parts))
+    }
+}
+
+/// Cuts the bytes of a file into parts.
+struct PartCutter {
+    /// The size of the first parts.
+    first_bytes: usize,
+    /// The bytes after the last part, and their number.
+    held: VecDeque<Bytes>,
+    bytes: usize,
+    parts: usize,
+}
+
+impl PartCutter {
+    fn new(first_bytes: usize) -> Self {
+        Self { first_bytes, held: VecDeque::new(), bytes: 0, parts: 0 }
+    }
+
+    /// Adds bytes, and appends the parts that are complete. The last bytes are never part of them, so a last part remains.
+    fn add(&mut self, bytes: Bytes, parts: &mut Vec<Part>) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.bytes += bytes.len();
+        self.held.push_back(bytes);
+        loop {
+            let size = part_bytes(self.first_bytes, self.parts);
+            if self.bytes <= size {
+                return;
+            }
+            parts.push(self.take(size));
+            self.parts += 1;
+        }
+    }
+
+    /// Returns the bytes that are left.
+    fn rest(mut self) -> Part {
+        self.take(self.bytes)
+    }
+
+    /// Takes the first bytes. Copies them only if they were added in several pieces.
+    fn take(&mut self, size: usize) -> Part {
+        let body = match self.held.front_mut() {
+            Some(first) if first.len() >= size => first.split_to(size),
+            _ => {
+                let mut body = BytesMut::with_capacity(size);
+                while body.len() < size
+                    && let Some(mut piece) = self.held.pop_front()
+                {
+                    let taken = piece.split_to(piece.len().min(size - body.len()));
+                    body.extend_from_slice(&taken);
+                    if !piece.is_empty() {
+                        self.held.push_front(piece);
+                    }
+                }
+                body.freeze()
+            }
+        };
+        self.held.pop_front_if(|piece| piece.is_empty());
+        self.bytes -= body.len();
+        Part { md5: md5_hex(&body), body }
+    }
+}
+
+/// Returns the size of the part after this number of parts.
+fn part_bytes(first: usize, parts: usize) -> usize {
+    first << (parts / PARTS_OF_A_SIZE).min(9)
+}
+
+/// Encodes a file and puts it.
+pub(super) async fn put(dataset: &Dataset, data_key: &str, file: FileInProgress) -> Result<FileInParts> {
+    let mut file = Box::new(file);
+    let mut parts_in_flight = None;
+    loop {
+        match cpu::run(dataset.clock(), move || file.advance()).await? {
+            Turn::Parts(rest, parts) => {
+                file = rest;
+                for part in parts {
+                    started(&mut parts_in_flight, dataset, data_key).await?.add(part).await?;
+                }
+            }
+            Turn::End { parts, last, content } => {
+                for part in parts {
+                    started(&mut parts_in_flight, dataset, data_key).await?.add(part).await?;
+                }
+                let bytes = match parts_in_flight {
+                    Some(parts) => parts.complete(last).await?,
+                    None => {
+                        let bytes = last.body.len() as u64;
+                        dataset.client().put("data file", Put::with_md5(data_key, last.body, last.md5)).await?;
+                        bytes
+                    }
+                };
+                return Ok(FileInParts { bytes, content });
+            }
+        }
+    }
+}
+
+/// Returns the upload in progress. Starts it before the first part.
+async fn started<'p>(
+    parts: &'p mut Option<PartsInFlight>,
+    dataset: &Dataset,
+    data_key: &str,
+) -> Result<&'p mut PartsInFlight> {
+    match parts {
+        Some(parts) => Ok(parts),
+        none => {
+            let upload = start(dataset, data_key).await?;
+            Ok(none.insert(PartsInFlight::new(upload)))
+        }
+    }
+}
+
+/// Starts an upload, in a task that goes on if the future is dropped: only the response has the id, without which nobody can
+/// abort it.
+async fn start(dataset: &Dataset, data_key: &str) -> Result<UploadGuard> {
+    let (sender, started) = tokio::sync::oneshot::channel();
+    let (owned, data_key, runtime) = (dataset.clone(), data_key.to_owned(), Handle::current());
+    dataset.spawn_finisher(async move {
+        let upload = owned.client().start_upload("data file", &data_key).await;
+        let guard = upload.map(|upload| UploadGuard { upload: Some(upload), dataset: owned, runtime });
+        if let Err(Ok(mut unwanted)) = sender.send(guard) {
+            unwanted.abort().await;
+        }
+    });
+    started.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Cancelled, "an upload was not started")))
+}
+
+/// A multipart upload in progress. Dropping it aborts the upload.
+struct PartsInFlight {
+    /// Declared first: their tasks end before the upload is aborted.
+    in_flight: VecDeque<AbortOnDropHandle<Result<UploadedPart>>>,
+    landed: Vec<UploadedPart>,
+    started: i32,
+    bytes: u64,
+    upload: UploadGuard,
+}
+
+impl PartsInFlight {
+    fn new(upload: UploadGuard) -> Self {
+        Self { in_flight: VecDeque::new(), landed: Vec::new(), started: 0, bytes: 0, upload }
+    }
+
+    /// Puts the next part. Returns once it is in flight with few others.
+    async fn add(&mut self, part: Part) -> Result<()> {
+        while self.in_flight.len() >= PARTS_IN_FLIGHT {
+            self.land_next().await?;
+        }
+        self.started += 1;
+        self.bytes += part.body.len() as u64;
+        let (number, upload) = (self.started, self.upload.get()?.clone());
+        let put = async move { upload.put_part(number, part.body, part.md5).await };
+        self.in_flight.push_back(AbortOnDropHandle::new(tokio::spawn(put.in_current_span())));
+        Ok(())
+    }
+
+    async fn land_next(&mut self) -> Result<()> {
+        if let Some(next) = self.in_flight.front_mut() {
+            let landed = next.await.unwrap_or_else(|error| Err(task_error(error)))?;
+            self.in_flight.pop_front();
+            self.landed.push(landed);
+        }
+        Ok(())
+    }
+
+    /// Puts the last part, and makes the object. Returns its size.
+    async fn complete(mut self, last: Part) -> Result<u64> {
+        self.add(last).await?;
+        while !self.in_flight.is_empty() {
+            self.land_next().await?;
+        }
+        let bytes = self.bytes;
+        self.upload.get()?.complete(std::mem::take(&mut self.landed), bytes).await?;
+        self.upload.upload = None;
+        Ok(bytes)
+    }
+}
+
+/// An upload that is aborted when it is dropped, unless it was completed.
+struct UploadGuard {
+    upload: Option<Upload>,
+    dataset: Dataset,
+    /// The runtime of the write. It may be dropped elsewhere.
+    runtime: Handle,
+}
+
+impl UploadGuard {
+    fn get(&self) -> Result<&Upload> {
+        self.upload.as_ref().ok_or_else(|| Error::internal("an upload goes on after its end"))
+    }
+
+    async fn abort(&mut self) {
+        let Some(upload) = self.upload.take() else { return };
+        if let Err(error) = upload.abort().await {
+            tracing::warn!(%error, "a multipart upload was not aborted: a lifecycle rule has to end it");
+        }
+    }
+}
+
+impl Drop for UploadGuard {
+    fn drop(&mut self) {
+        let Some(upload) = self.upload.take() else { return };
+        let mut rest = Self { upload: Some(upload), dataset: self.dataset.clone(), runtime: self.runtime.clone() };
+        let _runtime = self.runtime.enter();
+        // `drain` waits for it.
+        self.dataset.spawn_finisher(async move { rest.abort().await });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PART_BYTES: usize = 16 << 20;
+
+    #[test]
+    fn parts_contain_all_bytes_in_order_and_a_last_part_remains() {
+        for pieces in [vec![PART_BYTES], vec![PART_BYTES + 1], vec![PART_BYTES - 1, 2, 3 * PART_BYTES, 5, 0]] {
+            let (mut cutter, mut parts, mut whole) = (PartCutter::new(PART_BYTES), Vec::new(), Vec::new());
+            for (number, &length) in pieces.iter().enumerate() {
+                let piece: Vec<u8> = (0..length).map(|byte| (byte * 31 + number) as u8).collect();
+                whole.extend_from_slice(&piece);
+                cutter.add(piece.into(), &mut parts);
+            }
+            assert!(parts.iter().all(|part| part.body.len() == PART_BYTES));
+            parts.push(cutter.rest());
+            assert!(parts.iter().all(|part| !part.body.is_empty() && part.md5 == md5_hex(&part.body)));
+            let bodies: Vec<u8> = parts.iter().flat_map(|part| part.body.iter().copied()).collect();
+            assert!(bodies == whole, "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_of_the_greatest_size_has_few_enough_parts() {
+        let most: u64 = (0..10_000).map(|parts| part_bytes(PART_BYTES, parts) as u64).sum();
+        assert!(most > 5 << 40, "{most}");
+        assert!((0..10_000).all(|parts| part_bytes(PART_BYTES, parts) as u64 <= 5 << 30));
+    }
+}
