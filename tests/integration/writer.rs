@@ -314,6 +314,41 @@ async fn a_run_with_a_token_can_be_repeated() {
     assert_eq!(store.read_all().await.unwrap().len(), 48);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_run_has_the_same_flushes_whatever_failed_meanwhile() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    let records = Event::of(&["a"], 47);
+    // Each request fails in this many calls in a row, while the records go on.
+    for failures in [1, 5, 12, 30] {
+        let token = format!("run-{failures}");
+        let mut writer = store.writer().token(&token).flush_records(10).start().unwrap();
+        world.s3.inject(put(".parquet").times(5 * failures).fail(503, "SlowDown"));
+        let (mut errors, mut commits) = (0, Vec::new());
+        for record in records.clone() {
+            match writer.write(record).await {
+                Ok(more) => {
+                    assert!(more.is_empty() || writer.uncommitted() == 0, "not all records are durable");
+                    commits.extend(more);
+                }
+                Err(error) => {
+                    errors += 1;
+                    commits.extend(error.committed);
+                }
+            }
+        }
+        assert_eq!(errors, failures);
+        commits.extend(writer.flush().await.unwrap());
+        let flushed: Vec<_> = commits.iter().map(|commit| (commit.token.clone(), commit.record_count)).collect();
+        let flush = |number, records| (format!("{token}.{number}"), records);
+        assert_eq!(flushed, [flush(1, 10), flush(2, 10), flush(3, 10), flush(4, 10), flush(5, 7)], "{failures}");
+        let again = run(store.writer().token(&token), &records).await.unwrap();
+        assert_eq!(again, commits);
+    }
+    let ids: Vec<_> = store.read_all().await.unwrap().into_iter().map(|event| event.id).collect();
+    assert_eq!(ids.len(), 4 * 47);
+}
+
 #[tokio::test]
 async fn settings_that_would_make_a_run_unrepeatable_are_refused() {
     let world = Virtual::new();
@@ -502,11 +537,11 @@ async fn a_commit_that_lands_late_is_found_by_the_next_flush() {
     let error = writer.flush().await.unwrap_err();
     assert_eq!((error.kind(), error.unknown.len()), (ErrorKind::UnknownOutcome, 1), "{error}");
     world.s3.land_late().await;
-    // The next call finishes that flush, and not more: with a token, the next flush has to stay the same.
-    let commits = writer.write(Event::new("a", 4)).await.unwrap();
-    assert_eq!(commits.iter().map(|commit| commit.record_count).collect::<Vec<_>>(), [3]);
+    // The next call finishes that flush, and not more. It returns no commits, because its own record is not durable.
+    assert_eq!(writer.write(Event::new("a", 4)).await.unwrap(), []);
     assert_eq!(writer.uncommitted(), 1);
-    writer.flush().await.unwrap();
+    let commits = writer.flush().await.unwrap();
+    assert_eq!(commits.iter().map(|commit| commit.record_count).collect::<Vec<_>>(), [3, 1]);
     let ids: Vec<_> = store.read_all().await.unwrap().into_iter().map(|event| event.id).collect();
     assert_eq!(ids, [1, 2, 3, 4]);
 }

@@ -111,6 +111,8 @@ pub struct Writer<T> {
     first: Option<FirstRecord>,
     /// A flush that is not finished.
     sealed: Option<Sealed>,
+    /// The commits of finished flushes that were not returned, because later records were not durable.
+    finished: Vec<Commit>,
     /// The number of flushes so far.
     flushes: u32,
     /// How many records were written.
@@ -136,6 +138,17 @@ struct Conversion<T> {
     converted: BoxFuture<'static, Result<Converted<T>>>,
 }
 
+/// Which records a call flushes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// Those of a flush that is not finished.
+    Unfinished,
+    /// Those and the open ones, which have the number at which they are flushed. Records after them stay.
+    Complete,
+    /// All that were written.
+    All,
+}
+
 /// The time of a flush's first record.
 #[derive(Debug, Clone, Copy)]
 struct FirstRecord {
@@ -153,13 +166,15 @@ impl<T: RootRecord> Writer<T> {
             open: Buffers::default(),
             first: None,
             sealed: None,
+            finished: Vec::new(),
             flushes: 0,
             written: 0,
             is_broken: false,
         }
     }
 
-    /// Writes a record. Returns commits if it flushed, and otherwise none.
+    /// Writes a record. Returns commits if it flushed, and otherwise none. If it returns commits, all records that were
+    /// written so far are durable.
     ///
     /// Most calls return at once. Some convert the records so far on another thread, write to local files, or flush.
     ///
@@ -271,7 +286,7 @@ impl<T: RootRecord> Writer<T> {
     ///
     /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated.
     pub async fn flush(&mut self) -> Result<Vec<Commit>, WriteError> {
-        self.flush_call(true).await
+        self.flush_call(Extent::All).await
     }
 
     /// Returns the number of records that were written and are not known to be committed.
@@ -284,13 +299,16 @@ impl<T: RootRecord> Writer<T> {
 
     fn accept(&mut self, record: T) {
         if self.first.is_none() {
-            let clock = self.settings.target.dataset.clock();
-            let inserted_at = self.settings.options.inserted_at.map(|time| time.timestamp_micros());
-            let inserted_at = inserted_at.unwrap_or_else(|| clock.micros());
-            self.first = Some(FirstRecord { at: clock.monotonic(), inserted_at });
+            self.first = Some(self.first_record());
         }
         self.pending.push(record);
         self.written += 1;
+    }
+
+    fn first_record(&self) -> FirstRecord {
+        let clock = self.settings.target.dataset.clock();
+        let inserted_at = self.settings.options.inserted_at.map(|time| time.timestamp_micros());
+        FirstRecord { at: clock.monotonic(), inserted_at: inserted_at.unwrap_or_else(|| clock.micros()) }
     }
 
     /// Returns how many records are converted next.
@@ -309,53 +327,54 @@ impl<T: RootRecord> Writer<T> {
 
     /// Finishes an earlier flush, converts the pending records, and does what the limits demand.
     async fn advance(&mut self) -> Result<Vec<Commit>, WriteError> {
-        // Not more than the earlier flush: with a token, the next one has the same records as without the failure.
-        let commits = if self.sealed.is_some() { self.flush_call(false).await? } else { Vec::new() };
-        match self.advance_open().await {
-            Ok(more) => Ok(commits.into_iter().chain(more).collect()),
-            Err(error) => Err(error.after(commits)),
+        if self.sealed.is_some() {
+            // Not more than the earlier flush: with a token, the next one has the same records as without the failure.
+            return self.flush_call(Extent::Unfinished).await;
         }
-    }
-
-    async fn advance_open(&mut self) -> Result<Vec<Commit>, WriteError> {
         if self.is_due() {
             return self.flush().await;
         }
-        if self.pending.len() < self.next_chunk() {
-            return Ok(Vec::new());
-        }
-        self.settle().await.map_err(WriteError::not_committed)?;
-        self.start_conversion();
-        let limits = &self.settings.limits;
-        let reached = |limit: Option<u64>, size: u64| limit.is_some_and(|limit| size >= limit);
-        if reached(limits.flush_records, self.uncommitted()) {
-            // A record that does not fit does not count, so this may not be the end.
+        let mut commits = Vec::new();
+        // More than one chunk is pending after an error only.
+        while self.pending.len() >= self.next_chunk() {
             self.settle().await.map_err(WriteError::not_committed)?;
+            self.start_conversion();
+            if self.next_chunk() == 0 {
+                // A record that does not fit does not count, so this may not be the end.
+                self.settle().await.map_err(WriteError::not_committed)?;
+            }
+            let limits = &self.settings.limits;
+            let is_full = self.open.in_memory > limits.buffer_bytes();
+            let is_large = limits.flush_bytes.is_some_and(|bytes| self.open.size.bytes >= bytes);
+            if self.is_complete() {
+                commits.extend(self.flush_call(Extent::Complete).await?);
+            } else if is_large || (is_full && !limits.may_spill()) {
+                return self.flush().await;
+            } else if is_full {
+                self.spill().await.map_err(WriteError::not_committed)?;
+            }
         }
-        let Size { records, bytes } = self.open.size;
-        let limits = &self.settings.limits;
-        let is_full = self.open.in_memory > limits.buffer_bytes();
-        if reached(limits.flush_records, records)
-            || reached(limits.flush_bytes, bytes)
-            || (is_full && !limits.may_spill())
-        {
-            return self.flush().await;
-        }
-        if is_full {
-            self.spill().await.map_err(WriteError::not_committed)?;
-        }
-        Ok(Vec::new())
+        Ok(commits)
     }
 
-    /// Starts the conversion of the pending records. There is none in progress.
+    /// Returns whether the open records have the number at which they are flushed.
+    fn is_complete(&self) -> bool {
+        self.settings.limits.flush_records.is_some_and(|records| self.open.size.records >= records)
+    }
+
+    /// Starts the conversion of the next pending records. There is none in progress.
     fn start_conversion(&mut self) {
-        if self.pending.is_empty() || self.conversion.is_some() {
+        let chunk = self.next_chunk().min(self.pending.len());
+        if chunk == 0 || self.conversion.is_some() {
             return;
         }
-        let capacity = self.pending.len();
-        let records = std::mem::replace(&mut self.pending, Vec::with_capacity(capacity));
+        let first = self.written - self.pending.len() as u64;
+        let mut records = std::mem::replace(&mut self.pending, Vec::with_capacity(chunk));
+        if records.len() > chunk {
+            self.pending = records.split_off(chunk);
+        }
         let (count, converter) = (records.len() as u64, Arc::clone(&self.settings.converter));
-        let (first, inserted_at) = (self.written - count, self.first.map_or(0, |first| first.inserted_at));
+        let inserted_at = self.first.map_or(0, |first| first.inserted_at);
         let work = move || converter.convert(records, first, inserted_at);
         let converted = Box::pin(cpu::run(self.settings.target.dataset.clock(), work));
         self.conversion = Some(Conversion { records: count, converted });
@@ -409,36 +428,34 @@ impl<T: RootRecord> Writer<T> {
         Ok(())
     }
 
-    /// Flushes all records, or only those of a flush that is not finished.
-    async fn flush_call(&mut self, all: bool) -> Result<Vec<Commit>, WriteError> {
+    /// Flushes. Returns the commits that were not returned before, if all records that were written are durable.
+    async fn flush_call(&mut self, extent: Extent) -> Result<Vec<Commit>, WriteError> {
         let metrics = self.settings.target.dataset.metrics().clone();
-        let flush = async |tally: Arc<Tally>| {
-            let flushed = if all { self.flush_all(&tally).await } else { self.flush_sealed(&tally).await };
-            count_late(flushed, &tally)
-        };
-        metrics.call(Method::WriterFlush).run(flush).await
+        let flush = async |tally: Arc<Tally>| count_late(self.flush_extent(extent, &tally).await, &tally);
+        match metrics.call(Method::WriterFlush).run(flush).await {
+            Ok(()) if self.uncommitted() > 0 => Ok(Vec::new()),
+            Ok(()) => Ok(std::mem::take(&mut self.finished)),
+            Err(error) => Err(error.after(std::mem::take(&mut self.finished))),
+        }
     }
 
-    async fn flush_all(&mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
-        let mut commits = self.flush_sealed(tally).await?;
+    async fn flush_extent(&mut self, extent: Extent, tally: &Arc<Tally>) -> Result<(), WriteError> {
+        self.flush_sealed(tally).await?;
+        if extent == Extent::Unfinished {
+            return Ok(());
+        }
         loop {
-            if let Err(error) = self.settle().await {
-                return Err(WriteError::not_committed(error).after(commits));
-            }
-            if self.pending.is_empty() {
-                break;
+            self.settle().await.map_err(WriteError::not_committed)?;
+            // With a token, a flush of all must not join what other runs flush apart.
+            let is_complete = self.is_complete();
+            if is_complete || self.pending.is_empty() {
+                self.seal().map_err(WriteError::not_committed)?;
+                self.flush_sealed(tally).await?;
+                if self.pending.is_empty() || extent == Extent::Complete {
+                    return Ok(());
+                }
             }
             self.start_conversion();
-        }
-        if let Err(error) = self.seal() {
-            return Err(WriteError::not_committed(error).after(commits));
-        }
-        match self.flush_sealed(tally).await {
-            Ok(more) => {
-                commits.extend(more);
-                Ok(commits)
-            }
-            Err(error) => Err(error.after(commits)),
         }
     }
 
@@ -453,20 +470,22 @@ impl<T: RootRecord> Writer<T> {
         let token = flush_token(&self.settings.run, number)?;
         self.flushes = number;
         let inserted_at = self.first.take().map_or(0, |first| first.inserted_at);
+        self.first = (!self.pending.is_empty()).then(|| self.first_record());
         self.sealed = Some(Sealed::new(std::mem::take(&mut self.open), token, self.settings.kind, inserted_at));
         Ok(())
     }
 
     /// Writes the sealed records that are not committed yet.
-    async fn flush_sealed(&mut self, tally: &Arc<Tally>) -> Result<Vec<Commit>, WriteError> {
-        let Some(sealed) = &mut self.sealed else { return Ok(Vec::new()) };
+    async fn flush_sealed(&mut self, tally: &Arc<Tally>) -> Result<(), WriteError> {
+        let Some(sealed) = &mut self.sealed else { return Ok(()) };
         let Settings { target, options, limits, .. } = &self.settings;
         let flush: BoxFuture<'_, _> = Box::pin(sealed.flush(target, *options, limits, tally));
         let flushed = flush.await;
         if sealed.is_empty() {
             self.sealed = None;
         }
-        flushed
+        self.finished.extend(flushed?);
+        Ok(())
     }
 }
 

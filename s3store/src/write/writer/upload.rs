@@ -19,7 +19,7 @@ use crate::format::ContentDigest;
 use crate::record::Description;
 use crate::s3::{Put, Upload, UploadedPart, md5_hex};
 
-/// The number of parts after which their size doubles. S3 takes 10,000 parts and objects of 5 TiB.
+/// The number of parts after which their size doubles. S3 takes 10,000 parts of up to 5 GiB, and objects of 5 TiB.
 const PARTS_OF_A_SIZE: usize = 1_000;
 
 /// How many parts are in flight while the next ones are encoded.
@@ -152,7 +152,7 @@ impl PartCutter {
 
 /// Returns the size of the part after this number of parts.
 fn part_bytes(first: usize, parts: usize) -> usize {
-    first << (parts / PARTS_OF_A_SIZE).min(9)
+    first << (parts / PARTS_OF_A_SIZE).min(8)
 }
 
 /// Encodes a file and puts it.
