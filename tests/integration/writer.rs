@@ -296,7 +296,7 @@ async fn a_run_with_a_token_can_be_repeated() {
     let first = run(store.writer().token("load"), &records).await.unwrap();
     let tokens: Vec<_> = first.iter().map(|commit| (commit.token.as_str(), commit.partition.as_str())).collect();
     let (a, b) = ("part=a", "part=b");
-    assert_eq!(tokens, [("load.1", a), ("load.2", a), ("load.2", b), ("load.3", b)]);
+    assert_eq!(tokens, [("load.00000001", a), ("load.00000002", a), ("load.00000002", b), ("load.00000003", b)]);
     world.s3.clear_requests();
     let again = run(store.writer().token("load"), &records).await.unwrap();
     assert_eq!(again, first);
@@ -340,13 +340,23 @@ async fn a_run_has_the_same_flushes_whatever_failed_meanwhile() {
         assert_eq!(errors, failures);
         commits.extend(writer.flush().await.unwrap());
         let flushed: Vec<_> = commits.iter().map(|commit| (commit.token.clone(), commit.record_count)).collect();
-        let flush = |number, records| (format!("{token}.{number}"), records);
+        let flush = |number, records| (format!("{token}.{number:08}"), records);
         assert_eq!(flushed, [flush(1, 10), flush(2, 10), flush(3, 10), flush(4, 10), flush(5, 7)], "{failures}");
         let again = run(store.writer().token(&token), &records).await.unwrap();
         assert_eq!(again, commits);
     }
     let ids: Vec<_> = store.read_all().await.unwrap().into_iter().map(|event| event.id).collect();
     assert_eq!(ids.len(), 4 * 47);
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_are_read_in_the_order_of_the_flushes() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    let mut writer = store.writer().flush_records(2).start().unwrap();
+    writer.write_all((0..250).map(|id| Event::new("a", id))).await.unwrap();
+    let ids: Vec<_> = store.read_all().await.unwrap().into_iter().map(|event| event.id).collect();
+    assert_eq!(ids, (0..250).collect::<Vec<_>>());
 }
 
 #[tokio::test]
@@ -363,8 +373,8 @@ async fn settings_that_would_make_a_run_unrepeatable_are_refused() {
         let error = case(writer().await).start().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
     }
-    writer().await.token("t".repeat(189)).start().unwrap();
-    writer().await.token("t".repeat(190)).start().unwrap_err();
+    writer().await.token("t".repeat(191)).start().unwrap();
+    writer().await.token("t".repeat(192)).start().unwrap_err();
 }
 
 #[tokio::test(start_paused = true)]

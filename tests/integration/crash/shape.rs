@@ -124,7 +124,7 @@ impl Shape {
     pub(super) fn token_name(self) -> &'static str {
         match self.way {
             Way::Usual | Way::Proving | Way::Proven => TOKEN,
-            Way::Streaming | Way::InParts => "job-1.1",
+            Way::Streaming | Way::InParts => "job-1.00000001",
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::plan::{TokenKind, WriteTarget};
 use super::super::retry::RetryPolicy;
 use super::convert::Converter;
 use super::limits::Limits;
-use super::sealed::{flush_token, own_run};
+use super::sealed::{MOST_FLUSHES, flush_token, own_run};
 use super::{Settings, Writer};
 use crate::codec::Compression;
 use crate::dataset::Store;
@@ -39,8 +39,8 @@ impl<T: RootRecord> WriterBuilder<T> {
     /// Makes the run repeatable: if the process fails, start it again with the same token and write the same records in the
     /// same order. Flushes that were committed before return their first commits, and every record exists once.
     ///
-    /// The first flush that has records uses the token `<token>.1` in each of its partitions, the next one `<token>.2`, and
-    /// so on. Use 1 to 189 printable ASCII characters, without space, `/`, `;` and `..`.
+    /// The first flush that has records uses the token `<token>.00000001` in each of its partitions, the next one
+    /// `<token>.00000002`, and so on. Use 1 to 191 printable ASCII characters, without space, `/`, `;` and `..`.
     ///
     /// The flushes must be the same in each run. So flush by [`flush_records`](Self::flush_records), or call
     /// [`flush`](Writer::flush) after the same records. Limits that depend on time or memory can't be combined with a
@@ -159,7 +159,7 @@ impl<T: RootRecord> WriterBuilder<T> {
             encoder: Arc::clone(&target.encoder),
             views: store.views().into(),
             prefix: store.dataset().keys().clone(),
-            longest_token: flush_token(&run, u32::MAX)?,
+            longest_token: flush_token(&run, MOST_FLUSHES)?,
         };
         Ok(Writer::new(Settings { target, options, limits, run, kind, converter: Arc::new(converter) }))
     }

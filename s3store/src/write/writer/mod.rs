@@ -31,7 +31,7 @@ use self::buffer::{Buffers, Size, spill_partitions};
 pub use self::builder::WriterBuilder;
 use self::convert::{Converted, Converter};
 use self::limits::Limits;
-use self::sealed::{Sealed, flush_token};
+use self::sealed::{MOST_FLUSHES, Sealed, flush_token};
 use super::builder::{WriteOptions, count_late};
 use super::commit::Commit;
 use super::error::WriteError;
@@ -56,8 +56,8 @@ const CHUNK_GROWTH: usize = 8;
 /// the limits that were set, and then returns the commits. So whenever a call returns commits, all records written so far
 /// are durable, and the source can be acknowledged.
 ///
-/// The files are the same as those of [`write`](Store::write): sorted by entity and version. Files over 16 MiB are put as
-/// multipart uploads, while they are encoded.
+/// The files are the same as those of [`write`](Store::write): sorted by entity and version. The files of a writer are read in
+/// the order of its flushes. Files over 16 MiB are put as multipart uploads, while they are encoded.
 ///
 /// # Failures
 /// After an error, the writer still has every record that was not committed, except one that does not fit its column; that
@@ -466,7 +466,7 @@ impl<T: RootRecord> Writer<T> {
             return Ok(());
         }
         let too_many = || Error::invalid_input("a writer can't flush more often: start another one");
-        let number = self.flushes.checked_add(1).ok_or_else(too_many)?;
+        let number = self.flushes.checked_add(1).filter(|&number| number <= MOST_FLUSHES).ok_or_else(too_many)?;
         let token = flush_token(&self.settings.run, number)?;
         self.flushes = number;
         let inserted_at = self.first.take().map_or(0, |first| first.inserted_at);

@@ -194,9 +194,13 @@ impl Source for FlushedPartition<'_> {
     }
 }
 
-/// Returns the token of a flush.
+/// The most flushes of a run: the numbers of all tokens have the same length.
+pub(super) const MOST_FLUSHES: u32 = 99_999_999;
+
+/// Returns the token of a flush. The tokens of a run, and so its files, sort in the order of the flushes: files are read in
+/// that order, and of records that tie, the one in the later file is kept.
 pub(super) fn flush_token(run: &str, number: u32) -> Result<Token> {
-    Token::new(format!("{run}.{number}"))
+    Token::new(format!("{run}.{number:08}"))
 }
 
 /// Returns a name for a run that the caller gave none.
