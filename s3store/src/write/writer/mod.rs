@@ -50,14 +50,15 @@ const CHUNK_GROWTH: usize = 8;
 
 /// A writer that takes records as they come, and commits them together: one file for each partition and flush.
 ///
-/// Made by [`Store::writer`]. It holds any number of records within the [memory](WriterBuilder::memory_bytes) it was given;
-/// what does not fit is sorted and kept in local files. Each [`flush`](Self::flush) commits all records that were written
-/// before it by the same protocol as [`write`](Store::write): one commit for each partition. It also flushes by itself, at
-/// the limits that were set, and then returns the commits. So whenever a call returns commits, all records written so far
-/// are durable, and the source can be acknowledged.
+/// Made by [`Store::writer`](crate::Store::writer). It holds any number of records within the
+/// [memory](WriterBuilder::memory_bytes) it was given; what does not fit is sorted and kept in local files. Each
+/// [`flush`](Self::flush) commits all records that were written before it by the same protocol as
+/// [`write`](crate::Store::write): one commit for each partition. It also flushes by itself, at the limits that were set,
+/// and then returns the commits. So whenever a call returns commits, all records written so far are durable, and the source
+/// can be acknowledged.
 ///
-/// The files are the same as those of [`write`](Store::write): sorted by entity and version. The files of a writer are read in
-/// the order of its flushes. Files over 16 MiB are put as multipart uploads, while they are encoded.
+/// The files are the same as those of [`write`](crate::Store::write): sorted by entity and version. The files of a writer
+/// are read in the order of its flushes. Files over 16 MiB are put as multipart uploads, while they are encoded.
 ///
 /// # Failures
 /// After an error, the writer still has every record that was not committed, except one that does not fit its column; that
@@ -75,8 +76,8 @@ const CHUNK_GROWTH: usize = 8;
 /// [`doctor`](crate::Dataset::doctor) lists it, and a lifecycle rule can end it.
 ///
 /// # Requests
-/// [`flush`](Self::flush) sends those of [`write`](Store::write) with a token, but the HEAD only with a token of yours and
-/// when the flush is repeated. A file over 16 MiB takes, instead of 1 PUT, 1 POST to start its upload, 1 PUT for each 16 MiB,
+/// [`flush`](Self::flush) sends those of [`write`](crate::Store::write) with a token, but the HEAD only with a token of yours
+/// and when the flush is repeated. A file over 16 MiB takes, instead of 1 PUT, 1 POST to start its upload, 1 PUT for each 16 MiB,
 /// and 1 POST to complete it. From the 1,001st part of a file on, parts are larger.
 ///
 /// # Panics
@@ -282,7 +283,7 @@ impl<T: RootRecord> Writer<T> {
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a record does not fit, as in [`write`](Self::write). Nothing was
     ///   flushed. Call it again to flush the others.
-    /// - Those of [`write`](Store::write) with a token. Call it again to repeat the flush.
+    /// - Those of [`write`](crate::Store::write) with a token. Call it again to repeat the flush.
     ///
     /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated.
     pub async fn flush(&mut self) -> Result<Vec<Commit>, WriteError> {
