@@ -11,7 +11,7 @@ use s3store::testing::{Fault, FaultBuilder, Meanwhile, Operation};
 use s3store::write::{RetryPolicy, Writer, WriterBuilder};
 use s3store::{Commit, ErrorKind, Record, Store, WriteError};
 
-use crate::integration::harness::{BUCKET, MakeFault, Virtual, at, draws, put, sleep};
+use crate::integration::harness::{BUCKET, MakeFault, Server, Virtual, at, draws, put, sleep};
 use crate::integration::records::{Event, Parts, Wide};
 
 /// A record with an entity key, text that does not compress, nested values and an insertion time.
@@ -161,6 +161,19 @@ async fn large_files_are_put_in_parts_and_small_ones_are_not() {
     assert_eq!(world.count(Operation::Head), 0);
     assert_eq!(store.read_all().await.unwrap().len(), 1_000);
     assert!(world.s3.uploads(BUCKET).is_empty());
+}
+
+#[tokio::test]
+async fn a_large_file_arrives_whole_on_any_server() {
+    let server = Server::start().await;
+    let store = server.dataset().await.store::<Wide>();
+    let rows = Wide::random("large", 400, 100_000);
+    let mut writer = store.writer().start().unwrap();
+    writer.write_all(rows.clone()).await.unwrap();
+    // 40 MB in parts of 16 MiB.
+    assert_eq!(writer.flush().await.unwrap().len(), 1);
+    let read = store.read_all().await.unwrap();
+    assert!(read.iter().map(|row| &row.blob).eq(rows.iter().map(|row| &row.blob)));
 }
 
 #[tokio::test(start_paused = true)]
