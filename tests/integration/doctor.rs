@@ -166,7 +166,7 @@ async fn uploads_that_a_crash_left_behind_are_found() {
     let dataset = world.dataset().await;
     let (began, key) = (world.clock.now(), data_key("a b%2F"));
     let id = begin_upload(&world, &key).await;
-    // Of other datasets, and of another kind.
+    // Uploads of other datasets, and of another kind.
     begin_upload(&world, &data_key("a").replace("/data/", "/data/nested/data/")).await;
     begin_upload(&world, &format!("{PREFIX}-other/data/part=a/t-0190a8d9b7c47f7e8a9b0c1d2e3f4a5b.parquet")).await;
     begin_upload(&world, &format!("{PREFIX}/data/part=a/notes.txt")).await;

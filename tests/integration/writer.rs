@@ -411,8 +411,8 @@ async fn records_stay_in_memory_if_a_local_file_cannot_be_written() {
 }
 
 /// A writer of large files with two partitions, which were written and are not flushed.
-async fn full(store: &Store<Wide>) -> Writer<Wide> {
-    let mut writer = store.writer().part_bytes(4_000).start().unwrap();
+async fn full(builder: WriterBuilder<Wide>) -> Writer<Wide> {
+    let mut writer = builder.part_bytes(4_000).start().unwrap();
     writer.write_all([Wide::random("a", 6, 2_000), Wide::random("b", 3, 1_000)].concat()).await.unwrap();
     writer
 }
@@ -456,16 +456,9 @@ async fn a_flush_that_failed_anywhere_is_repeated_without_loss_and_without_a_sec
                         let world = Virtual::new();
                         world.s3.set_min_part_size(1);
                         let store = world.dataset().await.store::<Wide>();
-                        let mut writer = match retry {
-                            false => full(&store).await,
-                            true => {
-                                let policy = RetryPolicy::default();
-                                let mut writer = store.writer().part_bytes(4_000).retry(policy).start().unwrap();
-                                let rows = [Wide::random("a", 6, 2_000), Wide::random("b", 3, 1_000)].concat();
-                                writer.write_all(rows).await.unwrap();
-                                writer
-                            }
-                        };
+                        let builder = store.writer();
+                        let builder = if retry { builder.retry(RetryPolicy::default()) } else { builder };
+                        let mut writer = full(builder).await;
                         let target = Fault::on(operation).key_ends_with(suffix);
                         world.s3.inject(fault(target.skip(skip).times(times)));
                         let mut commits = Vec::new();
@@ -509,7 +502,7 @@ async fn a_flush_that_is_dropped_anywhere_is_repeated_without_loss_and_without_a
                 let world = Virtual::new();
                 world.s3.set_min_part_size(1);
                 let store = world.dataset().await.store::<Wide>();
-                let mut writer = full(&store).await;
+                let mut writer = full(store.writer()).await;
                 let target = Fault::on(operation).key_ends_with(suffix);
                 world.s3.inject(target.skip(skip).delay_answer(Duration::from_millis(800)));
                 tokio::select! {
@@ -535,7 +528,7 @@ async fn a_writer_that_is_dropped_aborts_its_upload() {
     let world = Virtual::new();
     world.s3.set_min_part_size(1);
     let store = world.dataset().await.store::<Wide>();
-    let mut writer = full(&store).await;
+    let mut writer = full(store.writer()).await;
     world.s3.inject(Fault::on(Operation::UploadPart).skip(2).hang());
     tokio::select! {
         _ = writer.flush() => panic!("it ended"),

@@ -16,9 +16,10 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescriptor, TypePtr};
 
 use super::bare_list::{check_bare_lists, with_bare_lists};
-use super::{BATCH_ROWS, Compression, digest};
+use super::{BATCH_ROWS, Compression, ContentHasher, Fast, digest};
 use crate::cpu;
 use crate::error::{Error, Result};
+use crate::format::ContentDigest;
 use crate::record::Description;
 
 /// The writer's name in the footer. It has no version, because equal records must give equal bytes across releases.
@@ -97,6 +98,11 @@ impl Encoder {
         self.columns
     }
 
+    /// Returns the digest of records that were hashed.
+    pub(crate) fn digest(&self, content: ContentHasher<Fast>) -> ContentDigest {
+        ContentDigest { columns: self.columns, records: u128::from_be_bytes(content.finish()) }
+    }
+
     /// Returns the schema of the columns, in their write types.
     pub(crate) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -169,7 +175,7 @@ fn unencodable(error: ParquetError) -> Error {
 pub(crate) struct FileWriter {
     encoder: Arc<Encoder>,
     small: bool,
-    /// For how many rows space is reserved, including those of the current row group.
+    /// The number of rows for which space is reserved, including those of the current row group.
     rows_ahead: usize,
     /// The encoded size after which a row group ends.
     group_bytes: usize,

@@ -114,9 +114,7 @@ impl Sink for FileSink {
 
     fn finish(mut self) -> Result<Self::Output> {
         let body = self.started()?.finish()?;
-        let columns = self.encoder.columns();
-        let digest = |content: ContentHasher<Fast>| u128::from_be_bytes(content.finish());
-        Ok((body, self.content.map(|content| ContentDigest { columns, records: digest(content) })))
+        Ok((body, self.content.map(|content| self.encoder.digest(content))))
     }
 }
 

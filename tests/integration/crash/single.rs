@@ -10,12 +10,22 @@ const OUTCOMES: &[&str] = &["committed", "dropped", "late", "not committed", "un
 
 /// Runs all cases of a shape whose clean run makes this many requests.
 fn enumerate(shape: Shape, requests: usize, least: usize) {
+    let tally = tally(shape, requests, least, OUTCOMES);
+    assert!(tally.unknown_then_committed > 0, "{tally:?}");
+}
+
+/// Runs all cases of a shape that restamps late commits.
+fn enumerate_restamping(shape: Shape, requests: usize, least: usize) {
+    tally(shape, requests, least, &["delivered", "dropped", "not committed", "unknown"]);
+}
+
+fn tally(shape: Shape, requests: usize, least: usize, must_occur: &[&str]) -> Tally {
     let targets = in_paused_time(clean(shape));
     let spared = usize::from(shape.may_spare_a_request());
     assert!((requests - spared..=requests).contains(&targets.len()), "{shape:?} makes {targets:?}");
     let tally = Tally::of(Case::single(shape, &targets));
-    tally.check(&format!("{shape:?}, one fault"), least, OUTCOMES);
-    assert!(tally.unknown_then_committed > 0, "{tally:?}");
+    tally.check(&format!("{shape:?}, one fault"), least, must_occur);
+    tally
 }
 
 #[test]
@@ -86,14 +96,6 @@ fn denied_optimistic() {
 #[test]
 fn denied_optimistic_and_proven() {
     enumerate(Shape::PROVEN.denied(), 3, 500);
-}
-
-/// Runs all cases of a shape that restamps late commits.
-fn enumerate_restamping(shape: Shape, requests: usize, least: usize) {
-    let targets = in_paused_time(clean(shape));
-    assert_eq!(targets.len(), requests, "{targets:?}");
-    let tally = Tally::of(Case::single(shape, &targets));
-    tally.check(&format!("{shape:?}, one fault"), least, &["delivered", "dropped", "not committed", "unknown"]);
 }
 
 #[test]

@@ -163,7 +163,7 @@ proptest! {
 
 /// The rows of a file that a predicate can match by the file's statistics, beside all rows as a read returns them.
 struct Pruned {
-    /// For each row group, `true` if it can match.
+    /// One value for each row group: `true` if it can match.
     groups: Vec<bool>,
     /// The rows of each row group that can match by the page index.
     pages: Vec<Vec<std::ops::Range<usize>>>,

@@ -58,8 +58,8 @@ impl<T: RootRecord> WriterBuilder<T> {
     /// [`spill_directory`](Self::spill_directory).
     ///
     /// Not included are the keys of the views' markers of a flush, and the records themselves until about a sixtieth of the
-    /// limit has come together. Their size is known only once they are columns. A larger record
-    /// is held all the same.
+    /// limit has come together. Their size is known only once they are columns. A larger record is
+    /// held all the same.
     pub fn memory_bytes(mut self, bytes: u64) -> Self {
         self.limits.set_memory(bytes);
         self

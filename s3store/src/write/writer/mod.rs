@@ -257,8 +257,8 @@ impl<T: RootRecord> Writer<T> {
         }
     }
 
-    /// Waits until the records have reached the [age](WriterBuilder::flush_age) at which they are flushed. It never ends if
-    /// there is no record or no age was set.
+    /// Waits until the records have reached the [age](WriterBuilder::flush_age) at which they are flushed. It never ends
+    /// without a record, or if no age was set.
     ///
     /// It does not flush: call [`flush`](Self::flush) when it ends.
     pub fn due(&self) -> impl Future<Output = ()> + Send + use<T> {
@@ -278,7 +278,7 @@ impl<T: RootRecord> Writer<T> {
     /// Commits all records that were written: one file and one commit for each partition. Returns the commits, by flush and
     /// in key order. If an earlier flush is not finished, it is repeated first.
     ///
-    /// Returns no commits if there are no records.
+    /// Without records it returns an empty list, and sends nothing.
     ///
     /// # Errors
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a record does not fit, as in [`write`](Self::write). Nothing was

@@ -173,8 +173,7 @@ impl Source for FlushedPartition<'_> {
             };
             let (rows, content, has_ended) = cpu::run(file.dataset.clock(), turn).await?;
             if has_ended {
-                let records = u128::from_be_bytes(content.finish());
-                return Ok(ContentDigest { columns: file.encoder.columns(), records });
+                return Ok(file.encoder.digest(content));
             }
             state = (rows, content);
         }

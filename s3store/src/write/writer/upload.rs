@@ -43,10 +43,15 @@ pub(super) struct FileInProgress {
     parts: PartCutter,
 }
 
-/// The result of a turn of encoding.
-enum Turn {
-    Parts(Box<FileInProgress>, Vec<Part>),
-    End { parts: Vec<Part>, last: Part, content: Option<ContentDigest> },
+/// The result of a turn of encoding: the parts that are ready, and what follows.
+struct Turn {
+    parts: Vec<Part>,
+    next: Next,
+}
+
+enum Next {
+    More(Box<FileInProgress>),
+    End { last: Part, content: Option<ContentDigest> },
 }
 
 impl FileInProgress {
@@ -70,11 +75,8 @@ impl FileInProgress {
         for _ in 0..BATCHES_PER_TURN {
             let Some(batch) = self.rows.next_batch()? else {
                 self.parts.add(self.file.finish()?, &mut parts);
-                let digest = |content: ContentHasher<Fast>| ContentDigest {
-                    columns: self.encoder.columns(),
-                    records: u128::from_be_bytes(content.finish()),
-                };
-                return Ok(Turn::End { parts, last: self.parts.rest(), content: self.content.map(digest) });
+                let content = self.content.map(|content| self.encoder.digest(content));
+                return Ok(Turn { parts, next: Next::End { last: self.parts.rest(), content } });
             };
             if let Some(content) = &mut self.content {
                 content.update(batch.columns())?;
@@ -85,7 +87,7 @@ impl FileInProgress {
                 break;
             }
         }
-        Ok(Turn::Parts(self, parts))
+        Ok(Turn { parts, next: Next::More(self) })
     }
 }
 
@@ -160,17 +162,13 @@ pub(super) async fn put(dataset: &Dataset, data_key: &str, file: FileInProgress)
     let mut file = Box::new(file);
     let mut parts_in_flight = None;
     loop {
-        match cpu::run(dataset.clock(), move || file.advance()).await? {
-            Turn::Parts(rest, parts) => {
-                file = rest;
-                for part in parts {
-                    started(&mut parts_in_flight, dataset, data_key).await?.add(part).await?;
-                }
-            }
-            Turn::End { parts, last, content } => {
-                for part in parts {
-                    started(&mut parts_in_flight, dataset, data_key).await?.add(part).await?;
-                }
+        let Turn { parts, next } = cpu::run(dataset.clock(), move || file.advance()).await?;
+        for part in parts {
+            started(&mut parts_in_flight, dataset, data_key).await?.add(part).await?;
+        }
+        match next {
+            Next::More(rest) => file = rest,
+            Next::End { last, content } => {
                 let bytes = match parts_in_flight {
                     Some(parts) => parts.complete(last).await?,
                     None => {
