@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use benches::{Keyed, Plain, Properties, arrow_decode, arrow_encode};
 use bytes::Bytes;
 use s3store::chrono::{DateTime, Utc};
+use s3store::read::Rows;
 use s3store::testing::Files;
 use s3store::{Compression, RootRecord};
 
@@ -57,10 +58,10 @@ fn main() {
     }
     println!("{:<26} {:>9}  {:>12} {:>12} {:>6}", "", "rows", "ours", "arrow-rs", "ratio");
     for rows in chosen.sizes("decode, no key") {
-        decode("decode, no key", &Plain::shuffled(rows));
+        decode("decode, no key", &Plain::shuffled(rows), Plain::weigh);
     }
     for rows in chosen.sizes("decode, key, one file") {
-        decode("decode, key, one file", &Keyed::sorted(rows));
+        decode("decode, key, one file", &Keyed::sorted(rows), Keyed::weigh);
     }
 }
 
@@ -143,7 +144,7 @@ fn difference(name: &str, records: &[Keyed], others: &[Keyed]) {
     println!("{name:<26} {:>9}  {:>12.2?}", records.len(), with.saturating_sub(without));
 }
 
-fn decode<T: RootRecord>(shape: &str, records: &[T]) {
+fn decode<T: RootRecord>(shape: &str, records: &[T], weigh: fn(&Rows<T>) -> u64) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
     let ([ours, arrow], [_, to_arrow]) = medians(
@@ -153,6 +154,17 @@ fn decode<T: RootRecord>(shape: &str, records: &[T]) {
         }],
     );
     println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", records.len());
+    let ([ours, arrow], [_, to_arrow]) = medians(
+        records.len(),
+        [
+            &mut || {
+                let batches = files.decode_rows(black_box(file.clone())).expect("rows");
+                black_box(batches.iter().map(weigh).fold(0, u64::wrapping_add));
+            },
+            &mut || drop(black_box(arrow_decode(black_box(file.clone())))),
+        ],
+    );
+    println!("{:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", "  as rows that borrow", records.len());
 }
 
 /// Runs the pieces of work in turns. Returns the median time of each, and the median ratio of the first one's time to

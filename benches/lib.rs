@@ -10,6 +10,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use s3store::Record;
+use s3store::read::Rows;
 
 /// The number of rows in a batch, for arrow-rs and for s3store.
 const BATCH_ROWS: usize = 8_192;
@@ -51,6 +52,17 @@ macro_rules! record {
                     price: (mixed % 100_000) as f64 / 100.0,
                     notes: format!("note {mixed:016x} on row {row:08}"),
                 }
+            }
+
+            /// Reads all fields of all rows. Strings are read byte by byte.
+            #[must_use]
+            pub fn weigh(rows: &Rows<Self>) -> u64 {
+                let text = |text: &str| text.bytes().fold(0, |sum: u64, byte| sum.wrapping_add(byte.into()));
+                rows.iter().fold(0, |sum, row| {
+                    let texts = [row.period, row.customer, row.sku, row.notes].map(text).into_iter();
+                    let numbers = row.quantity.cast_unsigned() ^ row.price.to_bits();
+                    texts.fold(sum ^ numbers, u64::wrapping_add)
+                })
             }
 
             /// Returns records that are not sorted by key.

@@ -48,6 +48,7 @@ mod integration {
     mod restamps;
     mod resumed;
     mod retry;
+    mod rows;
     mod scan;
     mod schema;
     mod skew;

@@ -32,6 +32,15 @@ pub(crate) fn encoding(field: &Field<'_>) -> TokenStream {
     emit!(_s3store::Timestamp<_s3store::#unit, _s3store::#precision>)
 }
 
+/// Returns the type that describes how a field with an encoding is stored, without naming a conversion.
+pub(crate) fn form(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
+    match (&field.attrs.with, inside_option(field.ty)) {
+        (None, _) => emit!(_s3store::Encoded<#encoding>),
+        (Some(_), None) => emit!(_s3store::Converted),
+        (Some(_), Some(_)) => emit!(_s3store::ConvertedOption),
+    }
+}
+
 /// Returns whether the field is part of the entity, or the version, and must not lose digits: two values would become one.
 fn is_exact_key(field: &Field<'_>) -> bool {
     let attrs = &field.attrs;

@@ -2,6 +2,8 @@
 //!
 //! Without them, the compiler would report each use of the type as a further error.
 
+use std::collections::BTreeMap;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::ext::IdentExt;
@@ -9,10 +11,10 @@ use syn::{DeriveInput, Ident, Type};
 
 use crate::attr::{ColumnAttrs, RecordAttrs, ViewAttrs};
 use crate::ctxt::Ctxt;
-use crate::encoding::encoding;
+use crate::encoding::{encoding, form};
 use crate::krate;
 use crate::model::{Record, View};
-use crate::names::method_name;
+use crate::names::{hash, method_name};
 
 /// Returns the errors of `cx` and a record that compiles.
 pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt) -> TokenStream {
@@ -33,8 +35,11 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
     let ident = &input.ident;
     let fields: Vec<_> = record.iter().flat_map(|record| record.columns()).collect();
     let columns: Vec<_> = fields.iter().map(|field| (field.ident, field.ty, encoding(field))).collect();
+    let forms = fields.iter().zip(&columns).map(|(field, (.., encoding))| (hash(&field.name), form(field, encoding)));
+    // Of two fields with the same name, the second one is an error.
+    let forms: BTreeMap<_, _> = forms.collect();
     let parts = attrs.partition_by.iter().flat_map(|parts| &parts.value);
-    let items = record_items(ident, &columns, &methods(parts.map(|part| (part.name.clone(), part.span))));
+    let items = record_items(ident, &columns, &forms, &methods(parts.map(|part| (part.name.clone(), part.span))));
     quote! {
         #errors
 
@@ -69,7 +74,7 @@ pub(crate) fn view(input: &DeriveInput, view: Option<&View<'_>>, cx: Ctxt) -> To
         }
         None => {
             let placeholder = format_ident!("{}Record", ident.unraw());
-            let items = record_items(&placeholder, &[], &[]);
+            let items = record_items(&placeholder, &[], &BTreeMap::new(), &[]);
             (quote!(#placeholder), Some(quote!(pub struct #placeholder; #items)))
         }
     };
@@ -153,18 +158,44 @@ fn builder(ident: &Ident, methods: &[Ident]) -> TokenStream {
 }
 
 /// Returns a record with these columns, and a builder with these methods.
-fn record_items(ident: &Ident, fields: &[(&Ident, &Type, TokenStream)], methods: &[Ident]) -> TokenStream {
+fn record_items(
+    ident: &Ident,
+    fields: &[(&Ident, &Type, TokenStream)],
+    forms: &BTreeMap<u64, TokenStream>,
+    methods: &[Ident],
+) -> TokenStream {
     let columns = format_ident!("{}Columns", ident.unraw());
     let partitions = format_ident!("{}Partitions", ident.unraw());
     let names: Vec<_> = fields.iter().map(|(name, _, _)| name).collect();
     let types = fields.iter().map(|(_, ty, encoding)| quote!(#ty, #encoding));
     let builder = builder(&partitions, methods);
+    let (hashes, forms) = (forms.keys(), forms.values());
     quote! {
         pub struct #columns {
             #(pub #names: _s3store::Column<#ident, #types>,)*
         }
 
         #builder
+
+        #(impl _s3store::FieldForm<#hashes> for #columns {
+            type Form = #forms;
+        })*
+
+        // A row has the fields of the record, so that no use of it is an error.
+        #[automatically_derived]
+        impl _s3store::RowStruct for #ident {
+            type Held = ();
+            type Row<'row> = &'row Self;
+            fn hold(
+                arrays: &[_s3store::ArrayRef],
+                rows: &_s3store::Reachable,
+            ) -> ::core::result::Result<(), _s3store::ValueError> {
+                ::core::unimplemented!()
+            }
+            fn row(columns: &(), row: ::core::primitive::usize) -> ::core::option::Option<&Self> {
+                ::core::unimplemented!()
+            }
+        }
 
         #[automatically_derived]
         impl _s3store::Record for #ident {
@@ -229,6 +260,7 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
                 type Builder = ();
                 type Reader = ();
                 type InVec = _s3store::AsList;
+                type InRows = _s3store::OwnedRows<Self>;
                 type Order = _s3store::Total;
                 fn shape() -> _s3store::Shape {
                     ::core::unimplemented!()
@@ -249,6 +281,12 @@ pub(crate) fn column_type(input: &DeriveInput, attrs: &ColumnAttrs, cx: Ctxt) ->
                     ::core::unimplemented!()
                 }
                 fn get(_: &(), _: usize) -> ::core::result::Result<Self, _s3store::ValueError> {
+                    ::core::unimplemented!()
+                }
+                fn hold(
+                    _: &_s3store::ArrayRef,
+                    _: &_s3store::Reachable,
+                ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
                     ::core::unimplemented!()
                 }
             }

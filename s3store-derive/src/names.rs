@@ -24,6 +24,13 @@ fn contains(tokens: &TokenStream, word: &Ident) -> bool {
     })
 }
 
+/// Returns a number for the name of a field, by which derives of different structs refer to the same field (FNV-1a, 64 bits).
+///
+/// If two fields of a record had the same number, the record would not compile.
+pub(crate) fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
 /// Returns the name of the builder method for the column or part `name`.
 ///
 /// Characters that an identifier cannot contain become `_`. Keywords become raw identifiers.

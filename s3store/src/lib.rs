@@ -121,9 +121,13 @@ pub mod write;
 /// [`Column`](column::Column), [`PartitionValue`](column::PartitionValue) and [`ViewValue`](column::ViewValue) appear in
 /// bounds of derived code, and [`Comparable`](column::Comparable), [`TextColumn`](column::TextColumn) and
 /// [`Operand`](column::Operand) in those of filters. You don't implement them.
+///
+/// [`List`](column::List) and [`Map`](column::Map) are lists and maps in rows that borrow, see
+/// [`Read::rows`](read::Read::rows).
 pub mod column {
     pub use crate::record::{
-        AsColumn, Column, ColumnWith, Comparable, Operand, PartitionValue, TextColumn, ValueError, ViewValue,
+        AsColumn, Column, ColumnWith, Comparable, Iter, List, Map, Operand, PartitionValue, RowColumn, TextColumn,
+        ValueError, ViewValue,
     };
 }
 
@@ -167,17 +171,18 @@ pub mod __private {
     pub use crate::record::DecimalOf;
     pub use crate::record::{
         AsBytes, AsList, AsStored, AsValue, ByValue, Collect, Column, ColumnDefault, ColumnNode, ColumnReader,
-        ColumnType, ComparedAs, ComparedOrder, DateParts, DateTimeParts, DeletionMark, Description, ElementEncoding,
-        Entity, EntityColumn, EntityOrder, EnumBuilder, EnumInteger, EnumReader, EnumText, Exact, FieldColumn, FieldOf,
-        Formatted, HasParts, InsertionTime, Key, KeyPart, Keyed, Literal, Micro, Milli, Nano, Nullable, OrderedValue,
-        Partial, PartitionTime, PartitionValue, Plain, Precision, Record, Rendering, RenderingForm, Role, RootRecord,
-        RowError, SelectionKind, Shape, SkippedDefault, StoredColumn, StructReader, TextOrder, TimeParts, Timestamp,
-        Total, TotalText, Truncate, Tuple, Unit, Unordered, Unsigned, Validity, ValueError, VecLayout, Version,
-        VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue, ViewWriter, With, WithOption,
-        all_distinct, assert_entity, assert_version, call_each, collectors, encode_columns, enum_from_integer,
-        enum_integer, enum_parts, enum_text, format_time, in_column, in_partition, in_row, key_error, open_reader,
-        outlined, pad, parse_enum, placeholder, push_padded, push_parts, push_time, read_outlined, struct_array, texts,
-        tuple_values,
+        ColumnType, ComparedAs, ComparedOrder, Converted, ConvertedOption, DateParts, DateTimeParts, DeletionMark,
+        Description, ElementEncoding, Encoded, Entity, EntityColumn, EntityOrder, EnumBuilder, EnumInteger, EnumReader,
+        EnumText, Exact, FieldColumn, FieldForm, FieldOf, Formatted, HasParts, InForm, InsertionTime, Key, KeyPart,
+        Keyed, Literal, Micro, Milli, Nano, Nullable, OrderedValue, OwnedRows, Partial, PartitionTime, PartitionValue,
+        Plain, Precision, Reachable, Record, Rendering, RenderingForm, Role, RootRecord, RowColumn, RowError,
+        RowStruct, SelectionKind, Shape, Shown, ShownAsHidden, ShownAsItIs, SkippedDefault, StoredColumn, StructReader,
+        StructRows, TextOrder, TimeParts, Timestamp, Total, TotalText, Truncate, Tuple, Unit, Unordered, Unsigned,
+        Validity, ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue,
+        ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
+        encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, format_time, hold_column, in_column,
+        in_partition, in_row, key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts,
+        push_time, read_outlined, struct_array, texts, tuple_values,
     };
     #[cfg(feature = "serde")]
     pub use crate::record::{

@@ -32,7 +32,7 @@ struct Address {
 /// Some columns of the files of parquet-go, wider or with finer times, in another order. Files of other writers lack some.
 #[derive(Debug, Clone, Default, PartialEq, Record)]
 #[record(partition_by(period))]
-struct Row {
+pub(super) struct Row {
     #[record(default)]
     addr: Address,
     #[record(timestamp = "ns")]
@@ -65,7 +65,7 @@ struct Row {
     #[record(default)]
     attrs: BTreeMap<String, String>,
     #[record(default)]
-    dict_col: String,
+    pub(super) dict_col: String,
     #[record(default)]
     enum_str: String,
     added: Option<DateTime<Utc>>,
@@ -158,7 +158,7 @@ async fn batches_of(mut batches: BatchStream) -> s3store::Result<RecordBatch> {
     Ok(concat_batches(&schema, &all).unwrap())
 }
 
-async fn mixed(world: &Virtual, periods: [&str; 7]) -> Dataset {
+pub(super) async fn mixed(world: &Virtual, periods: [&str; 7]) -> Dataset {
     let dataset = world.dataset().await;
     let row =
         |period: &str| Row { period: period.to_owned(), ts_us: noon(), ts_ms: noon(), ts_ns: noon(), ..Row::default() };

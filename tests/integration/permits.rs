@@ -150,7 +150,7 @@ async fn consume<T>(mut items: impl Stream<Item = s3store::Result<T>> + Unpin, p
 }
 
 /// Every public operation that sends requests, by name.
-const OPERATIONS: [(&str, Operation); 35] = [
+const OPERATIONS: [(&str, Operation); 36] = [
     ("init", |s| {
         Box::pin(async move {
             drop(s.world.options().max_inflight_requests(1).init(s.world.s3.client(), BUCKET, PREFIX).await.unwrap())
@@ -194,6 +194,7 @@ const OPERATIONS: [(&str, Operation); 35] = [
         Box::pin(consume_with(s, |s| s.store.read_all().read_ahead_bytes(1).read_ahead_partitions(0).stream()))
     }),
     ("partitions of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().partitions()))),
+    ("rows of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().rows()))),
     ("batches of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().batches()))),
     ("read_range", |s| Box::pin(async move { drop(s.store.read_range(..).await.unwrap()) })),
     ("stream of read_range", |s| Box::pin(consume_with(s, |s| s.store.read_range(..).stream()))),

@@ -12,7 +12,7 @@ use crate::model::{Field, Record};
 pub(super) const MAX_INLINE_COLUMNS: usize = 32;
 
 /// The number of columns of a large record that are read in one closure.
-const COLUMNS_PER_CLOSURE: usize = 16;
+pub(super) const COLUMNS_PER_CLOSURE: usize = 16;
 
 /// Returns the function `decode`. `open` opens the readers once, and `values` are read for each row.
 pub(super) fn decode(record: &Record<'_>, open: &TokenStream, values: &[(&Field<'_>, TokenStream)]) -> TokenStream {

@@ -34,6 +34,7 @@ pub(super) fn column_type(
             type Builder = #inner::Builder;
             type Reader = #inner::Reader;
             type InVec = _s3store::AsList;
+            type InRows = _s3store::OwnedRows<Self>;
             type Order = #inner::Order;
             const NULLABLE: ::core::primitive::bool = #inner::NULLABLE;
 
@@ -78,6 +79,12 @@ pub(super) fn column_type(
                 row: ::core::primitive::usize,
             ) -> ::core::result::Result<Self, _s3store::ValueError> {
                 #inner::get(reader, row)#from
+            }
+            fn hold(
+                array: &_s3store::ArrayRef,
+                rows: &_s3store::Reachable,
+            ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+                _s3store::OwnedRows::hold::<_s3store::Plain>(array, rows)
             }
         }
     }

@@ -11,6 +11,7 @@ mod newtype;
 mod partitions;
 mod projection;
 mod record;
+mod rows;
 mod tokens;
 mod unit_enum;
 mod view;

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident};
 use syn::Ident;
 
+use super::rows::{RowField, row_struct};
 use super::tokens::{call, default, item, local, node};
 use crate::encoding::encoding;
 use crate::model::Field;
@@ -18,7 +19,15 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
     let names: Vec<_> = columns.iter().map(|field| field.column()).collect();
     let children: Vec<_> = (0..columns.len()).map(|index| local("child", index)).collect();
     let type_params: Vec<_> = (0..columns.len()).map(|index| format_ident!("T{index}")).collect();
-    let children_ident = item_name(ident, "Children", &fields.iter().map(|field| field.ty.to_token_stream()).collect());
+    let taken = fields.iter().map(|field| field.ty.to_token_stream()).collect();
+    let children_ident = item_name(ident, "Children", &taken);
+    let row_fields: Vec<_> = columns
+        .iter()
+        .zip(&encodings)
+        .enumerate()
+        .map(|(index, (field, encoding))| RowField::of(field, encoding, index))
+        .collect();
+    let rows = row_struct(ident, &item_name(ident, "Row", &taken), &item_name(ident, "Held", &taken), &row_fields);
     let associated_types = |name: &str| -> Vec<_> {
         let encoded = columns.iter().zip(&encodings);
         encoded.map(|(field, encoding)| item(field, encoding, name)).collect()
@@ -62,6 +71,8 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
         emit!(#ident: #value)
     });
     emit! {
+        #rows
+
         /// The sizes, builders or readers of the fields, and the one of the struct itself.
         #[doc(hidden)]
         #[derive(::core::default::Default)]
@@ -76,6 +87,7 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
             type Builder = #children_ident<_s3store::Validity #(, #builders)*>;
             type Reader = #children_ident<_s3store::StructReader #(, #readers)*>;
             type InVec = _s3store::AsList;
+            type InRows = _s3store::StructRows<Self>;
             type Order = _s3store::Unordered;
             const LOSSY: ::core::primitive::bool = #skips #(|| #lossy)*;
 
@@ -133,6 +145,13 @@ pub(super) fn nested(ident: &Ident, fields: &[Field<'_>]) -> TokenStream {
                     #(#members: _s3store::in_column(#get, #names)?,)*
                     #(#skipped,)*
                 })
+            }
+
+            fn hold(
+                array: &_s3store::ArrayRef,
+                rows: &_s3store::Reachable,
+            ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+                _s3store::StructRows::hold(array, rows)
             }
         }
     }

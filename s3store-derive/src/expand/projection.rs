@@ -6,8 +6,10 @@ use syn::Path;
 use syn::ext::IdentExt;
 
 use super::decode::decode;
+use super::rows::{RowField, row_struct};
 use super::tokens::{local, located};
 use crate::model::Record;
+use crate::names::hash;
 
 /// Returns the implementation of `Record` for a projection of `root`.
 ///
@@ -31,7 +33,19 @@ pub(super) fn projection(record: &Record<'_>, root: &Path) -> TokenStream {
     });
     let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
     let decode = decode(record, &open.collect(), &values.collect::<Vec<_>>());
+    let row_fields = fields.iter().zip(&columns).enumerate().map(|(index, (field, column))| {
+        let (ty, hash, at) = (field.ty, hash(&field.name), located(field.ident.span()));
+        // The record's columns, so that a record that does not exist is reported only once.
+        let form = quote_spanned! {at=>
+            <<#root as _s3store::Record>::Columns as _s3store::FieldForm<#hash>>::Form
+        };
+        let held = quote_spanned!(at=> <#ty as _s3store::InForm<#form>>::InRows);
+        RowField::new(field, held, quote_spanned!(at=> #column.hold_as::<#ty>(arrays, #index, rows)))
+    });
+    let rows = row_struct(ident, &record.item_name("Row"), &record.item_name("Held"), &row_fields.collect::<Vec<_>>());
     emit! {
+        #rows
+
         #[automatically_derived]
         impl _s3store::Record for #ident {
             type Root = #root;

@@ -7,11 +7,13 @@ use syn::spanned::Spanned;
 use syn::{Ident, Path};
 
 use super::decode::{self, MAX_INLINE_COLUMNS};
+use super::rows::{RowField, row_struct};
 use super::tokens::{call, item, local, located, node};
 use super::{key, partitions};
 use crate::attr::PartExpr;
-use crate::encoding::encoding;
+use crate::encoding::{encoding, form};
 use crate::model::{Field, Record};
+use crate::names::hash;
 
 /// A field that is stored, with its encoding.
 struct Column<'r> {
@@ -44,6 +46,8 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
     let partition_key = partitions::partition_key(record);
     let (views, unique_names) = views(record);
     let keyed = key::keyed(record);
+    let forms = forms(&columns, &columns_ident);
+    let rows = rows(record, &columns);
     emit! {
         #constants
         #builder_items
@@ -77,6 +81,8 @@ pub(super) fn record(record: &Record<'_>) -> TokenStream {
         }
 
         #keyed
+        #forms
+        #rows
     }
 }
 
@@ -133,6 +139,29 @@ fn constants(record: &Record<'_>, columns: &[Column<'_>], columns_ident: &Ident)
         pub struct #columns_ident { #(#fields,)* }
     };
     (item, emit!(#(#values,)*))
+}
+
+/// Returns the forms in which the fields are stored, for the rows of projections.
+fn forms(columns: &[Column<'_>], columns_ident: &Ident) -> TokenStream {
+    let forms = columns.iter().map(|Column { field, encoding }| {
+        let (hash, form) = (hash(&field.name), form(field, encoding));
+        emit! {
+            impl _s3store::FieldForm<#hash> for #columns_ident {
+                type Form = #form;
+            }
+        }
+    });
+    forms.collect()
+}
+
+/// Returns the row of the record.
+fn rows(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
+    let fields: Vec<_> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, Column { field, encoding })| RowField::of(field, encoding, index))
+        .collect();
+    row_struct(record.ident, &record.item_name("Row"), &record.item_name("Held"), &fields)
 }
 
 /// Returns assertions on the types of the entity and the version, for types that could not be classified.

@@ -110,6 +110,7 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
             type Builder = _s3store::EnumBuilder;
             type Reader = _s3store::EnumReader;
             type InVec = _s3store::AsList;
+            type InRows = _s3store::OwnedRows<Self>;
             type Order = _s3store::Total;
 
             fn shape() -> _s3store::Shape {
@@ -149,6 +150,12 @@ fn as_text(ident: &Ident, variants: &[Variant<'_>]) -> TokenStream {
                 row: ::core::primitive::usize,
             ) -> ::core::result::Result<Self, _s3store::ValueError> {
                 reader.value(row)
+            }
+            fn hold(
+                array: &_s3store::ArrayRef,
+                rows: &_s3store::Reachable,
+            ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+                _s3store::OwnedRows::hold::<_s3store::Plain>(array, rows)
             }
         }
 

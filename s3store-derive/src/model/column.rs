@@ -63,6 +63,7 @@ impl<'a> ColumnItem<'a> {
                 Some(Self::Newtype(Box::new(Field {
                     ident,
                     name: "0".to_owned(),
+                    vis: &field.vis,
                     ty: &field.ty,
                     attrs,
                     name_by_rule: None,

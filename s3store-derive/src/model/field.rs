@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use syn::ext::IdentExt;
-use syn::{FieldsNamed, Ident, Type};
+use syn::{FieldsNamed, Ident, Type, Visibility};
 
 use crate::attr::FieldAttrs;
 use crate::ctxt::Ctxt;
@@ -12,6 +12,7 @@ pub(crate) struct Field<'a> {
     pub(crate) ident: &'a Ident,
     /// The field's name without `r#`.
     pub(crate) name: String,
+    pub(crate) vis: &'a Visibility,
     pub(crate) ty: &'a Type,
     pub(crate) attrs: FieldAttrs,
     /// The column's name by the struct's `rename_all`, which the field's own `rename` overrides.
@@ -26,7 +27,8 @@ impl<'a> Field<'a> {
             .filter_map(|field| {
                 let ident = field.ident.as_ref()?;
                 let attrs = FieldAttrs::read(cx, &field.attrs, attr);
-                Some(Self { ident, name: ident.unraw().to_string(), ty: &field.ty, attrs, name_by_rule: None })
+                let name = ident.unraw().to_string();
+                Some(Self { ident, name, vis: &field.vis, ty: &field.ty, attrs, name_by_rule: None })
             })
             .collect()
     }

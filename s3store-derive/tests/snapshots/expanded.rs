@@ -598,6 +598,192 @@ const _: () = {
                 .map_err(|error| _s3store::key_error::<Self>(&error))
         }
     }
+    impl _s3store::FieldForm<3472692998679028075u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::Plain>;
+    }
+    impl _s3store::FieldForm<16485235612702209503u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::Plain>;
+    }
+    impl _s3store::FieldForm<7940003687735986699u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::Plain>;
+    }
+    impl _s3store::FieldForm<12811192916506632952u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::DecimalOf<18u8, 6i8>>;
+    }
+    impl _s3store::FieldForm<8644027876048135736u64> for CostColumns {
+        type Form = _s3store::ConvertedOption;
+    }
+    impl _s3store::FieldForm<8477458519032517654u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::Plain>;
+    }
+    impl _s3store::FieldForm<2969831254658208447u64> for CostColumns {
+        type Form = _s3store::Encoded<
+            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+        >;
+    }
+    impl _s3store::FieldForm<16001959912389291863u64> for CostColumns {
+        type Form = _s3store::Encoded<_s3store::Plain>;
+    }
+    #[doc(hidden)]
+    pub struct CostRow<'row> {
+        charge_period: <<String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        customer_id: <<String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        shard: <<u16 as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        net_cost: <<Decimal as _s3store::ColumnType<
+            _s3store::DecimalOf<18u8, 6i8>,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        color: <<Option<
+            Color,
+        > as _s3store::ColumnType<
+            _s3store::WithOption<Hex>,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        currency: <<String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        calculated_at: <<DateTime<
+            Utc,
+        > as _s3store::ColumnType<
+            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        inserted_at: <<Option<
+            DateTime<Utc>,
+        > as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for CostRow<'_> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+    #[automatically_derived]
+    impl ::core::marker::Copy for CostRow<'_> {}
+    #[automatically_derived]
+    impl ::core::fmt::Debug for CostRow<'_> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
+            f.debug_struct("Cost")
+                .field("charge_period", (&_s3store::Shown(&self.charge_period)).shown())
+                .field("customer_id", (&_s3store::Shown(&self.customer_id)).shown())
+                .field("shard", (&_s3store::Shown(&self.shard)).shown())
+                .field("net_cost", (&_s3store::Shown(&self.net_cost)).shown())
+                .field("color", (&_s3store::Shown(&self.color)).shown())
+                .field("currency", (&_s3store::Shown(&self.currency)).shown())
+                .field("calculated_at", (&_s3store::Shown(&self.calculated_at)).shown())
+                .field("inserted_at", (&_s3store::Shown(&self.inserted_at)).shown())
+                .finish()
+        }
+    }
+    #[doc(hidden)]
+    pub struct CostHeld(
+        <String as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        <String as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        <u16 as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        <Decimal as _s3store::ColumnType<_s3store::DecimalOf<18u8, 6i8>>>::InRows,
+        <Option<Color> as _s3store::ColumnType<_s3store::WithOption<Hex>>>::InRows,
+        <String as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        <DateTime<
+            Utc,
+        > as _s3store::ColumnType<
+            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+        >>::InRows,
+        <Option<DateTime<Utc>> as _s3store::ColumnType<_s3store::Plain>>::InRows,
+    );
+    #[automatically_derived]
+    impl _s3store::RowStruct for Cost {
+        type Held = CostHeld;
+        type Row<'row> = CostRow<'row>;
+        fn hold(
+            arrays: &[_s3store::ArrayRef],
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<CostHeld, _s3store::ValueError> {
+            ::core::result::Result::Ok(
+                CostHeld(
+                    _s3store::hold_column(
+                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        0usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        1usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <u16 as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        2usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <Decimal as _s3store::ColumnType<
+                            _s3store::DecimalOf<18u8, 6i8>,
+                        >>::hold,
+                        arrays,
+                        3usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <Option<
+                            Color,
+                        > as _s3store::ColumnType<_s3store::WithOption<Hex>>>::hold,
+                        arrays,
+                        4usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        5usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <DateTime<
+                            Utc,
+                        > as _s3store::ColumnType<
+                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                        >>::hold,
+                        arrays,
+                        6usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <Option<
+                            DateTime<Utc>,
+                        > as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        7usize,
+                        rows,
+                    )?,
+                ),
+            )
+        }
+        #[inline]
+        fn row(
+            columns: &CostHeld,
+            row: ::core::primitive::usize,
+        ) -> ::core::option::Option<CostRow<'_>> {
+            ::core::option::Option::Some(CostRow {
+                charge_period: _s3store::RowColumn::get(&columns.0, row)?,
+                customer_id: _s3store::RowColumn::get(&columns.1, row)?,
+                shard: _s3store::RowColumn::get(&columns.2, row)?,
+                net_cost: _s3store::RowColumn::get(&columns.3, row)?,
+                color: _s3store::RowColumn::get(&columns.4, row)?,
+                currency: _s3store::RowColumn::get(&columns.5, row)?,
+                calculated_at: _s3store::RowColumn::get(&columns.6, row)?,
+                inserted_at: _s3store::RowColumn::get(&columns.7, row)?,
+            })
+        }
+    }
 };
 #[allow(
     dead_code,
@@ -609,6 +795,65 @@ const _: () = {
 #[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
 const _: () = {
     use ::s3store::__private as _s3store;
+    #[doc(hidden)]
+    pub struct NarrowRow<'row> {
+        currency: <<String as _s3store::InForm<
+            <<Cost as _s3store::Record>::Columns as _s3store::FieldForm<
+                8477458519032517654u64,
+            >>::Form,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for NarrowRow<'_> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+    #[automatically_derived]
+    impl ::core::marker::Copy for NarrowRow<'_> {}
+    #[automatically_derived]
+    impl ::core::fmt::Debug for NarrowRow<'_> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
+            f.debug_struct("Narrow")
+                .field("currency", (&_s3store::Shown(&self.currency)).shown())
+                .finish()
+        }
+    }
+    #[doc(hidden)]
+    pub struct NarrowHeld(
+        <String as _s3store::InForm<
+            <<Cost as _s3store::Record>::Columns as _s3store::FieldForm<
+                8477458519032517654u64,
+            >>::Form,
+        >>::InRows,
+    );
+    #[automatically_derived]
+    impl _s3store::RowStruct for Narrow {
+        type Held = NarrowHeld;
+        type Row<'row> = NarrowRow<'row>;
+        fn hold(
+            arrays: &[_s3store::ArrayRef],
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<NarrowHeld, _s3store::ValueError> {
+            ::core::result::Result::Ok(
+                NarrowHeld(
+                    <Cost as _s3store::Record>::COLUMNS
+                        .currency
+                        .hold_as::<String>(arrays, 0usize, rows)?,
+                ),
+            )
+        }
+        #[inline]
+        fn row(
+            columns: &NarrowHeld,
+            row: ::core::primitive::usize,
+        ) -> ::core::option::Option<NarrowRow<'_>> {
+            ::core::option::Option::Some(NarrowRow {
+                currency: _s3store::RowColumn::get(&columns.0, row)?,
+            })
+        }
+    }
     #[automatically_derived]
     impl _s3store::Record for Narrow {
         type Root = Cost;
@@ -923,6 +1168,76 @@ const _: () = {
 #[allow(clippy::impl_trait_in_params, clippy::needless_question_mark)]
 const _: () = {
     use ::s3store::__private as _s3store;
+    #[doc(hidden)]
+    pub struct AddressRow<'row> {
+        street: <<String as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+        zip: <<Option<
+            u32,
+        > as _s3store::ColumnType<
+            _s3store::Plain,
+        >>::InRows as _s3store::RowColumn>::Value<'row>,
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for AddressRow<'_> {
+        fn clone(&self) -> Self {
+            *self
+        }
+    }
+    #[automatically_derived]
+    impl ::core::marker::Copy for AddressRow<'_> {}
+    #[automatically_derived]
+    impl ::core::fmt::Debug for AddressRow<'_> {
+        fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
+            f.debug_struct("Address")
+                .field("street", (&_s3store::Shown(&self.street)).shown())
+                .field("zip", (&_s3store::Shown(&self.zip)).shown())
+                .finish()
+        }
+    }
+    #[doc(hidden)]
+    pub struct AddressHeld(
+        <String as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::InRows,
+    );
+    #[automatically_derived]
+    impl _s3store::RowStruct for Address {
+        type Held = AddressHeld;
+        type Row<'row> = AddressRow<'row>;
+        fn hold(
+            arrays: &[_s3store::ArrayRef],
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<AddressHeld, _s3store::ValueError> {
+            ::core::result::Result::Ok(
+                AddressHeld(
+                    _s3store::hold_column(
+                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        0usize,
+                        rows,
+                    )?,
+                    _s3store::hold_column(
+                        <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::hold,
+                        arrays,
+                        1usize,
+                        rows,
+                    )?,
+                ),
+            )
+        }
+        #[inline]
+        fn row(
+            columns: &AddressHeld,
+            row: ::core::primitive::usize,
+        ) -> ::core::option::Option<AddressRow<'_>> {
+            ::core::option::Option::Some(AddressRow {
+                street: _s3store::RowColumn::get(&columns.0, row)?,
+                zip: _s3store::RowColumn::get(&columns.1, row)?,
+            })
+        }
+    }
     /// The sizes, builders or readers of the fields, and the one of the struct itself.
     #[doc(hidden)]
     #[derive(::core::default::Default)]
@@ -949,6 +1264,7 @@ const _: () = {
             <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::Reader,
         >;
         type InVec = _s3store::AsList;
+        type InRows = _s3store::StructRows<Self>;
         type Order = _s3store::Unordered;
         const LOSSY: ::core::primitive::bool = false
             || <String as _s3store::ColumnType<_s3store::Plain>>::LOSSY
@@ -1085,6 +1401,12 @@ const _: () = {
                 )?,
             })
         }
+        fn hold(
+            array: &_s3store::ArrayRef,
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+            _s3store::StructRows::hold(array, rows)
+        }
     }
 };
 #[allow(
@@ -1103,6 +1425,7 @@ const _: () = {
         type Builder = <String as _s3store::ColumnType<_s3store::Plain>>::Builder;
         type Reader = <String as _s3store::ColumnType<_s3store::Plain>>::Reader;
         type InVec = _s3store::AsList;
+        type InRows = _s3store::OwnedRows<Self>;
         type Order = <String as _s3store::ColumnType<_s3store::Plain>>::Order;
         const NULLABLE: ::core::primitive::bool = <String as _s3store::ColumnType<
             _s3store::Plain,
@@ -1173,6 +1496,12 @@ const _: () = {
             row: ::core::primitive::usize,
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
             <String as _s3store::ColumnType<_s3store::Plain>>::get(reader, row).map(Self)
+        }
+        fn hold(
+            array: &_s3store::ArrayRef,
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+            _s3store::OwnedRows::hold::<_s3store::Plain>(array, rows)
         }
     }
     #[automatically_derived]
@@ -1252,6 +1581,7 @@ const _: () = {
         type Builder = _s3store::EnumBuilder;
         type Reader = _s3store::EnumReader;
         type InVec = _s3store::AsList;
+        type InRows = _s3store::OwnedRows<Self>;
         type Order = _s3store::Total;
         fn shape() -> _s3store::Shape {
             _s3store::EnumBuilder::shape()
@@ -1308,6 +1638,12 @@ const _: () = {
             row: ::core::primitive::usize,
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
             reader.value(row)
+        }
+        fn hold(
+            array: &_s3store::ArrayRef,
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+            _s3store::OwnedRows::hold::<_s3store::Plain>(array, rows)
         }
     }
     #[automatically_derived]
@@ -1368,6 +1704,7 @@ const _: () = {
         type Builder = <::core::primitive::u8 as _s3store::ColumnType>::Builder;
         type Reader = <::core::primitive::u8 as _s3store::ColumnType>::Reader;
         type InVec = _s3store::AsList;
+        type InRows = _s3store::OwnedRows<Self>;
         type Order = <::core::primitive::u8 as _s3store::ColumnType>::Order;
         const NULLABLE: ::core::primitive::bool = <::core::primitive::u8 as _s3store::ColumnType>::NULLABLE;
         fn shape() -> _s3store::Shape {
@@ -1436,6 +1773,12 @@ const _: () = {
         ) -> ::core::result::Result<Self, _s3store::ValueError> {
             <::core::primitive::u8 as _s3store::ColumnType>::get(reader, row)
                 .and_then(_s3store::enum_from_integer)
+        }
+        fn hold(
+            array: &_s3store::ArrayRef,
+            rows: &_s3store::Reachable,
+        ) -> ::core::result::Result<Self::InRows, _s3store::ValueError> {
+            _s3store::OwnedRows::hold::<_s3store::Plain>(array, rows)
         }
     }
     #[automatically_derived]

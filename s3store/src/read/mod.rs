@@ -9,6 +9,7 @@ mod key_order;
 mod method;
 mod partitions;
 mod resolve;
+mod rows;
 mod sink;
 mod snapshot;
 mod walk;
@@ -32,7 +33,8 @@ use self::count::RowCount;
 pub(crate) use self::method::ReadMethod;
 use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
-use self::sink::{Events, PartitionRecords, StreamedRecords};
+pub use self::rows::{Row, Rows};
+use self::sink::{BorrowedRows, Events, PartitionRecords, StreamedRecords};
 use crate::clock::micros_from;
 use crate::codec::Opener;
 use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject, TaskStream};
@@ -414,6 +416,47 @@ impl<T: Record> Read<T> {
         sink::records(self.start::<StreamedRecords<T>>(ResultForm::RecordStream))
     }
 
+    /// Streams batches of records whose rows borrow: strings are `&str`, and nothing is allocated for a row.
+    ///
+    /// Each batch has up to 8,192 records of one partition, ordered and deduplicated as by [`stream`](Self::stream). A batch
+    /// owns its values, so it can be sent to another task. [`Row`] lists the form of each type. A type without a borrowed form,
+    /// such as an enum or a newtype, is decoded for the whole batch at once. If all fields are such types, `stream` is as fast.
+    ///
+    /// Metrics count this as [`stream`](Self::stream).
+    ///
+    /// # Errors
+    /// Those of the method that started the read. Values are checked as by `stream`, before their batch is returned, so
+    /// the batch and its rows have no errors.
+    ///
+    /// # Cancel safety
+    /// Dropping the stream stops its requests. Batches that were returned stay valid.
+    ///
+    /// # Requests
+    /// The same as for other sinks.
+    ///
+    /// # Example
+    /// ```
+    /// # #[derive(s3store::Record)]
+    /// # #[record(partition_by(period))]
+    /// # struct Cost { period: String, sku: String, amount: i64 }
+    /// # async fn example(store: s3store::Store<Cost>) -> s3store::Result<()> {
+    /// let mut total = 0;
+    /// let mut batches = store.read("period=2026-03-*").rows();
+    /// while let Some(batch) = batches.try_next().await? {
+    ///     for row in &batch {
+    ///         if row.sku == "SKU-1" {
+    ///             total += row.amount;
+    ///         }
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use = "a stream does nothing until it is polled"]
+    pub fn rows(self) -> ResultStream<Rows<T>> {
+        sink::rows(self.start::<BorrowedRows<T>>(ResultForm::RecordStream))
+    }
+
     /// Streams the partitions, each with its key and all its records.
     ///
     /// # Example
@@ -673,4 +716,10 @@ fn keep_for(layout: &ReadLayout, history: bool) -> Keep {
 pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
     let keep = keep_for(opener.layout(), false);
     crate::scan::decode_file::<PartitionRecords<T>>(file, opener, keep).map(sink::concat)
+}
+
+/// Decodes a file on the calling thread to batches of rows, as a snapshot read does with the only file of a partition.
+#[cfg(feature = "testing")]
+pub(crate) fn decode_file_rows<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<Rows<T>>> {
+    crate::scan::decode_file::<BorrowedRows<T>>(file, opener, keep_for(opener.layout(), false))
 }

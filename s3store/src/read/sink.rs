@@ -1,4 +1,4 @@
-//! The forms that a read delivers rows in: records, or Arrow batches.
+//! The forms that a read delivers rows in: records, rows that borrow, or Arrow batches.
 
 use std::marker::PhantomData;
 #[cfg(feature = "arrow")]
@@ -7,15 +7,15 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 #[cfg(feature = "arrow")]
 use arrow_array::RecordBatchOptions;
+use arrow_schema::ArrowError;
 #[cfg(feature = "arrow")]
 use arrow_schema::SchemaRef;
 
 #[cfg(feature = "arrow")]
 use super::batch_stream::BatchStream;
+use super::rows::Rows;
 use crate::dataset::{HivePartition, ResultStream, TaskStream};
-#[cfg(feature = "arrow")]
-use crate::error::ErrorKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{self, Keep};
 use crate::record::{ReadLayout, Record, RowError};
 use crate::scan::{Event, FileRows, Sink};
@@ -102,11 +102,7 @@ impl Sink for ArrowBatches {
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         let columns = batch.columns().iter().take(layout.own).cloned().collect();
         let batch = RecordBatch::try_new_with_options(Arc::clone(layout.own_schema()), columns, &options);
-        let batch = batch.map_err(|error| {
-            Error::new(ErrorKind::Internal, "a batch does not have the record's columns; this is a bug")
-                .with_source(error)
-        })?;
-        Ok(merge::slim(&batch))
+        Ok(merge::slim(&batch.map_err(not_own_columns)?))
     }
 
     fn row_count(chunk: &RecordBatch) -> usize {
@@ -116,6 +112,39 @@ impl Sink for ArrowBatches {
     fn truncate(chunk: RecordBatch, rows: usize) -> RecordBatch {
         chunk.slice(0, rows.min(chunk.num_rows()))
     }
+}
+
+/// A sink for consumers that take batches whose rows borrow.
+pub(super) struct BorrowedRows<T>(PhantomData<T>);
+
+impl<T: Record> Sink for BorrowedRows<T> {
+    type Chunk = Rows<T>;
+
+    /// Checks all values, so that rows can be made without errors.
+    fn chunk_of_batch(layout: &ReadLayout, batch: RecordBatch) -> Result<Rows<T>> {
+        // Drops unused buffers, because the consumer may keep the rows.
+        let batch = merge::slim(&batch.project(&Vec::from_iter(0..layout.own)).map_err(not_own_columns)?);
+        Rows::of(&batch).map_err(|error| match Self::unfit_row(&batch) {
+            Some(row) => Error::invalid_data(row.to_string()),
+            None => Error::invalid_data(error.to_string()),
+        })
+    }
+
+    fn unfit_row(batch: &RecordBatch) -> Option<RowError> {
+        decode::<T>(batch, &mut Vec::new()).err()
+    }
+
+    fn row_count(chunk: &Rows<T>) -> usize {
+        chunk.len()
+    }
+
+    fn truncate(chunk: Rows<T>, rows: usize) -> Rows<T> {
+        chunk.first(rows)
+    }
+}
+
+fn not_own_columns(error: ArrowError) -> Error {
+    Error::new(ErrorKind::Internal, "a batch does not have the record's columns; this is a bug").with_source(error)
 }
 
 /// Converts all rows of a batch to records.
@@ -153,6 +182,14 @@ pub(super) fn records<T: Send + 'static>(events: Events<Vec<T>>) -> ResultStream
     ResultStream::new(events, |event| match event {
         Event::Chunk(records) => records,
         Event::PartitionEnd { .. } => Vec::new(),
+    })
+}
+
+/// Streams the batches of a read whose rows borrow.
+pub(super) fn rows<T: Record>(events: Events<Rows<T>>) -> ResultStream<Rows<T>> {
+    ResultStream::new(events, |event| match event {
+        Event::Chunk(rows) if !rows.is_empty() => vec![rows],
+        Event::Chunk(_) | Event::PartitionEnd { .. } => Vec::new(),
     })
 }
 

@@ -7,7 +7,7 @@ use arrow_cast::cast;
 
 use super::derived::{Collect, ColumnReader, FieldOf, collector};
 use super::types::invalid_array;
-use super::{ColumnNode, KeyPart, Plain, RowError, Shape, ValueError, VecLayout};
+use super::{ColumnNode, KeyPart, Plain, Reachable, RowColumn, RowError, Shape, ValueError, VecLayout, hold_column};
 
 /// A type that fits a column under the encoding `E`, which the attributes of a field select.
 ///
@@ -53,6 +53,9 @@ pub trait ColumnType<E = Plain>: Sized {
     /// The layout of a `Vec` of this type: [`AsBytes`](super::AsBytes) for `u8`, [`AsList`](super::AsList) for others.
     #[doc(hidden)]
     type InVec: VecLayout<Self, E>;
+    /// The column in [`Rows`](crate::read::Rows), whose values borrow.
+    #[doc(hidden)]
+    type InRows: RowColumn;
     /// The order of the stored values: [`Total`](super::Total), [`TotalText`](super::TotalText),
     /// [`Partial`](super::Partial), [`Nullable`](super::Nullable) or [`Unordered`](super::Unordered).
     #[doc(hidden)]
@@ -99,6 +102,9 @@ pub trait ColumnType<E = Plain>: Sized {
     /// Returns the value of a row. A null is an error unless the type is nullable.
     #[doc(hidden)]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError>;
+    /// Takes an array of the read type for [`Rows`](crate::read::Rows), and checks the values of `rows`.
+    #[doc(hidden)]
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError>;
 
     /// Returns the value as a read returns it, if that may differ: a time is truncated to the column's unit, a decimal has
     /// the column's decimal places, a conversion may normalize. Partition keys and views are made from this value.
@@ -365,6 +371,18 @@ impl<R, T, E> Column<R, T, E> {
         F: FieldOf<T> + ColumnType<E>,
     {
         ColumnReader::open(self, columns, index)
+    }
+
+    /// Takes the array of this column for the rows of a projection, whose field has the type `F`.
+    ///
+    /// # Errors
+    /// A value is null or not valid, or the array is missing or has another type.
+    #[doc(hidden)]
+    pub fn hold_as<F>(&self, arrays: &[ArrayRef], index: usize, rows: &Reachable) -> Result<F::InRows, ValueError>
+    where
+        F: FieldOf<T> + ColumnType<E>,
+    {
+        hold_column(F::hold, arrays, index, rows)
     }
 
     /// Returns the column's name in the files.

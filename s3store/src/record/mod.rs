@@ -12,6 +12,7 @@ mod formatted;
 mod key;
 mod order;
 mod partition;
+mod rows;
 mod selected;
 mod types;
 mod value;
@@ -44,6 +45,13 @@ pub use partition::{
     AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,
     push_padded, push_time,
 };
+pub(crate) use rows::{
+    ByteArrayRows, BytesRows, Indexed, ListRows, MapRows, NullableRows, NumberRows, TextRows, ValueRows,
+};
+pub use rows::{
+    Converted, ConvertedOption, Encoded, FieldForm, InForm, Iter, List, Map, OwnedRows, Reachable, RowColumn,
+    RowStruct, Shown, ShownAsHidden, ShownAsItIs, StructRows, hold_column,
+};
 pub use selected::{AsStored, FieldColumn, SelectionKind, StoredColumn};
 pub use types::{AsBytes, AsList, InsertionTime, VecLayout};
 pub use value::{RowError, ValueError};
@@ -60,7 +68,7 @@ use crate::pattern::IntoPatterns;
     message = "`{Self}` is not a record",
     note = "a record is a struct with named fields and `#[derive(s3store::Record)]`"
 )]
-pub trait Record: Sized + Send + 'static {
+pub trait Record: RowStruct<Held: Send> + Sized + Send + 'static {
     /// The record that is written: `Self`, or the record that `Self` is a projection of.
     type Root: RootRecord;
 

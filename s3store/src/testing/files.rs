@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::codec::{Compression, Encoder, Opener, decode_by_ranges};
 use crate::error::Result;
+use crate::read::Rows;
 use crate::record::{ReadLayout, Record, RootRecord};
 use crate::{read, write};
 
@@ -83,6 +84,15 @@ impl<T: RootRecord> Files<T> {
     /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
     pub fn decode(&self, file: Bytes) -> Result<Vec<T>> {
         read::decode_file(file, &self.opener)
+    }
+
+    /// Decodes one file to batches whose rows borrow, as [`Read::rows`](crate::read::Read::rows) returns them for a partition
+    /// with only this file.
+    ///
+    /// # Errors
+    /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
+    pub fn decode_rows(&self, file: Bytes) -> Result<Vec<Rows<T>>> {
+        read::decode_file_rows(file, &self.opener)
     }
 
     /// Decodes all columns of one file by byte ranges, as a backfill does, and returns the number of rows. For tests that

@@ -37,6 +37,8 @@ mod records {
         inner: Inner,
         columns: ShownColumns,
         part: Option<ShownPartitions>,
+        row: ShownRow,
+        held: ShownHeld,
     }
 
     #[derive(Default, s3store::ColumnType)]
@@ -45,10 +47,20 @@ mod records {
     #[derive(Default, s3store::ColumnType)]
     struct ShownPartitions(u64);
 
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownRow(u64);
+
+    #[derive(Default, s3store::ColumnType)]
+    struct ShownHeld(u64);
+
     impl Shown {
         pub fn all(&self) -> (&str, &str, u64, Option<u64>) {
             (&self.hidden.0, &self.inner.hidden.0, self.columns.0, self.part.as_ref().map(|part| part.0))
         }
+    }
+
+    pub fn of_row(row: s3store::read::Row<'_, Shown>) -> u64 {
+        row.hidden.0.len() as u64 + row.inner.hidden.0.len() as u64 + row.columns.0 + row.row.0 + row.held.0
     }
 
     impl Cost {
@@ -85,6 +97,9 @@ fn visibility_and_modules_do_not_matter() {
     }
     let _ = same::<readers::Narrow>().day("a");
     let _ = records::Shown::all;
+    // A row's fields are as visible as the record's. It prints them, although some of its types have no `Debug`.
+    let _ = |row: s3store::read::Row<'_, readers::Narrow>| (row.amount.is_some(), format!("{row:?}"));
+    let _ = |rows: s3store::read::Rows<records::Shown>| rows.iter().map(records::of_row).sum::<u64>();
     let _ =
         |cost: &records::Cost, narrow: &readers::Narrow| (cost.day().len(), cost.columns(), narrow.amount.is_some());
 }

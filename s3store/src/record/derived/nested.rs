@@ -69,6 +69,11 @@ impl StructReader {
         Ok(Self { children: array.columns().to_vec(), nulls: NullMask::of(array) })
     }
 
+    /// Returns the arrays of the fields, and which rows are null.
+    pub(crate) fn into_parts(self) -> (Vec<ArrayRef>, NullMask) {
+        (self.children, self.nulls)
+    }
+
     /// Returns the array of a field.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::items::{fixed_width, variable_width};
 use super::text::MAX_OFFSET;
 use super::{AsList, NullsBuilder, VecLayout, invalid_array, mismatch, typed};
-use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
+use crate::record::{ByteArrayRows, BytesRows, ColumnType, Plain, Reachable, Shape, Total, ValueError};
 
 /// Collects values of bytes into a `Binary` array.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ pub struct BytesReader {
 }
 
 impl BytesReader {
-    fn new(array: &ArrayRef) -> Result<Self, ValueError> {
+    pub(crate) fn new(array: &ArrayRef) -> Result<Self, ValueError> {
         let values = typed::<BinaryViewArray>(array, &DataType::BinaryView)?.clone();
         Ok(Self { has_nulls: values.null_count() > 0, values })
     }
@@ -74,6 +74,12 @@ impl BytesReader {
             return Err(ValueError::null());
         }
         Ok(self.values.value(row))
+    }
+
+    /// Returns the bytes of a row, or `None` if they are null or there is no such row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
+        if row >= self.values.len() || self.is_null(row) { None } else { Some(self.values.value(row)) }
     }
 }
 
@@ -101,6 +107,7 @@ macro_rules! bytes {
             variable_width!(BytesBuilder, BytesReader);
 
             type InVec = AsList<$encoding>;
+            type InRows = BytesRows;
             type Order = Total;
 
             fn shape() -> Shape {
@@ -110,6 +117,10 @@ macro_rules! bytes {
             #[inline]
             fn get(reader: &BytesReader, row: usize) -> Result<Self, ValueError> {
                 reader.value(row).map($copy)
+            }
+
+            fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+                BytesRows::hold(array, rows)
             }
         }
     )*};
@@ -163,7 +174,7 @@ pub struct ByteArraysReader<const N: usize> {
 }
 
 impl<const N: usize> ByteArraysReader<N> {
-    pub(super) fn new(array: &ArrayRef) -> Result<Self, ValueError> {
+    pub(crate) fn new(array: &ArrayRef) -> Result<Self, ValueError> {
         let expected = DataType::FixedSizeBinary(fixed_size(N)?);
         if *array.data_type() != expected {
             return Err(mismatch(array, &expected));
@@ -187,6 +198,12 @@ impl<const N: usize> ByteArraysReader<N> {
         }
         self.values.value(row).try_into().map_err(ValueError::new)
     }
+
+    /// Returns the bytes of a row, or `None` if they are null or there is no such row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<&[u8; N]> {
+        if row >= self.values.len() || self.is_null(row) { None } else { self.values.value(row).try_into().ok() }
+    }
 }
 
 fn fixed_size(bytes: usize) -> Result<i32, ValueError> {
@@ -197,6 +214,7 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     fixed_width!(ByteArraysBuilder<N>, ByteArraysReader<N>);
 
     type InVec = AsList;
+    type InRows = ByteArrayRows<N>;
     type Order = Total;
 
     const NULLABLE: bool = {
@@ -227,5 +245,9 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         reader.value(row)
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ByteArrayRows::hold(array, rows)
     }
 }

@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use super::items::fixed_width;
 use super::number::{FixedWidthBuilder, FixedWidthReader};
 use super::{AsList, typed};
-use crate::record::{ColumnType, DecimalOf, Shape, Total, ValueError};
+use crate::record::{ColumnType, DecimalOf, Reachable, Shape, Total, ValueError, ValueRows};
 
 /// Reads decimals.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
     fixed_width!(FixedWidthBuilder<i128>, DecimalReader);
 
     type InVec = AsList<DecimalOf<P, S>>;
+    type InRows = ValueRows<Self>;
     type Order = Total;
 
     const NULLABLE: bool = {
@@ -70,6 +71,10 @@ impl<const P: u8, const S: i8> ColumnType<DecimalOf<P, S>> for Decimal {
     #[inline]
     fn get(reader: &DecimalReader, row: usize) -> Result<Self, ValueError> {
         decimal(reader.values.value(row)?, reader.scale)
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ValueRows::hold::<DecimalOf<P, S>>(array, rows)
     }
 }
 

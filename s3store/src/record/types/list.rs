@@ -9,7 +9,9 @@ use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use super::items::stored_as;
 use super::text::MAX_OFFSET;
 use super::{NullMask, NullsBuilder, invalid_array, mismatch};
-use crate::record::{ColumnNode, ColumnType, ElementEncoding, Plain, Shape, Unordered, ValueError};
+use crate::record::{
+    ColumnNode, ColumnType, ElementEncoding, ListRows, Plain, Reachable, Shape, Unordered, ValueError,
+};
 
 /// The storage of a `Vec<T>`, as a list or as bytes. The element type chooses it by [`ColumnType::InVec`].
 ///
@@ -37,6 +39,7 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
 
     type Size = <VecColumn<T, E> as ColumnType<T::InVec>>::Size;
     type InVec = AsList<E>;
+    type InRows = <VecColumn<T, E> as ColumnType<T::InVec>>::InRows;
     type Order = <VecColumn<T, E> as ColumnType<T::InVec>>::Order;
 
     const LOSSY: bool = T::LOSSY;
@@ -58,6 +61,10 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Vec<T> {
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         VecColumn::<T, E>::get(reader, row).map(T::InVec::from_column)
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        VecColumn::<T, E>::hold(array, rows)
     }
 }
 
@@ -98,6 +105,7 @@ impl<T: ColumnType<E>, E> ColumnType<AsList<E>> for Vec<T> {
     type Builder = ListBuilder<T::Builder>;
     type Reader = ListReader<T::Reader>;
     type InVec = AsList<AsList<E>>;
+    type InRows = ListRows<T::InRows>;
     type Order = Unordered;
 
     const LOSSY: bool = T::LOSSY;
@@ -161,6 +169,10 @@ impl<T: ColumnType<E>, E> ColumnType<AsList<E>> for Vec<T> {
         }
         Ok(items)
     }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ListRows::hold::<T, E>(array, rows)
+    }
 }
 
 fn element<T: ColumnType<E>, E>() -> ColumnNode {
@@ -214,13 +226,13 @@ impl OffsetsBuilder {
 
 /// The offsets of lists or maps that are read.
 #[derive(Debug)]
-pub(super) struct ItemRanges {
+pub(crate) struct ItemRanges {
     offsets: OffsetBuffer<i32>,
     nulls: NullMask,
 }
 
 impl ItemRanges {
-    pub(super) fn new(offsets: &OffsetBuffer<i32>, array: &dyn arrow_array::Array) -> Self {
+    pub(crate) fn new(offsets: &OffsetBuffer<i32>, array: &dyn arrow_array::Array) -> Self {
         Self { offsets: offsets.clone(), nulls: NullMask::of(array) }
     }
 
@@ -240,5 +252,12 @@ impl ItemRanges {
             Some(&[start, end]) => Ok(start as usize..end as usize),
             None => Err(ValueError::no_row(row)),
         }
+    }
+
+    /// Returns the range of a row's items, or `None` if it is null or there is no such row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<std::ops::Range<usize>> {
+        let &[start, end] = self.offsets.get(row..)?.first_chunk::<2>()?;
+        if self.is_null(row) { None } else { Some(start as usize..end as usize) }
     }
 }

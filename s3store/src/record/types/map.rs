@@ -11,7 +11,7 @@ use super::list::{ItemRanges, ListSize, OffsetsBuilder};
 use super::text::MAX_OFFSET;
 use super::{AsList, TextBuilder, TextReader, invalid_array, mismatch};
 use crate::record::describe::{entries_field, entry_fields};
-use crate::record::{ColumnNode, ColumnType, ElementEncoding, Shape, Unordered, ValueError};
+use crate::record::{ColumnNode, ColumnType, ElementEncoding, MapRows, Reachable, Shape, Unordered, ValueError};
 
 /// The measure of maps: the bytes of their keys, the number of their entries, and the measure of the values.
 #[derive(Debug, Default)]
@@ -112,6 +112,7 @@ macro_rules! map_items {
         type Builder = MapBuilder<<$value as ColumnType<$encoding>>::Builder>;
         type Reader = MapReader<<$value as ColumnType<$encoding>>::Reader>;
         type InVec = AsList<$encoding>;
+        type InRows = MapRows<<$value as ColumnType<$encoding>>::InRows>;
         type Order = Unordered;
 
         const LOSSY: bool = <$value as ColumnType<$encoding>>::LOSSY;
@@ -145,6 +146,10 @@ macro_rules! map_items {
         #[inline]
         fn is_null(reader: &Self::Reader, row: usize) -> bool {
             reader.ranges.is_null(row)
+        }
+
+        fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+            MapRows::hold::<$value, $encoding>(array, rows)
         }
     };
 }

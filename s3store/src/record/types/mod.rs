@@ -15,13 +15,16 @@ mod time;
 mod uuid;
 
 pub use bytes::AsBytes;
+pub(crate) use bytes::{ByteArraysReader, BytesReader};
+pub(crate) use list::ItemRanges;
 pub use list::{AsList, VecLayout};
 pub(crate) use nulls::{NullMask, NullsBuilder};
+pub(crate) use number::FixedWidthReader;
 pub(crate) use text::{TextBuilder, TextReader};
 pub use time::InsertionTime;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use arrow_array::ArrayRef;
 use arrow_schema::DataType;

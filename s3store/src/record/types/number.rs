@@ -12,7 +12,7 @@ use arrow_schema::DataType;
 
 use super::items::fixed_width;
 use super::{AsBytes, AsList, NullMask, NullsBuilder, invalid_array, mismatch, typed};
-use crate::record::{ColumnType, Partial, Plain, Shape, Total, ValueError};
+use crate::record::{ColumnType, NumberRows, Partial, Plain, Reachable, Shape, Total, ValueError, ValueRows};
 
 /// Collects values of a fixed width.
 #[derive(Debug)]
@@ -99,6 +99,18 @@ impl<N: ArrowNativeType> FixedWidthReader<N> {
         }
         self.values.get(row).copied().ok_or_else(|| ValueError::no_row(row))
     }
+
+    /// Returns the value of a row, or `None` if it is null or there is no such row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<N> {
+        if self.nulls.is_null(row) { None } else { self.values.get(row).copied() }
+    }
+
+    /// Returns the values of some rows, which must not be null.
+    #[inline]
+    pub(crate) fn slice(&self, rows: std::ops::Range<usize>) -> Option<&[N]> {
+        self.values.get(rows)
+    }
 }
 
 macro_rules! numbers {
@@ -107,6 +119,7 @@ macro_rules! numbers {
             fixed_width!(FixedWidthBuilder<$number>, FixedWidthReader<$number>);
 
             type InVec = $layout;
+            type InRows = NumberRows<$number>;
             type Order = $order;
 
             fn shape() -> Shape {
@@ -130,6 +143,10 @@ macro_rules! numbers {
             #[inline]
             fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
                 reader.value(row)
+            }
+
+            fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+                NumberRows::hold(array, rows)
             }
         }
     )*};
@@ -185,6 +202,7 @@ impl ColumnType<Plain> for bool {
     fixed_width!(BoolBuilder, BoolReader);
 
     type InVec = AsList;
+    type InRows = ValueRows<Self>;
     type Order = Total;
 
     fn shape() -> Shape {
@@ -216,5 +234,9 @@ impl ColumnType<Plain> for bool {
             return Err(ValueError::no_row(row));
         }
         Ok(reader.values.value(row))
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ValueRows::hold::<Plain>(array, rows)
     }
 }

@@ -1,14 +1,17 @@
 //! `Option`: columns that may hold nulls.
 
+use arrow_array::ArrayRef;
+
 use super::AsList;
 use super::items::stored_as;
-use crate::record::{ColumnType, ElementEncoding, Nullable, ValueError};
+use crate::record::{ColumnType, ElementEncoding, Nullable, NullableRows, Reachable, ValueError};
 
 impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
     stored_as!(T, E);
 
     type Size = T::Size;
     type InVec = AsList<E>;
+    type InRows = NullableRows<T::InRows>;
     type Order = Nullable<T, E>;
 
     const NULLABLE: bool = {
@@ -50,5 +53,9 @@ impl<T: ColumnType<E>, E: ElementEncoding> ColumnType<E> for Option<T> {
     #[inline]
     fn get(reader: &T::Reader, row: usize) -> Result<Self, ValueError> {
         if T::is_null(reader, row) { Ok(None) } else { T::get(reader, row).map(Some) }
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        NullableRows::hold::<T, E>(array, rows)
     }
 }

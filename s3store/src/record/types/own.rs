@@ -2,9 +2,14 @@
 //!
 //! Nothing is measured before building: that would convert every value twice.
 
+use arrow_array::ArrayRef;
+
 use super::AsList;
 use super::items::stored_as;
-use crate::record::{AsColumn, ColumnType, ColumnWith, KeyPart, Nullable, Plain, ValueError, With, WithOption};
+use crate::record::{
+    AsColumn, ColumnType, ColumnWith, KeyPart, Nullable, NullableRows, OwnedRows, Plain, Reachable, ValueError, With,
+    WithOption,
+};
 
 /// The items that every type converted to `$column` has: those of [`stored_as`], and builders of unknown size.
 macro_rules! converted_to {
@@ -36,6 +41,7 @@ impl<T: AsColumn> ColumnType<Plain> for T {
     converted_to!(T::Column);
 
     type InVec = AsList;
+    type InRows = OwnedRows<T>;
     type Order = <T::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <T::Column as ColumnType>::NULLABLE;
@@ -61,12 +67,17 @@ impl<T: AsColumn> ColumnType<Plain> for T {
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         T::Column::get(reader, row).and_then(T::from_column)
     }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        OwnedRows::hold::<Plain>(array, rows)
+    }
 }
 
 impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
     converted_to!(A::Column);
 
     type InVec = AsList<With<A>>;
+    type InRows = OwnedRows<T>;
     type Order = <A::Column as ColumnType>::Order;
 
     const NULLABLE: bool = <A::Column as ColumnType>::NULLABLE;
@@ -92,12 +103,17 @@ impl<T, A: ColumnWith<T>> ColumnType<With<A>> for T {
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         A::Column::get(reader, row).and_then(A::from_column)
     }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        OwnedRows::hold::<With<A>>(array, rows)
+    }
 }
 
 impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
     converted_to!(A::Column);
 
     type InVec = AsList<WithOption<A>>;
+    type InRows = NullableRows<OwnedRows<T>>;
     type Order = Nullable<T, With<A>>;
 
     const NULLABLE: bool = {
@@ -130,5 +146,9 @@ impl<T, A: ColumnWith<T>> ColumnType<WithOption<A>> for Option<T> {
             return Ok(None);
         }
         A::Column::get(reader, row).and_then(A::from_column).map(Some)
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        NullableRows::hold::<T, With<A>>(array, rows)
     }
 }

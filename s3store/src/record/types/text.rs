@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 
 use super::items::variable_width;
 use super::{AsList, typed};
-use crate::record::{ColumnType, KeyPart, Plain, Shape, TotalText, ValueError};
+use crate::record::{ColumnType, KeyPart, Plain, Reachable, Shape, TextRows, TotalText, ValueError};
 
 /// The greatest number of bytes or items in one array, since its offsets are `i32`.
 pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
@@ -100,6 +100,12 @@ impl TextReader {
         }
         Ok(self.values.value(row))
     }
+
+    /// Returns the string of a row, or `None` if it is null or there is no such row.
+    #[inline]
+    pub(crate) fn get(&self, row: usize) -> Option<&str> {
+        if row >= self.values.len() || self.is_null(row) { None } else { Some(self.values.value(row)) }
+    }
 }
 
 macro_rules! strings {
@@ -108,6 +114,7 @@ macro_rules! strings {
             variable_width!(TextBuilder, TextReader);
 
             type InVec = AsList;
+            type InRows = TextRows;
             type Order = TotalText;
 
             fn shape() -> Shape {
@@ -121,6 +128,10 @@ macro_rules! strings {
             #[inline]
             fn get(reader: &TextReader, row: usize) -> Result<Self, ValueError> {
                 reader.value(row).map(|value| <$string>::from(value.to_owned()))
+            }
+
+            fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+                TextRows::hold(array, rows)
             }
         }
     )*};

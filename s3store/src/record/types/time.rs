@@ -14,8 +14,8 @@ use super::items::fixed_width;
 use super::number::{FixedWidthBuilder, FixedWidthReader};
 use super::{AsList, mismatch, typed};
 use crate::record::{
-    ColumnNode, ColumnType, ElementEncoding, KeyPart, Micro, Plain, Precision, RowError, Shape, Timestamp, Total, Unit,
-    ValueError,
+    ColumnNode, ColumnType, ElementEncoding, KeyPart, Micro, Plain, Precision, Reachable, RowError, Shape, Timestamp,
+    Total, Unit, ValueError, ValueRows,
 };
 
 /// An encoding that has a unit in which times are stored.
@@ -205,6 +205,7 @@ macro_rules! times {
             fixed_width!(FixedWidthBuilder<i64>, TimeReader);
 
             type InVec = AsList<E>;
+            type InRows = ValueRows<Self>;
             type Order = Total;
 
             fn shape() -> Shape {
@@ -249,6 +250,10 @@ macro_rules! times {
             fn get(reader: &TimeReader, row: usize) -> Result<Self, ValueError> {
                 $get(reader, row)
             }
+
+            fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+                ValueRows::hold::<E>(array, rows)
+            }
         }
     };
 }
@@ -287,6 +292,7 @@ impl ColumnType<Plain> for NaiveDate {
     fixed_width!(FixedWidthBuilder<i32>, FixedWidthReader<i32>);
 
     type InVec = AsList;
+    type InRows = ValueRows<Self>;
     type Order = Total;
 
     fn shape() -> Shape {
@@ -314,6 +320,10 @@ impl ColumnType<Plain> for NaiveDate {
         days.checked_add(EPOCH)
             .and_then(Self::from_num_days_from_ce_opt)
             .ok_or_else(|| ValueError::new(format_args!("{days} days since 1970 lie beyond what a date can say")))
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ValueRows::hold::<Plain>(array, rows)
     }
 }
 

@@ -6,12 +6,13 @@ use uuid::Uuid;
 use super::AsList;
 use super::bytes::{ByteArraysBuilder, ByteArraysReader};
 use super::items::fixed_width;
-use crate::record::{ColumnType, Plain, Shape, Total, ValueError};
+use crate::record::{ColumnType, Plain, Reachable, Shape, Total, ValueError, ValueRows};
 
 impl ColumnType<Plain> for Uuid {
     fixed_width!(ByteArraysBuilder<16>, ByteArraysReader<16>);
 
     type InVec = AsList;
+    type InRows = ValueRows<Self>;
     type Order = Total;
 
     fn shape() -> Shape {
@@ -35,5 +36,9 @@ impl ColumnType<Plain> for Uuid {
     #[inline]
     fn get(reader: &Self::Reader, row: usize) -> Result<Self, ValueError> {
         reader.value(row).map(Self::from_bytes)
+    }
+
+    fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
+        ValueRows::hold::<Plain>(array, rows)
     }
 }

@@ -7,7 +7,7 @@ use proptest::collection::{btree_map, hash_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 
-use super::{as_read, assert_refusals, assert_round_trip, error_of, read, written};
+use super::{as_read, assert_refusals, assert_round_trip, assert_values_round_trip, error_of, read, rows, written};
 use crate::record::{ColumnType, Exact, Milli, Plain, Shape, Timestamp};
 
 #[test]
@@ -58,7 +58,11 @@ fn maps_round_trip() {
         hashed in vec(hash_map(any::<String>(), any::<Option<String>>(), 0..5), 0..5),
     )| {
         assert_round_trip::<BTreeMap<String, Vec<Option<i16>>>, Plain>(&ordered);
-        assert_round_trip::<HashMap<String, Option<String>>, Plain>(&hashed);
+        assert_values_round_trip::<HashMap<String, Option<String>>, Plain>(&hashed);
+        let array = written::<HashMap<String, Option<String>>, Plain>(&hashed).unwrap();
+        let rows = rows::<HashMap<String, Option<String>>, Plain>(&as_read::<HashMap<String, Option<String>>, Plain>(&array));
+        let ordered = hashed.iter().map(|map| format!("{:?}", map.iter().collect::<BTreeMap<_, _>>()));
+        assert_eq!(rows.unwrap(), ordered.collect::<Vec<_>>());
     });
 }
 
@@ -93,6 +97,7 @@ fn the_last_of_a_maps_equal_keys_counts() {
     let expected = ("k".to_owned(), "last".to_owned());
     assert_eq!(read::<BTreeMap<String, String>, Plain>(&map).unwrap(), [BTreeMap::from([expected.clone()])]);
     assert_eq!(read::<HashMap<String, String>, Plain>(&map).unwrap(), [HashMap::from([expected])]);
+    assert_eq!(rows::<BTreeMap<String, String>, Plain>(&map).unwrap(), [r#"{"k": "last"}"#]);
 }
 
 #[test]

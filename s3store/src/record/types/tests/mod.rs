@@ -14,7 +14,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, NullArray, new_null_array};
 use arrow_cast::cast;
 use arrow_schema::DataType;
 
-use crate::record::{ColumnNode, ColumnType, ValueError};
+use crate::record::{ColumnNode, ColumnType, Reachable, RowColumn, ValueError};
 
 /// The array of some values.
 pub(crate) fn written<T: ColumnType<E>, E>(values: &[T]) -> Result<ArrayRef, ValueError> {
@@ -48,8 +48,36 @@ pub(crate) fn round_trip<T: ColumnType<E>, E>(values: &[T]) -> Vec<T> {
     read::<T, E>(&as_read::<T, E>(&written::<T, E>(values).unwrap())).unwrap()
 }
 
+/// Asserts that values round-trip, as [`assert_values_round_trip`] does, and that rows that borrow have the same values.
+pub(crate) fn assert_round_trip<T, E>(values: &[T])
+where
+    T: ColumnType<E, InRows: 'static> + PartialEq + Debug,
+    for<'a> <T::InRows as RowColumn>::Value<'a>: Debug,
+{
+    assert_values_round_trip::<T, E>(values);
+    let array = as_read::<T, E>(&written::<T, E>(values).unwrap());
+    for first in 0..values.len().min(3) {
+        let array = array.slice(first, values.len() - first);
+        let values = read::<T, E>(&array).unwrap();
+        let texts: Vec<_> = values.iter().map(|value| format!("{value:?}")).collect();
+        assert_eq!(rows::<T, E>(&array).unwrap(), texts);
+    }
+    let column = T::hold(&array, &Reachable::all()).unwrap();
+    assert!(column.get(values.len()).is_none() && column.get(usize::MAX).is_none());
+}
+
+/// Returns the texts of the rows of an array that was read from a file.
+pub(crate) fn rows<T, E>(array: &ArrayRef) -> Result<Vec<String>, ValueError>
+where
+    T: ColumnType<E, InRows: 'static>,
+    for<'a> <T::InRows as RowColumn>::Value<'a>: Debug,
+{
+    let column = T::hold(array, &Reachable::all())?;
+    Ok((0..array.len()).map(|row| format!("{:?}", column.get(row).unwrap())).collect())
+}
+
 /// Asserts that values round-trip, also in a slice of an array, with and without measured sizes.
-pub(crate) fn assert_round_trip<T: ColumnType<E> + PartialEq + Debug, E>(values: &[T]) {
+pub(crate) fn assert_values_round_trip<T: ColumnType<E> + PartialEq + Debug, E>(values: &[T]) {
     assert_eq!(round_trip::<T, E>(values), values);
     if values.len() > 1 {
         let array = as_read::<T, E>(&written::<T, E>(values).unwrap());
@@ -71,11 +99,13 @@ pub(crate) fn assert_refusals<T: ColumnType<E> + Debug, E>() {
     if ColumnNode::of::<T, E>("column").read_type() != DataType::Int64 {
         assert!(T::reader(&other).map(drop).unwrap_err().to_string().contains("holds Int64"));
     }
+    assert!(T::hold(&nothing, &Reachable::all()).map(drop).is_err());
     let null = new_null_array(&ColumnNode::of::<T, E>("column").read_type(), 1);
     let reader = T::reader(&null).unwrap();
     assert!(T::is_null(&reader, 0));
     let error = T::get(&reader, 0).unwrap_err().to_string();
     assert_eq!(error, "null, and the field is neither an Option nor has a default");
+    assert_eq!(T::hold(&null, &Reachable::all()).map(drop).unwrap_err().to_string(), error);
     assert!(!T::is_null(&reader, 1));
     assert!(T::get(&reader, 1).is_err());
     assert!(T::get(&reader, usize::MAX).is_err());

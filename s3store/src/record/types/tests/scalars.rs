@@ -10,7 +10,7 @@ use proptest::option;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::{assert_refusals, assert_round_trip, read, round_trip, written};
+use super::{as_read, assert_refusals, assert_round_trip, assert_values_round_trip, read, round_trip, rows, written};
 use crate::record::{ColumnNode, ColumnType, Plain, Shape};
 
 macro_rules! numbers_come_back {
@@ -84,7 +84,9 @@ fn a_string_array_is_built_with_its_exact_size() {
 fn bytes_round_trip() {
     let odd = [vec![], vec![0, 255], (0..=255).collect::<Vec<u8>>()];
     assert_round_trip::<Vec<u8>, Plain>(&odd);
-    assert_round_trip::<Bytes, Plain>(&odd.map(Bytes::from));
+    assert_values_round_trip::<Bytes, Plain>(&odd.clone().map(Bytes::from));
+    let shared = as_read::<Bytes, Plain>(&written::<Bytes, Plain>(&odd.clone().map(Bytes::from)).unwrap());
+    assert_eq!(rows::<Bytes, Plain>(&shared).unwrap(), odd.map(|bytes| format!("{bytes:?}")));
     assert_refusals::<Vec<u8>, Plain>();
     assert_refusals::<Bytes, Plain>();
     proptest!(|(values in vec(option::of(vec(any::<u8>(), 0..20)), 0..20))| {

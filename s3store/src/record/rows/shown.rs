@@ -1,0 +1,42 @@
+//! `Debug` of the fields of rows.
+
+use std::fmt::{self, Debug};
+
+/// A field of a row that is printed.
+///
+/// A row always implements `Debug`, also if a field's type does not. `(&Shown(field)).shown()` calls the method of
+/// [`ShownAsItIs`] if the type does, and otherwise that of [`ShownAsHidden`], which needs one more reference. A bound for each
+/// field would be ambiguous: different types of fields have the same borrowed form.
+pub struct Shown<'a, T>(pub &'a T);
+
+/// Prints a field whose type implements `Debug`.
+pub trait ShownAsItIs<'a> {
+    /// Returns the field.
+    fn shown(&self) -> &'a dyn Debug;
+}
+
+impl<'a, T: Debug> ShownAsItIs<'a> for Shown<'a, T> {
+    fn shown(&self) -> &'a dyn Debug {
+        self.0
+    }
+}
+
+/// Prints `_` for a field whose type does not implement `Debug`.
+pub trait ShownAsHidden<'a> {
+    /// Returns a value that prints as `_`.
+    fn shown(&self) -> &'a dyn Debug;
+}
+
+impl<'a, T> ShownAsHidden<'a> for &Shown<'a, T> {
+    fn shown(&self) -> &'a dyn Debug {
+        &Hidden
+    }
+}
+
+struct Hidden;
+
+impl Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
