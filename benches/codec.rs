@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use benches::{Keyed, Plain, Properties, arrow_decode, arrow_encode};
 use bytes::Bytes;
 use s3store::chrono::{DateTime, Utc};
-use s3store::read::Rows;
+use s3store::read::{RowStruct, Rows};
 use s3store::testing::Files;
 use s3store::{Compression, RootRecord};
 
@@ -144,7 +144,7 @@ fn difference(name: &str, records: &[Keyed], others: &[Keyed]) {
     println!("{name:<26} {:>9}  {:>12.2?}", records.len(), with.saturating_sub(without));
 }
 
-fn decode<T: RootRecord>(shape: &str, records: &[T], weigh: fn(&Rows<T>) -> u64) {
+fn decode<T: RootRecord + RowStruct<Held: Send>>(shape: &str, records: &[T], weigh: fn(&Rows<T>) -> u64) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
     let ([ours, arrow], [_, to_arrow]) = medians(

@@ -43,7 +43,6 @@ const ROWS: u64 = 25_000;
 #[derive(Debug, Clone, Record)]
 #[record(projection_of = Keyed)]
 struct Quantity {
-    #[expect(dead_code, reason = "the column is read as batches")]
     quantity: i64,
 }
 

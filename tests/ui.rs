@@ -10,6 +10,8 @@ mod odd_partition_names;
 mod other_module;
 #[path = "ui/pass/raw_identifiers.rs"]
 mod raw_identifiers;
+#[path = "ui/pass/rows_only.rs"]
+mod rows_only;
 #[path = "ui/pass/shadowed_names.rs"]
 mod shadowed_names;
 #[path = "ui/pass/two_hundred_fields.rs"]

@@ -177,22 +177,22 @@ fn record_items(
 
         #builder
 
-        #(impl _s3store::FieldForm<#hashes> for #columns {
+        #(#[diagnostic::do_not_recommend]
+        impl _s3store::FieldForm<#hashes> for #columns {
             type Form = #forms;
         })*
 
-        // A row has the fields of the record, so that no use of it is an error.
         #[automatically_derived]
         impl _s3store::RowStruct for #ident {
             type Held = ();
-            type Row<'row> = &'row Self;
+            type Row<'row> = _s3store::WholeRow<'row, Self>;
             fn hold(
                 arrays: &[_s3store::ArrayRef],
                 rows: &_s3store::Reachable,
             ) -> ::core::result::Result<(), _s3store::ValueError> {
                 ::core::unimplemented!()
             }
-            fn row(columns: &(), row: ::core::primitive::usize) -> ::core::option::Option<&Self> {
+            fn row(columns: &(), row: ::core::primitive::usize) -> ::core::option::Option<Self::Row<'_>> {
                 ::core::unimplemented!()
             }
         }

@@ -179,10 +179,10 @@ pub mod __private {
         RowStruct, SelectionKind, Shape, Shown, ShownAsHidden, ShownAsItIs, SkippedDefault, StoredColumn, StructReader,
         StructRows, TextOrder, TimeParts, Timestamp, Total, TotalText, Truncate, Tuple, Unit, Unordered, Unsigned,
         Validity, ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue,
-        ViewWriter, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
-        encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, format_time, hold_column, in_column,
-        in_partition, in_row, key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded, push_parts,
-        push_time, read_outlined, struct_array, texts, tuple_values,
+        ViewWriter, WholeRow, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
+        encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, fmt_row, format_time, hold_column,
+        in_column, in_partition, in_row, key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded,
+        push_parts, push_time, read_outlined, struct_array, texts, tuple_values,
     };
     #[cfg(feature = "serde")]
     pub use crate::record::{

@@ -14,7 +14,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
 use s3store::column::{AsColumn, ColumnWith, List, Map, ValueError};
-use s3store::read::{Read, Row, Rows};
+use s3store::read::{Read, Row, RowStruct, Rows};
 use s3store::rust_decimal::Decimal;
 use s3store::testing::Files;
 use s3store::{ColumnType, Compression, Offset, Record, Store};
@@ -234,7 +234,7 @@ prop_compose! {
 }
 
 /// Returns the texts of rows. A row prints as its record does, unless it has fields that print in another way.
-fn texts_of<T: Record>(batches: &[Rows<T>]) -> Vec<String> {
+fn texts_of<T: RowStruct>(batches: &[Rows<T>]) -> Vec<String> {
     batches.iter().flat_map(Rows::iter).map(|row| format!("{row:?}")).collect()
 }
 
@@ -283,7 +283,6 @@ impl Debug for Cached {
 /// A projection in another order, with a converted field.
 #[derive(Debug, Record)]
 #[record(projection_of = Typed)]
-#[expect(dead_code, reason = "only its rows are read")]
 struct Narrow {
     backwards: Option<String>,
     tags: Vec<String>,
@@ -351,7 +350,7 @@ async fn the_fields_of_a_row_have_the_types_that_are_documented() {
 }
 
 /// Reads as rows, and checks that they are those of the stream of records. Returns the texts.
-async fn same_as_records<T: Record + Debug>(read: impl Fn() -> Read<T>) -> Vec<String> {
+async fn same_as_records<T: Record + RowStruct<Held: Send> + Debug>(read: impl Fn() -> Read<T>) -> Vec<String> {
     let (mut records, mut batches) = (Vec::new(), Vec::new());
     let mut stream = read().stream();
     while let Some(record) = stream.try_next().await.unwrap() {
@@ -502,7 +501,7 @@ fn file(numbers: [Option<i64>; 3], currencies: [Option<&str>; 3], days: [Option<
 }
 
 /// Returns the error of a read, which is the same for records and for rows.
-async fn error_of<T: Record + Debug>(store: &Store<T>) -> String {
+async fn error_of<T: Record + RowStruct<Held: Send> + Debug>(store: &Store<T>) -> String {
     let (mut stream, mut rows) = (store.read_all().history().stream(), store.read_all().history().rows());
     let error = loop {
         if let Err(error) = stream.try_next().await.map(|record| record.expect("an error")) {

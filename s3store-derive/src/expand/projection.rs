@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote_spanned;
 use syn::Path;
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use super::decode::decode;
 use super::rows::{RowField, row_struct};
@@ -34,17 +35,27 @@ pub(super) fn projection(record: &Record<'_>, root: &Path) -> TokenStream {
     let values = fields.iter().zip(&readers).map(|(field, reader)| (*field, emit!(#reader.read(row)?)));
     let decode = decode(record, &open.collect(), &values.collect::<Vec<_>>());
     let row_fields = fields.iter().zip(&columns).enumerate().map(|(index, (field, column))| {
-        let (ty, hash, at) = (field.ty, hash(&field.name), located(field.ident.span()));
-        // The record's columns, so that a record that does not exist is reported only once.
+        let (ty, hash, at) = (field.ty, hash(&field.name), located(field.ty.span()));
+        // The projection's columns instead of the record's, so that a record that does not exist is reported only once.
         let form = quote_spanned! {at=>
-            <<#root as _s3store::Record>::Columns as _s3store::FieldForm<#hash>>::Form
+            <<#ident as _s3store::Record>::Columns as _s3store::FieldForm<#hash>>::Form
         };
         let held = quote_spanned!(at=> <#ty as _s3store::InForm<#form>>::InRows);
-        RowField::new(field, held, quote_spanned!(at=> #column.hold_as::<#ty>(arrays, #index, rows)))
+        RowField::new(
+            field,
+            held,
+            quote_spanned!(at=> _s3store::Column::hold_as::<#ty>(&#column, arrays, #index, rows)),
+        )
     });
+    let idents = fields.iter().map(|field| field.ident);
     let rows = row_struct(ident, &record.item_name("Row"), &record.item_name("Held"), &row_fields.collect::<Vec<_>>());
     emit! {
         #rows
+
+        // A program that reads only rows does not read the fields of the struct itself.
+        fn fields_are_used(projection: &#ident) {
+            let _ = (#(&projection.#idents,)*);
+        }
 
         #[automatically_derived]
         impl _s3store::Record for #ident {

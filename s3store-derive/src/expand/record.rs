@@ -146,6 +146,7 @@ fn forms(columns: &[Column<'_>], columns_ident: &Ident) -> TokenStream {
     let forms = columns.iter().map(|Column { field, encoding }| {
         let (hash, form) = (hash(&field.name), form(field, encoding));
         emit! {
+            #[diagnostic::do_not_recommend]
             impl _s3store::FieldForm<#hash> for #columns_ident {
                 type Form = #form;
             }

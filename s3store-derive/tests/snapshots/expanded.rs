@@ -598,29 +598,37 @@ const _: () = {
                 .map_err(|error| _s3store::key_error::<Self>(&error))
         }
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<3472692998679028075u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::Plain>;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<16485235612702209503u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::Plain>;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<7940003687735986699u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::Plain>;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<12811192916506632952u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::DecimalOf<18u8, 6i8>>;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<8644027876048135736u64> for CostColumns {
         type Form = _s3store::ConvertedOption;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<8477458519032517654u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::Plain>;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<2969831254658208447u64> for CostColumns {
         type Form = _s3store::Encoded<
             _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
         >;
     }
+    #[diagnostic::do_not_recommend]
     impl _s3store::FieldForm<16001959912389291863u64> for CostColumns {
         type Form = _s3store::Encoded<_s3store::Plain>;
     }
@@ -656,11 +664,22 @@ const _: () = {
         > as _s3store::ColumnType<
             _s3store::Plain,
         >>::InRows as _s3store::RowColumn>::Value<'row>,
+        __end: (),
     }
     #[automatically_derived]
     impl ::core::clone::Clone for CostRow<'_> {
         fn clone(&self) -> Self {
-            *self
+            Self {
+                charge_period: self.charge_period,
+                customer_id: self.customer_id,
+                shard: self.shard,
+                net_cost: self.net_cost,
+                color: self.color,
+                currency: self.currency,
+                calculated_at: self.calculated_at,
+                inserted_at: self.inserted_at,
+                __end: (),
+            }
         }
     }
     #[automatically_derived]
@@ -669,16 +688,20 @@ const _: () = {
     impl ::core::fmt::Debug for CostRow<'_> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
-            f.debug_struct("Cost")
-                .field("charge_period", (&_s3store::Shown(&self.charge_period)).shown())
-                .field("customer_id", (&_s3store::Shown(&self.customer_id)).shown())
-                .field("shard", (&_s3store::Shown(&self.shard)).shown())
-                .field("net_cost", (&_s3store::Shown(&self.net_cost)).shown())
-                .field("color", (&_s3store::Shown(&self.color)).shown())
-                .field("currency", (&_s3store::Shown(&self.currency)).shown())
-                .field("calculated_at", (&_s3store::Shown(&self.calculated_at)).shown())
-                .field("inserted_at", (&_s3store::Shown(&self.inserted_at)).shown())
-                .finish()
+            _s3store::fmt_row(
+                f,
+                "Cost",
+                &[
+                    ("charge_period", (&_s3store::Shown(&self.charge_period)).shown()),
+                    ("customer_id", (&_s3store::Shown(&self.customer_id)).shown()),
+                    ("shard", (&_s3store::Shown(&self.shard)).shown()),
+                    ("net_cost", (&_s3store::Shown(&self.net_cost)).shown()),
+                    ("color", (&_s3store::Shown(&self.color)).shown()),
+                    ("currency", (&_s3store::Shown(&self.currency)).shown()),
+                    ("calculated_at", (&_s3store::Shown(&self.calculated_at)).shown()),
+                    ("inserted_at", (&_s3store::Shown(&self.inserted_at)).shown()),
+                ],
+            )
         }
     }
     #[doc(hidden)]
@@ -695,6 +718,7 @@ const _: () = {
             _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
         >>::InRows,
         <Option<DateTime<Utc>> as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        (),
     );
     #[automatically_derived]
     impl _s3store::RowStruct for Cost {
@@ -704,68 +728,67 @@ const _: () = {
             arrays: &[_s3store::ArrayRef],
             rows: &_s3store::Reachable,
         ) -> ::core::result::Result<CostHeld, _s3store::ValueError> {
-            ::core::result::Result::Ok(
-                CostHeld(
-                    _s3store::hold_column(
-                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        0usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        1usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <u16 as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        2usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <Decimal as _s3store::ColumnType<
-                            _s3store::DecimalOf<18u8, 6i8>,
-                        >>::hold,
-                        arrays,
-                        3usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <Option<
-                            Color,
-                        > as _s3store::ColumnType<_s3store::WithOption<Hex>>>::hold,
-                        arrays,
-                        4usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        5usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <DateTime<
-                            Utc,
-                        > as _s3store::ColumnType<
-                            _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
-                        >>::hold,
-                        arrays,
-                        6usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <Option<
-                            DateTime<Utc>,
-                        > as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        7usize,
-                        rows,
-                    )?,
-                ),
-            )
+            ::core::result::Result::Ok(CostHeld {
+                0: _s3store::hold_column(
+                    <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    0usize,
+                    rows,
+                )?,
+                1: _s3store::hold_column(
+                    <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    1usize,
+                    rows,
+                )?,
+                2: _s3store::hold_column(
+                    <u16 as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    2usize,
+                    rows,
+                )?,
+                3: _s3store::hold_column(
+                    <Decimal as _s3store::ColumnType<
+                        _s3store::DecimalOf<18u8, 6i8>,
+                    >>::hold,
+                    arrays,
+                    3usize,
+                    rows,
+                )?,
+                4: _s3store::hold_column(
+                    <Option<
+                        Color,
+                    > as _s3store::ColumnType<_s3store::WithOption<Hex>>>::hold,
+                    arrays,
+                    4usize,
+                    rows,
+                )?,
+                5: _s3store::hold_column(
+                    <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    5usize,
+                    rows,
+                )?,
+                6: _s3store::hold_column(
+                    <DateTime<
+                        Utc,
+                    > as _s3store::ColumnType<
+                        _s3store::Timestamp<_s3store::Milli, _s3store::Exact>,
+                    >>::hold,
+                    arrays,
+                    6usize,
+                    rows,
+                )?,
+                7: _s3store::hold_column(
+                    <Option<
+                        DateTime<Utc>,
+                    > as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    7usize,
+                    rows,
+                )?,
+                8: (),
+            })
         }
         #[inline]
         fn row(
@@ -781,6 +804,7 @@ const _: () = {
                 currency: _s3store::RowColumn::get(&columns.5, row)?,
                 calculated_at: _s3store::RowColumn::get(&columns.6, row)?,
                 inserted_at: _s3store::RowColumn::get(&columns.7, row)?,
+                __end: (),
             })
         }
     }
@@ -798,15 +822,19 @@ const _: () = {
     #[doc(hidden)]
     pub struct NarrowRow<'row> {
         currency: <<String as _s3store::InForm<
-            <<Cost as _s3store::Record>::Columns as _s3store::FieldForm<
+            <<Narrow as _s3store::Record>::Columns as _s3store::FieldForm<
                 8477458519032517654u64,
             >>::Form,
         >>::InRows as _s3store::RowColumn>::Value<'row>,
+        __end: (),
     }
     #[automatically_derived]
     impl ::core::clone::Clone for NarrowRow<'_> {
         fn clone(&self) -> Self {
-            *self
+            Self {
+                currency: self.currency,
+                __end: (),
+            }
         }
     }
     #[automatically_derived]
@@ -815,18 +843,21 @@ const _: () = {
     impl ::core::fmt::Debug for NarrowRow<'_> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
-            f.debug_struct("Narrow")
-                .field("currency", (&_s3store::Shown(&self.currency)).shown())
-                .finish()
+            _s3store::fmt_row(
+                f,
+                "Narrow",
+                &[("currency", (&_s3store::Shown(&self.currency)).shown())],
+            )
         }
     }
     #[doc(hidden)]
     pub struct NarrowHeld(
         <String as _s3store::InForm<
-            <<Cost as _s3store::Record>::Columns as _s3store::FieldForm<
+            <<Narrow as _s3store::Record>::Columns as _s3store::FieldForm<
                 8477458519032517654u64,
             >>::Form,
         >>::InRows,
+        (),
     );
     #[automatically_derived]
     impl _s3store::RowStruct for Narrow {
@@ -836,13 +867,12 @@ const _: () = {
             arrays: &[_s3store::ArrayRef],
             rows: &_s3store::Reachable,
         ) -> ::core::result::Result<NarrowHeld, _s3store::ValueError> {
-            ::core::result::Result::Ok(
-                NarrowHeld(
-                    <Cost as _s3store::Record>::COLUMNS
-                        .currency
-                        .hold_as::<String>(arrays, 0usize, rows)?,
-                ),
-            )
+            ::core::result::Result::Ok(NarrowHeld {
+                0: _s3store::Column::hold_as::<
+                    String,
+                >(&<Cost as _s3store::Record>::COLUMNS.currency, arrays, 0usize, rows)?,
+                1: (),
+            })
         }
         #[inline]
         fn row(
@@ -851,8 +881,12 @@ const _: () = {
         ) -> ::core::option::Option<NarrowRow<'_>> {
             ::core::option::Option::Some(NarrowRow {
                 currency: _s3store::RowColumn::get(&columns.0, row)?,
+                __end: (),
             })
         }
+    }
+    fn fields_are_used(projection: &Narrow) {
+        let _ = (&projection.currency,);
     }
     #[automatically_derived]
     impl _s3store::Record for Narrow {
@@ -1178,11 +1212,16 @@ const _: () = {
         > as _s3store::ColumnType<
             _s3store::Plain,
         >>::InRows as _s3store::RowColumn>::Value<'row>,
+        __end: (),
     }
     #[automatically_derived]
     impl ::core::clone::Clone for AddressRow<'_> {
         fn clone(&self) -> Self {
-            *self
+            Self {
+                street: self.street,
+                zip: self.zip,
+                __end: (),
+            }
         }
     }
     #[automatically_derived]
@@ -1191,16 +1230,21 @@ const _: () = {
     impl ::core::fmt::Debug for AddressRow<'_> {
         fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
             use _s3store::{ShownAsHidden as _, ShownAsItIs as _};
-            f.debug_struct("Address")
-                .field("street", (&_s3store::Shown(&self.street)).shown())
-                .field("zip", (&_s3store::Shown(&self.zip)).shown())
-                .finish()
+            _s3store::fmt_row(
+                f,
+                "Address",
+                &[
+                    ("street", (&_s3store::Shown(&self.street)).shown()),
+                    ("zip", (&_s3store::Shown(&self.zip)).shown()),
+                ],
+            )
         }
     }
     #[doc(hidden)]
     pub struct AddressHeld(
         <String as _s3store::ColumnType<_s3store::Plain>>::InRows,
         <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::InRows,
+        (),
     );
     #[automatically_derived]
     impl _s3store::RowStruct for Address {
@@ -1210,22 +1254,21 @@ const _: () = {
             arrays: &[_s3store::ArrayRef],
             rows: &_s3store::Reachable,
         ) -> ::core::result::Result<AddressHeld, _s3store::ValueError> {
-            ::core::result::Result::Ok(
-                AddressHeld(
-                    _s3store::hold_column(
-                        <String as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        0usize,
-                        rows,
-                    )?,
-                    _s3store::hold_column(
-                        <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::hold,
-                        arrays,
-                        1usize,
-                        rows,
-                    )?,
-                ),
-            )
+            ::core::result::Result::Ok(AddressHeld {
+                0: _s3store::hold_column(
+                    <String as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    0usize,
+                    rows,
+                )?,
+                1: _s3store::hold_column(
+                    <Option<u32> as _s3store::ColumnType<_s3store::Plain>>::hold,
+                    arrays,
+                    1usize,
+                    rows,
+                )?,
+                2: (),
+            })
         }
         #[inline]
         fn row(
@@ -1235,6 +1278,7 @@ const _: () = {
             ::core::option::Option::Some(AddressRow {
                 street: _s3store::RowColumn::get(&columns.0, row)?,
                 zip: _s3store::RowColumn::get(&columns.1, row)?,
+                __end: (),
             })
         }
     }

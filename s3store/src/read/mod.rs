@@ -43,6 +43,7 @@ use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
 pub use crate::record::Filter;
+pub use crate::record::RowStruct;
 use crate::record::{Predicate, ReadLayout, Record};
 pub use crate::scan::SkippedFile;
 use crate::scan::{Event, Scan, ScanLimits, Sink, UndecodableFile};
@@ -453,7 +454,10 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     #[must_use = "a stream does nothing until it is polled"]
-    pub fn rows(self) -> ResultStream<Rows<T>> {
+    pub fn rows(self) -> ResultStream<Rows<T>>
+    where
+        T: RowStruct<Held: Send>,
+    {
         sink::rows(self.start::<BorrowedRows<T>>(ResultForm::RecordStream))
     }
 
@@ -720,6 +724,9 @@ pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Res
 
 /// Decodes a file on the calling thread to batches of rows, as a snapshot read does with the only file of a partition.
 #[cfg(feature = "testing")]
-pub(crate) fn decode_file_rows<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<Rows<T>>> {
+pub(crate) fn decode_file_rows<T: Record + RowStruct<Held: Send>>(
+    file: bytes::Bytes,
+    opener: &Opener,
+) -> Result<Vec<Rows<T>>> {
     crate::scan::decode_file::<BorrowedRows<T>>(file, opener, keep_for(opener.layout(), false))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use arrow_array::RecordBatch;
 
-use crate::record::{Indexed, Iter, Reachable, Record, RowStruct, ValueError};
+use crate::record::{Indexed, Iter, Reachable, RowStruct, ValueError};
 
 /// A row of [`Rows<T>`](Rows), or of a nested struct `T` in it: a struct with the fields of `T` in borrowed form. It is `Copy`.
 ///
@@ -65,12 +65,12 @@ pub type Row<'a, T> = <T as RowStruct>::Row<'a>;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Rows<T: Record> {
+pub struct Rows<T: RowStruct> {
     columns: T::Held,
     len: usize,
 }
 
-impl<T: Record> Rows<T> {
+impl<T: RowStruct> Rows<T> {
     /// Takes the columns of a batch and checks their values.
     pub(crate) fn of(batch: &RecordBatch) -> Result<Self, ValueError> {
         Ok(Self { columns: T::hold(batch.columns(), &Reachable::all())?, len: batch.num_rows() })
@@ -107,7 +107,7 @@ impl<T: Record> Rows<T> {
     }
 }
 
-impl<'a, T: Record> Indexed for &'a Rows<T> {
+impl<'a, T: RowStruct> Indexed for &'a Rows<T> {
     type Item = Row<'a, T>;
 
     #[inline]
@@ -116,7 +116,7 @@ impl<'a, T: Record> Indexed for &'a Rows<T> {
     }
 }
 
-impl<'a, T: Record> IntoIterator for &'a Rows<T> {
+impl<'a, T: RowStruct> IntoIterator for &'a Rows<T> {
     type Item = Row<'a, T>;
     type IntoIter = Iter<Self>;
 
@@ -125,7 +125,7 @@ impl<'a, T: Record> IntoIterator for &'a Rows<T> {
     }
 }
 
-impl<T: Record> fmt::Debug for Rows<T> {
+impl<T: RowStruct> fmt::Debug for Rows<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let record = std::any::type_name::<T>();
         f.debug_struct("Rows").field("record", &record).field("len", &self.len).finish_non_exhaustive()

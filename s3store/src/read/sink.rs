@@ -17,7 +17,7 @@ use super::rows::Rows;
 use crate::dataset::{HivePartition, ResultStream, TaskStream};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::{self, Keep};
-use crate::record::{ReadLayout, Record, RowError};
+use crate::record::{ReadLayout, Record, RowError, RowStruct};
 use crate::scan::{Event, FileRows, Sink};
 
 /// A sink for consumers that keep all records of a partition.
@@ -117,7 +117,7 @@ impl Sink for ArrowBatches {
 /// A sink for consumers that take batches whose rows borrow.
 pub(super) struct BorrowedRows<T>(PhantomData<T>);
 
-impl<T: Record> Sink for BorrowedRows<T> {
+impl<T: Record + RowStruct<Held: Send>> Sink for BorrowedRows<T> {
     type Chunk = Rows<T>;
 
     /// Checks all values, so that rows can be made without errors.
@@ -186,7 +186,10 @@ pub(super) fn records<T: Send + 'static>(events: Events<Vec<T>>) -> ResultStream
 }
 
 /// Streams the batches of a read whose rows borrow.
-pub(super) fn rows<T: Record>(events: Events<Rows<T>>) -> ResultStream<Rows<T>> {
+pub(super) fn rows<T>(events: Events<Rows<T>>) -> ResultStream<Rows<T>>
+where
+    T: RowStruct<Held: Send> + 'static,
+{
     ResultStream::new(events, |event| match event {
         Event::Chunk(rows) if !rows.is_empty() => vec![rows],
         Event::Chunk(_) | Event::PartitionEnd { .. } => Vec::new(),

@@ -380,7 +380,7 @@ impl<R, T, E> Column<R, T, E> {
     #[doc(hidden)]
     pub fn hold_as<F>(&self, arrays: &[ArrayRef], index: usize, rows: &Reachable) -> Result<F::InRows, ValueError>
     where
-        F: FieldOf<T> + ColumnType<E>,
+        F: ColumnType<E>,
     {
         hold_column(F::hold, arrays, index, rows)
     }

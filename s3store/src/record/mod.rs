@@ -50,7 +50,7 @@ pub(crate) use rows::{
 };
 pub use rows::{
     Converted, ConvertedOption, Encoded, FieldForm, InForm, Iter, List, Map, OwnedRows, Reachable, RowColumn,
-    RowStruct, Shown, ShownAsHidden, ShownAsItIs, StructRows, hold_column,
+    RowStruct, Shown, ShownAsHidden, ShownAsItIs, StructRows, WholeRow, fmt_row, hold_column,
 };
 pub use selected::{AsStored, FieldColumn, SelectionKind, StoredColumn};
 pub use types::{AsBytes, AsList, InsertionTime, VecLayout};
@@ -68,7 +68,7 @@ use crate::pattern::IntoPatterns;
     message = "`{Self}` is not a record",
     note = "a record is a struct with named fields and `#[derive(s3store::Record)]`"
 )]
-pub trait Record: RowStruct<Held: Send> + Sized + Send + 'static {
+pub trait Record: Sized + Send + 'static {
     /// The record that is written: `Self`, or the record that `Self` is a projection of.
     type Root: RootRecord;
 

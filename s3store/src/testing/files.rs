@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::codec::{Compression, Encoder, Opener, decode_by_ranges};
 use crate::error::Result;
-use crate::read::Rows;
+use crate::read::{RowStruct, Rows};
 use crate::record::{ReadLayout, Record, RootRecord};
 use crate::{read, write};
 
@@ -91,7 +91,10 @@ impl<T: RootRecord> Files<T> {
     ///
     /// # Errors
     /// [`InvalidData`](crate::ErrorKind::InvalidData) if the file is malformed or does not fit the record type.
-    pub fn decode_rows(&self, file: Bytes) -> Result<Vec<Rows<T>>> {
+    pub fn decode_rows(&self, file: Bytes) -> Result<Vec<Rows<T>>>
+    where
+        T: RowStruct<Held: Send>,
+    {
         read::decode_file_rows(file, &self.opener)
     }
 

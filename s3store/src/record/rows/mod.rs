@@ -24,7 +24,7 @@ pub(crate) use self::list::ListRows;
 pub use self::map::Map;
 pub(crate) use self::map::MapRows;
 pub use self::reachable::Reachable;
-pub use self::shown::{Shown, ShownAsHidden, ShownAsItIs};
+pub use self::shown::{Shown, ShownAsHidden, ShownAsItIs, WholeRow, fmt_row};
 use super::{ColumnType, ValueError};
 
 /// A column of [`Rows`](crate::read::Rows), which makes the values of its rows: `&str` for strings.
@@ -50,10 +50,11 @@ pub trait RowColumn: Sized {
 }
 
 /// A struct whose rows borrow from columns: a record or a nested struct. The derives implement it.
+///
+/// Code that is generic over records needs `T: Record + RowStruct<Held: Send>` to read [`Rows<T>`](crate::read::Rows).
 #[diagnostic::on_unimplemented(message = "`{Self}` is neither a record nor a nested struct, so it has no rows")]
 pub trait RowStruct {
-    /// The columns of the fields, a tuple of [`RowColumn`]s.
-    #[doc(hidden)]
+    /// The columns of the fields of a batch.
     type Held;
     /// A row, which has the struct's fields in borrowed form.
     type Row<'a>: Copy + std::fmt::Debug
