@@ -23,6 +23,7 @@ mod integration {
     mod extremes;
     mod filter;
     mod follow;
+    mod footers;
     mod foreign_responses;
     mod go_files;
     mod guide;

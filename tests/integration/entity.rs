@@ -176,6 +176,7 @@ async fn an_entity_in_several_partitions_has_its_highest_version() {
     let expected = [&tickets[1], &tickets[3], &tickets[0], &tickets[2], &tickets[6]].map(Clone::clone);
     assert_eq!(history, expected);
     // Only the region is listed.
+    let store = world.dataset().await.store::<Ticket>();
     world.s3.clear_requests();
     store.read_entity(&entity).await.unwrap();
     assert!(world.s3.requests().iter().all(|request| !format!("{request:?}").contains("region=us")));
@@ -199,6 +200,7 @@ async fn only_the_row_groups_that_can_contain_the_entity_are_fetched() {
         assert!(world.ranged_bytes() < most, "{} of {size} bytes for {id}", world.ranged_bytes());
     }
     // By its statistics, the file has no such entity.
+    let store = world.dataset().await.store::<Item>();
     world.s3.clear_requests();
     assert_eq!(store.read_entity(&Item::entity_of("a", 300_000).unwrap()).await.unwrap(), None);
     assert_eq!(world.count(Operation::Get), 1);

@@ -64,6 +64,11 @@ impl Footer {
         })
     }
 
+    /// Returns the memory that the footer takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.parsed.metadata.memory_size().saturating_add(self.file_end.len())
+    }
+
     /// Returns the number of rows in the file.
     pub(crate) fn rows(&self) -> Result<u64> {
         let rows = self.parsed.metadata.file_metadata().num_rows();

@@ -4,11 +4,34 @@ use super::handle::Dataset;
 use crate::codec::{Footer, FooterSearch};
 use crate::cpu;
 use crate::error::{Error, Result};
+use crate::s3::ObjectVersion;
 
 /// How many bytes of a file's end are fetched first to find its footer.
 const FOOTER_BYTES: u64 = 32 << 10;
 
 impl Dataset {
+    /// Returns the footer of a file of `size` bytes, from the cache or from S3. Returns `None` if the file no longer exists.
+    /// `version` is the file's version in a listing. Without it, the cache is not used.
+    ///
+    /// Sends 1 GET, or 2 if the footer is larger than 32 KiB. Sends none if the cache has the footer.
+    pub(crate) async fn cached_footer(
+        &self,
+        key: &str,
+        size: u64,
+        version: Option<ObjectVersion>,
+        count: impl Fn(u64),
+    ) -> Result<Option<Footer>> {
+        let Some(version) = version else { return self.footer(key, size, count).await };
+        if let Some(footer) = self.footers().get(key, version) {
+            return Ok(Some(footer));
+        }
+        let footer = self.footer(key, size, count).await?;
+        if let Some(footer) = &footer {
+            self.footers().keep(key, version, footer);
+        }
+        Ok(footer)
+    }
+
     /// Fetches the footer of a file of `size` bytes. Returns `None` if the file no longer exists. Passes the number of
     /// fetched bytes to `count`.
     ///

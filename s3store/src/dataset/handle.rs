@@ -11,6 +11,7 @@ use tracing::Instrument;
 
 use super::clock_guard::ClockGuard;
 use super::conditional_put::ConditionalPutProbe;
+use super::footer_cache::FooterCache;
 use super::schema::SchemaGuard;
 use super::timing::Timing;
 use crate::clock::{Clock, Reading};
@@ -22,8 +23,8 @@ use crate::s3::{BucketClient, Permit};
 /// A dataset: one key prefix of one bucket, initialised once, shared by any number of readers and writers.
 ///
 /// Cloning a handle is cheap. All clones, and every [`Store`](crate::Store) and view made from them, share one limit of
-/// requests in flight, one clock guard, one check of the dataset's schema, and one record of how the backend treats
-/// conditional PUT.
+/// requests in flight, one clock guard, one check of the dataset's schema, one cache of footers, and one record of how the
+/// backend treats conditional PUT.
 ///
 /// # Example
 /// ```
@@ -49,6 +50,7 @@ struct Inner {
     finishers: TaskTracker,
     conditional_put: ConditionalPutProbe,
     schema: SchemaGuard,
+    footers: FooterCache,
 }
 
 impl Dataset {
@@ -59,9 +61,10 @@ impl Dataset {
         timing: Timing,
         guard: ClockGuard,
         schema: SchemaGuard,
+        footers: FooterCache,
     ) -> Self {
         let (finishers, conditional_put) = (TaskTracker::new(), ConditionalPutProbe::default());
-        Self(Arc::new(Inner { client, prefix, timing, guard, finishers, conditional_put, schema }))
+        Self(Arc::new(Inner { client, prefix, timing, guard, finishers, conditional_put, schema, footers }))
     }
 
     /// Returns the bucket's name.
@@ -157,6 +160,10 @@ impl Dataset {
 
     pub(super) fn schema_guard(&self) -> &SchemaGuard {
         &self.0.schema
+    }
+
+    pub(super) fn footers(&self) -> &FooterCache {
+        &self.0.footers
     }
 
     pub(crate) fn conditional_put(&self) -> &ConditionalPutProbe {

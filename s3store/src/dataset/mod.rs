@@ -4,6 +4,7 @@ mod clock_guard;
 mod commit_lookup;
 mod conditional_put;
 mod file_end;
+mod footer_cache;
 mod handle;
 mod init;
 mod marker;

@@ -9,6 +9,7 @@ use opentelemetry::metrics::MeterProvider;
 use tokio::sync::Semaphore;
 
 use super::clock_guard::ClockGuard;
+use super::footer_cache::FooterCache;
 use super::handle::Dataset;
 use super::schema::{SchemaCheck, SchemaGuard};
 use super::timing::{StoredTiming, Timing, suggest_prefixes};
@@ -62,6 +63,7 @@ pub struct DatasetOptions {
     schema_check: SchemaCheck,
     client_retries: ClientRetries,
     try_deadline: Duration,
+    footer_cache_bytes: usize,
     clock: Clock,
     meter_provider: Option<Provider>,
 }
@@ -75,6 +77,7 @@ impl Default for DatasetOptions {
             schema_check: SchemaCheck::default(),
             client_retries: ClientRetries::default(),
             try_deadline: Duration::from_secs(30),
+            footer_cache_bytes: 16 << 20,
             clock: Clock::machine(),
             meter_provider: None,
         }
@@ -126,6 +129,18 @@ impl DatasetOptions {
     #[must_use]
     pub fn try_deadline(mut self, deadline: Duration) -> Self {
         self.try_deadline = deadline;
+        self
+    }
+
+    /// Sets how many bytes of memory the footers of data files may take that reads keep for later reads. Default: 16 MiB. 0
+    /// keeps none.
+    ///
+    /// A later read of all clones of the dataset fetches such a footer only if a listing shows another version of the file.
+    /// Reads need footers for a projection or a filter of files over 512 KiB, for [`count`](crate::read::Read::count), and
+    /// for the records of one entity. A footer takes about as much memory as in the file, and up to 32 KiB more.
+    #[must_use]
+    pub fn footer_cache_bytes(mut self, bytes: usize) -> Self {
+        self.footer_cache_bytes = bytes;
         self
     }
 
@@ -212,7 +227,13 @@ impl DatasetOptions {
             prefix: prefix.clone(),
         };
         let client = BucketClient::new(client, settings, self.meter_provider.as_ref(), self.clock);
-        Ok(Unopened { client, prefix, guard: self.clock_guard, schema: SchemaGuard::new(self.schema_check) })
+        Ok(Unopened {
+            client,
+            prefix,
+            guard: self.clock_guard,
+            schema: SchemaGuard::new(self.schema_check),
+            footers: FooterCache::new(self.footer_cache_bytes),
+        })
     }
 }
 
@@ -225,6 +246,7 @@ impl fmt::Debug for DatasetOptions {
             .field("schema_check", &self.schema_check)
             .field("client_retries", &self.client_retries)
             .field("try_deadline", &self.try_deadline)
+            .field("footer_cache_bytes", &self.footer_cache_bytes)
             .field("clock", &self.clock)
             .finish_non_exhaustive()
     }
@@ -236,6 +258,7 @@ pub(super) struct Unopened {
     pub(super) prefix: Prefix,
     guard: ClockGuard,
     schema: SchemaGuard,
+    footers: FooterCache,
 }
 
 impl Unopened {
@@ -250,8 +273,8 @@ impl Unopened {
 
     pub(super) fn into_dataset(self, timing: Timing) -> Dataset {
         timing.warn_if_short();
-        let Self { client, prefix, guard, schema } = self;
+        let Self { client, prefix, guard, schema, footers } = self;
         client.opened();
-        Dataset::new(client, prefix, timing, guard, schema)
+        Dataset::new(client, prefix, timing, guard, schema, footers)
     }
 }

@@ -122,7 +122,7 @@ impl Listing {
     }
 
     pub(super) fn add_data(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) {
-        for ListedObject { key, size, last_modified } in objects {
+        for ListedObject { key, size, last_modified, .. } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             // A key of another shape belongs to a dataset that is nested in this one.
             if !PartitionKey::is_well_formed(parsed.partition) {

@@ -15,7 +15,6 @@ use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
-use crate::scan;
 use crate::stream::{IntoWindow, Window};
 
 impl Dataset {
@@ -191,7 +190,7 @@ async fn count_rows(dataset: &Dataset, files: Vec<CommittedFile>, tally: &Tally)
 
 /// Returns the number of rows in a file's footer, or `None` if the file does not exist.
 async fn rows_of(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<u64>> {
-    let footer = scan::footer(dataset, key, size, tally).await?;
+    let footer = dataset.footer(key, size, |bytes| tally.bytes(bytes)).await?;
     footer.map(|footer| footer.rows().map_err(|error| error.context(key))).transpose()
 }
 

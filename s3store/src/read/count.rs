@@ -45,7 +45,7 @@ pub(super) async fn rows_of_files(
             FileSize::Rows(rows) => return Ok(rows),
             FileSize::Bytes(size) => size,
         };
-        let Some(footer) = scan::footer(dataset, &file.key, size, tally).await? else {
+        let Some(footer) = scan::footer(dataset, &file, size, tally).await? else {
             return match missing {
                 MissingFile::Fail => Err(vanished(&file)),
                 MissingFile::Skip(_) => Ok(0),

@@ -41,6 +41,7 @@ where
     /// - 1 LIST per page of at most 1,000 keys in the entity's partition.
     /// - 1 HEAD for each commit with a token of the caller.
     /// - 1 GET for each file of up to 32 KiB. Usually 2 to 4 for a larger one, and 1 if it can't contain the entity.
+    ///   A footer, or a file of up to 32 KiB, that this dataset's handles have read before is not fetched again.
     ///
     /// # Example
     /// ```
@@ -203,7 +204,7 @@ async fn read_file(
 ) -> Result<FoundRows> {
     let key = file.key.as_str();
     let footer = match file.size {
-        FileSize::Bytes(size) => scan::footer(dataset, key, size, tally).await?,
+        FileSize::Bytes(size) => scan::footer(dataset, file, size, tally).await?,
         FileSize::Rows(_) => whole_file(dataset, key, tally).await?,
     };
     let footer = footer.ok_or_else(|| vanished(file))?;

@@ -521,7 +521,8 @@ impl<T: Record> Read<T> {
     ///
     /// # Requests
     /// The same as for other sinks. Without an entity key and a filter, the end of each file is fetched: 1 GET, or 2 if the footer is over
-    /// 32 KiB. The file of a commit with a token of the caller may need none.
+    /// 32 KiB. A footer that this dataset's handles have read before is not fetched again. The file of a commit with a token of the
+    /// caller may need none.
     ///
     /// # Example
     /// ```

@@ -172,7 +172,7 @@ async fn list(dataset: &Dataset, listing: &Listing, names: &[&str]) -> Result<Pa
 }
 
 fn add(partitions: &mut Partitions, prefix: &Prefix, listing: &Listing, names: &[&str], object: ListedObject) {
-    let ListedObject { key, size, last_modified } = object;
+    let ListedObject { key, size, last_modified, .. } = object;
     let Some(parsed) = prefix.parse_data_key(&key) else { return };
     if !listing.selects_partition(parsed.partition, names) {
         return;

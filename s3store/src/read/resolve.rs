@@ -53,7 +53,7 @@ impl Resolver {
     ) -> Result<()> {
         // Keys of one partition are adjacent, so the pattern is matched once per partition.
         let mut last: Option<(PartitionKey, bool)> = None;
-        for ListedObject { key, size, last_modified } in objects {
+        for ListedObject { key, size, last_modified, version } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
             let (partition, name) = (parsed.partition, parsed.name);
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
@@ -71,7 +71,9 @@ impl Resolver {
             let objects = tokens.entry(name.token_str().to_owned()).or_default();
             match name {
                 DataName::File { attempt, .. } => {
-                    objects.files.insert(attempt, StoredFile { key, size: FileSize::Bytes(size), offset: None });
+                    objects
+                        .files
+                        .insert(attempt, StoredFile { key, size: FileSize::Bytes(size), version, offset: None });
                 }
                 DataName::Commit { .. } => objects.has_commit = counts(self.as_of, last_modified, &key)?,
             }
@@ -129,7 +131,7 @@ impl Resolver {
         if let Some(objects) = self.partitions.get_mut(partition).and_then(|tokens| tokens.get_mut(token)) {
             let file = objects.files.remove(&attempt).unwrap_or_else(|| {
                 let key = format!("{}{}", prefix.partition_prefix(partition), DataName::File { token, attempt });
-                StoredFile { key, size: FileSize::Rows(record_count), offset: None }
+                StoredFile { key, size: FileSize::Rows(record_count), version: None, offset: None }
             });
             objects.files = BTreeMap::from([(attempt, file)]);
         }

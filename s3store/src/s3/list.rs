@@ -1,5 +1,6 @@
 //! LIST: the keys below a prefix, page by page.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use aws_sdk_s3::types::EncodingType;
@@ -23,6 +24,22 @@ pub(crate) struct ListedObject {
     pub(crate) size: u64,
     /// S3's `Last-Modified`, in microseconds; whole seconds.
     pub(crate) last_modified: Option<i64>,
+    /// `None` if the listing has no ETag.
+    pub(crate) version: Option<ObjectVersion>,
+}
+
+/// The version of an object, by which a listing shows that another object was put under the same key.
+///
+/// It is a hash, because an ETag would take as much memory as a key. Versions of different keys must not be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ObjectVersion(u64);
+
+impl ObjectVersion {
+    pub(crate) fn new(etag: &str, size: u64, last_modified: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (etag, size, last_modified).hash(&mut hasher);
+        Self(hasher.finish())
+    }
 }
 
 impl ListedObject {

@@ -36,7 +36,7 @@ use self::etag::ETagMonitor;
 pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
-pub(crate) use self::list::{ListedObject, PageAhead};
+pub(crate) use self::list::{ListedObject, ObjectVersion, PageAhead};
 pub(crate) use self::multipart::{Upload, UploadedPart};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};

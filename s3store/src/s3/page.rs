@@ -11,7 +11,7 @@ use aws_sdk_s3::types::EncodingType;
 use percent_encoding::percent_decode_str;
 
 use super::interceptor::micros_of;
-use super::list::{ListedObject, Position};
+use super::list::{ListedObject, ObjectVersion, Position};
 
 /// The largest number of pages without keys that may follow each other. S3 may return some, but not without end.
 const MOST_EMPTY_PAGES: usize = 1_000;
@@ -153,7 +153,9 @@ pub(super) fn objects(output: &mut ListObjectsV2Output, prefix: &str, separator:
         let Some(last_modified) = object.last_modified.as_ref().and_then(micros_of) else {
             return Err(format!("the listing has no LastModified for {key}"));
         };
-        objects.push(ListedObject { key, size, last_modified: Some(last_modified) });
+        let etag = object.e_tag.as_deref().filter(|etag| !etag.is_empty());
+        let version = etag.map(|etag| ObjectVersion::new(etag, size, last_modified));
+        objects.push(ListedObject { key, size, last_modified: Some(last_modified), version });
     }
     let declared = output.encoding_type() == Some(&EncodingType::Url);
     decode_keys(&mut objects, |object| &mut object.key, declared, prefix, separator)?;
@@ -228,7 +230,9 @@ mod tests {
     use super::*;
 
     fn listed(keys: &[&str]) -> Vec<ListedObject> {
-        keys.iter().map(|key| ListedObject { key: (*key).to_owned(), size: 0, last_modified: Some(0) }).collect()
+        keys.iter()
+            .map(|key| ListedObject { key: (*key).to_owned(), size: 0, last_modified: Some(0), version: None })
+            .collect()
     }
 
     fn output(keys: &[&str], encoding: Option<EncodingType>) -> ListObjectsV2Output {

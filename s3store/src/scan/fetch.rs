@@ -53,7 +53,7 @@ pub(super) enum FetchedFile {
 impl FileFetch {
     /// Returns the file, or its footer. Returns `None` if the file is missing and may be skipped.
     ///
-    /// Sends 1 GET, or 2 for a footer of more than 32 KiB.
+    /// Sends 1 GET, or 2 for a footer of more than 32 KiB. Sends none for a footer in the cache.
     pub(super) async fn run(self) -> Result<Option<FetchedFile>> {
         let Self { dataset, file, fetch, missing, again, sizes, tally, watch } = self;
         let fetched = match fetch {
@@ -67,7 +67,7 @@ impl FileFetch {
                 }
                 body.map(FetchedFile::Whole)
             }
-            Fetch::ByRanges { size } => footer(&dataset, &file.key, size, &tally).await?.map(FetchedFile::Footer),
+            Fetch::ByRanges { size } => footer(&dataset, &file, size, &tally).await?.map(FetchedFile::Footer),
         };
         watch.moved();
         match (&fetched, &missing) {
@@ -109,9 +109,9 @@ pub(crate) enum RangedRead {
     FileMissing,
 }
 
-/// Fetches the footer of a file of `size` bytes: see [`Dataset::footer`].
-pub(crate) async fn footer(dataset: &Dataset, key: &str, size: u64, tally: &Tally) -> Result<Option<Footer>> {
-    dataset.footer(key, size, |bytes| tally.bytes(bytes)).await
+/// Returns the footer of a file of `size` bytes, from the cache or from S3: see [`Dataset::cached_footer`].
+pub(crate) async fn footer(dataset: &Dataset, file: &StoredFile, size: u64, tally: &Tally) -> Result<Option<Footer>> {
+    dataset.cached_footer(&file.key, size, file.version, |bytes| tally.bytes(bytes)).await
 }
 
 /// Decodes the next batch of a file. Fetches the ranges that the reader needs for it, side by side.

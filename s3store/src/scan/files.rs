@@ -1,12 +1,15 @@
 //! The files that a scan reads.
 
 use crate::format::Offset;
+use crate::s3::ObjectVersion;
 
 /// A data file in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StoredFile {
     pub(crate) key: String,
     pub(crate) size: FileSize,
+    /// The version that was listed.
+    pub(crate) version: Option<ObjectVersion>,
     /// The offset of the entry that names the file, if it was found by the change stream.
     pub(crate) offset: Option<Offset>,
 }

@@ -89,5 +89,5 @@ impl PartitionWork {
 
 /// Returns the error for a file that was deleted after its footer was fetched.
 pub(super) fn gone(key: &str) -> Error {
-    vanished(&StoredFile { key: key.to_owned(), size: FileSize::Bytes(0), offset: None })
+    vanished(&StoredFile { key: key.to_owned(), size: FileSize::Bytes(0), version: None, offset: None })
 }

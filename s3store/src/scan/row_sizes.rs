@@ -58,13 +58,13 @@ mod tests {
     #[test]
     fn estimates_follow_the_fetched_files() {
         let sizes = RowSizes::new();
-        let file = |rows| StoredFile { key: String::new(), size: FileSize::Rows(rows), offset: None };
+        let file = |rows| StoredFile { key: String::new(), size: FileSize::Rows(rows), version: None, offset: None };
         assert_eq!(sizes.size_of(&file(10)), 10 * ROW_BYTES + FILE_BYTES);
         sizes.learn(&file(100_000), 5_000_000 + FILE_BYTES);
         let estimate = sizes.size_of(&file(1_000));
         assert!((54_000..55_000).contains(&estimate), "{estimate}");
         assert_eq!(sizes.size_of(&file(u64::MAX)), MOST_BYTES);
-        let listed = StoredFile { key: String::new(), size: FileSize::Bytes(7), offset: None };
+        let listed = StoredFile { key: String::new(), size: FileSize::Bytes(7), version: None, offset: None };
         assert_eq!(sizes.size_of(&listed), 7);
     }
 }

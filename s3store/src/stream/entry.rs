@@ -73,7 +73,8 @@ pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Ve
             None => drop(files.insert(data_path.clone(), (offset.clone(), *record_count))),
         }
     }
-    let file = |(key, (offset, rows))| StoredFile { key, size: FileSize::Rows(rows), offset: Some(offset) };
+    let file =
+        |(key, (offset, rows))| StoredFile { key, size: FileSize::Rows(rows), version: None, offset: Some(offset) };
     let partition =
         |(key, files): (String, BTreeMap<_, _>)| PartitionFiles { key, files: files.into_iter().map(file).collect() };
     partitions.into_iter().map(partition).collect()

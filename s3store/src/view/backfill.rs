@@ -333,7 +333,7 @@ async fn markers_of<V: View>(
     layout: Arc<ReadLayout>,
     tally: &Tally,
 ) -> Result<Option<FileMarkers>> {
-    let Some(footer) = scan::footer(dataset, &file.key, file.size, tally).await? else { return Ok(None) };
+    let Some(footer) = dataset.footer(&file.key, file.size, |bytes| tally.bytes(bytes)).await? else { return Ok(None) };
     let reader = cpu::run(dataset.clock(), move || footer.read(&layout)).await;
     let mut reader = reader.map_err(|error| error.context(&file.key))?;
     let (mut records, mut found) = (0, FileTuples::default());

@@ -12,7 +12,7 @@ fn prefix() -> Prefix {
 }
 
 fn listed(key: String, landed: i64) -> ListedObject {
-    ListedObject { key, size: 9, last_modified: Some(landed) }
+    ListedObject { key, size: 9, last_modified: Some(landed), version: None }
 }
 
 fn a_ref(attempt: &str, stamped: i64, landed: i64) -> ListedObject {

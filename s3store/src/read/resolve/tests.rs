@@ -9,12 +9,12 @@ fn attempt(number: u8) -> AttemptId {
 
 fn file(partition: &str, token: &str, number: u8) -> ListedObject {
     let name = DataName::File { token, attempt: attempt(number) };
-    ListedObject { key: format!("d/data/{partition}/{name}"), size: 7, last_modified: Some(0) }
+    ListedObject { key: format!("d/data/{partition}/{name}"), size: 7, last_modified: Some(0), version: None }
 }
 
 fn commit(partition: &str, token: &str) -> ListedObject {
     let name = DataName::Commit { token };
-    ListedObject { key: format!("d/data/{partition}/{name}"), size: 0, last_modified: Some(0) }
+    ListedObject { key: format!("d/data/{partition}/{name}"), size: 0, last_modified: Some(0), version: None }
 }
 
 fn meta(number: u8) -> CommitMeta {
@@ -75,7 +75,7 @@ fn the_file_that_the_commit_names_is_read_even_if_it_was_not_listed() {
             let size = if listed.contains(&2) { FileSize::Bytes(7) } else { FileSize::Rows(9) };
             assert_eq!(
                 files,
-                [StoredFile { key: file("p=1", token, 2).key, size, offset: None }],
+                [StoredFile { key: file("p=1", token, 2).key, size, version: None, offset: None }],
                 "{token} {listed:?}"
             );
         }
@@ -113,8 +113,8 @@ fn partitions_are_in_key_order_and_foreign_keys_are_skipped() {
         commit("p=1", "a"),
         file("q=1", "t", 1),
         commit("q=1", "t"),
-        ListedObject { key: "d/data/p=1/readme.txt".to_owned(), size: 1, last_modified: None },
-        ListedObject { key: "elsewhere/data/p=1/x.commit".to_owned(), size: 1, last_modified: None },
+        ListedObject { key: "d/data/p=1/readme.txt".to_owned(), size: 1, last_modified: None, version: None },
+        ListedObject { key: "elsewhere/data/p=1/x.commit".to_owned(), size: 1, last_modified: None, version: None },
     ];
     let plan = ListPlan::new([Pattern::parse("p=*", &NAMES).unwrap()], &NAMES);
     let prefix = Prefix::new("d").unwrap();

@@ -35,7 +35,7 @@ struct Trace {
 }
 
 fn object(key: String) -> ListedObject {
-    ListedObject { key, size: 1, last_modified: Some(0) }
+    ListedObject { key, size: 1, last_modified: Some(0), version: None }
 }
 
 impl World {

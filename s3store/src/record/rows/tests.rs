@@ -72,8 +72,11 @@ fn fields_of_a_null_struct_are_not_checked() {
     assert!(<i64 as ColumnType>::hold(&numbers(), &shown).is_err());
 }
 
+/// The entries of a map, each a key and a value.
+type Entries = Vec<(String, Option<String>)>;
+
 /// Maps whose entries have any order, as other writers make them, with the type that a file of ours has when it is read.
-fn maps(maps: &[Option<Vec<(String, Option<String>)>>]) -> ArrayRef {
+fn maps(maps: &[Option<Entries>]) -> ArrayRef {
     let mut builder = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
     for map in maps {
         for (key, value) in map.iter().flatten() {
@@ -95,7 +98,7 @@ fn maps_of_other_writers_are_put_in_order() {
     let map: Map<'_, _> = column.get(2).unwrap().unwrap();
     assert_eq!(map.iter().collect::<Vec<_>>(), [("a", None), ("b", Some("2")), ("c", Some("3"))]);
     assert_eq!((map.len(), map.get("b"), map.get("c"), map.get("d")), (3, Some(Some("2")), Some(Some("3")), None));
-    assert_eq!(map.into_iter().rev().next(), Some(("c", Some("3"))));
+    assert_eq!(map.into_iter().next_back(), Some(("c", Some("3"))));
     assert!(column.get(1).unwrap().is_none());
     // Any maps, also in a slice, are those that records have.
     let texts = btree_map("[a-c]{0,2}", option::of("[a-z]{0,14}"), 0..4);
