@@ -224,6 +224,7 @@ impl s3s::S3 for Service {
                 (None, _) => ListStart::Beginning,
             },
             limit: buckets.page_limit(asked),
+            order: buckets.switches.list_order,
         };
         let encode = match &input.encoding_type {
             Some(encoding) if encoding.as_str() == EncodingType::URL => url_encoded,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
-use super::list::{self, ListPage, ListQuery};
+use super::list::{self, ListOrder, ListPage, ListQuery};
 use super::multipart::MultipartUpload;
 use super::object::{StoredObject, hex};
 use super::time;
@@ -72,6 +72,7 @@ pub(super) struct Switches {
     pub(super) checksums: Checksums,
     /// The maximum number of keys in a page of LIST, regardless of the request.
     pub(super) page_size: Option<usize>,
+    pub(super) list_order: ListOrder,
     /// The minimum size of every part except the last, if it is not S3's.
     pub(super) min_part_size: Option<usize>,
 }

@@ -1,10 +1,31 @@
-//! LIST as a pure function: one page of a bucket, in byte order.
+//! LIST as a pure function: one page of a bucket, in byte order or folder by folder.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The order in which the server lists keys. Set by [`S3::set_list_order`](super::S3::set_list_order).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ListOrder {
+    /// By the bytes of the keys, as S3 does: `a=1-2/x` comes before `a=1/x`, because `-` comes before `/`.
+    #[default]
+    Bytes,
+    /// Folder by folder, as SeaweedFS does: `a=1/x` comes before `a=1-2/x`, because `a=1` comes before `a=1-2`.
+    Folders,
+}
+
+impl ListOrder {
+    fn compare(self, one: &str, other: &str) -> Ordering {
+        match self {
+            Self::Bytes => one.cmp(other),
+            Self::Folders => one.split('/').cmp(other.split('/')),
+        }
+    }
+}
 
 /// The parameters of a LIST.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,6 +35,7 @@ pub(super) struct ListQuery<'a> {
     pub(super) start: ListStart<'a>,
     /// The maximum number of keys and common prefixes together.
     pub(super) limit: usize,
+    pub(super) order: ListOrder,
 }
 
 /// The position at which a page begins.
@@ -45,34 +67,62 @@ pub(super) fn list<'a, T>(
 ) -> ListPage<'a, T> {
     let mut page = ListPage { keys: Vec::new(), common_prefixes: Vec::new(), hidden: Vec::new(), next: None };
     let mut last = None;
-    let mut from = first_bound(query);
-    while let Some(bound) = from.take() {
-        for (key, object) in objects.range((bound, Bound::Unbounded)) {
-            let Some(rest) = key.strip_prefix(query.prefix) else { return page };
-            let is_full = page.keys.len() + page.common_prefixes.len() == query.limit;
-            if !visible(object) {
-                page.hidden.extend((!is_full).then_some(key.as_str()));
-                continue;
+    for (key, object) in candidates(objects, query) {
+        let is_grouped = page.common_prefixes.last().is_some_and(|prefix| key.starts_with(prefix));
+        if is_grouped {
+            continue;
+        }
+        let is_full = page.keys.len() + page.common_prefixes.len() == query.limit;
+        if !visible(object) {
+            page.hidden.extend((!is_full).then_some(key.as_str()));
+            continue;
+        }
+        if is_full {
+            page.next = last;
+            return page;
+        }
+        match common_prefix(key, query) {
+            None => {
+                page.keys.push((key, object));
+                last = Some(ListStart::AfterKey(key));
             }
-            if is_full {
-                page.next = last;
-                return page;
-            }
-            match common_prefix(key, rest, query.delimiter) {
-                None => {
-                    page.keys.push((key, object));
-                    last = Some(ListStart::AfterKey(key));
-                }
-                Some(prefix) => {
-                    page.common_prefixes.push(prefix);
-                    last = Some(ListStart::AfterPrefix(prefix));
-                    from = after_prefix(prefix).map(Bound::Included);
-                    break;
-                }
+            Some(prefix) => {
+                page.common_prefixes.push(prefix);
+                last = Some(ListStart::AfterPrefix(prefix));
             }
         }
     }
     page
+}
+
+/// Returns the objects below the prefix and from the start on, in order.
+fn candidates<'a, T>(
+    objects: &'a BTreeMap<String, T>,
+    query: &ListQuery<'_>,
+) -> Box<dyn Iterator<Item = (&'a String, &'a T)> + 'a> {
+    let ListQuery { order, start, .. } = *query;
+    let prefix = query.prefix.to_owned();
+    let from = match order {
+        ListOrder::Bytes => first_bound(query),
+        ListOrder::Folders => Some(Bound::Included(prefix.clone())),
+    };
+    let Some(from) = from else { return Box::new(std::iter::empty()) };
+    let below = objects.range((from, Bound::Unbounded)).take_while(move |(key, _)| key.starts_with(&prefix));
+    match order {
+        ListOrder::Bytes => Box::new(below),
+        ListOrder::Folders => {
+            let is_later = |key: &str| match start {
+                ListStart::Beginning => true,
+                ListStart::AfterKey(after) => order.compare(key, after) == Ordering::Greater,
+                ListStart::AfterPrefix(after) => {
+                    !key.starts_with(after) && order.compare(key, after) == Ordering::Greater
+                }
+            };
+            let mut sorted: Vec<_> = below.filter(|(key, _)| is_later(key)).collect();
+            sorted.sort_by(|(one, _), (other, _)| order.compare(one, other));
+            Box::new(sorted.into_iter())
+        }
+    }
 }
 
 fn first_bound(query: &ListQuery<'_>) -> Option<Bound<String>> {
@@ -84,11 +134,13 @@ fn first_bound(query: &ListQuery<'_>) -> Option<Bound<String>> {
     }
 }
 
-fn common_prefix<'a>(key: &'a str, rest: &str, delimiter: &str) -> Option<&'a str> {
+/// Returns the key up to the first delimiter after the prefix.
+fn common_prefix<'a>(key: &'a str, query: &ListQuery<'_>) -> Option<&'a str> {
+    let ListQuery { prefix, delimiter, .. } = query;
     if delimiter.is_empty() {
         return None;
     }
-    let end = key.len() - rest.len() + rest.find(delimiter)? + delimiter.len();
+    let end = prefix.len() + key.strip_prefix(prefix)?.find(delimiter)? + delimiter.len();
     key.get(..end)
 }
 
@@ -154,9 +206,13 @@ mod tests {
     }
 
     /// A simple reference implementation of LIST.
-    fn naive(objects: &BTreeMap<String, ()>, prefix: &str, delimiter: &str, after: &str) -> (Vec<String>, Vec<String>) {
+    fn naive(objects: &BTreeMap<String, ()>, query: &ListQuery<'_>, after: &str) -> (Vec<String>, Vec<String>) {
+        let ListQuery { prefix, delimiter, order, .. } = *query;
         let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
-        for key in objects.keys().filter(|key| key.starts_with(prefix) && (after.is_empty() || key.as_str() > after)) {
+        let is_later = |key: &str| after.is_empty() || order.compare(key, after) == Ordering::Greater;
+        let mut sorted: Vec<_> = objects.keys().filter(|key| key.starts_with(prefix) && is_later(key)).collect();
+        sorted.sort_by(|one, other| order.compare(one, other));
+        for key in sorted {
             match (!delimiter.is_empty()).then(|| key[prefix.len()..].find(delimiter)).flatten() {
                 None => keys.push(key.clone()),
                 Some(at) => {
@@ -178,11 +234,14 @@ mod tests {
             delimiter in prop::sample::select(vec!["", "/", "a/", "\u{10FFFF}", "\u{D7FF}"]),
             after in "[ab/é]{0,4}",
             limit in 1_usize..7,
+            order in prop::sample::select(vec![ListOrder::Bytes, ListOrder::Folders]),
         ) {
+            // In the order of folders, only the keys of a folder follow each other.
+            let delimiter = if order == ListOrder::Folders && !delimiter.is_empty() { "/" } else { delimiter };
             let objects: BTreeMap<String, ()> = keys.into_iter().map(|key| (key, ())).collect();
             let start = if after.is_empty() { ListStart::Beginning } else { ListStart::AfterKey(&after) };
-            let query = ListQuery { prefix: &prefix, delimiter, start, limit };
-            prop_assert_eq!(pages(&objects, query), naive(&objects, &prefix, delimiter, &after));
+            let query = ListQuery { prefix: &prefix, delimiter, start, limit, order };
+            prop_assert_eq!(pages(&objects, query), naive(&objects, &query, &after));
         }
 
         #[test]

@@ -5,7 +5,7 @@
 //! that passes each request to the server in the same process. [`S3::listen`] serves the same objects on a socket, for
 //! other programs.
 //!
-//! The server implements the parts of S3 that a dataset needs: LIST in byte order, user metadata, conditional PUT,
+//! The server implements the parts of S3 that a dataset needs: LIST, also by delimiter, user metadata, conditional PUT,
 //! range requests, multipart uploads, checksums, and S3's error codes. Objects live in memory and are gone when the last
 //! handle is dropped.
 //!
@@ -14,8 +14,8 @@
 //! - Inject a [`Fault`] with [`S3::inject`]: an error before or after the request is applied, a delay, a dropped
 //!   connection, a response body that is cut off or stalls, a PUT that is applied late, a new key that LIST does not
 //!   show yet, or a function of the test that runs between two requests.
-//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], [`ETags`], [`Checksums`], the page size of LIST, the
-//!   smallest part of an upload, the server's clock.
+//! - Change how the server behaves: [`ConditionalPut`], [`Policy`], [`ETags`], [`Checksums`], the page size of LIST and
+//!   its [`ListOrder`], the smallest part of an upload, the server's clock.
 //! - Assert on the requests that arrived ([`S3::requests`]), on the objects that exist ([`S3::keys`],
 //!   [`S3::object`]), and on the multipart uploads that were not ended ([`S3::uploads`]).
 //!
@@ -75,6 +75,7 @@ pub use fault::{Fault, FaultBuilder, Meanwhile};
 pub use files::{Files, read_file};
 pub use fixture::TestDataset;
 pub use instruments::{Accounting, Instrument, InstrumentKind, instruments};
+pub use list::ListOrder;
 pub use listener::Listener;
 pub use object::Object;
 pub use request::{Answer, Landed, Operation, Request};

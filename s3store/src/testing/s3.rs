@@ -12,6 +12,7 @@ use tokio::net::ToSocketAddrs;
 use super::bucket::{Checksums, ConditionalPut, ETags, Policy, check_bucket_name};
 use super::connector::InProcess;
 use super::fault::Fault;
+use super::list::ListOrder;
 use super::listener::Listener;
 use super::lock::lock;
 use super::object::{Object, StoredObject};
@@ -152,6 +153,11 @@ impl S3 {
     pub fn set_page_size(&self, keys: usize) {
         // With empty pages a listing would never end.
         lock(&self.0.backend.buckets).switches.page_size = Some(keys.max(1));
+    }
+
+    /// Sets the order in which LIST returns keys.
+    pub fn set_list_order(&self, order: ListOrder) {
+        lock(&self.0.backend.buckets).switches.list_order = order;
     }
 
     /// Sets the minimum size of each part of a multipart upload except the last. The default is S3's: 5 MiB.
