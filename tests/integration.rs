@@ -22,6 +22,7 @@ mod integration {
     mod exact_keys;
     mod extremes;
     mod filter;
+    mod folders;
     mod follow;
     mod footers;
     mod foreign_responses;

@@ -66,6 +66,7 @@ pub struct DatasetOptions {
     footer_cache_bytes: usize,
     clock: Clock,
     meter_provider: Option<Provider>,
+    page_size: Option<usize>,
 }
 
 impl Default for DatasetOptions {
@@ -80,6 +81,7 @@ impl Default for DatasetOptions {
             footer_cache_bytes: 16 << 20,
             clock: Clock::machine(),
             meter_provider: None,
+            page_size: None,
         }
     }
 }
@@ -161,6 +163,15 @@ impl DatasetOptions {
         self
     }
 
+    /// Sets how many keys a LIST asks for, for tests. Default: as many as S3 returns.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn list_page_size(mut self, keys: usize) -> Self {
+        self.page_size = Some(keys.max(1));
+        self
+    }
+
     /// Opens a dataset: checks bucket and prefix, and reads the dataset's configuration.
     ///
     /// A commit timeout under 8 s, and a consistency level by [`Consistency::unchecked`], are logged as warnings.
@@ -225,6 +236,7 @@ impl DatasetOptions {
             try_deadline: self.try_deadline,
             client_retries: self.client_retries,
             prefix: prefix.clone(),
+            page_size: self.page_size,
         };
         let client = BucketClient::new(client, settings, self.meter_provider.as_ref(), self.clock);
         Ok(Unopened {

@@ -164,7 +164,8 @@ impl Pattern {
     }
 }
 
-fn shared_start<'a>(a: &'a str, b: &str) -> &'a str {
+/// Returns the longest start that two texts share.
+pub(crate) fn shared_start<'a>(a: &'a str, b: &str) -> &'a str {
     let len = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum();
     a.get(..len).unwrap_or_default()
 }

@@ -1,5 +1,7 @@
 //! Plans the LIST requests for a set of patterns, so that no key is listed twice.
 
+use std::sync::Arc;
+
 use super::Pattern;
 use super::index::PatternIndex;
 use crate::format::PartitionKey;
@@ -14,7 +16,7 @@ pub(crate) struct ListPlan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing {
     prefix: String,
-    patterns: PatternIndex,
+    patterns: Arc<PatternIndex>,
 }
 
 impl ListPlan {
@@ -34,8 +36,10 @@ impl ListPlan {
                 _ => groups.push((prefix, vec![pattern])),
             }
         }
-        let listing =
-            |(prefix, patterns): (String, Vec<Pattern>)| Listing { prefix, patterns: PatternIndex::new(&patterns) };
+        let listing = |(prefix, patterns): (String, Vec<Pattern>)| Listing {
+            prefix,
+            patterns: Arc::new(PatternIndex::new(&patterns)),
+        };
         Self { listings: groups.into_iter().map(listing).collect() }
     }
 
@@ -57,12 +61,28 @@ impl Listing {
         &self.prefix
     }
 
+    /// Returns the number of leading columns whose values are the same in all keys of the listing.
+    pub(crate) fn depth(&self) -> usize {
+        self.prefix.matches('/').count()
+    }
+
     /// Returns the start of all selected partition keys. Listings that are sorted by it select partitions in key order.
     ///
     /// It is the prefix, but without the `/` after the last column, which a partition's key does not have.
     pub(crate) fn keys_start(&self, names: &[impl AsRef<str>]) -> &str {
-        let is_one = self.prefix.matches('/').count() == names.len();
+        let is_one = self.depth() == names.len();
         self.prefix.strip_suffix('/').filter(|_| is_one).unwrap_or(&self.prefix)
+    }
+
+    /// Returns a listing of the same patterns below another prefix.
+    pub(crate) fn below(&self, prefix: String) -> Self {
+        Self { prefix, patterns: Arc::clone(&self.patterns) }
+    }
+
+    /// Returns prefixes that cover the keys of all selected partitions below a folder, at most `most` of them: see
+    /// [`PatternIndex::prefixes_within`].
+    pub(crate) fn prefixes_within(&self, folder: &str, names: &[impl AsRef<str>], most: usize) -> Vec<String> {
+        self.patterns.prefixes_within(folder, names, most)
     }
 
     /// Returns whether a listed partition is selected: it has exactly these names, and a pattern matches it.

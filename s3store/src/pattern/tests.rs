@@ -220,6 +220,30 @@ proptest! {
     }
 
     #[test]
+    fn prefixes_within_a_folder_cover_the_selected_keys(
+        patterns in proptest::collection::vec(arb_pattern(), 1..6), keys in proptest::collection::vec(arb_key(), 0..40),
+        most in 1_usize..8,
+    ) {
+        for listing in ListPlan::new(patterns, &NAMES).listings() {
+            for key in keys.iter().filter(|key| key.starts_with(listing.prefix())) {
+                let object = format!("{key}/t.commit");
+                let ends = object.match_indices('/').map(|(end, _)| end + 1).filter(|end| *end > listing.prefix().len());
+                for end in ends {
+                    let folder = &object[..end];
+                    let prefixes = listing.prefixes_within(folder, &NAMES, most);
+                    prop_assert!(prefixes.len() <= most && prefixes.is_sorted());
+                    prop_assert!(prefixes.iter().all(|prefix| prefix.starts_with(folder)));
+                    let covering = prefixes.iter().filter(|prefix| object.starts_with(prefix.as_str())).count();
+                    prop_assert!(covering <= 1, "{} is listed twice", object);
+                    if listing.selects_partition(key, &NAMES) {
+                        prop_assert_eq!(covering, 1, "{} below {}: {:?}", key, folder, prefixes);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_plan_lists_each_matching_key_once(
         patterns in proptest::collection::vec(arb_pattern(), 0..6), keys in proptest::collection::vec(arb_key(), 0..40),
     ) {
@@ -234,4 +258,34 @@ proptest! {
             prop_assert_eq!(found, wanted, "{}", key);
         }
     }
+}
+
+#[test]
+fn prefixes_within_a_folder_are_no_longer_than_they_must_be() {
+    const DEEP: [&str; 3] = ["a", "b", "c"];
+    let within = |patterns: &[&str], folder: &str, most: usize| {
+        let patterns: Vec<_> = patterns.iter().map(|text| Pattern::parse(text, &DEEP).unwrap()).collect();
+        ListPlan::new(patterns, &DEEP).listings()[0].prefixes_within(folder, &DEEP, most)
+    };
+    for (patterns, folder, expected) in [
+        (&["*/b=1/*"][..], "a=1/", &["a=1/b=1/"][..]),
+        (&["*/b=1/c=2"], "a=1/", &["a=1/b=1/c=2/"]),
+        (&["*/b=1/c=2*"], "a=1/", &["a=1/b=1/c=2"]),
+        (&["*/b=15..17/*"], "a=1/", &["a=1/b=1"]),
+        (&["*/b=15../*"], "a=1/", &["a=1/"]),
+        (&["*/*/c=2"], "a=1/", &["a=1/"]),
+        (&["*/*/c=2"], "a=1/b=5/", &["a=1/b=5/c=2/"]),
+        (&["*/b=1/*", "*/b=1-2/*", "*/b=1*/*"], "a=1/", &["a=1/b=1"]),
+        (&["*/b=1/*", "*/b=1-2/*"], "a=1/", &["a=1/b=1-2/", "a=1/b=1/"]),
+        (&["a=1*/b=1/*", "a=12/b=2/*"], "a=12/", &["a=12/b=1/", "a=12/b=2/"]),
+        (&["a=1*/b=1/*", "a=12/b=2/*"], "a=13/", &["a=13/b=1/"]),
+        (&["a=1..3/*/*"], "a=3/", &[]),
+        (&["*/b=1/*"], "x=1/", &[]),
+        (&["*/b=1/*"], "a=1/b=2/", &[]),
+        (&["*/b=1/*"], "a=1/b=1/c=1/", &["a=1/b=1/c=1/"]),
+        (&["*/b=1/*"], "a=1/b=1/c=1/d=1/", &[]),
+    ] {
+        assert_eq!(within(patterns, folder, 3), expected, "{patterns:?} {folder}");
+    }
+    assert_eq!(within(&["*/b=1/*", "*/b=2/*", "*/b=3/*"], "a=1/", 2), ["a=1/"]);
 }

@@ -111,6 +111,11 @@ impl KeyOrder {
         self.used = Some(key.to_owned());
     }
 
+    /// Returns the last used partition.
+    pub(super) fn used(&self) -> Option<&str> {
+        self.used.as_deref()
+    }
+
     /// Decides about the smallest partition that was listed and is not used yet. `may_exist` returns whether the read selects
     /// a partition.
     pub(super) fn verdict(&self, key: &str, may_exist: impl Fn(&str) -> bool) -> Verdict {

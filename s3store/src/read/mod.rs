@@ -5,11 +5,13 @@ mod batch_stream;
 mod count;
 mod entity;
 mod filter;
+mod folders;
 mod key_order;
 mod method;
 mod partitions;
 mod resolve;
 mod rows;
+mod side_by_side;
 mod sink;
 mod snapshot;
 mod walk;
@@ -35,6 +37,7 @@ use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
 pub use self::rows::{Row, Rows};
 use self::sink::{BorrowedRows, Events, PartitionRecords, StreamedRecords};
+use self::walk::Haste;
 use crate::clock::micros_from;
 use crate::codec::Opener;
 use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject, TaskStream};
@@ -97,7 +100,9 @@ impl<T: Record> Store<T> {
     /// Dropping the future or the stream stops its requests. A read never changes anything.
     ///
     /// # Requests
-    /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
+    /// - 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers. A listing of more than a few
+    ///   pages goes on folder by folder if that takes fewer requests, or is divided into parts that are listed side by side:
+    ///   see the guide on [operating](crate::guide::operating#requests).
     /// - If there are p > 1 of these pages, up to p + 3 LIST more, for partitions whose key is the start of others: `day=2026`
     ///   comes before `day=2026-03-17`, but LIST returns it later. Values without a character below `/`, such as `-` or `.`,
     ///   need none.
@@ -638,7 +643,7 @@ impl<T: Record> Read<T> {
                 }
                 dataset.check_schema(subject).await?;
                 let names = T::Root::description().partition;
-                snapshot::partitions(dataset, patterns, names, as_of, tally).boxed()
+                snapshot::partitions(dataset, patterns, names, Haste::First, as_of, tally).boxed()
             }
             FileSource::Find(_) if as_of.is_some() => {
                 return Err(Error::invalid_input(

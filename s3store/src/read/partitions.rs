@@ -8,11 +8,12 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::walk::{self, Haste, ListedPartition};
 use crate::dataset::{Dataset, Store, Subject};
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, DataName, PartitionKey, Prefix};
 use crate::metrics::{Method, Tally};
-use crate::pattern::{IntoPatterns, ListPlan, Listing, Pattern};
+use crate::pattern::{IntoPatterns, Pattern};
 use crate::record::Record;
 use crate::s3::ListedObject;
 
@@ -30,7 +31,9 @@ impl<T: Record> Store<T> {
     /// Dropping the future stops its requests. A listing changes nothing.
     ///
     /// # Requests
-    /// 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers.
+    /// 1 LIST per page of at most 1,000 keys, for each pattern that no other pattern covers. A listing of more than a few pages
+    /// goes on folder by folder if that takes fewer requests, or is divided into parts that are listed side by side: see the
+    /// guide on [operating](crate::guide::operating#requests).
     ///
     /// # Example
     /// ```
@@ -96,8 +99,6 @@ struct ListedCommit {
 /// A committed token: the sizes of its attempts' files, and its commit.
 type Committed = (BTreeMap<AttemptId, u64>, ListedCommit);
 
-type Partitions = BTreeMap<PartitionKey, HashMap<String, TokenObjects>>;
-
 impl ListPartitions {
     /// Also returns the number of records in each partition, which commits contain: 1 HEAD for each commit.
     pub fn record_counts(mut self) -> Self {
@@ -107,21 +108,12 @@ impl ListPartitions {
 
     async fn run(self, tally: &Tally) -> Result<Vec<PartitionSummary>> {
         let Self { dataset, subject, names, patterns, counts_records } = self;
-        let listings = ListPlan::new(patterns?, names).into_listings();
+        let patterns = patterns?;
         dataset.check_schema(subject).await?;
-        let side_by_side = dataset.client().permits();
-        dataset.metrics().fanout(listings.len(), side_by_side);
-        let mut partitions = Partitions::new();
-        {
-            let dataset = &dataset;
-            let list = |listing| async move { list(dataset, &listing, names).await };
-            let mut listed = stream::iter(listings.into_iter().map(list)).buffer_unordered(side_by_side);
-            while let Some(found) = listed.try_next().await? {
-                partitions.extend(found);
-            }
-        }
+        let mut partitions = walk::partitions(&dataset, patterns, names, Haste::All);
         let mut summaries = Vec::new();
-        for (key, tokens) in partitions {
+        while let Some(ListedPartition { key, objects }) = partitions.try_next().await? {
+            let tokens = tokens_of(dataset.keys(), objects);
             let committed = |TokenObjects { files, commit }| Some((files, commit?));
             let commits: Vec<Committed> = tokens.into_values().filter_map(committed).collect();
             if commits.is_empty() {
@@ -158,33 +150,20 @@ impl fmt::Debug for ListPartitions {
     }
 }
 
-/// Lists one prefix. Keeps a page's keys only until they are counted.
-async fn list(dataset: &Dataset, listing: &Listing, names: &[&str]) -> Result<Partitions> {
-    let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
-    let mut partitions = Partitions::new();
-    let mut pages = dataset.client().list(prefix);
-    while let Some(page) = pages.next().await? {
-        for object in page.objects {
-            add(&mut partitions, dataset.keys(), listing, names, object);
+/// Groups the objects of a partition by their tokens.
+fn tokens_of(prefix: &Prefix, objects: Vec<ListedObject>) -> HashMap<String, TokenObjects> {
+    let mut tokens: HashMap<String, TokenObjects> = HashMap::new();
+    for ListedObject { key, size, last_modified, .. } in objects {
+        let Some(parsed) = prefix.parse_data_key(&key) else { continue };
+        let objects = tokens.entry(parsed.name.token_str().to_owned()).or_default();
+        match parsed.name {
+            DataName::File { attempt, .. } => {
+                objects.files.insert(attempt, size);
+            }
+            DataName::Commit { .. } => objects.commit = Some(ListedCommit { key, last_modified }),
         }
     }
-    Ok(partitions)
-}
-
-fn add(partitions: &mut Partitions, prefix: &Prefix, listing: &Listing, names: &[&str], object: ListedObject) {
-    let ListedObject { key, size, last_modified, .. } = object;
-    let Some(parsed) = prefix.parse_data_key(&key) else { return };
-    if !listing.selects_partition(parsed.partition, names) {
-        return;
-    }
-    let tokens = partitions.entry(PartitionKey::found(parsed.partition)).or_default();
-    let objects = tokens.entry(parsed.name.token_str().to_owned()).or_default();
-    match parsed.name {
-        DataName::File { attempt, .. } => {
-            objects.files.insert(attempt, size);
-        }
-        DataName::Commit { .. } => objects.commit = Some(ListedCommit { key, last_modified }),
-    }
+    tokens
 }
 
 /// Returns the summary of a partition with these commits, from what a listing shows.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix};
-use crate::pattern::Listing;
 use crate::s3::ListedObject;
 use crate::scan::{FileSize, PartitionFiles, StoredFile};
 
@@ -22,8 +21,6 @@ pub(super) struct Resolver {
     partitions: BTreeMap<PartitionKey, BTreeMap<String, TokenObjects>>,
     /// Only commits that were last modified before this instant count, in microseconds since 1970.
     as_of: Option<i64>,
-    /// If `true`, a warning about partitions with other columns was logged.
-    has_warned: bool,
 }
 
 /// A commit whose attempt must be looked up, because the listing leaves open which file it commits.
@@ -40,36 +37,17 @@ impl Resolver {
         Self { as_of, ..Self::default() }
     }
 
-    /// Adds the objects of a listing. Skips keys that are not data keys of a partition that the listing selects.
+    /// Adds listed objects. Skips keys that are not data keys.
     ///
     /// # Errors
     /// `InvalidData` if the time of a commit matters and the server did not report it.
-    pub(super) fn add(
-        &mut self,
-        prefix: &Prefix,
-        listing: &Listing,
-        names: &[&str],
-        objects: Vec<ListedObject>,
-    ) -> Result<()> {
-        // Keys of one partition are adjacent, so the pattern is matched once per partition.
-        let mut last: Option<(PartitionKey, bool)> = None;
+    pub(super) fn add(&mut self, prefix: &Prefix, objects: Vec<ListedObject>) -> Result<()> {
         for ListedObject { key, size, last_modified, version } in objects {
             let Some(parsed) = prefix.parse_data_key(&key) else { continue };
-            let (partition, name) = (parsed.partition, parsed.name);
-            if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
-                last = Some((PartitionKey::found(partition), listing.selects_partition(partition, names)));
-                if !self.has_warned && PartitionKey::has_other_names(partition, names) {
-                    tracing::warn!(key, "skipping partitions that have other columns than the record type");
-                    self.has_warned = true;
-                }
-            }
-            let Some((known, true)) = &last else { continue };
-            let tokens = match self.partitions.get_mut(known) {
-                Some(tokens) => tokens,
-                None => self.partitions.entry(known.clone()).or_default(),
-            };
-            let objects = tokens.entry(name.token_str().to_owned()).or_default();
-            match name {
+            let partition = PartitionKey::found(parsed.partition);
+            let tokens = self.partitions.entry(partition).or_default();
+            let objects = tokens.entry(parsed.name.token_str().to_owned()).or_default();
+            match parsed.name {
                 DataName::File { attempt, .. } => {
                     objects
                         .files
@@ -79,17 +57,6 @@ impl Resolver {
             }
         }
         Ok(())
-    }
-
-    /// Returns the smallest partition.
-    pub(super) fn first(&self) -> Option<&PartitionKey> {
-        self.partitions.keys().next()
-    }
-
-    /// Takes the smallest partition out.
-    pub(super) fn take_first(&mut self) -> Option<Self> {
-        let partition = self.partitions.pop_first()?;
-        Some(Self { partitions: BTreeMap::from([partition]), as_of: self.as_of, has_warned: true })
     }
 
     /// Returns the commits to look up, in key order.

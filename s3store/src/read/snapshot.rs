@@ -5,36 +5,29 @@ use std::future::ready;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 
 use super::resolve::Resolver;
-use super::walk::Walk;
+use super::walk::{self, Haste, ListedPartition};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
-use crate::pattern::{ListPlan, Pattern};
+use crate::pattern::Pattern;
 use crate::scan::PartitionFiles;
 
 /// Returns the committed files that the patterns select, partition by partition in the order of their keys. With `as_of`,
 /// only those committed before that instant, in microseconds since 1970 by the clock of S3.
 ///
-/// A partition comes as soon as no smaller one can, while the listing goes on. The requests run ahead of the consumer: one
-/// page of the listing, and the HEADs of as many partitions as there are permits.
+/// A partition comes as soon as no smaller one can, while the listing goes on. The requests run ahead of the consumer: the
+/// pages of [`walk::partitions`], and the HEADs of as many partitions as there are permits.
 pub(super) fn partitions<'a>(
     dataset: &'a Dataset,
     patterns: Vec<Pattern>,
-    names: &'a [&'a str],
+    names: &'static [&'static str],
+    haste: Haste,
     as_of: Option<i64>,
     tally: &'a Tally,
 ) -> impl Stream<Item = Result<PartitionFiles>> + Send + 'a {
-    let mut listings = ListPlan::new(patterns, names).into_listings();
-    listings.sort_by(|one, other| one.keys_start(names).cmp(other.keys_start(names)));
-    let side_by_side = dataset.client().permits();
-    dataset.metrics().fanout(listings.len(), side_by_side);
-    stream::iter(listings)
-        .map(move |listing| Walk::begin(dataset, listing, names, as_of))
-        .buffered(side_by_side)
-        .map_ok(Walk::into_partitions)
-        .try_flatten()
-        .map_ok(move |listed| resolve(dataset, listed, tally))
-        .try_buffered(side_by_side)
+    walk::partitions(dataset, patterns, names, haste)
+        .map_ok(move |listed| resolve(dataset, listed, as_of, tally))
+        .try_buffered(dataset.client().permits())
         .try_filter_map(|partition| ready(Ok(partition)))
 }
 
@@ -42,15 +35,22 @@ pub(super) fn partitions<'a>(
 pub(super) async fn committed_files(
     dataset: &Dataset,
     patterns: Vec<Pattern>,
-    names: &[&str],
+    names: &'static [&'static str],
     as_of: Option<i64>,
     tally: &Tally,
 ) -> Result<Vec<PartitionFiles>> {
-    partitions(dataset, patterns, names, as_of, tally).try_collect().await
+    partitions(dataset, patterns, names, Haste::All, as_of, tally).try_collect().await
 }
 
 /// Sends the HEADs that the listing of a partition leaves open. Returns `None` if it has no committed file.
-async fn resolve(dataset: &Dataset, mut listed: Resolver, tally: &Tally) -> Result<Option<PartitionFiles>> {
+async fn resolve(
+    dataset: &Dataset,
+    partition: ListedPartition,
+    as_of: Option<i64>,
+    tally: &Tally,
+) -> Result<Option<PartitionFiles>> {
+    let mut listed = Resolver::new(as_of);
+    listed.add(dataset.keys(), partition.objects)?;
     let queries = listed.queries(dataset.keys());
     if !queries.is_empty() {
         let side_by_side = dataset.client().permits();

@@ -53,6 +53,8 @@ impl ListedObject {
 #[derive(Debug)]
 pub(crate) struct ListPage {
     pub(crate) objects: Vec<ListedObject>,
+    /// The folders whose keys the page leaves out, each with its `/`: [`Pager::by_folder`].
+    pub(crate) folders: Vec<String>,
     /// The response's `Date`, in microseconds.
     pub(crate) date: Option<i64>,
     /// If `true`, the listing has no further page.
@@ -63,9 +65,18 @@ pub(crate) struct ListPage {
 #[derive(Debug)]
 pub(crate) struct Pager {
     client: BucketClient,
-    prefix: String,
+    scope: Scope,
     position: Position,
     progress: Arc<Progress>,
+}
+
+/// The keys that a listing returns.
+#[derive(Debug, Clone)]
+struct Scope {
+    prefix: String,
+    by_folder: bool,
+    /// The largest number of keys in a page, if it is not S3's.
+    limit: Option<usize>,
 }
 
 /// The position of the next page in a listing.
@@ -83,8 +94,8 @@ pub(super) enum Position {
 impl BucketClient {
     /// Lists the keys below `prefix`.
     pub(crate) fn list(&self, prefix: impl Into<String>) -> Pager {
-        let (client, prefix) = (self.clone(), prefix.into());
-        Pager { client, prefix, position: Position::First, progress: Arc::default() }
+        let scope = Scope { prefix: prefix.into(), by_folder: false, limit: self.0.settings.page_size };
+        Pager { client: self.clone(), scope, position: Position::First, progress: Arc::default() }
     }
 }
 
@@ -95,31 +106,37 @@ impl Pager {
         self
     }
 
+    /// Groups the keys by their next `/` after the prefix. Each page then has the folders instead of the keys in them.
+    pub(crate) fn by_folder(mut self) -> Self {
+        self.scope.by_folder = true;
+        self
+    }
+
     /// Returns the next page of up to 1,000 keys, or `None` after the last page.
     ///
     /// Dropping the future loses no page: the next call asks for the same one.
     pub(crate) async fn next(&mut self) -> Result<Option<ListPage>> {
-        self.next_page(None).await
+        self.next_page(self.scope.clone()).await
     }
 
     /// Returns the next page of at most `keys` keys, or `None` after the last page.
     pub(crate) async fn next_up_to(&mut self, keys: usize) -> Result<Option<ListPage>> {
-        self.next_page(Some(keys.clamp(1, LARGEST_PAGE))).await
+        self.next_page(Scope { limit: Some(keys.clamp(1, LARGEST_PAGE)), ..self.scope.clone() }).await
     }
 
-    async fn next_page(&mut self, limit: Option<usize>) -> Result<Option<ListPage>> {
+    async fn next_page(&mut self, scope: Scope) -> Result<Option<ListPage>> {
         if matches!(self.position, Position::End) {
             return Ok(None);
         }
-        let (prefix, position, progress) = (self.prefix.clone(), self.position.clone(), Arc::clone(&self.progress));
+        let (position, progress) = (self.position.clone(), Arc::clone(&self.progress));
         let (page, next) = self
             .client
             .run(Operation::List, async move |permit| {
-                let page = permit.list(&prefix, &position, limit, &progress).await;
-                page.map_err(|failure| failure.into_error(format!("list {prefix}")))
+                let page = permit.list(&scope, &position, &progress).await;
+                page.map_err(|failure| failure.into_error(format!("list {}", scope.prefix)))
             })
             .await?;
-        Arc::make_mut(&mut self.progress).record(&page.objects, &next);
+        Arc::make_mut(&mut self.progress).record(&page.objects, &page.folders, &next);
         self.position = next;
         Ok(Some(page))
     }
@@ -155,24 +172,23 @@ impl PageAhead {
 impl Permit {
     async fn list(
         &self,
-        prefix: &str,
+        scope: &Scope,
         position: &Position,
-        limit: Option<usize>,
         progress: &Progress,
     ) -> Result<(ListPage, Position), Failure> {
-        let send = || self.client.list_once(prefix, position, limit, progress);
-        self.retry(Operation::List, prefix, send, |_| 0).await
+        let send = || self.client.list_once(scope, position, progress);
+        self.retry(Operation::List, &scope.prefix, send, |_| 0).await
     }
 }
 
 impl BucketClient {
     async fn list_once(
         &self,
-        prefix: &str,
+        scope: &Scope,
         position: &Position,
-        limit: Option<usize>,
         progress: &Progress,
     ) -> Result<(ListPage, Position), Failure> {
+        let Scope { prefix, by_folder, limit } = scope;
         let (after, token) = match position {
             Position::After(key) => (Some(key.clone()), None),
             Position::Continue(token) => (None, Some(token.clone())),
@@ -185,6 +201,7 @@ impl BucketClient {
             .list_objects_v2()
             .bucket(self.bucket())
             .prefix(prefix)
+            .set_delimiter(by_folder.then(|| "/".to_owned()))
             .encoding_type(EncodingType::Url)
             .set_start_after(after)
             .set_max_keys(limit.and_then(|limit| i32::try_from(limit).ok()))
@@ -197,8 +214,9 @@ impl BucketClient {
         }
         let is_refs = prefix.starts_with(&self.0.settings.prefix.ref_prefix());
         let separator = if is_refs { ';' } else { '=' };
-        let checked = page::end(&output, &sent).and_then(|next| {
+        let checked = page::end(&output, &sent, *by_folder).and_then(|next| {
             let mut objects = page::objects(&mut output, prefix, separator)?;
+            let folders = page::folders(&mut output, prefix, separator, &objects, *by_folder)?;
             if sent.after.is_some() && objects.first().map(|object| &object.key) == sent.after.as_ref() {
                 // Some servers also return the key that the page begins after.
                 objects.remove(0);
@@ -209,11 +227,11 @@ impl BucketClient {
                 (Position::Continue(_), Some(last)) if is_refs => Position::After(last.key.clone()),
                 (next, _) => next,
             };
-            progress.check(&objects, &next)?;
-            Ok((objects, next))
+            progress.check(&objects, &folders, &next)?;
+            Ok((objects, folders, next))
         });
-        let (objects, next) = checked.map_err(Failure::garbled)?;
+        let (objects, folders, next) = checked.map_err(Failure::garbled)?;
         let is_last = matches!(next, Position::End);
-        Ok((ListPage { objects, date: response.seen.date, is_last }, next))
+        Ok((ListPage { objects, folders, date: response.seen.date, is_last }, next))
     }
 }

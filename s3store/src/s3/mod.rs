@@ -36,7 +36,7 @@ use self::etag::ETagMonitor;
 pub(crate) use self::failure::{Class, Failure};
 pub(crate) use self::head::Head;
 use self::interceptor::Wire;
-pub(crate) use self::list::{ListedObject, ObjectVersion, PageAhead};
+pub(crate) use self::list::{ListPage, ListedObject, ObjectVersion, PageAhead};
 pub(crate) use self::multipart::{Upload, UploadedPart};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::put::{IfNoneMatch, Put, md5_hex};
@@ -59,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) try_deadline: Duration,
     pub(crate) client_retries: ClientRetries,
     pub(crate) prefix: Prefix,
+    /// The largest number of keys that a LIST asks for, if it is not S3's. For tests.
+    pub(crate) page_size: Option<usize>,
 }
 
 /// How to treat the retries that the S3 client itself is configured to make.
@@ -133,6 +135,12 @@ impl BucketClient {
     /// Returns the largest number of requests in flight.
     pub(crate) fn permits(&self) -> usize {
         self.0.settings.permits
+    }
+
+    /// Returns the number of permits that are free.
+    #[cfg(test)]
+    pub(crate) fn free_permits(&self) -> usize {
+        self.0.permits.available_permits()
     }
 
     /// Returns the deadline of a try without a body.

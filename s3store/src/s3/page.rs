@@ -27,7 +27,9 @@ pub(super) struct Progress {
     /// The first key of each page so far.
     first_keys: HashSet<String>,
     last_key: Option<String>,
-    /// The number of pages without keys since the last page with one.
+    /// The folders so far.
+    folders: HashSet<String>,
+    /// The number of pages without keys and folders since the last page with one.
     empty_pages: usize,
 }
 
@@ -35,15 +37,20 @@ impl Progress {
     /// Checks that a page and its end continue the listing.
     ///
     /// S3 orders all keys by their bytes, but some servers order by folder. Only the order within one folder is common to
-    /// all, so this checks it, and that no page and no token appears twice.
-    pub(super) fn check(&self, objects: &[ListedObject], next: &Position) -> Checked<()> {
+    /// all, so this checks it, and that no page, no folder and no token appears twice.
+    pub(super) fn check(&self, objects: &[ListedObject], folders: &[String], next: &Position) -> Checked<()> {
         if let Position::Continue(token) = next
             && self.tokens.contains(token)
         {
             return Err("the listing returned the same continuation token twice, so it would never end".to_owned());
         }
-        if objects.is_empty() && self.empty_pages >= MOST_EMPTY_PAGES && !matches!(next, Position::End) {
+        let is_empty = objects.is_empty() && folders.is_empty();
+        if is_empty && self.empty_pages >= MOST_EMPTY_PAGES && !matches!(next, Position::End) {
             return Err(format!("the listing returned more than {MOST_EMPTY_PAGES} empty pages in a row"));
+        }
+        let mut new = HashSet::new();
+        if let Some(folder) = folders.iter().find(|folder| self.folders.contains(*folder) || !new.insert(*folder)) {
+            return Err(format!("the listing returned the folder {folder} twice"));
         }
         if let Some(first) = objects.first()
             && self.first_keys.contains(&first.key)
@@ -65,17 +72,16 @@ impl Progress {
     }
 
     /// Records a page that [`check`](Self::check) accepted.
-    pub(super) fn record(&mut self, objects: &[ListedObject], next: &Position) {
+    pub(super) fn record(&mut self, objects: &[ListedObject], folders: &[String], next: &Position) {
         if let Position::Continue(token) = next {
             self.tokens.insert(token.clone());
         }
         if let (Some(first), Some(last)) = (objects.first(), objects.last()) {
             self.first_keys.insert(first.key.clone());
             self.last_key = Some(last.key.clone());
-            self.empty_pages = 0;
-        } else {
-            self.empty_pages += 1;
         }
+        self.folders.extend(folders.iter().cloned());
+        self.empty_pages = if objects.is_empty() && folders.is_empty() { self.empty_pages + 1 } else { 0 };
     }
 }
 
@@ -103,15 +109,16 @@ pub(super) struct Start {
     pub(super) token: Option<String>,
 }
 
-/// Returns the position after a page, from what the response says about its end.
-pub(super) fn end(output: &ListObjectsV2Output, sent: &Start) -> Checked<Position> {
+/// Returns the position after a page, from what the response says about its end. `by_folder` is `true` if the request had a
+/// delimiter.
+pub(super) fn end(output: &ListObjectsV2Output, sent: &Start, by_folder: bool) -> Checked<Position> {
     let listed = output.contents().len() + output.common_prefixes().len();
     if let Some(count) = output.key_count()
         && usize::try_from(count) != Ok(listed)
     {
         return Err(format!("the listing has {listed} keys, but its KeyCount is {count}"));
     }
-    if !output.common_prefixes().is_empty() {
+    if !by_folder && !output.common_prefixes().is_empty() {
         return Err("the listing groups keys by prefix, although the request has no delimiter".to_owned());
     }
     if is_another(output.continuation_token(), sent.token.as_deref()) {
@@ -160,6 +167,39 @@ pub(super) fn objects(output: &mut ListObjectsV2Output, prefix: &str, separator:
     let declared = output.encoding_type() == Some(&EncodingType::Url);
     decode_keys(&mut objects, |object| &mut object.key, declared, prefix, separator)?;
     Ok(objects)
+}
+
+/// Takes the folders out of a response to a LIST of `prefix` by folder, and checks that it groups all keys at their next `/`
+/// after the prefix. `objects` are the keys that the response does not group. Returns none if the request was not by
+/// folder.
+pub(super) fn folders(
+    output: &mut ListObjectsV2Output,
+    prefix: &str,
+    separator: char,
+    objects: &[ListedObject],
+    by_folder: bool,
+) -> Checked<Vec<String>> {
+    if !by_folder {
+        return Ok(Vec::new());
+    }
+    let common = output.common_prefixes.take().unwrap_or_default();
+    let named = common.into_iter().map(|common| common.prefix.ok_or("the listing has a common prefix without a name"));
+    let mut folders = named.collect::<Result<Vec<String>, _>>()?;
+    let declared = output.encoding_type() == Some(&EncodingType::Url);
+    decode_keys(&mut folders, |folder| folder, declared, prefix, separator)?;
+    if let Some(object) = objects.iter().find(|object| below(&object.key, prefix).contains('/')) {
+        return Err(format!("the listing by folder has the key {}, which is in a folder", object.key));
+    }
+    let is_one = |folder: &str| below(folder, prefix).split_once('/').is_some_and(|(_, rest)| rest.is_empty());
+    match folders.iter().find(|folder| !is_one(folder)) {
+        Some(folder) => Err(format!("the listing by folder has the common prefix {folder}, which is not one folder")),
+        None => Ok(folders),
+    }
+}
+
+/// Returns the part of a key after the prefix.
+fn below<'a>(key: &'a str, prefix: &str) -> &'a str {
+    key.strip_prefix(prefix).unwrap_or_default()
 }
 
 /// Decodes the keys of a listing if it declares that they are encoded, or if they show it, and checks that they are below
@@ -224,7 +264,7 @@ fn decode(key: &str) -> Checked<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::Object;
+    use aws_sdk_s3::types::{CommonPrefix, Object};
     use aws_smithy_types::DateTime;
 
     use super::*;
@@ -271,27 +311,27 @@ mod tests {
             (output.is_truncated, output.next_continuation_token) = (truncated, token.map(str::to_owned));
             output
         };
-        assert!(matches!(end(&page(Some(false), None), &Start::default()), Ok(Position::End)));
+        assert!(matches!(end(&page(Some(false), None), &Start::default(), false), Ok(Position::End)));
         for (truncated, token) in [(Some(false), Some("")), (None, None), (None, Some(""))] {
             assert!(
-                matches!(end(&page(truncated, token), &Start::default()), Ok(Position::End)),
+                matches!(end(&page(truncated, token), &Start::default(), false), Ok(Position::End)),
                 "{truncated:?} {token:?}"
             );
         }
         for truncated in [true, false] {
-            let position = end(&page(Some(truncated), Some("t")), &Start::default());
+            let position = end(&page(Some(truncated), Some("t")), &Start::default(), false);
             assert!(matches!(position, Ok(Position::Continue(token)) if token == "t"), "{truncated}");
         }
         let mut empty = output(&[], None);
         empty.next_continuation_token = Some("t".to_owned());
-        assert!(matches!(end(&empty, &Start::default()), Ok(Position::End)));
+        assert!(matches!(end(&empty, &Start::default(), false), Ok(Position::End)));
         for (truncated, token) in [(None, Some("t")), (Some(true), None), (Some(true), Some(""))] {
-            end(&page(truncated, token), &Start::default()).unwrap_err();
+            end(&page(truncated, token), &Start::default(), false).unwrap_err();
         }
         for (count, is_right) in [(0, false), (1, true), (2, false), (-1, false)] {
             let mut output = page(Some(false), None);
             output.key_count = Some(count);
-            assert_eq!(end(&output, &Start::default()).is_ok(), is_right, "{count}");
+            assert_eq!(end(&output, &Start::default(), false).is_ok(), is_right, "{count}");
         }
         let echo = |echo: &str| {
             let mut output = page(Some(false), None);
@@ -299,19 +339,19 @@ mod tests {
             output
         };
         let token = |token: &str| Start { token: Some(token.to_owned()), ..Start::default() };
-        end(&echo("a/b"), &token("a/b")).unwrap();
-        end(&echo("a%2Fb"), &token("a/b")).unwrap();
-        end(&echo(""), &token("a/b")).unwrap();
-        end(&echo("c"), &token("a/b")).unwrap_err();
-        end(&echo("c"), &Start::default()).unwrap_err();
+        end(&echo("a/b"), &token("a/b"), false).unwrap();
+        end(&echo("a%2Fb"), &token("a/b"), false).unwrap();
+        end(&echo(""), &token("a/b"), false).unwrap();
+        end(&echo("c"), &token("a/b"), false).unwrap_err();
+        end(&echo("c"), &Start::default(), false).unwrap_err();
         let after = |key: &str| Start { after: Some(key.to_owned()), ..Start::default() };
         for (echo, sent, is_right) in [("d/a;", "d/a;", true), ("d/a%3B", "d/a;", true), ("d/b;", "d/a;", false)] {
             let mut output = page(Some(false), None);
             output.start_after = Some(echo.to_owned());
-            assert_eq!(end(&output, &after(sent)).is_ok(), is_right, "{echo}");
-            assert!(end(&output, &Start::default()).is_err());
+            assert_eq!(end(&output, &after(sent), false).is_ok(), is_right, "{echo}");
+            assert!(end(&output, &Start::default(), false).is_err());
             // With a continuation token, a server may repeat the first request's.
-            end(&output, &token("t")).unwrap();
+            end(&output, &token("t"), false).unwrap();
         }
     }
 
@@ -320,10 +360,10 @@ mod tests {
         let token = |token: &str| Position::Continue(token.to_owned());
         let mut progress = Progress::default();
         let first = listed(&["d/a=1/x", "d/a=1/y", "d/a=1-2/x"]);
-        progress.check(&first, &token("1")).unwrap();
-        progress.record(&first, &token("1"));
+        progress.check(&first, &[], &token("1")).unwrap();
+        progress.record(&first, &[], &token("1"));
         // The folder a=1 may come before a=1-2, or after it.
-        progress.check(&listed(&["d/a=0/x"]), &token("2")).unwrap();
+        progress.check(&listed(&["d/a=0/x"]), &[], &token("2")).unwrap();
         for (page, next) in [
             (listed(&["d/b=1/x"]), token("1")),
             (first.clone(), token("2")),
@@ -332,24 +372,24 @@ mod tests {
             (listed(&["d/a=1-2/w"]), Position::End),
             (listed(&["d/c=1/x", "d/c=1/x"]), Position::End),
         ] {
-            progress.check(&page, &next).unwrap_err();
+            progress.check(&page, &[], &next).unwrap_err();
         }
-        progress.record(&listed(&["d/b=1/x"]), &token("2"));
-        progress.check(&listed(&["d/c=1/x"]), &token("1")).unwrap_err();
-        progress.check(&listed(&[]), &Position::End).unwrap();
+        progress.record(&listed(&["d/b=1/x"]), &[], &token("2"));
+        progress.check(&listed(&["d/c=1/x"]), &[], &token("1")).unwrap_err();
+        progress.check(&listed(&[]), &[], &Position::End).unwrap();
     }
 
     #[test]
     fn empty_pages_end() {
         let mut progress = Progress::default();
         let mut pages = 0;
-        while progress.check(&[], &Position::Continue(pages.to_string())).is_ok() {
-            progress.record(&[], &Position::Continue(pages.to_string()));
+        while progress.check(&[], &[], &Position::Continue(pages.to_string())).is_ok() {
+            progress.record(&[], &[], &Position::Continue(pages.to_string()));
             pages += 1;
         }
         assert_eq!(pages, MOST_EMPTY_PAGES);
-        progress.check(&[], &Position::End).unwrap();
-        progress.check(&listed(&["d/a=1/x"]), &Position::Continue("new".to_owned())).unwrap();
+        progress.check(&[], &[], &Position::End).unwrap();
+        progress.check(&listed(&["d/a=1/x"]), &[], &Position::Continue("new".to_owned())).unwrap();
     }
 
     #[test]
@@ -385,5 +425,61 @@ mod tests {
         keys(&["other/a%3D1"], url.clone(), "d/", '=').unwrap_err();
         keys(&[""], None, "d/", '=').unwrap_err();
         keys(&["d/data/a=%FF"], url, "d/data/", '=').unwrap_err();
+    }
+
+    fn by_folder(keys: &[&str], folders: &[&str], encoding: Option<EncodingType>) -> Checked<Vec<String>> {
+        let mut output = output(keys, encoding);
+        let common = |folder: &&str| CommonPrefix::builder().prefix(*folder).build();
+        output.common_prefixes = Some(folders.iter().map(common).collect());
+        output.key_count = i32::try_from(keys.len() + folders.len()).ok();
+        end(&output, &Start::default(), true)?;
+        let objects = objects(&mut output, "d/data/", '=')?;
+        super::folders(&mut output, "d/data/", '=', &objects, true)
+    }
+
+    #[test]
+    fn folders_are_decoded_as_keys_are() {
+        let (raw, encoded) = (["d/data/a=1 2/", "d/data/a=%41/"], ["d/data/a%3D1+2/", "d/data/a%3D%2541/"]);
+        for encoding in [None, Some(EncodingType::Url)] {
+            assert_eq!(by_folder(&["d/data/top"], &encoded, encoding).unwrap(), raw);
+        }
+        assert_eq!(by_folder(&[], &raw, None).unwrap(), raw);
+        assert_eq!(by_folder(&[], &[], None).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn folders_that_do_not_group_the_keys_are_errors() {
+        for (keys, folders) in [
+            // The server ignores the delimiter.
+            (&["d/data/a=1/x"][..], &[][..]),
+            (&[], &["d/data/a=1"]),
+            (&[], &["d/data/a=1/b=2/"]),
+            (&[], &["d/data/"]),
+            (&[], &["d/other/"]),
+            (&[], &[""]),
+        ] {
+            by_folder(keys, folders, None).unwrap_err();
+        }
+        let mut counted = output(&["d/data/x"], None);
+        counted.common_prefixes = Some(vec![CommonPrefix::builder().prefix("d/data/a=1/").build()]);
+        for (count, is_right) in [(1, false), (2, true), (3, false)] {
+            counted.key_count = Some(count);
+            assert_eq!(end(&counted, &Start::default(), true).is_ok(), is_right, "{count}");
+        }
+        end(&counted, &Start::default(), false).unwrap_err();
+        let mut nameless = output(&[], None);
+        nameless.common_prefixes = Some(vec![CommonPrefix::builder().build()]);
+        super::folders(&mut nameless, "d/data/", '=', &[], true).unwrap_err();
+    }
+
+    #[test]
+    fn a_folder_that_repeats_is_an_error() {
+        let folders = |folders: &[&str]| folders.iter().map(|folder| (*folder).to_owned()).collect::<Vec<_>>();
+        let mut progress = Progress::default();
+        progress.check(&[], &folders(&["d/a=1-2/", "d/a=1/"]), &Position::End).unwrap();
+        progress.check(&[], &folders(&["d/a=1/", "d/a=1/"]), &Position::End).unwrap_err();
+        progress.record(&[], &folders(&["d/a=1/"]), &Position::Continue("1".to_owned()));
+        progress.check(&[], &folders(&["d/a=1/"]), &Position::End).unwrap_err();
+        progress.check(&[], &folders(&["d/a=0/"]), &Position::End).unwrap();
     }
 }

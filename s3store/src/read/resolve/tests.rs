@@ -1,7 +1,4 @@
 use super::*;
-use crate::pattern::{ListPlan, Pattern};
-
-const NAMES: [&str; 1] = ["p"];
 
 fn attempt(number: u8) -> AttemptId {
     AttemptId::from_bytes([number; 16])
@@ -23,9 +20,8 @@ fn meta(number: u8) -> CommitMeta {
 
 fn resolver(objects: Vec<ListedObject>) -> (Prefix, Resolver) {
     let prefix = Prefix::new("d").unwrap();
-    let plan = ListPlan::new([Pattern::parse("*", &NAMES).unwrap()], &NAMES);
     let mut resolver = Resolver::default();
-    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects).unwrap();
+    resolver.add(&prefix, objects).unwrap();
     (prefix, resolver)
 }
 
@@ -111,15 +107,10 @@ fn partitions_are_in_key_order_and_foreign_keys_are_skipped() {
         commit("p=1", "u"),
         file("p=1", "a", 3),
         commit("p=1", "a"),
-        file("q=1", "t", 1),
-        commit("q=1", "t"),
         ListedObject { key: "d/data/p=1/readme.txt".to_owned(), size: 1, last_modified: None, version: None },
         ListedObject { key: "elsewhere/data/p=1/x.commit".to_owned(), size: 1, last_modified: None, version: None },
     ];
-    let plan = ListPlan::new([Pattern::parse("p=*", &NAMES).unwrap()], &NAMES);
-    let prefix = Prefix::new("d").unwrap();
-    let mut resolver = Resolver::default();
-    resolver.add(&prefix, &plan.listings()[0], &NAMES, objects).unwrap();
+    let (_, resolver) = resolver(objects);
     let partitions = resolver.into_partitions();
     let order: Vec<&str> = partitions.iter().map(|partition| partition.key.as_str()).collect();
     assert_eq!(order, ["p=1", "p=1-2"]);
@@ -131,12 +122,11 @@ fn partitions_are_in_key_order_and_foreign_keys_are_skipped() {
 #[test]
 fn commits_from_an_instant_on_do_not_count() {
     let prefix = Prefix::new("d").unwrap();
-    let plan = ListPlan::new([Pattern::everything()], &NAMES);
     let own = attempt(1).to_string();
     let dated = |last_modified| [file("p=1", &own, 1), ListedObject { last_modified, ..commit("p=1", &own) }];
     let visible = |as_of, last_modified| {
         let mut resolver = Resolver::new(as_of);
-        resolver.add(&prefix, &plan.listings()[0], &NAMES, Vec::from(dated(last_modified)))?;
+        resolver.add(&prefix, Vec::from(dated(last_modified)))?;
         Ok::<_, Error>(keys(resolver).len())
     };
     assert_eq!(visible(Some(5), Some(4)).unwrap(), 1);

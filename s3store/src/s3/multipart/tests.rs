@@ -39,6 +39,7 @@ impl World {
             try_deadline: Duration::from_secs(30),
             client_retries: ClientRetries::Off,
             prefix: Prefix::new("d").unwrap(),
+            page_size: None,
         };
         Self { s3, client: BucketClient::new(client, settings, None, clock) }
     }
