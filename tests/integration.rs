@@ -20,6 +20,7 @@ mod integration {
     mod enums;
     mod etags;
     mod exact_keys;
+    mod explain;
     mod extremes;
     mod filter;
     mod folders;

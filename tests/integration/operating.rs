@@ -256,6 +256,9 @@ async fn read(table: &mut RequestTable) {
             check(table, 4, q, all);
             assert!(notes.read_all().await.unwrap().iter().all(|note| note.note == "note"));
             check(table, 4, q, all);
+            store.read_all().explain().await.unwrap();
+            let row = "`explain` of a read that fetches whole files";
+            table.check(&world, row, &[('q', q), ('p', all)]);
             store.read(["part=a1", "part=b"]).await.unwrap();
             check(table, 3, q, a1 + 1);
             store.read(["part=a*", "part=a1"]).await.unwrap();

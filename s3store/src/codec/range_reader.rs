@@ -158,6 +158,13 @@ impl RangeReader {
         Ok(ReadSizes::new(self.plan(), missing))
     }
 
+    /// Returns the number of row groups that are read, and that of the others.
+    pub(crate) fn row_groups(&self) -> (usize, usize) {
+        let all = self.plan().metadata().num_row_groups();
+        let read = (0..all).filter(|&group| self.is_wanted(group)).count();
+        (read, all - read)
+    }
+
     fn is_wanted(&self, group: usize) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted.get(group) != Some(&false))
     }

@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::task_error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metrics::{Call, ErrorOutcome, Outcome, Tally};
 
 /// A stream backed by a task that is spawned on first poll and aborted on drop. It ends after an error.
@@ -55,6 +55,14 @@ impl<X: Send + 'static> TaskStream<X> {
             let task = call.span().in_scope(|| work.in_current_span());
             Running { items, task: AbortOnDropHandle::new(tokio::spawn(task)), call }
         }))))
+    }
+
+    /// Returns the only item.
+    pub(crate) async fn single(&mut self) -> Result<X> {
+        let item = self.next().await.unwrap_or_else(|| Err(Error::internal("a task has no result")))?;
+        // The call ends with its stream.
+        self.next().await.transpose()?;
+        Ok(item)
     }
 
     pub(crate) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<X>>> {

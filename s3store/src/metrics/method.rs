@@ -27,6 +27,7 @@ methods! {
     ReadPartitions = "read_partition_iter",
     ReadBatches = "read_batches",
     Count = "count",
+    Explain = "explain",
     ReadRange = "read_range_iter",
     ReadRangePartitions = "read_partition_range_iter",
     ReadRangeBatches = "read_range_batches",

@@ -19,6 +19,7 @@ pub(crate) enum ReadMethod {
 pub(super) enum ResultForm {
     Vec,
     Count,
+    Plan,
     RecordStream,
     PartitionStream,
     #[cfg(feature = "arrow")]
@@ -31,6 +32,7 @@ impl ReadMethod {
         use ResultForm::{Count, PartitionStream, RecordStream, Vec};
         let method = match (self, form) {
             (Self::Within(tally), _) => return Call::within(tally),
+            (_, ResultForm::Plan) => Method::Explain,
             (Self::Snapshot, Vec) => Method::Read,
             (Self::Snapshot, Count) => Method::Count,
             (Self::Snapshot, RecordStream) => Method::ReadStream,

@@ -4,6 +4,7 @@
 mod batch_stream;
 mod count;
 mod entity;
+mod explain;
 mod filter;
 mod folders;
 mod key_order;
@@ -32,6 +33,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
 pub use self::batch_stream::BatchStream;
 use self::count::RowCount;
+pub use self::explain::{KeptRows, ReadPlan};
 pub(crate) use self::method::ReadMethod;
 use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
@@ -47,9 +49,9 @@ use crate::metrics::Tally;
 use crate::pattern::{IntoPatterns, Pattern};
 pub use crate::record::Filter;
 pub use crate::record::RowStruct;
-use crate::record::{Predicate, ReadLayout, Record};
-pub use crate::scan::SkippedFile;
+use crate::record::{Description, Predicate, ReadLayout, Record};
 use crate::scan::{Event, Scan, ScanLimits, Sink, UndecodableFile};
+pub use crate::scan::{FileAccess, PlannedFile, PlannedPartition, SkippedFile};
 pub(crate) use crate::scan::{MissingFile, PartitionFiles};
 use crate::spill::SpillDirectory;
 
@@ -563,10 +565,60 @@ impl<T: Record> Read<T> {
             };
             let _ = out.send(rows).await;
         });
-        let rows = counts.next().await.unwrap_or_else(|| Err(Error::internal("a count has no result")))?;
-        // The call ends with its stream.
-        counts.next().await.transpose()?;
-        Ok(rows.min(limit))
+        Ok(counts.single().await?.min(limit))
+    }
+
+    /// Returns how the read would run: its partitions, files and row groups, and which the filter excludes.
+    ///
+    /// It makes the same decisions as the read, but fetches no rows. The rest is decided when the read has the footers of the
+    /// other files: which of their row groups are decoded, and whether a partition is merged in memory. A [`limit`](Self::limit)
+    /// may end the read earlier.
+    ///
+    /// # Errors
+    /// Those of the method that started the read, unless they are about rows.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops its requests.
+    ///
+    /// # Requests
+    /// The LISTs and HEADs of the read, and 1 or 2 GETs for the footer of each file that the read would fetch in parts. The
+    /// footers are kept for the read, as [`footer_cache_bytes`](crate::DatasetOptions::footer_cache_bytes) allows.
+    ///
+    /// # Example
+    /// ```
+    /// # #[derive(s3store::Record)]
+    /// # #[record(partition_by(day))]
+    /// # struct Cost { day: String, sku: String, amount: i64 }
+    /// # async fn example(store: s3store::Store<Cost>) -> s3store::Result<()> {
+    /// let read = || store.read("day=2026-03-*").filter(|c| c.sku.eq("SKU-1"));
+    /// println!("{}", read().explain().await?);
+    /// let costs = read().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain(self) -> Result<ReadPlan> {
+        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
+        let begin = move || method.begin(&metrics, ResultForm::Plan);
+        let mut plans = TaskStream::new(1, begin, move |out, tally| async move {
+            let plan = self.plan(&tally).await;
+            let _ = out.send(plan).await;
+        });
+        plans.single().await
+    }
+
+    async fn plan(mut self, tally: &Arc<Tally>) -> Result<ReadPlan> {
+        let (scan, dataset) = (self.scan(Self::layout(), Arc::clone(tally))?, self.dataset.clone());
+        let mut plan = ReadPlan::new(T::description().record, scan.opener.layout(), scan.keep);
+        let filter = std::mem::replace(&mut self.filter, Ok(None))?;
+        let mut partitions = self.find_files(&dataset, tally).await?;
+        while let Some(partition) = partitions.try_next().await? {
+            if is_excluded(filter.as_ref(), T::Root::description(), &partition) {
+                plan.excluded_partitions.push(partition.key);
+            } else {
+                plan.partitions.push(scan.explain(partition).await?);
+            }
+        }
+        Ok(plan)
     }
 
     fn layout() -> ReadLayout {
@@ -580,24 +632,12 @@ impl<T: Record> Read<T> {
     fn start_with<S: Sink>(mut self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
         let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
         let begin = move || method.begin(&metrics, form);
-        let keep = keep_for(&layout, self.history);
         Events::new(CHUNKS_READY, begin, move |out, tally| async move {
-            let layout = match self.filtered(layout, keep) {
-                Ok(layout) => layout,
+            let scan = match self.scan(layout, Arc::clone(&tally)) {
+                Ok(scan) => scan,
                 Err(error) => return drop(out.send(Err(error)).await),
             };
-            let has_all_columns = layout.columns.len() >= T::Root::description().columns.len();
             let dataset = self.dataset.clone();
-            let scan = Scan {
-                dataset: dataset.clone(),
-                reads_parts: !has_all_columns || layout.filter.below.is_some(),
-                keep,
-                opener: Arc::new(Opener::new(layout)),
-                limits: self.limits.clone(),
-                missing: self.missing.clone(),
-                undecodable: self.undecodable.clone(),
-                tally: Arc::clone(&tally),
-            };
             match self.find_files(&dataset, &tally).await {
                 Ok(partitions) => {
                     let mut fan_out = FilesFanOut { dataset: &dataset, files: 0 };
@@ -606,6 +646,26 @@ impl<T: Record> Read<T> {
                 }
                 Err(error) => drop(out.send(Err(error)).await),
             }
+        })
+    }
+
+    /// Returns the scan of the read's files.
+    ///
+    /// # Errors
+    /// The filter has a value that does not fit its column.
+    fn scan(&mut self, layout: ReadLayout, tally: Arc<Tally>) -> Result<Scan> {
+        let keep = keep_for(&layout, self.history);
+        let layout = self.filtered(layout, keep)?;
+        let has_all_columns = layout.columns.len() >= T::Root::description().columns.len();
+        Ok(Scan {
+            dataset: self.dataset.clone(),
+            reads_parts: !has_all_columns || layout.filter.below.is_some(),
+            keep,
+            opener: Arc::new(Opener::new(layout)),
+            limits: self.limits.clone(),
+            missing: self.missing.clone(),
+            undecodable: self.undecodable.clone(),
+            tally,
         })
     }
 
@@ -658,10 +718,15 @@ impl<T: Record> Read<T> {
         };
         let Some(filter) = filter? else { return Ok(partitions) };
         let can_match = move |partition: &PartitionFiles| {
-            std::future::ready(filter.can_match_partition(T::Root::description(), &partition.key))
+            std::future::ready(!is_excluded(Some(&filter), T::Root::description(), partition))
         };
         Ok(partitions.try_filter(can_match).boxed())
     }
+}
+
+/// Returns whether no row of a partition can match the filter, by the partition's key.
+fn is_excluded(filter: Option<&Predicate>, root: &Description, partition: &PartitionFiles) -> bool {
+    filter.is_some_and(|filter| !filter.can_match_partition(root, &partition.key))
 }
 
 /// Records the files of a read as one fan-out, when no more of them are sought.

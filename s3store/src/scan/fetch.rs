@@ -152,7 +152,7 @@ pub(super) async fn fetch_group(
 }
 
 /// Sorts ranges and joins those that have at most [`GAP_BYTES`] between them.
-fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+pub(super) fn coalesce(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.sort_by_key(|range| range.start);
     let mut joined: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
     for range in ranges {

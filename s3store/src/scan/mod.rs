@@ -8,6 +8,7 @@
 //! |---|---|
 //! | decides how a file is fetched and how a partition is merged, without I/O | `plan` |
 //! | fetches files, or parts of them | `fetch` |
+//! | returns the plan of a scan for people | `explain` |
 //! | reads one partition | `partition` |
 //! | decodes all files side by side and merges them in memory | `held` |
 //! | merges files that do not fit into memory, with `spill` for those that are out of order | `streamed` |
@@ -22,6 +23,7 @@
 //! while the consumer is busy.
 
 mod check;
+mod explain;
 mod fetch;
 mod files;
 mod held;
@@ -43,6 +45,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
+pub use self::explain::{FileAccess, PlannedFile, PlannedPartition};
 use self::fetch::FileFetch;
 pub(crate) use self::fetch::{MissingFile, RangedRead, footer, next_batch, vanished};
 pub(crate) use self::files::{FileSize, PartitionFiles, StoredFile};
@@ -190,16 +193,12 @@ impl Context {
         drop(first);
         while let Some(partition) = partitions.next().await {
             let PartitionFiles { key, files } = partition?;
-            let estimated: Vec<u64> = files.iter().map(|file| self.sizes.size_of(file)).collect();
-            let total = estimated.iter().fold(0, |sum: u64, &size| sum.saturating_add(size));
-            let of_file = |file: &StoredFile| Fetch::of_file(file, total, self.scan.reads_parts, self.memory);
-            let fetches: Vec<Fetch> = files.iter().map(of_file).collect();
-            let memory = fetches
-                .iter()
-                .zip(&estimated)
-                .fold(0, |sum: u64, (fetch, &estimated)| sum.saturating_add(fetch.memory(estimated)));
+            let fetches = plan::fetches(&files, &self.sizes, self.scan.reads_parts, self.memory);
+            let memory =
+                fetches.iter().fold(0, |sum: u64, (fetch, estimated)| sum.saturating_add(fetch.memory(*estimated)));
             let reserved = self.downloads.take(memory, self.scan.dataset.metrics(), Metrics::waited_for_bytes).await?;
-            let start = |(file, fetch): (StoredFile, Fetch)| (file.clone(), self.start_fetch(file, fetch, false));
+            let start =
+                |(file, (fetch, _)): (StoredFile, (Fetch, u64))| (file.clone(), self.start_fetch(file, fetch, false));
             let files: Vec<_> = files.into_iter().zip(fetches).map(start).collect();
             let (after, next) = oneshot::channel();
             let turn = Turn { before: std::mem::replace(&mut before, next), _after: after };

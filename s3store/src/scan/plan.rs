@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::files::{FileSize, StoredFile};
+use super::row_sizes::RowSizes;
 use crate::codec::ReadSizes;
 
 /// The largest file that is fetched with one GET although only some of its columns are needed.
@@ -48,7 +49,7 @@ pub(crate) enum Fetch {
 impl Fetch {
     /// Decides for the files of a partition. `estimated` is their size in bytes, `reads_parts` says whether parts of files
     /// may not be needed.
-    pub(crate) fn of_file(file: &StoredFile, estimated: u64, reads_parts: bool, memory: ScanMemory) -> Self {
+    fn of_file(file: &StoredFile, estimated: u64, reads_parts: bool, memory: ScanMemory) -> Self {
         match file.size {
             // The footer is found from the end, and only a listing says where that is.
             FileSize::Rows(_) => Self::Whole,
@@ -65,6 +66,19 @@ impl Fetch {
             Self::ByRanges { size } => size.min(FOOTER_BYTES),
         }
     }
+}
+
+/// Decides how each file of a partition is fetched. Returns that and the file's size in bytes, which may be an estimate.
+pub(super) fn fetches(
+    files: &[StoredFile],
+    sizes: &RowSizes,
+    reads_parts: bool,
+    memory: ScanMemory,
+) -> Vec<(Fetch, u64)> {
+    let estimated: Vec<u64> = files.iter().map(|file| sizes.size_of(file)).collect();
+    let total = estimated.iter().fold(0, |sum: u64, &size| sum.saturating_add(size));
+    let fetches = files.iter().map(|file| Fetch::of_file(file, total, reads_parts, memory));
+    fetches.zip(estimated).collect()
 }
 
 /// How the rows of a partition are merged.

@@ -33,6 +33,7 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
         "read_partition_iter" => drop(store.read_all().partitions().try_collect::<Vec<_>>().await?),
         "read_batches" => drop(store.read_all().batches().try_collect::<Vec<_>>().await?),
         "count" => drop(store.read_all().count().await?),
+        "explain" => drop(store.read_all().explain().await?),
         "read_range_iter" => drop(store.read_range(..).stream().try_collect::<Vec<_>>().await?),
         "read_partition_range_iter" => drop(store.read_range(..).partitions().try_collect::<Vec<_>>().await?),
         "read_range_batches" => drop(store.read_range(..).batches().try_collect::<Vec<_>>().await?),
@@ -50,7 +51,7 @@ async fn call(method: &str, store: &Store<Event>) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-const METHODS: [&str; 21] = [
+const METHODS: [&str; 22] = [
     "write",
     "writer_flush",
     "write_with_key",
@@ -60,6 +61,7 @@ const METHODS: [&str; 21] = [
     "read_partition_iter",
     "read_batches",
     "count",
+    "explain",
     "read_range_iter",
     "read_partition_range_iter",
     "read_range_batches",
