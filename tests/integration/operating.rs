@@ -232,7 +232,8 @@ async fn read(table: &mut RequestTable) {
     const ROW: &str = "`read`, `read_all`, projections too, into any sink, or `count`";
     const ENTITY: &str = "`read_entity`, `history_of`";
     let world = Virtual::new();
-    let dataset = world.dataset().await;
+    // The table contains the requests of a handle that has read nothing.
+    let dataset = world.dataset_with(world.options().footer_cache_bytes(0)).await;
     let store = dataset.store::<Item>();
     let notes = dataset.store::<Note>();
     store.write(&items(&["a1", "a2"], 2)).await.unwrap();
