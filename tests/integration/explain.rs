@@ -118,12 +118,12 @@ async fn a_plan_is_printed_for_people() {
     let path = &commits[0].data_path;
     let size = plan.partitions[0].files[0].size.unwrap();
     let expected = [
-        "Item: latest versions, 1 partitions, 1 files".to_owned(),
+        "Item: latest versions; partitions: 1, files: 1".to_owned(),
         "columns: part, id, version, note".to_owned(),
         "filter before deduplication: part = \"a\"".to_owned(),
         "filter after deduplication: note in (\"x\", \"y\")".to_owned(),
         "partition part=a".to_owned(),
-        format!("  {path}: whole, {size} bytes"),
+        format!("  {path}: whole, bytes: {size}"),
         "partition part=b: excluded by the filter".to_owned(),
     ];
     assert_eq!(plan.to_string().lines().collect::<Vec<_>>(), expected);

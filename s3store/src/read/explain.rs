@@ -72,7 +72,7 @@ impl fmt::Display for ReadPlan {
             KeptRows::All => "all rows",
         };
         let files: usize = self.partitions.iter().map(|partition| partition.files.len()).sum();
-        writeln!(f, "{}: {kept}, {} partitions, {files} files", self.record, self.partitions.len())?;
+        writeln!(f, "{}: {kept}; partitions: {}, files: {files}", self.record, self.partitions.len())?;
         writeln!(f, "columns: {}", self.columns.join(", "))?;
         if let Some(filter) = &self.filter_before {
             writeln!(f, "filter before deduplication: {filter}")?;

@@ -582,7 +582,7 @@ impl<T: Record> Read<T> {
     ///
     /// # Requests
     /// The LISTs and HEADs of the read, and 1 or 2 GETs for the footer of each file that the read would fetch in parts. The
-    /// footers are kept for the read, as [`footer_cache_bytes`](crate::DatasetOptions::footer_cache_bytes) allows.
+    /// footers are kept for the read, as [`footer_cache_bytes`](crate::dataset::DatasetOptions::footer_cache_bytes) allows.
     ///
     /// # Example
     /// ```

@@ -116,15 +116,15 @@ impl fmt::Display for PlannedFile {
         let Self { data_path, size, access } = self;
         write!(f, "{data_path}: ")?;
         match (access, size) {
-            (FileAccess::Whole, Some(size)) => write!(f, "whole, {size} bytes"),
+            (FileAccess::Whole, Some(size)) => write!(f, "whole, bytes: {size}"),
             (FileAccess::Whole, None) => f.write_str("whole, of unknown size"),
             (FileAccess::Parts { bytes, requests, row_groups, excluded_row_groups }, size) => {
                 let all = row_groups + excluded_row_groups;
-                write!(f, "{row_groups} of {all} row groups, {bytes}")?;
+                write!(f, "row groups: {row_groups} of {all}, bytes: {bytes}")?;
                 if let Some(size) = size {
                     write!(f, " of {size}")?;
                 }
-                write!(f, " bytes by {requests} requests after the footer")
+                write!(f, ", GETs after the footer: {requests}")
             }
         }
     }
