@@ -15,6 +15,7 @@ mod integration {
     mod dataset;
     mod deleted;
     mod determinism;
+    mod dictionaries;
     mod doctor;
     mod entity;
     mod enums;

@@ -142,6 +142,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `default = expression` | Reads a null or a missing column as this value. A string literal is converted: `default = "EUR"`. |
 /// | `skip` | Not stored. Read as the `default`, or else as the type's `Default`. |
 /// | `bare_list` | Writes a `Vec` as a repeated column without a LIST group, which is the form of a Go slice without the tag `list`. **Go reads any other list as empty, without an error.** Set it on every list that a Go program reads by an untagged slice. The `Vec` and its elements are not `Option`s, and the elements are neither lists nor maps. Reading accepts both forms in any file. |
+/// | `dictionary = false` | Writes no dictionary of the column's values. For values that are hardly ever equal, such as random identifiers: a file begins with a dictionary, gives it up when it has grown to 128 KiB, and has none from the second row group on. |
 /// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
 /// If a file lacks a column, the field is read as its `default`, and an `Option` without one as `None`. Any other field is
@@ -318,7 +319,7 @@ pub fn derive_view(input: TokenStream) -> TokenStream {
 /// # A struct with named fields
 ///
 /// Its fields take the attributes of a record's fields, in `#[column(…)]`: `rename`, `alias`, `default`, `skip`, `with`,
-/// `bare_list`, `timestamp`, `exact`, `decimal(18, 6)`. See [`Record`](macro@Record). `rename_all = "camelCase"` on the
+/// `bare_list`, `dictionary = false`, `timestamp`, `exact`, `decimal(18, 6)`. See [`Record`](macro@Record). `rename_all = "camelCase"` on the
 /// struct names all fields that have no `rename`. A nested struct cannot be part of a record's entity, version or
 /// partition.
 ///

@@ -1,7 +1,7 @@
 //! The attributes of a field of a record or of a nested struct.
 
 use syn::parse::ParseStream;
-use syn::{Attribute, Expr, Ident, LitInt, LitStr, Path, Token};
+use syn::{Attribute, Expr, Ident, LitBool, LitInt, LitStr, Path, Token};
 
 use super::keywords::{COLUMN_FIELD, RECORD_FIELD, TIME_UNITS};
 use super::parse::{
@@ -31,6 +31,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) with: Slot<Path>,
     /// Set if the list is written as a repeated column.
     pub(crate) bare_list: Slot<()>,
+    /// Set if files have no dictionary of the field's values.
+    pub(crate) without_dictionary: Slot<()>,
     /// Set if an attribute of the field has a syntax error. Checks for missing attributes are then skipped.
     pub(crate) malformed: bool,
 }
@@ -101,6 +103,10 @@ impl FieldAttrs {
                 fill(&mut self.with, key, path)
             }
             "bare_list" => flag(key, input).and_then(|()| fill(&mut self.bare_list, key, ())),
+            "dictionary" => {
+                dictionary(key, input)?;
+                fill(&mut self.without_dictionary, key, ())
+            }
             "partition_by" | "partition" => Err(misplaced(key, input, "the struct", "#[record(partition_by(…))]")),
             "dedup" | "projection_of" if in_record => {
                 Err(misplaced(key, input, "the struct", &format!("#[record({word} = …)]")))
@@ -158,6 +164,23 @@ fn precision_and_scale(key: &Ident, input: ParseStream<'_>) -> syn::Result<(LitI
         let _: Option<Token![,]> = content.parse()?;
         Ok((precision, scale))
     })
+}
+
+/// Reads `= false`.
+fn dictionary(key: &Ident, input: ParseStream<'_>) -> syn::Result<()> {
+    const FORM: &str = "dictionary = false";
+    equals(key, input, FORM)?;
+    if !input.peek(LitBool) {
+        return Err(syn::Error::new_spanned(tokens_to_comma(input), format!("expected `{FORM}`")));
+    }
+    let value: LitBool = input.parse()?;
+    if value.value {
+        return Err(syn::Error::new(
+            value.span,
+            "a column has a dictionary anyway, if it is of use: remove `dictionary`",
+        ));
+    }
+    Ok(())
 }
 
 fn default(key: &Ident, input: ParseStream<'_>) -> syn::Result<DefaultAttr> {

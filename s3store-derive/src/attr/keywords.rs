@@ -28,11 +28,12 @@ pub(super) const RECORD_FIELD: &[&str] = &[
     "skip",
     "with",
     "bare_list",
+    "dictionary",
 ];
 
 /// The keys of `#[column(…)]` on a field.
 pub(super) const COLUMN_FIELD: &[&str] =
-    &["timestamp", "exact", "decimal", "rename", "alias", "default", "skip", "with", "bare_list"];
+    &["timestamp", "exact", "decimal", "rename", "alias", "default", "skip", "with", "bare_list", "dictionary"];
 
 /// The keys of `#[column(…)]` on an enum's variant.
 pub(super) const VARIANT: &[&str] = &["rename", "alias", "other"];

@@ -49,6 +49,7 @@ fn newtype(cx: &Ctxt, field: &Field<'_>) {
         attrs.default.as_ref().map(|given| &given.key),
         attrs.skip.as_ref().map(|given| &given.key),
         attrs.bare_list.as_ref().map(|given| &given.key),
+        attrs.without_dictionary.as_ref().map(|given| &given.key),
     ];
     for key in column_keys.into_iter().flatten() {
         cx.error(key, format!("a newtype is stored as the value that it wraps and has no column: remove `{key}`"));

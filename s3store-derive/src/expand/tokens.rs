@@ -51,8 +51,12 @@ pub(super) fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
         None => emit!(::core::option::Option::None),
     };
     let node = call(field, encoding, "node", &emit!(#name, &[#(#aliases),*], #default));
-    match field.attrs.bare_list {
+    let node = match field.attrs.bare_list {
         Some(_) => emit!(#node.with_bare_list()),
+        None => node,
+    };
+    match field.attrs.without_dictionary {
+        Some(_) => emit!(#node.without_dictionary()),
         None => node,
     }
 }

@@ -8,12 +8,12 @@ use arrow_schema::{FieldRef, SchemaRef};
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
-use parquet::basic::{Compression as Codec, GzipLevel, ZstdLevel};
+use parquet::basic::{Compression as Codec, Encoding, GzipLevel, PageType, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::SortingColumn;
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesPtr};
+use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats, SortingColumn};
+use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{SchemaDescriptor, TypePtr};
+use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
 use super::bare_list::{check_bare_lists, with_bare_lists};
 use super::{BATCH_ROWS, Compression, ContentHasher, Fast, digest};
@@ -33,8 +33,8 @@ const SMALL_ROWS: usize = 512;
 const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 
 /// The largest dictionary. If one grows beyond this, the rest of the row group is written without it. Columns of few
-/// distinct values stay far below. For other columns, a higher limit would spend half the time of each row group on a
-/// dictionary that is abandoned later.
+/// distinct values stay far below. For other columns, a higher limit would spend half the time of the first row group on a
+/// dictionary that is abandoned later. The other row groups then have none.
 const DICTIONARY_BYTES: usize = 128 << 10;
 
 /// The rows of a batch, or row group, from which its columns are encoded side by side. Below, it would cost more than it saves.
@@ -81,8 +81,11 @@ impl Encoder {
         let parquet = parquet.map_err(fail)?;
         let sorting = sorting_columns(description, &parquet);
         let root = parquet.root_schema_ptr();
-        let options =
-            |small| FileOptions::new(&root, &schema, properties(compression, sorting.clone(), small)).map_err(fail);
+        let plain: Vec<_> = leaves_without_dictionary(description, &parquet).collect();
+        let options = |small| {
+            let properties = without_dictionaries(properties(compression, sorting.clone(), small), &plain);
+            FileOptions::new(&root, &schema, properties).map_err(fail)
+        };
         let columns = digest::columns_of(description);
         let mut leaves = vec![0; schema.fields().len()];
         for leaf in 0..parquet.num_columns() {
@@ -119,6 +122,12 @@ impl Encoder {
         FileWriter::start(Arc::clone(self), rows <= SMALL_ROWS, 0, group_bytes).map_err(unencodable)
     }
 
+    /// Returns the options of large files, without dictionaries of these leaves.
+    fn without_dictionaries(&self, leaves: &[ColumnPath]) -> Result<FileOptions, ParquetError> {
+        let properties = without_dictionaries(self.large.properties.as_ref().clone(), leaves);
+        FileOptions::new(&self.root, &self.schema, properties)
+    }
+
     fn options(&self, small: bool) -> &FileOptions {
         if small { &self.small } else { &self.large }
     }
@@ -153,6 +162,36 @@ fn properties(compression: Compression, sorting: Option<Vec<SortingColumn>>, sma
         .build()
 }
 
+/// Returns the leaves whose values are written without a dictionary, because their fields say so.
+fn leaves_without_dictionary<'p>(
+    description: &'p Description,
+    parquet: &'p SchemaDescriptor,
+) -> impl Iterator<Item = ColumnPath> + 'p {
+    let leaves = parquet.columns().iter().enumerate().filter(|(leaf, column)| {
+        let below = column.path().parts().get(1..).unwrap_or_default();
+        let root = description.columns.get(parquet.get_column_root_idx(*leaf));
+        root.is_some_and(|root| !root.has_dictionary(below))
+    });
+    leaves.map(|(_, column)| column.path().clone())
+}
+
+fn without_dictionaries(properties: WriterProperties, leaves: &[ColumnPath]) -> WriterProperties {
+    let without = |builder: WriterPropertiesBuilder, leaf: &ColumnPath| {
+        builder.set_column_dictionary_enabled(leaf.clone(), false)
+    };
+    leaves.iter().fold(properties.into_builder(), without).build()
+}
+
+/// Returns whether a column chunk began with a dictionary that then grew too large.
+fn has_abandoned_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    let is_plain = |page: &PageEncodingStats| {
+        let is_data = matches!(page.page_type, PageType::DATA_PAGE | PageType::DATA_PAGE_V2);
+        is_data && !matches!(page.encoding, Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY)
+    };
+    let pages = chunk.page_encoding_stats().map_or(&[][..], Vec::as_slice);
+    chunk.dictionary_page_offset().is_some() && pages.iter().any(is_plain)
+}
+
 /// Returns the key's columns by the index of their leaf, as Parquet numbers them.
 fn sorting_columns(description: &Description, parquet: &SchemaDescriptor) -> Option<Vec<SortingColumn>> {
     let key = description.key.as_ref()?;
@@ -183,13 +222,25 @@ pub(crate) struct FileWriter {
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
     groups: usize,
+    /// The options of the row groups after the first one, if that has shown which dictionaries are of no use.
+    later_groups: Option<FileOptions>,
 }
 
 impl FileWriter {
     fn start(encoder: Arc<Encoder>, small: bool, rows_ahead: usize, group_bytes: usize) -> Result<Self, ParquetError> {
         let properties = Arc::clone(&encoder.options(small).properties);
         let writer = SerializedFileWriter::new(Vec::new(), Arc::clone(&encoder.root), properties)?;
-        Ok(Self { encoder, small, rows_ahead, group_bytes, writer, group: Vec::new(), group_rows: 0, groups: 0 })
+        Ok(Self {
+            encoder,
+            small,
+            rows_ahead,
+            group_bytes,
+            writer,
+            group: Vec::new(),
+            group_rows: 0,
+            groups: 0,
+            later_groups: None,
+        })
     }
 
     /// Appends rows, given by all their columns. Rows are written in batches of [`BATCH_ROWS`], so the file's bytes do not
@@ -237,7 +288,8 @@ impl FileWriter {
             self.end_group()?;
         }
         if self.group.is_empty() {
-            self.group = self.encoder.options(self.small).columns.create_column_writers(self.groups)?;
+            let options = self.later_groups.as_ref().unwrap_or_else(|| self.encoder.options(self.small));
+            self.group = options.columns.create_column_writers(self.groups)?;
         }
         let mut writers = self.group.as_mut_slice();
         let mut work = Vec::with_capacity(columns.len());
@@ -273,10 +325,19 @@ impl FileWriter {
         } else {
             cpu::each(columns, ArrowColumnWriter::close)
         };
+        let mut abandoned = Vec::new();
         for column in closed {
-            column?.append_to_row_group(&mut group)?;
+            let column = column?;
+            let chunk = &column.close().metadata;
+            if self.groups == 0 && has_abandoned_dictionary(chunk) {
+                abandoned.push(chunk.column_path().clone());
+            }
+            column.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        if !abandoned.is_empty() {
+            self.later_groups = Some(self.encoder.without_dictionaries(&abandoned)?);
+        }
         self.groups += 1;
         self.rows_ahead = self.rows_ahead.saturating_sub(self.group_rows);
         self.group_rows = 0;

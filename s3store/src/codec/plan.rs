@@ -156,6 +156,7 @@ fn map_key() -> ColumnNode {
         default: None,
         role: Role::Value,
         bare_list: false,
+        dictionary: true,
         values: Vec::new(),
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
         default: None,
         role: Role::Value,
         bare_list: false,
+        dictionary: true,
         values: Vec::new(),
     }
 }

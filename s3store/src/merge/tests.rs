@@ -56,6 +56,7 @@ fn column(name: &'static str, data_type: DataType) -> ColumnNode {
         default: None,
         role: Role::Value,
         bare_list: false,
+        dictionary: true,
         values: Vec::new(),
     }
 }

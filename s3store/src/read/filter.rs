@@ -46,6 +46,7 @@ mod tests {
             default: None,
             role: Role::Value,
             bare_list: false,
+            dictionary: true,
             values: Vec::new(),
         };
         let description = Description {

@@ -88,6 +88,8 @@ pub struct ColumnNode {
     pub role: Role,
     /// If `true`, a list is written as a repeated column instead of a group with the logical type LIST.
     pub bare_list: bool,
+    /// If `false`, files have no dictionary of the column's values.
+    pub dictionary: bool,
     /// The texts of all values that an enum has. Empty for types with any values.
     pub values: Vec<String>,
 }
@@ -152,6 +154,7 @@ impl ColumnNode {
             default: None,
             role: Role::Value,
             bare_list: false,
+            dictionary: true,
             values: T::values(),
         }
     }
@@ -160,6 +163,31 @@ impl ColumnNode {
     #[must_use]
     pub fn with_bare_list(self) -> Self {
         Self { bare_list: true, ..self }
+    }
+
+    /// Writes the values without a dictionary.
+    #[must_use]
+    pub fn without_dictionary(self) -> Self {
+        Self { dictionary: false, ..self }
+    }
+
+    /// Returns whether files have a dictionary for the leaf at this path below the column.
+    pub(crate) fn has_dictionary(&self, path: &[String]) -> bool {
+        let below = |count: usize| path.get(count..).unwrap_or_default();
+        self.dictionary
+            && match &self.shape {
+                Shape::Leaf(_) | Shape::Uuid => true,
+                // `list.element`, unless the column itself is repeated.
+                Shape::List(element) => element.has_dictionary(below(if self.bare_list { 0 } else { 2 })),
+                // `key_value.key` or `key_value.value`.
+                Shape::Map(value) => {
+                    path.get(1).is_none_or(|part| part != value.name) || value.has_dictionary(below(2))
+                }
+                Shape::Struct(fields) => {
+                    let field = path.first().and_then(|name| fields.iter().find(|field| field.name == name));
+                    field.is_none_or(|field| field.has_dictionary(below(1)))
+                }
+            }
     }
 
     /// Sets the part that the column plays in its record.

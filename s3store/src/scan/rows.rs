@@ -207,6 +207,7 @@ mod tests {
             default: None,
             role: Role::Value,
             bare_list: false,
+            dictionary: true,
             values: Vec::new(),
         };
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));

@@ -244,6 +244,72 @@ fn row_groups_have_at_most_131072_rows() {
     assert_eq!(groups, [131_072, 131_072, 37_856]);
 }
 
+/// Returns the paths of the leaves that have a dictionary, for each row group.
+fn dictionaries(file: &Bytes) -> Vec<Vec<String>> {
+    let parquet = footer(file);
+    let groups = parquet.row_groups().iter().map(|group| {
+        let chunks = group.columns().iter().filter(|chunk| chunk.dictionary_page_offset().is_some());
+        chunks.map(|chunk| chunk.column_path().string()).collect()
+    });
+    groups.collect()
+}
+
+/// Texts that are all different: their dictionary is given up in the first row group. That of few texts stays.
+#[test]
+fn a_dictionary_that_is_given_up_is_not_begun_again() {
+    let columns = vec![column("many", DataType::Utf8), column("few", DataType::Utf8)];
+    let encoder = Arc::new(Encoder::new(&description(columns.clone(), None), Compression::Snappy).unwrap());
+    let text = |row: u64| format!("{:016x}", row.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let many: ArrayRef = Arc::new((0..300_000).map(|row| Some(text(row))).collect::<StringArray>());
+    let few: ArrayRef = Arc::new((0..300_000).map(|row| Some(text(row % 5))).collect::<StringArray>());
+    let file = encoded(&encoder, 300_000, [vec![Arc::clone(&many), Arc::clone(&few)]]).unwrap();
+    assert_eq!(dictionaries(&file), [vec!["many", "few"], vec!["few"], vec!["few"]]);
+    let batch = read(file.clone(), columns).unwrap();
+    assert_eq!(cast(batch.column(0), &DataType::Utf8).unwrap().as_ref(), many.as_ref());
+    assert_eq!(cast(batch.column(1), &DataType::Utf8).unwrap().as_ref(), few.as_ref());
+    // The next file begins anew, with the same bytes.
+    assert!(file == encoded(&encoder, 300_000, [vec![many, few]]).unwrap());
+}
+
+#[test]
+fn a_column_without_dictionary_has_none_at_any_depth() {
+    let text = |name| column(name, DataType::Utf8);
+    let place = vec![text("street"), text("zip").without_dictionary()];
+    let columns = vec![
+        text("a").without_dictionary(),
+        text("b"),
+        list("tags", Shape::Leaf(DataType::Utf8)).without_dictionary(),
+        list("bare", Shape::Leaf(DataType::Utf8)).with_bare_list(),
+        list("bare_too", Shape::Leaf(DataType::Utf8)).with_bare_list().without_dictionary(),
+        map("attrs", Shape::Leaf(DataType::Utf8)).without_dictionary(),
+        node("place", Shape::Struct(place.clone())),
+        list("places", Shape::Struct(place.clone())),
+        map("by_name", Shape::Struct(place.clone())),
+        node("no_place", Shape::Struct(place)).without_dictionary(),
+    ];
+    let encoder = Arc::new(Encoder::new(&description(columns.clone(), None), Compression::Snappy).unwrap());
+    let schema = encoder.schema();
+    let arrays: Vec<ArrayRef> =
+        schema.fields().iter().map(|field| arrow_array::new_null_array(field.data_type(), 0)).collect();
+    let empty = encoded(&encoder, 0, [arrays]).unwrap();
+    let parquet = footer(&empty);
+    let schema = parquet.file_metadata().schema_descr();
+    let leaves = (0..schema.num_columns()).filter(|&leaf| {
+        let path = schema.column(leaf).path().clone();
+        columns[schema.get_column_root_idx(leaf)].has_dictionary(&path.parts()[1..])
+    });
+    let leaves: Vec<String> = leaves.map(|leaf| schema.column(leaf).path().string()).collect();
+    let expected = [
+        "b",
+        "bare",
+        "place.street",
+        "places.list.element.street",
+        "by_name.key_value.key",
+        "by_name.key_value.value.street",
+    ];
+    assert_eq!(leaves, expected);
+}
+
 #[test]
 fn the_same_rows_give_the_same_bytes() {
     let seeds = fixed_seeds(20_000);

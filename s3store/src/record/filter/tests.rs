@@ -245,6 +245,7 @@ fn column(name: &'static str, shape: Shape) -> ColumnNode {
         default: None,
         role: Role::Partition,
         bare_list: false,
+        dictionary: true,
         values: Vec::new(),
     }
 }
