@@ -36,7 +36,7 @@ pub(crate) fn record(input: &DeriveInput, record: Option<&Record<'_>>, cx: Ctxt)
     let fields: Vec<_> = record.iter().flat_map(|record| record.columns()).collect();
     let columns: Vec<_> = fields.iter().map(|field| (field.ident, field.ty, encoding(field))).collect();
     let forms = fields.iter().zip(&columns).map(|(field, (.., encoding))| (hash(&field.name), form(field, encoding)));
-    // Of two fields with the same name, the second one is an error.
+    // The second of two fields with the same name is an error.
     let forms: BTreeMap<_, _> = forms.collect();
     let parts = attrs.partition_by.iter().flat_map(|parts| &parts.value);
     let items = record_items(ident, &columns, &forms, &methods(parts.map(|part| (part.name.clone(), part.span))));

@@ -157,7 +157,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// `<Cost as Record>::COLUMNS.sku`, have the names of the fields. The struct itself gets no methods, so your own
 /// methods can have any name, except that a record with an entity gets the function `entity_of`.
 ///
-/// For reads with [`rows()`], the macro also generates a struct with the record's fields in borrowed form. Its name is
+/// The macro also generates a struct with the record's fields in borrowed form, for reads with [`rows()`]. Its name is
 /// `Row<'_, Cost>`, with the type `s3store::read::Row`.
 ///
 /// [`rows()`]: https://docs.rs/s3store/latest/s3store/read/struct.Read.html#method.rows

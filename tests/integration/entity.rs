@@ -188,15 +188,13 @@ async fn an_entity_in_several_partitions_has_its_highest_version() {
 async fn only_the_row_groups_that_can_contain_the_entity_are_fetched() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Item>();
-    let note = |id: i64| format!("{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()));
-    let items: Vec<_> = (0..300_000).map(|id| Item::new("a", id, 1, &note(id))).collect();
-    let commits = store.write(&items).await.unwrap();
+    let commits = store.write(&Item::with_notes("a", 300_000)).await.unwrap();
     let size = world.s3.object(BUCKET, &commits[0].data_path).unwrap().body.len() as u64;
     for (id, most) in [(0, size / 2), (299_999, size / 4), (150_000, size / 2)] {
         world.s3.clear_requests();
         let entity = Item::entity_of("a", id).unwrap();
         let found = store.read_entity(&entity).await.unwrap().unwrap();
-        assert_eq!((found.id, found.note), (id, note(id)));
+        assert_eq!((found.id, found.note), (id, Item::note_of(id)));
         assert!(world.ranged_bytes() < most, "{} of {size} bytes for {id}", world.ranged_bytes());
     }
     // By its statistics, the file has no such entity.

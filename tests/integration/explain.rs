@@ -20,10 +20,8 @@ const FOOTER: u64 = 32 << 10;
 /// Writes a small file, one of over 512 KiB and one of several row groups, each to a partition.
 async fn store_of_three_sizes(world: &Virtual) -> Store<Item> {
     let store = world.dataset().await.store::<Item>();
-    let note = |id: i64| format!("{:032x}", u128::from(id.cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15 << 60));
     for (part, rows) in [("a", 10), ("b", 40_000), ("c", 300_000)] {
-        let items: Vec<_> = (0..rows).map(|id| Item::new(part, id, 1, &note(id))).collect();
-        store.write(&items).await.unwrap();
+        store.write(&Item::with_notes(part, rows)).await.unwrap();
     }
     store
 }

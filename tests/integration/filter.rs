@@ -214,9 +214,7 @@ async fn partitions_that_no_row_can_match_are_not_fetched() {
 async fn only_the_row_groups_that_can_match_are_fetched() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Item>();
-    let note = |id: i64| format!("{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()));
-    let items: Vec<_> = (0..300_000).map(|id| Item::new("a", id, 1, &note(id))).collect();
-    let commits = store.write(&items).await.unwrap();
+    let commits = store.write(&Item::with_notes("a", 300_000)).await.unwrap();
     let size = world.s3.object(BUCKET, &commits[0].data_path).unwrap().body.len() as u64;
     let read = async |filter: Filter<Item>, history: bool| {
         world.s3.clear_requests();

@@ -19,9 +19,7 @@ struct Id {
 async fn write_files(store: &Store<Item>, rows: &[i64]) -> Vec<String> {
     let mut paths = Vec::new();
     for (partition, &rows) in rows.iter().enumerate() {
-        let note =
-            |id: i64| format!("{:032x}", u128::from(id.cast_unsigned()).wrapping_mul(0x9e37_79b9_7f4a_7c15 << 60));
-        let items: Vec<_> = (0..rows).map(|id| Item::new(&format!("p{partition}"), id, 1, &note(id))).collect();
+        let items = Item::with_notes(&format!("p{partition}"), rows);
         paths.push(store.write(&items).await.unwrap()[0].data_path.clone());
     }
     paths

@@ -56,6 +56,16 @@ impl Item {
     pub fn new(part: &str, id: i64, version: i64, note: &str) -> Self {
         Self { part: part.to_owned(), id, version, note: note.to_owned() }
     }
+
+    /// Returns the records with the first `count` ids, whose notes hardly compress.
+    pub fn with_notes(part: &str, count: i64) -> Vec<Self> {
+        (0..count).map(|id| Self::new(part, id, 1, &Self::note_of(id))).collect()
+    }
+
+    /// Returns the note of a record of [`with_notes`](Self::with_notes).
+    pub fn note_of(id: i64) -> String {
+        format!("{:016x}", id.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()))
+    }
 }
 
 /// A record whose files are large, because `blob` does not compress.

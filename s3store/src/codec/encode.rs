@@ -222,8 +222,10 @@ pub(crate) struct FileWriter {
     group: Vec<ArrowColumnWriter>,
     group_rows: usize,
     groups: usize,
-    /// The options of the row groups after the first one, if that has shown which dictionaries are of no use.
-    later_groups: Option<FileOptions>,
+    /// The leaves whose dictionaries the first row group has given up.
+    abandoned: Vec<ColumnPath>,
+    /// The options of the row groups without these dictionaries, once there is such a row group.
+    without_dictionaries: Option<FileOptions>,
 }
 
 impl FileWriter {
@@ -239,7 +241,8 @@ impl FileWriter {
             group: Vec::new(),
             group_rows: 0,
             groups: 0,
-            later_groups: None,
+            abandoned: Vec::new(),
+            without_dictionaries: None,
         })
     }
 
@@ -288,7 +291,10 @@ impl FileWriter {
             self.end_group()?;
         }
         if self.group.is_empty() {
-            let options = self.later_groups.as_ref().unwrap_or_else(|| self.encoder.options(self.small));
+            if self.without_dictionaries.is_none() && !self.abandoned.is_empty() {
+                self.without_dictionaries = Some(self.encoder.without_dictionaries(&self.abandoned)?);
+            }
+            let options = self.without_dictionaries.as_ref().unwrap_or_else(|| self.encoder.options(self.small));
             self.group = options.columns.create_column_writers(self.groups)?;
         }
         let mut writers = self.group.as_mut_slice();
@@ -325,19 +331,15 @@ impl FileWriter {
         } else {
             cpu::each(columns, ArrowColumnWriter::close)
         };
-        let mut abandoned = Vec::new();
         for column in closed {
             let column = column?;
             let chunk = &column.close().metadata;
             if self.groups == 0 && has_abandoned_dictionary(chunk) {
-                abandoned.push(chunk.column_path().clone());
+                self.abandoned.push(chunk.column_path().clone());
             }
             column.append_to_row_group(&mut group)?;
         }
         group.close()?;
-        if !abandoned.is_empty() {
-            self.later_groups = Some(self.encoder.without_dictionaries(&abandoned)?);
-        }
         self.groups += 1;
         self.rows_ahead = self.rows_ahead.saturating_sub(self.group_rows);
         self.group_rows = 0;

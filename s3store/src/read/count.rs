@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::metrics::Tally;
 use crate::record::ReadLayout;
-use crate::scan::{self, FileSize, MissingFile, PartitionFiles, Sink, StoredFile, vanished};
+use crate::scan::{self, FileSize, MissingFile, PartitionFiles, Sink, StoredFile};
 
 /// A sink that counts the rows.
 pub(super) struct RowCount;
@@ -46,10 +46,7 @@ pub(super) async fn rows_of_files(
             FileSize::Bytes(size) => size,
         };
         let Some(footer) = scan::footer(dataset, &file, size, tally).await? else {
-            return match missing {
-                MissingFile::Fail => Err(vanished(&file)),
-                MissingFile::Skip(_) => Ok(0),
-            };
+            return missing.allow(&file).map(|()| 0);
         };
         tally.file();
         footer.rows().map_err(|error| error.context(&file.key))

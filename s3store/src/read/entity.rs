@@ -149,7 +149,7 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
         for partition in partitions {
             let (rows, reserve) = (&rows, &reserve);
             let read = |file: StoredFile| async move {
-                let size = if let FileSize::Bytes(size) = file.size { size } else { 0 };
+                let size = file.size.bytes().unwrap_or_default();
                 let _reserved = reserve.take(size, dataset.metrics(), Metrics::waited_for_bytes).await?;
                 read_file(dataset, &file, layout, rows, tally).await
             };

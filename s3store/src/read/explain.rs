@@ -1,9 +1,17 @@
 //! The plan of a read.
 
 use std::fmt;
+use std::sync::Arc;
 
+use futures_util::TryStreamExt as _;
+
+use super::method::ResultForm;
+use super::{Read, is_excluded};
+use crate::dataset::TaskStream;
+use crate::error::Result;
 use crate::merge::Keep;
-use crate::record::{Predicate, ReadLayout};
+use crate::metrics::Tally;
+use crate::record::{Predicate, ReadLayout, Record};
 use crate::scan::PlannedPartition;
 
 /// How a read would run: the partitions and files that it reads, and which parts of them. Made by
@@ -39,6 +47,61 @@ pub enum KeptRows {
     History,
     /// All rows, because the record has no key.
     All,
+}
+
+impl<T: Record> Read<T> {
+    /// Returns how the read would run: its partitions, files and row groups, and which the filter excludes.
+    ///
+    /// It makes the same decisions as the read, but fetches no rows. The rest is decided when the read has the footers of the
+    /// other files: which of their row groups are decoded, and whether a partition is merged in memory. A [`limit`](Self::limit)
+    /// may end the read earlier.
+    ///
+    /// # Errors
+    /// Those of the method that started the read, unless they are about rows.
+    ///
+    /// # Cancel safety
+    /// Dropping the future stops its requests.
+    ///
+    /// # Requests
+    /// The LISTs and HEADs of the read, and 1 or 2 GETs for the footer of each file that the read would fetch in parts. The
+    /// footers are kept for the read, as [`footer_cache_bytes`](crate::dataset::DatasetOptions::footer_cache_bytes) allows.
+    ///
+    /// # Example
+    /// ```
+    /// # #[derive(s3store::Record)]
+    /// # #[record(partition_by(day))]
+    /// # struct Cost { day: String, sku: String, amount: i64 }
+    /// # async fn example(store: s3store::Store<Cost>) -> s3store::Result<()> {
+    /// let read = || store.read("day=2026-03-*").filter(|c| c.sku.eq("SKU-1"));
+    /// println!("{}", read().explain().await?);
+    /// let costs = read().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn explain(self) -> Result<ReadPlan> {
+        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
+        let begin = move || method.begin(&metrics, ResultForm::Plan);
+        let mut plans = TaskStream::new(1, begin, move |out, tally| async move {
+            let plan = self.plan(&tally).await;
+            let _ = out.send(plan).await;
+        });
+        plans.single().await
+    }
+
+    async fn plan(mut self, tally: &Arc<Tally>) -> Result<ReadPlan> {
+        let (scan, dataset) = (self.scan(Self::layout(), Arc::clone(tally))?, self.dataset.clone());
+        let mut plan = ReadPlan::new(T::description().record, scan.opener.layout(), scan.keep);
+        let filter = std::mem::replace(&mut self.filter, Ok(None))?;
+        let mut partitions = self.find_files(&dataset, tally).await?;
+        while let Some(partition) = partitions.try_next().await? {
+            if is_excluded(filter.as_ref(), T::Root::description(), &partition) {
+                plan.excluded_partitions.push(partition.key);
+            } else {
+                plan.partitions.push(scan.explain(partition).await?);
+            }
+        }
+        Ok(plan)
+    }
 }
 
 impl ReadPlan {

@@ -45,9 +45,7 @@ pub use partition::{
     AsValue, ByValue, OrderedValue, PartitionTime, PartitionValue, Unsigned, format_time, in_partition, pad,
     push_padded, push_time,
 };
-pub(crate) use rows::{
-    ByteArrayRows, BytesRows, Indexed, ListRows, MapRows, NullableRows, NumberRows, TextRows, ValueRows,
-};
+pub(crate) use rows::{BorrowingReader, Indexed, ListRows, MapRows, NullableRows, NumberRows, ReaderRows, ValueRows};
 pub use rows::{
     Converted, ConvertedOption, Encoded, FieldForm, InForm, Iter, List, Map, OwnedRows, Reachable, RowColumn,
     RowStruct, Shown, ShownAsHidden, ShownAsItIs, StructRows, WholeRow, fmt_row, hold_column,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::Scan;
-use super::fetch::{MissingFile, coalesce, footer, vanished};
-use super::files::{FileSize, PartitionFiles, StoredFile};
+use super::fetch::{coalesce, footer};
+use super::files::{PartitionFiles, StoredFile};
 use super::plan::{self, Fetch, ScanMemory};
 use super::row_sizes::RowSizes;
 use crate::cpu;
@@ -72,10 +72,7 @@ impl Scan {
             Fetch::Whole => FileAccess::Whole,
             Fetch::ByRanges { size } => {
                 let Some(footer) = footer(&self.dataset, &file, size, &self.tally).await? else {
-                    return match self.missing {
-                        MissingFile::Fail => Err(vanished(&file)),
-                        MissingFile::Skip(_) => Ok(None),
-                    };
+                    return self.missing.allow(&file).map(|()| None);
                 };
                 let opener = Arc::clone(&self.opener);
                 let access = cpu::run(self.dataset.clock(), move || {
@@ -92,11 +89,7 @@ impl Scan {
                 access.await.map_err(|error| error.context(file.label()))?
             }
         };
-        let size = match file.size {
-            FileSize::Bytes(bytes) => Some(bytes),
-            FileSize::Rows(_) => None,
-        };
-        Ok(Some(PlannedFile { data_path: file.key, size, access }))
+        Ok(Some(PlannedFile { size: file.size.bytes(), data_path: file.key, access }))
     }
 }
 

@@ -30,6 +30,16 @@ pub(crate) enum MissingFile {
     Skip(Arc<AtomicU64>),
 }
 
+impl MissingFile {
+    /// Returns an error if the read fails because this file is missing.
+    pub(crate) fn allow(&self, file: &StoredFile) -> Result<()> {
+        match self {
+            Self::Fail => Err(vanished(file)),
+            Self::Skip(_) => Ok(()),
+        }
+    }
+}
+
 /// The first request for a file.
 pub(super) struct FileFetch {
     pub(super) dataset: Dataset,

@@ -33,6 +33,16 @@ pub(crate) enum FileSize {
     Rows(u64),
 }
 
+impl FileSize {
+    /// Returns the size in bytes, if it is known.
+    pub(crate) fn bytes(self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Rows(_) => None,
+        }
+    }
+}
+
 /// A partition's files, in key order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PartitionFiles {

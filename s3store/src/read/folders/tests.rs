@@ -63,7 +63,7 @@ fn folders_that_are_selected_as_a_whole_share_a_listing() {
     let mut others = numbered(0..90);
     others.push("a=1x/".to_owned());
     assert_eq!(prefixes(plan(selected(1), &others, None)), ["a=1"]);
-    // What was handed over is left out.
+    // The plan leaves out partitions that were handed over.
     let rest = ["a=17/", "a=18/", "a=19/"];
     assert_eq!(prefixes(plan(selected(1), &numbered(0..90), Some("a=16/b=9"))), ["a=16/", rest[0], rest[1], rest[2]]);
 }

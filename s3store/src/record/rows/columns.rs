@@ -8,7 +8,7 @@ use arrow_buffer::ArrowNativeType;
 
 use super::{List, Reachable, RowColumn, RowStruct};
 use crate::record::derived::StructReader;
-use crate::record::types::{ByteArraysReader, BytesReader, FixedWidthReader, NullMask, TextReader};
+use crate::record::types::{FixedWidthReader, NullMask};
 use crate::record::{ColumnType, ValueError};
 
 /// A column of integers or floats.
@@ -36,73 +36,46 @@ impl<N: ArrowNativeType> RowColumn for NumberRows<N> {
     }
 }
 
-/// A column of strings.
-#[derive(Debug)]
-pub struct TextRows(TextReader);
+/// A reader whose values borrow from its array.
+pub trait BorrowingReader: Sized {
+    /// A value.
+    type Value<'a>: Copy
+    where
+        Self: 'a;
 
-impl TextRows {
+    /// Creates a reader of an array.
+    ///
+    /// # Errors
+    /// The array has another type.
+    fn open(array: &ArrayRef) -> Result<Self, ValueError>;
+
+    /// Returns the value of a row, or `None` if it is null or there is no such row.
+    fn get(&self, row: usize) -> Option<Self::Value<'_>>;
+}
+
+/// A column of values that borrow from its array: strings or bytes.
+#[derive(Debug)]
+pub struct ReaderRows<R>(R);
+
+impl<R: BorrowingReader> ReaderRows<R> {
     pub(crate) fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self, ValueError> {
         rows.check_no_nulls(array)?;
-        TextReader::new(array).map(Self)
+        R::open(array).map(Self)
     }
 }
 
-impl RowColumn for TextRows {
-    type Value<'a> = &'a str;
-    type Items<'a> = List<'a, Self>;
+impl<R: BorrowingReader> RowColumn for ReaderRows<R> {
+    type Value<'a>
+        = R::Value<'a>
+    where
+        Self: 'a;
+    type Items<'a>
+        = List<'a, Self>
+    where
+        Self: 'a;
 
     #[inline]
-    fn get(&self, row: usize) -> Option<&str> {
-        self.0.get(row)
-    }
-
-    fn items(&self, rows: Range<usize>) -> Option<List<'_, Self>> {
-        Some(List::new(self, rows))
-    }
-}
-
-/// A column of bytes.
-#[derive(Debug)]
-pub struct BytesRows(BytesReader);
-
-impl BytesRows {
-    pub(crate) fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self, ValueError> {
-        rows.check_no_nulls(array)?;
-        BytesReader::new(array).map(Self)
-    }
-}
-
-impl RowColumn for BytesRows {
-    type Value<'a> = &'a [u8];
-    type Items<'a> = List<'a, Self>;
-
-    #[inline]
-    fn get(&self, row: usize) -> Option<&[u8]> {
-        self.0.get(row)
-    }
-
-    fn items(&self, rows: Range<usize>) -> Option<List<'_, Self>> {
-        Some(List::new(self, rows))
-    }
-}
-
-/// A column of `[u8; N]`.
-#[derive(Debug)]
-pub struct ByteArrayRows<const N: usize>(ByteArraysReader<N>);
-
-impl<const N: usize> ByteArrayRows<N> {
-    pub(crate) fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self, ValueError> {
-        rows.check_no_nulls(array)?;
-        ByteArraysReader::new(array).map(Self)
-    }
-}
-
-impl<const N: usize> RowColumn for ByteArrayRows<N> {
-    type Value<'a> = &'a [u8; N];
-    type Items<'a> = List<'a, Self>;
-
-    #[inline]
-    fn get(&self, row: usize) -> Option<&[u8; N]> {
+    fn get(&self, row: usize) -> Option<R::Value<'_>> {
         self.0.get(row)
     }
 

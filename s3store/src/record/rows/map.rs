@@ -8,8 +8,8 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::DataType;
 use arrow_select::take::take;
 
-use super::{Indexed, Iter, List, Reachable, RowColumn, TextRows};
-use crate::record::types::{ItemRanges, invalid_array, mismatch, typed};
+use super::{Indexed, Iter, List, Reachable, ReaderRows, RowColumn};
+use crate::record::types::{ItemRanges, TextReader, invalid_array, mismatch, typed};
 use crate::record::{ColumnType, ValueError};
 
 /// A map in a row of [`Rows`](crate::read::Rows), which borrows its entries from the batch.
@@ -103,12 +103,15 @@ where
     }
 }
 
+/// The keys of the maps in a column.
+type Keys = ReaderRows<TextReader>;
+
 /// A column of maps. `C` is the column of all their values.
 #[derive(Debug)]
 pub struct MapRows<C> {
     ranges: ItemRanges,
     /// Ascending in each map, without duplicates.
-    keys: TextRows,
+    keys: Keys,
     values: C,
 }
 
@@ -123,14 +126,14 @@ impl<C> MapRows<C> {
         };
         rows.check_no_nulls(maps)?;
         let entries = rows.entries_of_maps(maps);
-        let (keys, values) = (TextRows::hold(maps.keys(), &entries)?, V::hold(maps.values(), &entries)?);
+        let (keys, values) = (Keys::hold(maps.keys(), &entries)?, V::hold(maps.values(), &entries)?);
         let ranges = ItemRanges::new(maps.offsets(), maps);
         if is_ascending(&keys, &ranges, maps.len(), rows) {
             return Ok(Self { ranges, keys, values });
         }
         // All values were checked above, also those that another entry of the same key replaces.
         let (lengths, order) = ascending(maps, &ranges, rows)?;
-        let keys = TextRows::hold(&take(maps.keys(), &order, None).map_err(invalid_array)?, &Reachable::all())?;
+        let keys = Keys::hold(&take(maps.keys(), &order, None).map_err(invalid_array)?, &Reachable::all())?;
         let values = V::hold(&take(maps.values(), &order, None).map_err(invalid_array)?, &Reachable::all())?;
         Ok(Self { ranges: ItemRanges::new(&OffsetBuffer::from_lengths(lengths), maps), keys, values })
     }
@@ -158,7 +161,7 @@ impl<C: RowColumn> RowColumn for MapRows<C> {
 }
 
 /// Returns `true` if the keys of each map are in ascending order, without duplicates.
-fn is_ascending(keys: &TextRows, ranges: &ItemRanges, maps: usize, rows: &Reachable) -> bool {
+fn is_ascending(keys: &Keys, ranges: &ItemRanges, maps: usize, rows: &Reachable) -> bool {
     (0..maps).filter(|&row| rows.contains(row)).all(|row| {
         let range = ranges.get(row).unwrap_or_default();
         range.clone().skip(1).zip(range).all(|(item, before)| keys.get(before) < keys.get(item))

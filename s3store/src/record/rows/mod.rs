@@ -15,7 +15,7 @@ use std::ops::Range;
 
 use arrow_array::ArrayRef;
 
-pub(crate) use self::columns::{ByteArrayRows, BytesRows, NullableRows, NumberRows, TextRows, ValueRows};
+pub(crate) use self::columns::{BorrowingReader, NullableRows, NumberRows, ReaderRows, ValueRows};
 pub use self::columns::{OwnedRows, StructRows};
 pub(crate) use self::iter::Indexed;
 pub use self::iter::Iter;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::items::{fixed_width, variable_width};
 use super::text::MAX_OFFSET;
 use super::{AsList, NullsBuilder, VecLayout, invalid_array, mismatch, typed};
-use crate::record::{ByteArrayRows, BytesRows, ColumnType, Plain, Reachable, Shape, Total, ValueError};
+use crate::record::{BorrowingReader, ColumnType, Plain, Reachable, ReaderRows, Shape, Total, ValueError};
 
 /// Collects values of bytes into a `Binary` array.
 #[derive(Debug)]
@@ -75,10 +75,17 @@ impl BytesReader {
         }
         Ok(self.values.value(row))
     }
+}
 
-    /// Returns the bytes of a row, or `None` if they are null or there is no such row.
+impl BorrowingReader for BytesReader {
+    type Value<'a> = &'a [u8];
+
+    fn open(array: &ArrayRef) -> Result<Self, ValueError> {
+        Self::new(array)
+    }
+
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&[u8]> {
+    fn get(&self, row: usize) -> Option<&[u8]> {
         if row >= self.values.len() || self.is_null(row) { None } else { Some(self.values.value(row)) }
     }
 }
@@ -107,7 +114,7 @@ macro_rules! bytes {
             variable_width!(BytesBuilder, BytesReader);
 
             type InVec = AsList<$encoding>;
-            type InRows = BytesRows;
+            type InRows = ReaderRows<BytesReader>;
             type Order = Total;
 
             fn shape() -> Shape {
@@ -120,7 +127,7 @@ macro_rules! bytes {
             }
 
             fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
-                BytesRows::hold(array, rows)
+                ReaderRows::hold(array, rows)
             }
         }
     )*};
@@ -198,10 +205,17 @@ impl<const N: usize> ByteArraysReader<N> {
         }
         self.values.value(row).try_into().map_err(ValueError::new)
     }
+}
 
-    /// Returns the bytes of a row, or `None` if they are null or there is no such row.
+impl<const N: usize> BorrowingReader for ByteArraysReader<N> {
+    type Value<'a> = &'a [u8; N];
+
+    fn open(array: &ArrayRef) -> Result<Self, ValueError> {
+        Self::new(array)
+    }
+
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&[u8; N]> {
+    fn get(&self, row: usize) -> Option<&[u8; N]> {
         if row >= self.values.len() || self.is_null(row) { None } else { self.values.value(row).try_into().ok() }
     }
 }
@@ -214,7 +228,7 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     fixed_width!(ByteArraysBuilder<N>, ByteArraysReader<N>);
 
     type InVec = AsList;
-    type InRows = ByteArrayRows<N>;
+    type InRows = ReaderRows<ByteArraysReader<N>>;
     type Order = Total;
 
     const NULLABLE: bool = {
@@ -248,6 +262,6 @@ impl<const N: usize> ColumnType<Plain> for [u8; N] {
     }
 
     fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
-        ByteArrayRows::hold(array, rows)
+        ReaderRows::hold(array, rows)
     }
 }

@@ -15,7 +15,6 @@ mod time;
 mod uuid;
 
 pub use bytes::AsBytes;
-pub(crate) use bytes::{ByteArraysReader, BytesReader};
 pub(crate) use list::ItemRanges;
 pub use list::{AsList, VecLayout};
 pub(crate) use nulls::{NullMask, NullsBuilder};

@@ -9,7 +9,7 @@ use arrow_schema::DataType;
 
 use super::items::variable_width;
 use super::{AsList, typed};
-use crate::record::{ColumnType, KeyPart, Plain, Reachable, Shape, TextRows, TotalText, ValueError};
+use crate::record::{BorrowingReader, ColumnType, KeyPart, Plain, Reachable, ReaderRows, Shape, TotalText, ValueError};
 
 /// The greatest number of bytes or items in one array, since its offsets are `i32`.
 pub(super) const MAX_OFFSET: usize = i32::MAX as usize;
@@ -100,10 +100,17 @@ impl TextReader {
         }
         Ok(self.values.value(row))
     }
+}
 
-    /// Returns the string of a row, or `None` if it is null or there is no such row.
+impl BorrowingReader for TextReader {
+    type Value<'a> = &'a str;
+
+    fn open(array: &ArrayRef) -> Result<Self, ValueError> {
+        Self::new(array)
+    }
+
     #[inline]
-    pub(crate) fn get(&self, row: usize) -> Option<&str> {
+    fn get(&self, row: usize) -> Option<&str> {
         if row >= self.values.len() || self.is_null(row) { None } else { Some(self.values.value(row)) }
     }
 }
@@ -114,7 +121,7 @@ macro_rules! strings {
             variable_width!(TextBuilder, TextReader);
 
             type InVec = AsList;
-            type InRows = TextRows;
+            type InRows = ReaderRows<TextReader>;
             type Order = TotalText;
 
             fn shape() -> Shape {
@@ -131,7 +138,7 @@ macro_rules! strings {
             }
 
             fn hold(array: &ArrayRef, rows: &Reachable) -> Result<Self::InRows, ValueError> {
-                TextRows::hold(array, rows)
+                ReaderRows::hold(array, rows)
             }
         }
     )*};
