@@ -143,6 +143,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | `skip` | Not stored. Read as the `default`, or else as the type's `Default`. |
 /// | `bare_list` | Writes a `Vec` as a repeated column without a LIST group, which is the form of a Go slice without the tag `list`. **Go reads any other list as empty, without an error.** Set it on every list that a Go program reads by an untagged slice. The `Vec` and its elements are not `Option`s, and the elements are neither lists nor maps. Reading accepts both forms in any file. |
 /// | `dictionary = false` | Writes no dictionary of the column's values. For values that are hardly ever equal, such as random identifiers: a file begins with a dictionary, gives it up when it has grown to 128 KiB, and has none from the second row group on. |
+/// | `bloom` | Writes a Bloom filter of the column's values in files of more than 512 rows, so that `read_entity` and filters by `eq` and `is_in` skip files and row groups without the value. For values that are in few files but in no order, such as random identifiers; in an order, the statistics suffice. It takes 10 to 20 bits for each distinct value. On a field marked `entity`, or in a record without an entity; the column has texts, bytes, UUIDs, integers, dates or times. |
 /// | `with = path` | Stored by the conversion at `path`, which implements `ColumnWith` for the field's type, or for the type inside its `Option`. |
 ///
 /// If a file lacks a column, the field is read as its `default`, and an `Option` without one as `None`. Any other field is

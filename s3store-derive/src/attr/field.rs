@@ -33,6 +33,8 @@ pub(crate) struct FieldAttrs {
     pub(crate) bare_list: Slot<()>,
     /// Set if files have no dictionary of the field's values.
     pub(crate) without_dictionary: Slot<()>,
+    /// Set if files have a Bloom filter of the field's values.
+    pub(crate) bloom: Slot<()>,
     /// Set if an attribute of the field has a syntax error. Checks for missing attributes are then skipped.
     pub(crate) malformed: bool,
 }
@@ -106,6 +108,11 @@ impl FieldAttrs {
             "dictionary" => {
                 dictionary(key, input)?;
                 fill(&mut self.without_dictionary, key, ())
+            }
+            "bloom" if in_record => flag(key, input).and_then(|()| fill(&mut self.bloom, key, ())),
+            "bloom" => {
+                let message = "`bloom` is for fields of a record: a filter can't compare a field of a nested struct";
+                Err(syn::Error::new(key.span(), message))
             }
             "partition_by" | "partition" => Err(misplaced(key, input, "the struct", "#[record(partition_by(…))]")),
             "dedup" | "projection_of" if in_record => {

@@ -29,6 +29,7 @@ pub(super) const RECORD_FIELD: &[&str] = &[
     "with",
     "bare_list",
     "dictionary",
+    "bloom",
 ];
 
 /// The keys of `#[column(…)]` on a field.

@@ -27,7 +27,7 @@ pub(super) fn check(cx: &Ctxt, fields: &[Field<'_>]) {
 fn skipped(cx: &Ctxt, field: &Field<'_>) {
     let attrs = &field.attrs;
     let marks = [&attrs.entity, &attrs.version, &attrs.inserted_at, &attrs.deleted];
-    let flags = [&attrs.exact, &attrs.truncate, &attrs.bare_list, &attrs.without_dictionary];
+    let flags = [&attrs.exact, &attrs.truncate, &attrs.bare_list, &attrs.without_dictionary, &attrs.bloom];
     let mut keys: Vec<&Ident> = marks.into_iter().chain(flags).flatten().map(|given| &given.key).collect();
     keys.extend(attrs.encoding_keys());
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));

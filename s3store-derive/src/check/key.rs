@@ -23,6 +23,22 @@ pub(super) fn check(cx: &Ctxt, record: &Record<'_>) {
     }
     if !record.malformed_field {
         entity_with_version(cx, record);
+        bloom(cx, record);
+    }
+}
+
+/// Checks that a Bloom filter can exclude files: a condition on another column applies to the latest versions, which are found
+/// first.
+fn bloom(cx: &Ctxt, record: &Record<'_>) {
+    if record.fields.iter().all(|field| field.attrs.entity.is_none()) {
+        return;
+    }
+    for field in record.columns().filter(|field| field.attrs.entity.is_none()) {
+        if let Some(bloom) = &field.attrs.bloom {
+            let message = "only a field that is marked `entity` can exclude files from a read, because the latest versions are \
+                           found before any other condition applies: remove `bloom`";
+            cx.error(&bloom.key, message);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ fn inherits(cx: &Ctxt, field: &Field<'_>, root: &str) {
         cx.error(key, format!("a projection inherits the {} of `{root}`: remove `{key}`", noun(key)));
     }
     let mut keys = attrs.encoding_keys();
-    let flags = [&attrs.exact, &attrs.truncate, &attrs.bare_list, &attrs.without_dictionary];
+    let flags = [&attrs.exact, &attrs.truncate, &attrs.bare_list, &attrs.without_dictionary, &attrs.bloom];
     keys.extend(flags.into_iter().flatten().map(|given| &given.key));
     keys.extend(attrs.rename.as_ref().map(|given| &given.key));
     if field.is_column() {

@@ -55,8 +55,12 @@ pub(super) fn node(field: &Field<'_>, encoding: &TokenStream) -> TokenStream {
         Some(_) => emit!(#node.with_bare_list()),
         None => node,
     };
-    match field.attrs.without_dictionary {
+    let node = match field.attrs.without_dictionary {
         Some(_) => emit!(#node.without_dictionary()),
+        None => node,
+    };
+    match field.attrs.bloom {
+        Some(_) => emit!(#node.with_bloom_filter()),
         None => node,
     }
 }

@@ -11,12 +11,14 @@ use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory
 use parquet::basic::{Compression as Codec, Encoding, GzipLevel, PageType, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, PageEncodingStats, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr};
+use parquet::file::properties::{
+    BloomFilterPosition, EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterPropertiesPtr,
+};
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, SchemaDescriptor, TypePtr};
 
 use super::bare_list::{check_bare_lists, with_bare_lists};
-use super::{BATCH_ROWS, Compression, ContentHasher, Fast, digest};
+use super::{BATCH_ROWS, Compression, ContentHasher, Fast, digest, prune};
 use crate::cpu;
 use crate::error::{Error, Result};
 use crate::format::ContentDigest;
@@ -36,6 +38,9 @@ const ROW_GROUP_ROWS: usize = 16 * BATCH_ROWS;
 /// distinct values stay far below. For other columns, a higher limit would spend half the time of the first row group on a
 /// dictionary that is abandoned later. The other row groups then have none.
 const DICTIONARY_BYTES: usize = 128 << 10;
+
+/// How often a Bloom filter claims a value that is not there. It takes 10 to 20 bits for each distinct value.
+const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
 /// The rows of a batch, or row group, from which its columns are encoded side by side. Below, it would cost more than it saves.
 const SHARED_ROWS: usize = 1_024;
@@ -82,8 +87,10 @@ impl Encoder {
         let sorting = sorting_columns(description, &parquet);
         let root = parquet.root_schema_ptr();
         let plain: Vec<_> = leaves_without_dictionary(description, &parquet).collect();
+        let filtered = leaves_with_bloom_filter(description, &parquet)?;
         let options = |small| {
             let properties = without_dictionaries(properties(compression, sorting.clone(), small), &plain);
+            let properties = if small { properties } else { with_bloom_filters(properties, &filtered) };
             FileOptions::new(&root, &schema, properties).map_err(fail)
         };
         let columns = digest::columns_of(description);
@@ -180,6 +187,34 @@ fn without_dictionaries(properties: WriterProperties, leaves: &[ColumnPath]) -> 
         builder.set_column_dictionary_enabled(leaf.clone(), false)
     };
     leaves.iter().fold(properties.into_builder(), without).build()
+}
+
+/// Returns the leaves whose values have a Bloom filter, because their fields say so.
+fn leaves_with_bloom_filter(description: &Description, parquet: &SchemaDescriptor) -> Result<Vec<ColumnPath>> {
+    let mut leaves = Vec::new();
+    for column in description.columns.iter().filter(|column| column.bloom) {
+        let leaf = parquet.columns().iter().find(|leaf| *leaf.path().parts() == [column.name]);
+        match leaf.filter(|leaf| prune::has_bloom_filters(&column.write_type(), leaf.physical_type())) {
+            Some(leaf) => leaves.push(leaf.path().clone()),
+            None => {
+                return Err(Error::invalid_input(format!(
+                    "record {}, column {}: a Bloom filter is for texts, bytes, integers, dates and times: remove `bloom`",
+                    description.record, column.name
+                )));
+            }
+        }
+    }
+    Ok(leaves)
+}
+
+fn with_bloom_filters(properties: WriterProperties, leaves: &[ColumnPath]) -> WriterProperties {
+    let with = |builder: WriterPropertiesBuilder, leaf: &ColumnPath| {
+        builder
+            .set_column_bloom_filter_fpp(leaf.clone(), BLOOM_FALSE_POSITIVES)
+            .set_column_bloom_filter_max_ndv(leaf.clone(), ROW_GROUP_ROWS as u64)
+    };
+    let builder = properties.into_builder().set_bloom_filter_position(BloomFilterPosition::End);
+    leaves.iter().fold(builder, with).build()
 }
 
 /// Returns whether a column chunk began with a dictionary that then grew too large.

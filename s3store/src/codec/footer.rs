@@ -14,8 +14,9 @@ use super::decoded_types::decoded_schema;
 use super::footer_scan::check_file_end;
 use super::guard::catch_panics;
 use super::mapping::FilePlan;
-use super::prune;
 use super::range_reader::RangeReader;
+use super::row_groups::{FileParts, Needed};
+use super::steps::Steps;
 use crate::error::{Error, Result};
 use crate::record::{Predicate, ReadLayout};
 
@@ -23,8 +24,8 @@ use crate::record::{Predicate, ReadLayout};
 #[derive(Debug, Clone)]
 pub(crate) struct Footer {
     parsed: ParsedFooter,
-    /// The last bytes of the file. They contain the footer, and often column data too.
-    file_end: Bytes,
+    /// The last bytes of the file. They contain the footer, and often column data too. Others may have been added.
+    parts: FileParts,
 }
 
 /// A file's footer.
@@ -56,7 +57,7 @@ impl Footer {
                 Ok(()) => {
                     let metadata = Arc::new(reader.finish()?);
                     let parsed = ParsedFooter { metadata, encrypted, file_size };
-                    Ok(FooterSearch::Found(Self { parsed, file_end }))
+                    Ok(FooterSearch::Found(Self { parsed, parts: FileParts::of_end(file_size, file_end) }))
                 }
                 Err(ParquetError::NeedMoreData(bytes)) => Ok(FooterSearch::Incomplete { bytes: bytes as u64 }),
                 Err(error) => Err(error),
@@ -66,7 +67,12 @@ impl Footer {
 
     /// Returns the memory that the footer takes, in bytes.
     pub(crate) fn memory(&self) -> usize {
-        self.parsed.metadata.memory_size().saturating_add(self.file_end.len())
+        self.parsed.metadata.memory_size().saturating_add(self.parts.bytes())
+    }
+
+    /// Adds bytes of the file that exclude rows: Bloom filters, or the page index.
+    pub(crate) fn add(&mut self, start: u64, bytes: Bytes) {
+        self.parts.push(Needed::Always, start, bytes);
     }
 
     /// Returns the number of rows in the file.
@@ -95,26 +101,27 @@ impl Footer {
 
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
-        Ok(RangeReader::new(FilePlan::new(self.parsed, layout, None)?, self.file_end, None))
+        let plan = FilePlan::new(self.parsed, layout, None)?;
+        let steps = Steps::all(&plan);
+        Ok(RangeReader::new(plan, self.parts, steps))
     }
 
-    /// Returns a reader like [`read`](Self::read) that skips the row groups which, by their statistics, have no row that
-    /// matches the predicate. Its columns are those of the layout.
-    pub(crate) fn read_groups_with(self, layout: &ReadLayout, predicate: &Predicate) -> Result<RangeReader> {
-        let Self { parsed, file_end } = self;
-        let plan = FilePlan::new(parsed, layout, None)?;
-        let can_match = prune::groups_that_can_match(&plan, layout, predicate, &file_end)?;
-        Ok(RangeReader::new(plan, file_end, Some(can_match)))
+    /// Returns a reader like [`read`](Self::read) that skips the rows which can't match the predicate, by the statistics and
+    /// indexes in memory. Its columns are those of the layout.
+    pub(crate) fn read_matching(self, layout: &ReadLayout, predicate: &Predicate) -> Result<RangeReader> {
+        let plan = FilePlan::new(self.parsed, layout, None)?;
+        let steps = Steps::matching(&plan, layout, predicate, &self.parts)?;
+        Ok(RangeReader::new(plan, self.parts, steps))
     }
 
-    /// Returns the footer, and the last bytes of the file.
-    pub(super) fn into_parts(self) -> (ParsedFooter, Bytes) {
-        (self.parsed, self.file_end)
+    /// Returns the footer, and the parts of the file that are in memory.
+    pub(super) fn into_parts(self) -> (ParsedFooter, FileParts) {
+        (self.parsed, self.parts)
     }
 
     /// Parses the footer of a file that is in memory as a whole.
     pub(crate) fn of_file(file: Bytes) -> Result<Self> {
-        Ok(Self { parsed: footer_of(&file)?, file_end: file })
+        Ok(Self { parsed: footer_of(&file)?, parts: FileParts::of_end(file.len() as u64, file) })
     }
 }
 

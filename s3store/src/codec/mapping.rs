@@ -15,15 +15,15 @@ use super::decoded_types::{decoded_schema, has_arrow_schema};
 use super::footer::ParsedFooter;
 use super::guard::catch_panics;
 use super::plan::{Planner, field_for, leaf_count};
+use super::steps::Step;
 use crate::error::{Error, Result};
 use crate::record::{Predicate, ReadLayout, RowError};
 
 /// How one file is read: its footer and the mapping of its schema.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct FilePlan {
     footer: ParsedFooter,
     mapping: Arc<Mapping>,
-    rows: usize,
 }
 
 /// How files of one schema are read: which leaf columns are decoded, and how they become the layout's columns.
@@ -99,7 +99,7 @@ impl FilePlan {
         };
         let rows = checks::row_count(&footer)?;
         checks::check_columns(&footer, &mapping.leaves, rows)?;
-        Ok(Self { footer, mapping, rows })
+        Ok(Self { footer, mapping })
     }
 
     pub(super) fn metadata(&self) -> &Arc<ParquetMetaData> {
@@ -114,9 +114,10 @@ impl FilePlan {
         &self.mapping
     }
 
-    /// Returns the footer's row count.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
+    /// Returns the number of rows in a row group.
+    pub(super) fn rows_of(&self, group: usize) -> usize {
+        let rows = self.footer.metadata.row_groups().get(group).map_or(0, |group| group.num_rows());
+        usize::try_from(rows).unwrap_or_default()
     }
 
     /// Returns whether the footer marks every row group as sorted by the layout's key, entity columns first and then
@@ -194,11 +195,13 @@ impl Mapping {
 pub(super) struct BatchAdapter {
     plan: FilePlan,
     rows_read: usize,
+    /// The rows that are decoded now, and how many of them were.
+    step: Option<(Step, usize)>,
 }
 
 impl BatchAdapter {
     pub(super) fn new(plan: FilePlan) -> Self {
-        Self { plan, rows_read: 0 }
+        Self { plan, rows_read: 0, step: None }
     }
 
     pub(super) fn plan(&self) -> &FilePlan {
@@ -206,7 +209,12 @@ impl BatchAdapter {
     }
 
     pub(super) fn restart(&mut self) {
-        self.rows_read = 0;
+        (self.rows_read, self.step) = (0, None);
+    }
+
+    /// Says which rows the next batches have.
+    pub(super) fn begin(&mut self, step: Step) {
+        self.step = Some((step, 0));
     }
 
     /// Converts the next batch, and drops the rows that the layout's filter drops.
@@ -214,33 +222,38 @@ impl BatchAdapter {
         let rows = batch.num_rows();
         let members = self.plan.mapping.members.iter();
         let columns = members.map(|member| member.apply(batch.columns(), rows, None)).collect::<Result<Vec<_>, _>>();
-        let columns = columns.map_err(|error| bad_row(self.rows_read, &error))?;
+        let columns = columns.map_err(|error| self.bad_row(&error))?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(self.plan.schema()), columns, &options)
             .map_err(|error| Error::invalid_data("the file's columns do not form a batch").with_source(error))?;
         self.rows_read += rows;
+        if let Some((_, decoded)) = &mut self.step {
+            *decoded += rows;
+        }
         match &self.plan.mapping.filter {
             Some(filter) => filter.keep_matching(batch),
             None => Ok(batch),
         }
     }
 
-    /// Counts the rows of a row group that is not read.
-    pub(super) fn skip_group(&mut self, group: usize) {
-        let rows = self.plan.metadata().row_groups().get(group).map_or(0, |group| group.num_rows());
-        self.rows_read += usize::try_from(rows).unwrap_or_default();
+    /// Returns the error for a row of the next batch, with the row's number in the file.
+    fn bad_row(&self, error: &RowError) -> Error {
+        let row = match &self.step {
+            Some((step, decoded)) => {
+                let before: usize = (0..step.group).map(|group| self.plan.rows_of(group)).sum();
+                before + step.row(decoded + error.row)
+            }
+            None => self.rows_read + error.row,
+        };
+        Error::invalid_data(format!("row {row}, {}", error.value))
     }
 
-    /// Checks at the end of the file that its row count is the footer's.
-    pub(super) fn finish(&self) -> Result<()> {
-        let (rows, expected) = (self.rows_read, self.plan.rows);
+    /// Checks at the end of the file that `expected` rows were decoded.
+    pub(super) fn finish(&self, expected: usize) -> Result<()> {
+        let rows = self.rows_read;
         if rows == expected {
             return Ok(());
         }
         Err(Error::invalid_data(format!("the file has {rows} rows, but its footer says {expected}")))
     }
-}
-
-fn bad_row(rows_before: usize, error: &RowError) -> Error {
-    Error::invalid_data(format!("row {}, {}", rows_before + error.row, error.value))
 }

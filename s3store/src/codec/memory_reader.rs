@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use super::footer::{Footer, footer_of};
 use super::mapping::{FilePlan, Mapping};
-use super::prune;
 use super::range_reader::{RangeProgress, RangeReader};
+use super::row_groups::FileParts;
+use super::steps::Steps;
 use crate::error::{Error, Result};
 use crate::record::ReadLayout;
 
@@ -36,22 +37,24 @@ impl Opener {
     /// Parses the footer of a file that is in memory and returns a reader at its first row.
     pub(crate) fn open(&self, file: Bytes) -> Result<MemoryReader> {
         let plan = self.plan(|known| FilePlan::new(footer_of(&file)?, &self.layout, known))?;
-        let wanted = self.wanted(&plan, &file)?;
-        Ok(MemoryReader::of_ranges(RangeReader::new(plan, file, wanted)))
+        let reader = self.reader(plan, FileParts::of_end(file.len() as u64, file))?;
+        Ok(MemoryReader::of_ranges(reader))
     }
 
     /// Returns a reader at the first row of a file whose footer was fetched.
     pub(crate) fn open_by_ranges(&self, footer: Footer) -> Result<RangeReader> {
-        let (parsed, file_end) = footer.into_parts();
+        let (parsed, parts) = footer.into_parts();
         let plan = self.plan(|known| FilePlan::new(parsed, &self.layout, known))?;
-        let wanted = self.wanted(&plan, &file_end)?;
-        Ok(RangeReader::new(plan, file_end, wanted))
+        self.reader(plan, parts)
     }
 
-    /// Returns which row groups can have a row that the layout's filter keeps. Returns `None` without a filter.
-    fn wanted(&self, plan: &FilePlan, file_end: &Bytes) -> Result<Option<Vec<bool>>> {
-        let filter = self.layout.filter.below.as_deref();
-        filter.map(|filter| prune::groups_that_can_match(plan, &self.layout, filter, file_end)).transpose()
+    /// Returns a reader of the rows that the layout's filter may keep.
+    fn reader(&self, plan: FilePlan, parts: FileParts) -> Result<RangeReader> {
+        let steps = match self.layout.filter.below.as_deref() {
+            Some(filter) => Steps::matching(&plan, &self.layout, filter, &parts)?,
+            None => Steps::all(&plan),
+        };
+        Ok(RangeReader::new(plan, parts, steps))
     }
 
     /// Plans the reading of a file with the known mapping, and remembers the file's.
@@ -73,7 +76,8 @@ pub(crate) struct MemoryReader {
 impl MemoryReader {
     #[cfg(test)]
     pub(super) fn new(plan: FilePlan, file: Bytes) -> Self {
-        Self::of_ranges(RangeReader::new(plan, file, None))
+        let (steps, parts) = (Steps::all(&plan), FileParts::of_end(file.len() as u64, file));
+        Self::of_ranges(RangeReader::new(plan, parts, steps))
     }
 
     /// Returns the batches of a file whose row groups were all fetched.
@@ -84,6 +88,16 @@ impl MemoryReader {
     /// Returns how the file is read.
     pub(crate) fn plan(&self) -> &FilePlan {
         self.reader.plan()
+    }
+
+    /// Divides the rows among `count` readers at most, at the ends of row groups. None of the rows may have been read.
+    pub(crate) fn divided(&self, count: usize) -> Vec<Self> {
+        self.reader.divided(count).into_iter().map(|reader| Self { reader, ended: false }).collect()
+    }
+
+    /// Returns the number of rows that are decoded, before a filter drops some of them.
+    pub(crate) fn rows(&self) -> usize {
+        self.reader.rows()
     }
 
     /// Goes back to the first row.

@@ -22,6 +22,7 @@ mod encode;
 mod footer;
 mod footer_scan;
 mod guard;
+mod levels;
 mod limits;
 mod mapping;
 mod memory_reader;
@@ -35,6 +36,7 @@ mod ranks;
 mod row_groups;
 mod sizes;
 pub(crate) mod sort;
+mod steps;
 mod thrift;
 
 pub(crate) use cast::is_convertible;
@@ -45,7 +47,7 @@ pub(crate) use footer::{Footer, FooterSearch};
 pub(crate) use memory_reader::{MemoryReader, Opener};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use range_reader::decode_by_ranges;
-pub(crate) use range_reader::{GroupRanges, RangeProgress, RangeReader};
+pub(crate) use range_reader::{RangeProgress, RangeReader, StepRanges};
 pub(crate) use sizes::ReadSizes;
 
 /// Rows per batch, for reading and for writing. Larger batches do not fit the processor's caches and cost a tenth more

@@ -1,5 +1,6 @@
 //! The pages of a column chunk, checked before and after the Parquet library decompresses them.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_schema::TimeUnit;
@@ -11,9 +12,10 @@ use parquet::file::reader::ChunkReader;
 use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescriptor;
 
-use super::delta;
 use super::limits::ColumnBudget;
+use super::prune::Locations;
 use super::thrift::{Event, Kind, Scanner, Shape, malformed};
+use super::{delta, levels};
 
 static PAGE_HEADER: Shape = Shape {
     name: "PageHeader",
@@ -61,49 +63,104 @@ pub(super) struct CheckedPages<R: ChunkReader> {
     file: Arc<R>,
     column: Arc<ColumnDescriptor>,
     codec: Compression,
-    /// Where the next page's header begins, and how many bytes of the chunk are left from there.
-    next: (u64, u64),
+    next: NextPages,
     budget: Arc<ColumnBudget>,
     int96: TimeUnit,
 }
 
+/// The pages of a column chunk that were not taken yet.
+enum NextPages {
+    /// One follows the other. The next one begins at `start`, and `left` bytes of the chunk are left from there.
+    InOrder { start: u64, left: u64 },
+    /// Each is where the page index says.
+    Located(VecDeque<LocatedPage>),
+}
+
+/// A page with its header.
+#[derive(Clone, Copy)]
+struct LocatedPage {
+    start: u64,
+    length: u64,
+    /// The number of rows. `None` for the dictionary.
+    rows: Option<u64>,
+}
+
+impl NextPages {
+    fn new(chunk: &ColumnChunkMetaData, locations: Option<&Locations>) -> Self {
+        let Some(locations) = locations else {
+            let (start, left) = chunk.byte_range();
+            return Self::InOrder { start, left };
+        };
+        let page = |range: std::ops::Range<u64>, rows| LocatedPage {
+            start: range.start,
+            length: range.end - range.start,
+            rows,
+        };
+        let dictionary = locations.dictionary().map(|range| page(range, None));
+        let pages = locations.pages().map(|(range, rows)| page(range, Some((rows.end - rows.start) as u64)));
+        Self::Located(dictionary.into_iter().chain(pages).collect())
+    }
+}
+
 impl<R: ChunkReader> CheckedPages<R> {
-    /// `int96` is the unit that timestamps of the type INT96 are decoded to.
+    /// `int96` is the unit that timestamps of the type INT96 are decoded to. With the locations of the pages, those that are
+    /// skipped need not be in memory.
     pub(super) fn new(
         file: Arc<R>,
         chunk: &ColumnChunkMetaData,
         rows: usize,
+        locations: Option<&Locations>,
         budget: Arc<ColumnBudget>,
         int96: TimeUnit,
     ) -> Result<Self> {
         let column = chunk.column_descr_ptr();
-        let pages = SerializedPageReader::new(Arc::clone(&file), chunk, rows, None)
+        let parquet = locations.map(|locations| locations.to_parquet().to_vec());
+        let pages = SerializedPageReader::new(Arc::clone(&file), chunk, rows, parquet)
             .map_err(|error| in_column(&column, &error))?;
-        Ok(Self { pages, file, codec: chunk.compression(), column, next: chunk.byte_range(), budget, int96 })
+        let next = NextPages::new(chunk, locations);
+        Ok(Self { pages, file, codec: chunk.compression(), column, next, budget, int96 })
     }
 
-    /// Scans the header of the next page, and moves behind the page.
-    fn check_next(&mut self) -> Result<()> {
-        let (start, left) = self.next;
-        if left == 0 {
-            return Ok(());
-        }
+    /// Scans the header of the next page, and moves behind the page. Returns the number of rows that the page index gives it.
+    fn check_next(&mut self) -> Result<Option<u64>> {
+        let (start, left, rows) = match &mut self.next {
+            NextPages::InOrder { left: 0, .. } => return Ok(None),
+            NextPages::InOrder { start, left } => (*start, *left, None),
+            NextPages::Located(pages) => match pages.pop_front() {
+                Some(page) => (page.start, page.length, page.rows),
+                None => return Ok(None),
+            },
+        };
         let bytes = self.file.get_bytes(start, usize::try_from(left)?)?;
         let header = PageHeader::scan(&bytes)?;
         header.check(self.codec, left)?;
         self.budget.add_bytes(header.uncompressed.max(header.compressed))?;
-        let taken = header.length.saturating_add(header.compressed);
-        self.next = (start.saturating_add(taken), left.saturating_sub(taken));
-        Ok(())
+        if let NextPages::InOrder { start, left } = &mut self.next {
+            let taken = header.length.saturating_add(header.compressed);
+            *start = start.saturating_add(taken);
+            *left = left.saturating_sub(taken);
+        }
+        Ok(rows)
     }
 
     fn next_page(&mut self) -> Result<Option<Page>> {
-        self.check_next()?;
+        let rows = self.check_next()?;
         let page = self.pages.get_next_page()?;
         if let Some(page) = &page {
             check_page(page, &self.column, &self.budget, self.int96)?;
+            if let Some(rows) = rows {
+                check_rows(page, &self.column, rows)?;
+            }
         }
         Ok(page)
+    }
+
+    fn skip_page(&mut self) -> Result<()> {
+        match &mut self.next {
+            NextPages::InOrder { .. } => self.check_next().map(drop)?,
+            NextPages::Located(pages) => drop(pages.pop_front()),
+        }
+        self.pages.skip_next_page()
     }
 }
 
@@ -125,7 +182,7 @@ impl<R: ChunkReader> PageReader for CheckedPages<R> {
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.check_next().and_then(|()| self.pages.skip_next_page()).map_err(|error| in_column(&self.column, &error))
+        self.skip_page().map_err(|error| in_column(&self.column, &error))
     }
 
     fn at_record_boundary(&mut self) -> Result<bool> {
@@ -247,6 +304,35 @@ fn check_page(page: &Page, column: &ColumnDescriptor, budget: &ColumnBudget, int
         Encoding::PLAIN if is_int96 => check_int96(bytes, int96),
         _ => Ok(()),
     }
+}
+
+/// Checks that a page has the rows that the page index gives it. If it had others, rows before the next page that is read would
+/// be counted wrongly.
+fn check_rows(page: &Page, column: &ColumnDescriptor, expected: u64) -> Result<()> {
+    let found = match page {
+        Page::DictionaryPage { .. } => {
+            return Err(malformed(format_args!("a dictionary is where the page index has rows")));
+        }
+        Page::DataPageV2 { num_rows, .. } => u64::from(*num_rows),
+        Page::DataPage { num_values, .. } if column.max_rep_level() == 0 => u64::from(*num_values),
+        Page::DataPage { buf, num_values, rep_level_encoding: Encoding::RLE, .. } => {
+            let levels = buf
+                .split_first_chunk::<4>()
+                .and_then(|(length, rest)| rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?));
+            let levels =
+                levels.ok_or_else(|| malformed(format_args!("the levels of a page are longer than the page")))?;
+            levels::rows_in(levels, column.max_rep_level(), *num_values)?
+        }
+        Page::DataPage { rep_level_encoding, .. } => {
+            return Err(malformed(format_args!(
+                "the levels' encoding {rep_level_encoding} is not supported with a page index"
+            )));
+        }
+    };
+    if found == expected {
+        return Ok(());
+    }
+    Err(malformed(format_args!("a page has {found} rows, but the page index says {expected}")))
 }
 
 /// Checks that timestamps of the type INT96 are exact in a unit. The library wraps around, or cuts off.

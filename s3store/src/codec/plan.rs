@@ -157,6 +157,7 @@ fn map_key() -> ColumnNode {
         role: Role::Value,
         bare_list: false,
         dictionary: true,
+        bloom: false,
         values: Vec::new(),
     }
 }

@@ -13,8 +13,9 @@ use super::bad_text;
 use super::guard::catch_panics;
 use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan};
-use super::row_groups::{self, FileParts};
+use super::row_groups::{self, FileParts, Needed};
 use super::sizes::ReadSizes;
+use super::steps::{Step, Steps};
 #[cfg(any(test, feature = "testing"))]
 use super::{Footer, FooterSearch};
 use crate::error::{Error, Result};
@@ -24,21 +25,20 @@ use crate::record::ReadLayout;
 /// A decoder of a file that is fetched by ranges. It performs no I/O: the caller fetches the ranges that
 /// [`advance`](Self::advance) asks for and passes them to [`push`](Self::push).
 ///
-/// It decodes one row group at a time. A decoder of several row groups would take a list that begins in the middle of a row
-/// as a part of the previous group's last row.
+/// It decodes one row group at a time, or a part of one. A decoder of several row groups would take a list that begins in the
+/// middle of a row as a part of the previous group's last row.
 #[derive(Debug)]
 pub(crate) struct RangeReader {
     adapter: BatchAdapter,
-    /// The end of the file, and the parts that were fetched for row groups.
+    /// The end of the file, and the parts that were fetched.
     file: FileParts,
     budgets: Vec<Arc<ColumnBudget>>,
-    /// The batches of the current row group, or `None` between two row groups.
-    row_group: Option<ParquetRecordBatchReader>,
-    /// The current row group, or the next one between two row groups.
-    group: usize,
-    /// Which row groups are read; `None` for all.
-    wanted: Option<Vec<bool>>,
-    /// If `true`, the parts of a row group are kept when it ends.
+    steps: Steps,
+    /// The batches of the current step, or `None` between two steps.
+    batches: Option<ParquetRecordBatchReader>,
+    /// The current step, or the next one between two steps.
+    step: usize,
+    /// If `true`, the parts of a step are kept when it ends.
     keeps_parts: bool,
 }
 
@@ -46,24 +46,23 @@ pub(crate) struct RangeReader {
 #[derive(Debug)]
 pub(crate) enum RangeProgress {
     /// The decoder needs these byte ranges of the file to go on.
-    Needs(GroupRanges),
+    Needs(StepRanges),
     Batch(RecordBatch),
     End,
 }
 
-/// The byte ranges of a row group that are not in memory.
+/// The byte ranges that a step needs, a row group or a part of one, and that are not in memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct GroupRanges {
-    pub(crate) group: usize,
+pub(crate) struct StepRanges {
+    pub(crate) step: usize,
     pub(crate) ranges: Vec<Range<u64>>,
 }
 
 impl RangeReader {
-    /// `file_end` are the last bytes of the file, which are already in memory. `wanted` says which row groups are read.
-    pub(super) fn new(plan: FilePlan, file_end: Bytes, wanted: Option<Vec<bool>>) -> Self {
-        let file = FileParts::of_end(plan.file_size(), file_end);
+    /// `file` has the parts of the file that are in memory.
+    pub(super) fn new(plan: FilePlan, file: FileParts, steps: Steps) -> Self {
         let budgets = row_groups::column_budgets(&plan);
-        Self { adapter: BatchAdapter::new(plan), file, budgets, row_group: None, group: 0, wanted, keeps_parts: false }
+        Self { adapter: BatchAdapter::new(plan), file, budgets, steps, batches: None, step: 0, keeps_parts: false }
     }
 
     /// Returns how the file is read.
@@ -76,6 +75,21 @@ impl RangeReader {
         Arc::clone(self.adapter.plan().schema())
     }
 
+    /// Divides the rows among `count` readers at most. Each has the parts of the file that are in memory.
+    pub(super) fn divided(&self, count: usize) -> Vec<Self> {
+        let plan = self.plan();
+        let reader = |steps| Self {
+            adapter: BatchAdapter::new(plan.clone()),
+            file: self.file.clone(),
+            budgets: self.budgets.clone(),
+            steps,
+            batches: None,
+            step: 0,
+            keeps_parts: self.keeps_parts,
+        };
+        self.steps.divided(plan, count).into_iter().map(reader).collect()
+    }
+
     /// Keeps the parts of row groups until the reader is dropped, so that it can [`restart`](Self::restart).
     pub(super) fn keeping_parts(self) -> Self {
         Self { keeps_parts: true, ..self }
@@ -85,15 +99,34 @@ impl RangeReader {
     pub(super) fn restart(&mut self) {
         self.adapter.restart();
         self.budgets = row_groups::column_budgets(self.adapter.plan());
-        (self.row_group, self.group) = (None, 0);
+        (self.batches, self.step) = (None, 0);
+    }
+
+    /// Divides row groups that take more than `bytes` bytes into parts that are fetched one after the other. Does nothing if
+    /// the page index is not in memory.
+    pub(crate) fn split(&mut self, bytes: u64) -> Result<()> {
+        self.steps.split(self.adapter.plan(), &self.file, bytes)
+    }
+
+    /// Returns the ranges of the file that may exclude many rows, and should be fetched first. Add them to the
+    /// [footer](super::Footer::add), and open the file again.
+    pub(crate) fn lacking(&self) -> &[Range<u64>] {
+        self.steps.lacking()
+    }
+
+    /// Returns the range of the page index, if a row group takes more than `bytes` bytes, and can't be split because the index
+    /// is not in memory.
+    pub(crate) fn lacking_to_split(&self, bytes: u64) -> Result<Option<Range<u64>>> {
+        self.steps.lacks_index(self.adapter.plan(), &self.file, bytes)
     }
 
     /// Decodes the next batch, or returns the byte ranges that it needs. Drop the reader after an error.
     pub(crate) fn advance(&mut self) -> Result<RangeProgress> {
         loop {
-            if let Some(batches) = &mut self.row_group {
+            let current = self.steps.get(self.step).cloned();
+            if let (Some(batches), Some(step)) = (&mut self.batches, &current) {
                 let decoded = catch_panics(|| batches.next().transpose().map_err(ParquetError::from));
-                let (plan, group) = (self.adapter.plan(), self.group);
+                let (plan, group) = (self.adapter.plan(), step.group);
                 let located = |error| bad_text::locate(error, plan, group..group + 1, &Arc::new(self.file.clone()));
                 match decoded.map_err(located)? {
                     Some(batch) => match self.adapter.adapt(&batch)? {
@@ -101,89 +134,107 @@ impl RangeReader {
                         batch if batch.num_rows() == 0 => continue,
                         batch => return Ok(RangeProgress::Batch(batch)),
                     },
-                    None => self.row_group = None,
+                    None => self.end_step(group),
                 }
-                if !self.keeps_parts {
-                    self.file.drop_group(group);
-                }
-                self.group += 1;
-            }
-            let (plan, group) = (self.adapter.plan(), self.group);
-            if group >= plan.metadata().num_row_groups() {
-                return self.adapter.finish().map(|()| RangeProgress::End);
-            }
-            if !self.is_wanted(group) {
-                self.adapter.skip_group(group);
-                self.group += 1;
                 continue;
             }
-            let ranges = catch_panics(|| row_groups::missing_ranges(plan, group, &self.file))?;
+            let plan = self.adapter.plan();
+            let Some(step) = current else {
+                return self.adapter.finish(self.steps.rows(plan)).map(|()| RangeProgress::End);
+            };
+            let ranges = catch_panics(|| self.steps.missing(plan, &step, &self.file))?;
             if !ranges.is_empty() {
-                return Ok(RangeProgress::Needs(GroupRanges { group, ranges }));
+                return Ok(RangeProgress::Needs(StepRanges { step: self.step, ranges }));
             }
             let file = Arc::new(self.file.clone());
-            let decoder = catch_panics(|| row_groups::decode(plan, group..group + 1, &file, &self.budgets))?;
-            self.row_group = Some(decoder);
+            let decoder = catch_panics(|| row_groups::decode(plan, &step, self.steps.index(), &file, &self.budgets))?;
+            self.batches = Some(decoder);
+            self.adapter.begin(step);
         }
     }
 
-    /// Returns the ranges that the row group after the current one needs. Returns `None` if there is no such row group, or
-    /// if all of them are in memory.
-    pub(crate) fn next_needs(&self) -> Result<Option<GroupRanges>> {
-        let first = if self.row_group.is_some() { self.group + 1 } else { self.group };
-        let mut groups = first..self.plan().metadata().num_row_groups();
-        let Some(group) = groups.find(|&group| self.is_wanted(group)) else { return Ok(None) };
-        let ranges = catch_panics(|| row_groups::missing_ranges(self.plan(), group, &self.file))?;
-        Ok((!ranges.is_empty()).then_some(GroupRanges { group, ranges }))
+    fn end_step(&mut self, group: usize) {
+        self.batches = None;
+        if !self.keeps_parts {
+            self.file.drop_needed(Needed::InStep(self.step));
+            if self.steps.get(self.step + 1).is_none_or(|next| next.group != group) {
+                self.file.drop_needed(Needed::InGroup(group));
+            }
+        }
+        self.step += 1;
     }
 
-    /// Returns the ranges that all row groups need.
-    pub(crate) fn all_needs(&self) -> Result<Vec<GroupRanges>> {
-        let groups = (0..self.plan().metadata().num_row_groups()).filter(|&group| self.is_wanted(group));
-        let needs = |group| {
-            let ranges = catch_panics(|| row_groups::missing_ranges(self.plan(), group, &self.file))?;
-            Ok((!ranges.is_empty()).then_some(GroupRanges { group, ranges }))
-        };
-        groups.map(needs).filter_map(Result::transpose).collect()
+    /// Returns the ranges that the step after the current one needs. Returns `None` if there is no such step, or if all of them
+    /// are in memory.
+    pub(crate) fn next_needs(&self) -> Result<Option<StepRanges>> {
+        let next = if self.batches.is_some() { self.step + 1 } else { self.step };
+        self.steps.get(next).map_or(Ok(None), |step| self.needs_of(next, step))
+    }
+
+    /// Returns the ranges that all steps need.
+    pub(crate) fn all_needs(&self) -> Result<Vec<StepRanges>> {
+        let steps = self.steps.iter().enumerate();
+        steps.filter_map(|(index, step)| self.needs_of(index, step).transpose()).collect()
+    }
+
+    fn needs_of(&self, index: usize, step: &Step) -> Result<Option<StepRanges>> {
+        let ranges = catch_panics(|| self.steps.missing(self.plan(), step, &self.file))?;
+        Ok((!ranges.is_empty()).then_some(StepRanges { step: index, ranges }))
     }
 
     /// Returns the memory that reading the file takes.
     pub(crate) fn sizes(&self) -> Result<ReadSizes> {
-        let needs = self.all_needs()?;
-        let missing = |group: usize| {
-            let ranges = needs.iter().filter(|needs| needs.group == group).flat_map(|needs| &needs.ranges);
-            let bytes = ranges.fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start));
-            self.is_wanted(group).then_some(bytes)
-        };
-        Ok(ReadSizes::new(self.plan(), missing))
+        let mut sizes = ReadSizes { indexes: self.file.added_bytes(), ..ReadSizes::default() };
+        for (index, step) in self.steps.iter().enumerate() {
+            let ranges = self.needs_of(index, step)?.map_or_else(Vec::new, |needs| needs.ranges);
+            let missing = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start));
+            sizes.add(self.plan(), step, missing);
+        }
+        Ok(sizes)
     }
 
     /// Returns the number of row groups that are read, and that of the others.
     pub(crate) fn row_groups(&self) -> (usize, usize) {
-        let all = self.plan().metadata().num_row_groups();
-        let read = (0..all).filter(|&group| self.is_wanted(group)).count();
-        (read, all - read)
+        let read = self.steps.groups();
+        (read, self.plan().metadata().num_row_groups().saturating_sub(read))
     }
 
-    fn is_wanted(&self, group: usize) -> bool {
-        self.wanted.as_ref().is_none_or(|wanted| wanted.get(group) != Some(&false))
+    /// Returns the number of rows that are decoded, before a filter drops some of them.
+    pub(crate) fn rows(&self) -> usize {
+        self.steps.rows(self.plan())
     }
 
-    /// Takes the bytes of a row group's ranges.
+    /// Takes the bytes of a step's ranges.
     ///
     /// # Errors
     /// `InvalidData` if a range has a different number of bytes.
-    pub(crate) fn push(&mut self, needs: GroupRanges, bytes: Vec<Bytes>) -> Result<()> {
-        let GroupRanges { group, ranges } = needs;
+    pub(crate) fn push(&mut self, needs: StepRanges, bytes: Vec<Bytes>) -> Result<()> {
+        let StepRanges { step, ranges } = needs;
         for (range, bytes) in ranges.into_iter().zip(bytes) {
             let (wanted, found) = (range.end.saturating_sub(range.start), bytes.len() as u64);
             if found != wanted {
                 let start = range.start;
                 return Err(Error::invalid_data(format!("{found} bytes from {start} were read instead of {wanted}")));
             }
-            self.file.push(group, range.start, bytes);
+            self.keep_dictionaries(step, &range, &bytes);
+            self.file.push(Needed::InStep(step), range.start, bytes);
         }
         Ok(())
+    }
+
+    /// Keeps copies of the dictionaries in some bytes of a step, if a later step of the row group needs them.
+    fn keep_dictionaries(&mut self, step: usize, range: &Range<u64>, bytes: &Bytes) {
+        let (this, next) = (self.steps.get(step), self.steps.get(step + 1));
+        let Some((this, _)) = this.zip(next).filter(|(this, next)| this.group == next.group) else { return };
+        let group = this.group;
+        for dictionary in row_groups::dictionaries(self.adapter.plan(), group, self.steps.index()) {
+            let start = dictionary.start.checked_sub(range.start).and_then(|start| usize::try_from(start).ok());
+            let end = dictionary.end.checked_sub(range.start).and_then(|end| usize::try_from(end).ok());
+            let part = start.zip(end).and_then(|(start, end)| bytes.get(start..end));
+            if let Some(part) = part.filter(|_| !self.file.has(Needed::InGroup(group), dictionary.start)) {
+                self.file.push(Needed::InGroup(group), dictionary.start, Bytes::copy_from_slice(part));
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytes::buf::{Buf, Reader};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
@@ -16,6 +16,8 @@ use super::decoded_types::int96_unit;
 use super::limits::ColumnBudget;
 use super::mapping::FilePlan;
 use super::pages::CheckedPages;
+use super::prune::{Locations, PageIndex};
+use super::steps::Step;
 use super::thrift::malformed;
 
 /// The parts of a file that are in memory.
@@ -27,28 +29,59 @@ pub(super) struct FileParts {
 
 #[derive(Debug, Clone)]
 struct FilePart {
-    /// The row group that the part was fetched for. `None` for the end of the file.
-    group: Option<usize>,
+    needed: Needed,
     /// The offset of the first byte.
     start: u64,
     bytes: Bytes,
+}
+
+/// How long a part of a file is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Needed {
+    /// Until the file ends.
+    Always,
+    /// Until this step ends.
+    InStep(usize),
+    /// Until the steps of this row group end.
+    InGroup(usize),
 }
 
 impl FileParts {
     /// Returns the parts of a file of `size` bytes, of which the last are in memory.
     pub(super) fn of_end(size: u64, end: Bytes) -> Self {
         let start = size.saturating_sub(end.len() as u64);
-        Self { parts: vec![FilePart { group: None, start, bytes: end }], size }
+        Self { parts: vec![FilePart { needed: Needed::Always, start, bytes: end }], size }
     }
 
-    /// Adds bytes that were fetched for a row group.
-    pub(super) fn push(&mut self, group: usize, start: u64, bytes: Bytes) {
-        self.parts.push(FilePart { group: Some(group), start, bytes });
+    /// Adds bytes of the file.
+    pub(super) fn push(&mut self, needed: Needed, start: u64, bytes: Bytes) {
+        self.parts.push(FilePart { needed, start, bytes });
     }
 
-    /// Drops the parts that were fetched for a row group.
-    pub(super) fn drop_group(&mut self, group: usize) {
-        self.parts.retain(|part| part.group != Some(group));
+    /// Returns whether a part begins at `start` and is needed as long as given.
+    pub(super) fn has(&self, needed: Needed, start: u64) -> bool {
+        self.parts.iter().any(|part| part.needed == needed && part.start == start)
+    }
+
+    /// Drops the parts that are not needed any longer.
+    pub(super) fn drop_needed(&mut self, needed: Needed) {
+        self.parts.retain(|part| part.needed != needed);
+    }
+
+    /// Returns the last bytes of the file, with the footer.
+    pub(super) fn end(&self) -> &Bytes {
+        static EMPTY: Bytes = Bytes::new();
+        self.parts.first().map_or(&EMPTY, |part| &part.bytes)
+    }
+
+    /// Returns the size of the parts that were added to the end of the file, in bytes.
+    pub(super) fn added_bytes(&self) -> u64 {
+        self.parts.iter().skip(1).map(|part| part.bytes.len() as u64).sum()
+    }
+
+    /// Returns the size of all parts, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.parts.iter().map(|part| part.bytes.len()).sum()
     }
 
     /// Returns the bytes from `start` to the end of a part that has at least `length` bytes from there.
@@ -98,14 +131,38 @@ pub(super) fn chunk_range(chunk: &ColumnChunkMetaData, size: u64) -> Result<Rang
     })
 }
 
-/// Returns the ranges of a row group's wanted column chunks that are not in memory.
-pub(super) fn missing_ranges(plan: &FilePlan, group: usize, file: &FileParts) -> Result<Vec<Range<u64>>> {
-    let Some(group) = plan.metadata().row_groups().get(group) else {
+/// Returns the ranges that a step needs and that are not in memory: of column chunks, or of their pages.
+pub(super) fn missing_ranges(
+    plan: &FilePlan,
+    step: &Step,
+    index: Option<&PageIndex>,
+    file: &FileParts,
+) -> Result<Vec<Range<u64>>> {
+    let Some(group) = plan.metadata().row_groups().get(step.group) else {
         return Ok(Vec::new());
     };
-    let chunks = plan.mapping().leaves().iter().filter_map(|&leaf| group.columns().get(leaf));
-    let ranges = chunks.map(|chunk| chunk_range(chunk, plan.file_size())).collect::<Result<Vec<_>>>()?;
-    Ok(ranges.into_iter().filter(|range| file.bytes_from(range.start, range.end - range.start).is_none()).collect())
+    let mut ranges = Vec::new();
+    for &leaf in plan.mapping().leaves() {
+        let Some(chunk) = group.columns().get(leaf) else { continue };
+        match locations(step, index, leaf).zip(step.rows.as_deref()) {
+            Some((locations, rows)) => ranges.extend(locations.ranges_of(rows)),
+            None => ranges.push(chunk_range(chunk, plan.file_size())?),
+        }
+    }
+    ranges.retain(|range| file.bytes_from(range.start, range.end - range.start).is_none());
+    Ok(ranges)
+}
+
+/// Returns the places of a leaf's pages, if a step reads some rows only.
+fn locations(step: &Step, index: Option<&PageIndex>, leaf: usize) -> Option<Locations> {
+    step.rows.as_ref()?;
+    index?.locations(step.group, leaf)
+}
+
+/// Returns the ranges of the dictionaries that all steps of a row group need.
+pub(super) fn dictionaries(plan: &FilePlan, group: usize, index: Option<&PageIndex>) -> Vec<Range<u64>> {
+    let leaves = plan.mapping().leaves().iter();
+    leaves.filter_map(|&leaf| index?.locations(group, leaf)?.dictionary()).collect()
 }
 
 /// The decoded sizes of the columns of a file so far, by leaf.
@@ -118,56 +175,59 @@ pub(super) fn column_budgets(plan: &FilePlan) -> Vec<Arc<ColumnBudget>> {
 pub(super) fn pages(plan: &FilePlan, group: usize, leaf: usize, file: &Arc<FileParts>) -> Result<Box<dyn PageReader>> {
     let budget = ColumnBudget::of_columns(1, plan.file_size()).pop().ok_or_else(|| missing(leaf))?;
     let metadata = Arc::clone(plan.metadata());
-    let mut chunks = ColumnChunks { metadata, groups: group..group + 1, leaf, file: Arc::clone(file), budget };
-    chunks.next().unwrap_or_else(|| Err(missing(leaf)))
+    let mut chunk = ColumnChunk { metadata, group: Some(group), leaf, file: Arc::clone(file), locations: None, budget };
+    chunk.next().unwrap_or_else(|| Err(missing(leaf)))
 }
 
-/// Returns a decoder of some row groups of a file.
+/// Returns a decoder of the rows of a step.
 pub(super) fn decode(
     plan: &FilePlan,
-    groups: Range<usize>,
+    step: &Step,
+    index: Option<&PageIndex>,
     file: &Arc<FileParts>,
     budgets: &[Arc<ColumnBudget>],
 ) -> Result<ParquetRecordBatchReader> {
     let metadata = plan.metadata();
-    let chosen = metadata.row_groups().get(groups.clone()).unwrap_or_default();
-    let rows = chosen
-        .iter()
-        .try_fold(0usize, |rows, group| usize::try_from(group.num_rows()).ok().and_then(|more| rows.checked_add(more)));
-    let rows = rows.ok_or_else(|| malformed(format_args!("the row counts in the footer are out of range")))?;
-    let groups = SomeRowGroups { metadata, groups, file, budgets, rows };
+    let rows = metadata.row_groups().get(step.group).map_or(0, |group| group.num_rows());
+    let rows =
+        usize::try_from(rows).map_err(|_| malformed(format_args!("the row counts in the footer are out of range")))?;
+    let group = OneRowGroup { metadata, step, index, file, budgets, rows };
+    let selection =
+        step.rows.as_ref().map(|wanted| RowSelection::from_consecutive_ranges(wanted.ranges().iter().cloned(), rows));
     // The decoder allocates a whole batch up front, so a small file gets a small batch.
-    let batch_rows = BATCH_ROWS.min(rows).max(1);
-    ParquetRecordBatchReader::try_new_with_row_groups(plan.mapping().levels(), &groups, batch_rows, None)
+    let batch_rows = BATCH_ROWS.min(step.rows(plan)).max(1);
+    ParquetRecordBatchReader::try_new_with_row_groups(plan.mapping().levels(), &group, batch_rows, selection)
 }
 
-struct SomeRowGroups<'f> {
+struct OneRowGroup<'f> {
     metadata: &'f Arc<ParquetMetaData>,
-    groups: Range<usize>,
+    step: &'f Step,
+    index: Option<&'f PageIndex>,
     file: &'f Arc<FileParts>,
     budgets: &'f [Arc<ColumnBudget>],
     /// The footer's row count.
     rows: usize,
 }
 
-impl RowGroups for SomeRowGroups<'_> {
+impl RowGroups for OneRowGroup<'_> {
     fn num_rows(&self) -> usize {
         self.rows
     }
 
     fn column_chunks(&self, leaf: usize) -> Result<Box<dyn PageIterator>> {
         let budget = self.budgets.get(leaf).ok_or_else(|| missing(leaf))?;
-        Ok(Box::new(ColumnChunks {
+        Ok(Box::new(ColumnChunk {
             metadata: Arc::clone(self.metadata),
-            groups: self.groups.clone(),
+            group: Some(self.step.group),
             leaf,
             file: Arc::clone(self.file),
+            locations: locations(self.step, self.index, leaf),
             budget: Arc::clone(budget),
         }))
     }
 
     fn row_groups(&self) -> Box<dyn Iterator<Item = &RowGroupMetaData> + '_> {
-        Box::new(self.metadata.row_groups().get(self.groups.clone()).unwrap_or_default().iter())
+        Box::new(self.metadata.row_groups().get(self.step.group).into_iter())
     }
 
     fn metadata(&self) -> &ParquetMetaData {
@@ -175,35 +235,38 @@ impl RowGroups for SomeRowGroups<'_> {
     }
 }
 
-/// The column chunks of one leaf, one per row group.
-struct ColumnChunks {
+/// The column chunk of one leaf in a row group.
+struct ColumnChunk {
     metadata: Arc<ParquetMetaData>,
-    groups: Range<usize>,
+    /// The row group, until its pages were returned.
+    group: Option<usize>,
     leaf: usize,
     file: Arc<FileParts>,
+    /// The places of the pages, if some of them are not in memory.
+    locations: Option<Locations>,
     budget: Arc<ColumnBudget>,
 }
 
-impl ColumnChunks {
+impl ColumnChunk {
     fn pages(&self, group: &RowGroupMetaData) -> Result<Box<dyn PageReader>> {
         let chunk = group.columns().get(self.leaf).ok_or_else(|| missing(self.leaf))?;
         chunk_range(chunk, self.file.len())?;
         let rows = usize::try_from(group.num_rows())?;
-        let (file, budget) = (Arc::clone(&self.file), Arc::clone(&self.budget));
-        Ok(Box::new(CheckedPages::new(file, chunk, rows, budget, int96_unit(&self.metadata))?))
+        let (file, budget, int96) = (Arc::clone(&self.file), Arc::clone(&self.budget), int96_unit(&self.metadata));
+        Ok(Box::new(CheckedPages::new(file, chunk, rows, self.locations.as_ref(), budget, int96)?))
     }
 }
 
-impl Iterator for ColumnChunks {
+impl Iterator for ColumnChunk {
     type Item = Result<Box<dyn PageReader>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let group = self.groups.next()?;
+        let group = self.group.take()?;
         Some(self.pages(self.metadata.row_groups().get(group)?))
     }
 }
 
-impl PageIterator for ColumnChunks {}
+impl PageIterator for ColumnChunk {}
 
 fn missing(leaf: usize) -> ParquetError {
     malformed(format_args!("column {leaf} is missing in a row group"))

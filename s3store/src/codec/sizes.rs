@@ -5,6 +5,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 
 use super::BATCH_ROWS;
 use super::mapping::FilePlan;
+use super::steps::Step;
 
 /// The most that one page of a column takes in writers that follow the usual limit.
 const PAGE_BYTES: u64 = 1 << 20;
@@ -17,34 +18,34 @@ const VIEW_BYTES: u64 = 16;
 pub(crate) struct ReadSizes {
     /// The column chunks that are not in memory yet.
     pub(crate) fetched: u64,
-    /// Those of the row group that has the most.
-    pub(crate) largest_group: u64,
+    /// Those of the step that has the most: a row group, or a part of one.
+    pub(crate) largest_step: u64,
     /// All rows when decoded.
     pub(crate) decoded: u64,
     /// One batch when decoded.
     pub(crate) batch: u64,
     /// One decompressed page of each column, and its dictionary.
     pub(crate) pages: u64,
+    /// The page index and the Bloom filters, if they were fetched on their own.
+    pub(crate) indexes: u64,
 }
 
 impl ReadSizes {
-    /// `missing` returns the number of bytes of a row group that are not in memory, or `None` if the group is not read.
-    pub(super) fn new(plan: &FilePlan, mut missing: impl FnMut(usize) -> Option<u64>) -> Self {
-        let mut sizes = Self::default();
-        for (index, group) in plan.metadata().row_groups().iter().enumerate() {
-            let Some(fetched) = missing(index) else { continue };
-            let chunks = || plan.mapping().leaves().iter().filter_map(|&leaf| group.columns().get(leaf));
-            let decoded = sum(chunks().map(decoded_bytes));
-            let pages = sum(chunks().map(|chunk| uncompressed_bytes(chunk).min(PAGE_BYTES).saturating_mul(2)));
-            let rows = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
-            let batch = decoded / rows.div_ceil(BATCH_ROWS as u64).max(1);
-            sizes.fetched = sizes.fetched.saturating_add(fetched);
-            sizes.largest_group = sizes.largest_group.max(fetched);
-            sizes.decoded = sizes.decoded.saturating_add(decoded);
-            sizes.batch = sizes.batch.max(batch);
-            sizes.pages = sizes.pages.max(pages);
-        }
-        sizes
+    /// Adds the rows of a step, of which `missing` bytes are not in memory.
+    pub(super) fn add(&mut self, plan: &FilePlan, step: &Step, missing: u64) {
+        let Some(group) = plan.metadata().row_groups().get(step.group) else { return };
+        let chunks = || plan.mapping().leaves().iter().filter_map(|&leaf| group.columns().get(leaf));
+        let of_group = sum(chunks().map(decoded_bytes));
+        let pages = sum(chunks().map(|chunk| uncompressed_bytes(chunk).min(PAGE_BYTES).saturating_mul(2)));
+        let (rows, all) = (step.rows(plan) as u64, plan.rows_of(step.group).max(1) as u64);
+        let share = u128::from(of_group) * u128::from(rows) / u128::from(all);
+        let decoded = u64::try_from(share).unwrap_or(u64::MAX);
+        let batch = decoded / rows.div_ceil(BATCH_ROWS as u64).max(1);
+        self.fetched = self.fetched.saturating_add(missing);
+        self.largest_step = self.largest_step.max(missing);
+        self.decoded = self.decoded.saturating_add(decoded);
+        self.batch = self.batch.max(batch);
+        self.pages = self.pages.max(pages);
     }
 }
 

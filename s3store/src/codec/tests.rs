@@ -11,6 +11,7 @@ mod order;
 mod prune;
 mod pyarrow;
 mod roundtrip;
+mod steps;
 mod type_pairs;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
         role: Role::Value,
         bare_list: false,
         dictionary: true,
+        bloom: false,
         values: Vec::new(),
     }
 }

@@ -21,15 +21,21 @@ impl Dataset {
         version: Option<ObjectVersion>,
         count: impl Fn(u64),
     ) -> Result<Option<Footer>> {
-        let Some(version) = version else { return self.footer(key, size, count).await };
-        if let Some(footer) = self.footers().get(key, version) {
+        if let Some(footer) = version.and_then(|version| self.footers().get(key, version)) {
             return Ok(Some(footer));
         }
         let footer = self.footer(key, size, count).await?;
         if let Some(footer) = &footer {
-            self.footers().keep(key, version, footer);
+            self.keep_footer(key, version, footer);
         }
         Ok(footer)
+    }
+
+    /// Keeps a footer in the cache. Does nothing without a version.
+    pub(crate) fn keep_footer(&self, key: &str, version: Option<ObjectVersion>, footer: &Footer) {
+        if let Some(version) = version {
+            self.footers().keep(key, version, footer);
+        }
     }
 
     /// Fetches the footer of a file of `size` bytes. Returns `None` if the file no longer exists. Passes the number of

@@ -25,12 +25,13 @@ use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
 
 use crate::codec::{BATCH_ROWS, MemoryReader};
+use crate::cpu;
 use crate::error::{Error, Result};
 use crate::record::{Key, ReadLayout};
 use final_rows::FinalRows;
 use keys::KeyEncoder;
 use loser_tree::LoserTree;
-pub(crate) use runs::stream_single_file;
+pub(crate) use runs::{Border, stream_single_file};
 use runs::{EncodedBatch, RunCursor, RunPart};
 pub(crate) use slim::{compact, slim};
 
@@ -74,6 +75,40 @@ impl FileRuns {
         };
         Ok(Self { schema, runs })
     }
+
+    /// Decodes all rows of a file that was divided into sections: side by side, on all threads for CPU work.
+    pub(crate) fn decode_sections<S: BatchSource>(
+        layout: &ReadLayout,
+        mut sections: Vec<S>,
+        keep: Keep,
+    ) -> Result<Self> {
+        if sections.len() < 2 {
+            let file = sections.pop().ok_or_else(|| Error::internal("a file has no section"))?;
+            return Self::decode(layout, file, keep);
+        }
+        let decoded = cpu::each(sections, |section| Self::decode(layout, section, keep));
+        let mut decoded = decoded.into_iter().collect::<Result<Vec<_>>>()?;
+        let Some(schema) = decoded.first().map(|section| Arc::clone(&section.schema)) else {
+            return Err(Error::internal("a file has no section"));
+        };
+        let sections = decoded.drain(..).map(|section| section.runs);
+        let runs = match &layout.key {
+            Some(key) => runs::join_sections(sections, key, keep)?,
+            None => vec![sections.flatten().flatten().collect()],
+        };
+        Ok(Self { schema, runs })
+    }
+}
+
+/// Returns whether the last row of a batch remains in the result, if no later row takes its place.
+pub(crate) fn keeps_last_row(layout: &ReadLayout, batch: &RecordBatch, keep: Keep) -> Result<bool> {
+    let last = batch.slice(batch.num_rows().saturating_sub(1), 1.min(batch.num_rows()));
+    Ok(FinalRows::of(layout, keep).select(last)?.num_rows() > 0)
+}
+
+/// Returns the rows of a batch that remain in the result of a record without a key.
+pub(crate) fn remaining_rows(layout: &ReadLayout, batch: RecordBatch) -> Result<RecordBatch> {
+    FinalRows::of(layout, Keep::All).select(batch)
 }
 
 /// Merges files into the order of the layout's key. Rows that tie keep the order of their files.

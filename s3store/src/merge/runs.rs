@@ -83,6 +83,73 @@ pub(super) fn split_into_runs(
     Ok(vec![vec![RunPart { batch, order: Some(order), superseded: Vec::new() }]])
 }
 
+/// Joins the runs of a file's sections, which follow one another, where the next section goes on in order.
+pub(super) fn join_sections(
+    sections: impl IntoIterator<Item = Vec<Vec<RunPart>>>,
+    key: &Key,
+    keep: Keep,
+) -> Result<Vec<Vec<RunPart>>> {
+    let mut joined: Vec<Vec<RunPart>> = Vec::new();
+    for section in sections {
+        let mut runs = section.into_iter();
+        let Some(first) = runs.next() else { continue };
+        match (joined.last_mut(), first.first()) {
+            (Some(run), Some(next)) if run.iter().chain([next]).all(RunPart::is_in_order) => {
+                let last = run.last_mut();
+                let border =
+                    last.as_ref().map(|last| Border::between(&last.batch, &next.batch, key, keep)).transpose()?;
+                match (border, last) {
+                    (Some(Border::OutOfOrder), _) | (None, _) | (_, None) => joined.push(first),
+                    (Some(border), Some(last)) => {
+                        if border == Border::Superseded {
+                            last.superseded.push(last.batch.num_rows() - 1);
+                        }
+                        run.extend(first);
+                    }
+                }
+            }
+            _ => joined.push(first),
+        }
+        joined.extend(runs);
+    }
+    Ok(joined)
+}
+
+/// How the first row of a batch follows the last row of the batch before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Border {
+    /// It comes before that row.
+    OutOfOrder,
+    /// It comes after that row, which is kept.
+    InOrder,
+    /// It takes that row's place.
+    Superseded,
+}
+
+impl Border {
+    /// Compares two batches that have rows.
+    pub(crate) fn between(before: &RecordBatch, after: &RecordBatch, key: &Key, keep: Keep) -> Result<Self> {
+        let last = before.num_rows().saturating_sub(1);
+        let (ordering, equal) = compare_rows(&key_columns(before, key)?, last, &key_columns(after, key)?, 0)?;
+        Ok(match ordering {
+            ordering if ordering.is_gt() => Self::OutOfOrder,
+            _ if equal >= keep.equal_columns(key) => Self::Superseded,
+            _ => Self::InOrder,
+        })
+    }
+}
+
+impl Keep {
+    /// Returns in how many leading key columns a row equals the one that takes its place.
+    fn equal_columns(self, key: &Key) -> usize {
+        match self {
+            Self::All => usize::MAX,
+            Self::Latest => key.entity.len(),
+            Self::History => key.entity.len() + 1,
+        }
+    }
+}
+
 /// Passes the batches of the only file of a partition to `take`, without superseded rows and deleted entities.
 ///
 /// Returns `false` if rows are out of order, or the layout has no key; the caller must then discard all batches. Each batch is passed on once the
@@ -132,18 +199,17 @@ impl<'k> RunBuilder<'k> {
     fn push(mut self, batch: &RecordBatch) -> Result<Option<Self>> {
         let keys = key_columns(batch, self.key)?;
         let Neighbours { descents, same_entity, same_key } = Neighbours::compare(&keys, self.key.entity.len())?;
-        // A row is superseded if the next row equals it in this many leading key columns.
-        let (mut superseded, equal_columns) = match self.keep {
-            Keep::All => (Vec::new(), usize::MAX),
-            Keep::Latest => (same_entity, self.key.entity.len()),
-            Keep::History => (same_key, keys.len()),
+        let mut superseded = match self.keep {
+            Keep::All => Vec::new(),
+            Keep::Latest => same_entity,
+            Keep::History => same_key,
         };
         let mut starts_run = true;
         if let Some(before) = &self.keys_before {
             let last = before.first().map_or(0, |key| key.len()).saturating_sub(1);
             let (ordering, equal) = compare_rows(before, last, &keys, 0)?;
             starts_run = ordering.is_gt();
-            if equal >= equal_columns
+            if equal >= self.keep.equal_columns(self.key)
                 && let Some(part) = self.runs.last_mut().and_then(|run| run.last_mut())
             {
                 part.superseded.push(last);

@@ -57,6 +57,7 @@ fn column(name: &'static str, data_type: DataType) -> ColumnNode {
         role: Role::Value,
         bare_list: false,
         dictionary: true,
+        bloom: false,
         values: Vec::new(),
     }
 }

@@ -210,8 +210,9 @@ async fn read_file(
     let footer = footer.ok_or_else(|| vanished(file))?;
     tally.file();
     let (wanted, layout) = (rows.clone(), Arc::clone(layout));
-    let opened = cpu::run(dataset.clock(), move || footer.read_groups_with(&layout, &wanted)).await;
-    let mut reader = opened.map_err(|error| error.context(key))?;
+    let open = move |footer: Footer| footer.read_matching(&layout, &wanted);
+    let opened = scan::open_file(dataset, file, footer, open, tally).await?;
+    let (_, mut reader) = opened.ok_or_else(|| vanished(file))?;
     let schema = reader.schema();
     let mut batches = Vec::new();
     loop {

@@ -47,6 +47,7 @@ mod tests {
             role: Role::Value,
             bare_list: false,
             dictionary: true,
+            bloom: false,
             values: Vec::new(),
         };
         let description = Description {

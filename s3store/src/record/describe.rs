@@ -90,6 +90,8 @@ pub struct ColumnNode {
     pub bare_list: bool,
     /// If `false`, files have no dictionary of the column's values.
     pub dictionary: bool,
+    /// If `true`, files have a Bloom filter of the column's values.
+    pub bloom: bool,
     /// The texts of all values that an enum has. Empty for types with any values.
     pub values: Vec<String>,
 }
@@ -155,6 +157,7 @@ impl ColumnNode {
             role: Role::Value,
             bare_list: false,
             dictionary: true,
+            bloom: false,
             values: T::values(),
         }
     }
@@ -169,6 +172,12 @@ impl ColumnNode {
     #[must_use]
     pub fn without_dictionary(self) -> Self {
         Self { dictionary: false, ..self }
+    }
+
+    /// Writes a Bloom filter of the values.
+    #[must_use]
+    pub fn with_bloom_filter(self) -> Self {
+        Self { bloom: true, ..self }
     }
 
     /// Returns whether files have a dictionary for the leaf at this path below the column.

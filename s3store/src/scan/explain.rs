@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::Scan;
-use super::fetch::{coalesce, footer};
+use super::fetch::{coalesce, footer, open_file};
 use super::files::{PartitionFiles, StoredFile};
 use super::plan::{self, Fetch, ScanMemory};
 use super::row_sizes::RowSizes;
@@ -43,14 +43,16 @@ pub enum FileAccess {
     Whole,
     /// The footer, and then some of the column chunks.
     Parts {
-        /// The number of bytes after the footer.
+        /// The number of bytes after the footer, the page index and the Bloom filters.
         bytes: u64,
-        /// The number of GETs after the footer.
+        /// The number of GETs for these bytes.
         requests: usize,
         /// The number of row groups that are read.
         row_groups: usize,
-        /// The number of row groups in which no row can match the filter, by their statistics.
+        /// The number of row groups in which no row can match the filter, by their statistics or Bloom filters.
         excluded_row_groups: usize,
+        /// The number of rows that are decoded: those of the pages that can match.
+        rows: usize,
     },
 }
 
@@ -75,8 +77,10 @@ impl Scan {
                     return self.missing.allow(&file).map(|()| None);
                 };
                 let opener = Arc::clone(&self.opener);
+                let open = move |footer| opener.open_by_ranges(footer);
+                let opened = open_file(&self.dataset, &file, footer, open, &self.tally).await?;
+                let Some((_, reader)) = opened else { return self.missing.allow(&file).map(|()| None) };
                 let access = cpu::run(self.dataset.clock(), move || {
-                    let reader = opener.open_by_ranges(footer)?;
                     let groups = reader.all_needs()?.into_iter().map(|needs| coalesce(needs.ranges));
                     let (mut bytes, mut requests) = (0u64, 0);
                     for range in groups.flatten() {
@@ -84,7 +88,8 @@ impl Scan {
                         requests += 1;
                     }
                     let (row_groups, excluded_row_groups) = reader.row_groups();
-                    Ok(FileAccess::Parts { bytes, requests, row_groups, excluded_row_groups })
+                    let rows = reader.rows();
+                    Ok(FileAccess::Parts { bytes, requests, row_groups, excluded_row_groups, rows })
                 });
                 access.await.map_err(|error| error.context(file.label()))?
             }
@@ -111,9 +116,9 @@ impl fmt::Display for PlannedFile {
         match (access, size) {
             (FileAccess::Whole, Some(size)) => write!(f, "whole, bytes: {size}"),
             (FileAccess::Whole, None) => f.write_str("whole, of unknown size"),
-            (FileAccess::Parts { bytes, requests, row_groups, excluded_row_groups }, size) => {
+            (FileAccess::Parts { bytes, requests, row_groups, excluded_row_groups, rows }, size) => {
                 let all = row_groups + excluded_row_groups;
-                write!(f, "row groups: {row_groups} of {all}, bytes: {bytes}")?;
+                write!(f, "row groups: {row_groups} of {all}, rows: {rows}, bytes: {bytes}")?;
                 if let Some(size) = size {
                     write!(f, " of {size}")?;
                 }

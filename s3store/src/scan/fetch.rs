@@ -12,14 +12,19 @@ use super::files::{FileSize, StoredFile};
 use super::plan::Fetch;
 use super::row_sizes::RowSizes;
 use super::stall_watch::StallWatch;
-use crate::codec::{Footer, GroupRanges, RangeProgress, RangeReader};
+use crate::codec::{Footer, RangeProgress, RangeReader, StepRanges};
 use crate::cpu;
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::Tally;
 
 /// The largest gap between two ranges that is fetched along with them, instead of sending one more GET.
-const GAP_BYTES: u64 = 16 << 10;
+///
+/// A connection transfers about as much in a millisecond, the time of a request to a server nearby.
+const GAP_BYTES: u64 = 64 << 10;
+
+/// How many kinds of parts are added to a footer: Bloom filters, and the page index.
+const MOST_PARTS: usize = 2;
 
 /// The handling of a data file that no longer exists.
 #[derive(Debug, Clone)]
@@ -124,6 +129,55 @@ pub(crate) async fn footer(dataset: &Dataset, file: &StoredFile, size: u64, tall
     dataset.cached_footer(&file.key, size, file.version, |bytes| tally.bytes(bytes)).await
 }
 
+/// Fetches parts of a file that may exclude many of its rows, and returns the footer with them. The cache keeps it. Returns
+/// `None` if the file no longer exists.
+///
+/// Sends 1 GET for each range, or for each few that are near each other.
+pub(crate) async fn add_to_footer(
+    dataset: &Dataset,
+    file: &StoredFile,
+    mut footer: Footer,
+    ranges: Vec<Range<u64>>,
+    tally: &Tally,
+) -> Result<Option<Footer>> {
+    let Some((ranges, bodies)) = fetch_ranges(dataset, &file.key, ranges, tally).await? else { return Ok(None) };
+    for (range, body) in ranges.into_iter().zip(bodies) {
+        footer.add(range.start, body);
+    }
+    dataset.keep_footer(&file.key, file.version, &footer);
+    Ok(Some(footer))
+}
+
+/// Opens a file by its footer. Fetches what may exclude many of its rows first: Bloom filters, then the page index. Returns the
+/// footer with these parts. Returns `None` if the file no longer exists.
+///
+/// Sends none or a few GETs.
+pub(crate) async fn open_file<F>(
+    dataset: &Dataset,
+    file: &StoredFile,
+    mut footer: Footer,
+    open: F,
+    tally: &Tally,
+) -> Result<Option<(Footer, RangeReader)>>
+where
+    F: Fn(Footer) -> Result<RangeReader> + Clone + Send + 'static,
+{
+    // Each part is added once.
+    for _ in 0..=MOST_PARTS {
+        let (open, opened) = (open.clone(), footer.clone());
+        let opened = cpu::run(dataset.clock(), move || open(opened)).await;
+        let reader = opened.map_err(|error| error.context(file.label()))?;
+        if reader.lacking().is_empty() {
+            return Ok(Some((footer, reader)));
+        }
+        match add_to_footer(dataset, file, footer, reader.lacking().to_vec(), tally).await? {
+            Some(larger) => footer = larger,
+            None => return Ok(None),
+        }
+    }
+    Err(Error::internal(format!("{}: the file lacks a part that was fetched", file.key)))
+}
+
 /// Decodes the next batch of a file. Fetches the ranges that the reader needs for it, side by side.
 pub(crate) async fn next_batch(
     dataset: &Dataset,
@@ -140,25 +194,35 @@ pub(crate) async fn next_batch(
             RangeProgress::End => return Ok(RangedRead::End),
             RangeProgress::Needs(needs) => needs,
         };
-        let Some((needs, bodies)) = fetch_group(dataset, key, needs, tally).await? else {
+        let Some((needs, bodies)) = fetch_step(dataset, key, needs, tally).await? else {
             return Ok(RangedRead::FileMissing);
         };
         reader.push(needs, bodies).map_err(|error| error.context(key))?;
     }
 }
 
-/// Fetches the ranges of a row group, side by side. Returns the ranges that were fetched, which may be larger. Returns `None`
+/// Fetches the ranges of a step, side by side. Returns the ranges that were fetched, which may be larger. Returns `None`
 /// if the file no longer exists.
-pub(super) async fn fetch_group(
+pub(super) async fn fetch_step(
     dataset: &Dataset,
     key: &str,
-    needs: GroupRanges,
+    needs: StepRanges,
     tally: &Tally,
-) -> Result<Option<(GroupRanges, Vec<Bytes>)>> {
-    let needs = GroupRanges { ranges: coalesce(needs.ranges), ..needs };
-    let bodies = needs.ranges.iter().map(|range| get_range(dataset, key, range.clone(), tally));
+) -> Result<Option<(StepRanges, Vec<Bytes>)>> {
+    let fetched = fetch_ranges(dataset, key, needs.ranges, tally).await?;
+    Ok(fetched.map(|(ranges, bodies)| (StepRanges { ranges, step: needs.step }, bodies)))
+}
+
+async fn fetch_ranges(
+    dataset: &Dataset,
+    key: &str,
+    ranges: Vec<Range<u64>>,
+    tally: &Tally,
+) -> Result<Option<(Vec<Range<u64>>, Vec<Bytes>)>> {
+    let ranges = coalesce(ranges);
+    let bodies = ranges.iter().map(|range| get_range(dataset, key, range.clone(), tally));
     let bodies: Option<Vec<Bytes>> = try_join_all(bodies).await?.into_iter().collect();
-    Ok(bodies.map(|bodies| (needs, bodies)))
+    Ok(bodies.map(|bodies| (ranges, bodies)))
 }
 
 /// Sorts ranges and joins those that have at most [`GAP_BYTES`] between them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::fetch::{fetch_group, vanished};
+use super::fetch::{fetch_step, vanished};
 use super::files::{FileSize, StoredFile};
 use super::partition::{OpenFile, PartitionScan, PartitionWork};
 use super::rows::{FileRows, PartitionRows, RowsError, names};
@@ -23,8 +23,8 @@ impl<S: Sink> PartitionScan<S> {
         let files: Vec<FileRows> = {
             let work = &self.work;
             let fetch = |file: OpenFile| async move {
-                let OpenFile { label, key, reader, .. } = file;
-                let reader = work.fetch_groups(&key, reader).await?;
+                let OpenFile { label, file, reader, .. } = file;
+                let reader = work.fetch_steps(&file.key, reader).await?;
                 Ok::<_, Error>(FileRows::new(label, MemoryReader::of_ranges(reader)))
             };
             stream::iter(files.into_iter().map(fetch)).buffered(FILES_DECODING).try_collect().await?
@@ -51,12 +51,12 @@ impl<S: Sink> PartitionScan<S> {
 
 impl PartitionWork {
     /// Fetches all ranges that a reader needs, side by side.
-    async fn fetch_groups(&self, key: &str, mut reader: RangeReader) -> Result<RangeReader> {
+    async fn fetch_steps(&self, key: &str, mut reader: RangeReader) -> Result<RangeReader> {
         let scan = &self.context.scan;
-        let groups = reader.all_needs()?;
-        let fetch = |needs| fetch_group(&scan.dataset, key, needs, &scan.tally);
-        let mut groups = stream::iter(groups.into_iter().map(fetch)).buffered(scan.dataset.client().permits());
-        while let Some(fetched) = groups.try_next().await? {
+        let steps = reader.all_needs()?;
+        let fetch = |needs| fetch_step(&scan.dataset, key, needs, &scan.tally);
+        let mut steps = stream::iter(steps.into_iter().map(fetch)).buffered(scan.dataset.client().permits());
+        while let Some(fetched) = steps.try_next().await? {
             let (needs, bodies) = fetched.ok_or_else(|| gone(key))?;
             reader.push(needs, bodies)?;
             self.context.watch.moved();
@@ -71,14 +71,15 @@ impl PartitionWork {
         names: String,
     ) -> Result<PartitionRows<S>, RowsError> {
         let (opener, keep) = (Arc::clone(&self.context.scan.opener), self.context.scan.keep);
+        let threads = self.context.scan.limits.decode_threads();
         if files.len() == 1
             && let Some(file) = files.pop()
         {
-            return self.decode(move || Ok(PartitionRows::of_file(file, opener.layout(), keep))).await?;
+            return self.decode(move || Ok(PartitionRows::of_file(file, opener.layout(), keep, threads))).await?;
         }
         let decode = |file: FileRows| {
             let opener = Arc::clone(&opener);
-            self.decode(move || FileRuns::decode(opener.layout(), file, keep))
+            self.decode(move || FileRuns::decode_sections(opener.layout(), file.into_sections(threads), keep))
         };
         let runs: Vec<FileRuns> =
             stream::iter(files.into_iter().map(decode)).buffered(FILES_DECODING).try_collect().await?;

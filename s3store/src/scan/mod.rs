@@ -47,7 +47,7 @@ use tracing::Instrument;
 
 pub use self::explain::{FileAccess, PlannedFile, PlannedPartition};
 use self::fetch::FileFetch;
-pub(crate) use self::fetch::{MissingFile, RangedRead, footer, next_batch, vanished};
+pub(crate) use self::fetch::{MissingFile, RangedRead, footer, next_batch, open_file, vanished};
 pub(crate) use self::files::{FileSize, PartitionFiles, StoredFile};
 use self::partition::{FileInFlight, PartitionScan};
 use self::plan::{Fetch, ScanMemory};
@@ -89,6 +89,14 @@ pub(crate) struct ScanLimits {
     pub(crate) decode_tasks: Option<NonZero<usize>>,
     /// Where sorted rows are kept that do not fit into memory.
     pub(crate) spill: SpillDirectory,
+}
+
+impl ScanLimits {
+    /// Returns how many threads may decode a file.
+    fn decode_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        self.decode_tasks.map_or(cores, |tasks| tasks.get().min(cores))
+    }
 }
 
 /// Everything that a scan needs except its files and its sink.

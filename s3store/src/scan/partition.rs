@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::check::CheckedFiles;
-use super::fetch::FetchedFile;
+use super::fetch::{FetchedFile, open_file, vanished};
 use super::files::StoredFile;
 use super::plan::{MergeMode, PartitionPlan};
 use super::rows::RowsError;
 use super::sink::{Event, PartitionPermits, Sink};
 use super::undecodable::{SkippedFile, UndecodableFile};
 use super::{Context, Turn};
-use crate::codec::{Footer, RangeReader, ReadSizes};
+use crate::codec::{Footer, Opener, RangeReader, ReadSizes};
 use crate::dataset::{acquire, task_error};
 use crate::error::{ErrorKind, Result};
 use crate::metrics::Metrics;
@@ -54,10 +55,17 @@ pub(super) struct Output<S: Sink> {
 pub(super) struct OpenFile {
     /// The name in errors.
     pub(super) label: String,
-    pub(super) key: String,
+    pub(super) file: StoredFile,
     pub(super) footer: Footer,
     pub(super) reader: RangeReader,
     pub(super) sizes: ReadSizes,
+}
+
+impl OpenFile {
+    pub(super) fn new(file: &StoredFile, footer: Footer, opener: &Opener) -> Result<Self> {
+        let reader = opener.open_by_ranges(footer.clone())?;
+        Ok(Self { label: file.label(), file: file.clone(), footer, sizes: reader.sizes()?, reader })
+    }
 }
 
 impl<S: Sink> PartitionScan<S> {
@@ -121,21 +129,7 @@ impl<S: Sink> PartitionScan<S> {
 
     /// Decodes files and sends their rows. Returns `false` if the receiver was dropped.
     async fn read_files(&mut self, fetched: Vec<(StoredFile, FetchedFile)>) -> Result<bool, RowsError> {
-        let opener = Arc::clone(&self.work.context.scan.opener);
-        let open = move || {
-            let open = |(file, fetched): (StoredFile, FetchedFile)| {
-                let label = file.label();
-                let opened = fetched.footer().and_then(|footer| {
-                    let reader = opener.open_by_ranges(footer.clone())?;
-                    let sizes = reader.sizes()?;
-                    Ok((footer, reader, sizes))
-                });
-                let (footer, reader, sizes) = opened.map_err(|error| error.context(&label))?;
-                Ok(OpenFile { label, key: file.key, footer, reader, sizes })
-            };
-            fetched.into_iter().map(open).collect::<Result<Vec<_>>>()
-        };
-        let files = self.work.decode(open).await?;
+        let files = self.work.open_files(fetched).await?;
         let sizes: Vec<ReadSizes> = files.iter().map(|file| file.sizes).collect();
         let plan = PartitionPlan::new(&sizes, self.work.context.memory);
         tracing::debug!(partition = self.key, files = files.len(), %plan, "reading a partition");
@@ -172,6 +166,35 @@ impl<S: Sink> PartitionScan<S> {
 }
 
 impl PartitionWork {
+    /// Opens files: first all together, because it takes little, and then again those of which more should be fetched first.
+    async fn open_files(&self, fetched: Vec<(StoredFile, FetchedFile)>) -> Result<Vec<OpenFile>> {
+        let opener = Arc::clone(&self.context.scan.opener);
+        let open = move || {
+            let open = |(file, fetched): (StoredFile, FetchedFile)| {
+                let opened = fetched.footer().and_then(|footer| OpenFile::new(&file, footer, &opener));
+                Ok((opened.map_err(|error| error.context(file.label()))?, file))
+            };
+            fetched.into_iter().map(open).collect::<Result<Vec<_>>>()
+        };
+        let files = self.decode(open).await?;
+        let complete = |(open, file): (OpenFile, StoredFile)| async move {
+            if open.reader.lacking().is_empty() { Ok(open) } else { self.open_again(open, file).await }
+        };
+        let side_by_side = self.context.scan.dataset.client().permits();
+        stream::iter(files.into_iter().map(complete)).buffered(side_by_side).try_collect().await
+    }
+
+    async fn open_again(&self, open: OpenFile, file: StoredFile) -> Result<OpenFile> {
+        let scan = &self.context.scan;
+        let opener = Arc::clone(&scan.opener);
+        let again = move |footer| opener.open_by_ranges(footer);
+        let opened = open_file(&scan.dataset, &file, open.footer, again, &scan.tally).await?;
+        let (footer, reader) = opened.ok_or_else(|| vanished(&file))?;
+        self.context.watch.moved();
+        let sizes = reader.sizes().map_err(|error| error.context(file.label()))?;
+        Ok(OpenFile { footer, reader, sizes, ..open })
+    }
+
     /// Runs a job on the threads for CPU work, and counts its time.
     pub(super) async fn decode<T: Send + 'static>(
         &self,

@@ -15,6 +15,10 @@ const WHOLE_FILE_BYTES: u64 = 512 << 10;
 /// The memory that is reserved for a footer before its size is known.
 const FOOTER_BYTES: u64 = 64 << 10;
 
+/// How many bytes of a file are fetched and decoded at a time while it is merged. A row group that takes more is divided between
+/// its pages.
+pub(super) const STEP_BYTES: u64 = 8 << 20;
+
 /// The memory that a scan may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ScanMemory {
@@ -86,7 +90,7 @@ pub(super) fn fetches(
 pub(crate) enum MergeMode {
     /// All files are decoded side by side, and then merged in memory.
     Held,
-    /// Each file is decoded while it is merged, and holds one row group.
+    /// Each file is decoded while it is merged, and holds a row group, or a few pages of one.
     Streamed,
 }
 
@@ -101,9 +105,9 @@ pub(crate) struct PartitionPlan {
 impl PartitionPlan {
     pub(crate) fn new(files: &[ReadSizes], memory: ScanMemory) -> Self {
         // The merged rows replace the decoded ones, but not at once.
-        let held = files
-            .iter()
-            .fold(0u64, |sum, file| sum.saturating_add(file.fetched).saturating_add(file.decoded.saturating_mul(2)));
+        let of_file =
+            |file: &ReadSizes| file.fetched.saturating_add(file.indexes).saturating_add(file.decoded.saturating_mul(2));
+        let held = files.iter().map(of_file).fold(0, u64::saturating_add);
         if held <= memory.decoding.max(memory.always_held) {
             return Self { mode: MergeMode::Held, memory: held };
         }
@@ -123,7 +127,7 @@ impl fmt::Display for PartitionPlan {
 
 /// Returns the memory that a run takes while it is merged.
 pub(crate) fn run_memory(file: &ReadSizes) -> u64 {
-    // One row group is decoded while the next is fetched. A batch is decoded, another waits, and rows are taken from a third.
+    // One step is decoded while the next is fetched. A batch is decoded, another waits, and rows are taken from a third.
     let batches = file.batch.saturating_mul(3);
-    file.largest_group.saturating_mul(2).saturating_add(file.pages).saturating_add(batches)
+    file.largest_step.saturating_mul(2).saturating_add(file.pages).saturating_add(file.indexes).saturating_add(batches)
 }

@@ -1,4 +1,5 @@
-//! Partitions that do not fit into memory: each file is decoded while it is merged, and holds one row group.
+//! Partitions that do not fit into memory: each file is decoded while it is merged, and holds one row group, or a few pages of
+//! a large one.
 //!
 //! The rows of a file must be in order for that. The key columns are read first, to check it, because a merge can't take
 //! back a row once a smaller one appears. A file that is out of order is sorted in parts, which are kept in local files.
@@ -14,14 +15,14 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::fetch::fetch_group;
+use super::fetch::{add_to_footer, fetch_step, vanished};
 use super::held::gone;
 use super::partition::{OpenFile, PartitionScan, PartitionWork};
-use super::plan::run_memory;
+use super::plan::{STEP_BYTES, run_memory};
 use super::rows::{RowsError, names};
 use super::sink::Sink;
 use crate::codec::sort::OrderCheck;
-use crate::codec::{Footer, GroupRanges, Opener, RangeProgress, RangeReader};
+use crate::codec::{Footer, Opener, RangeProgress, RangeReader, StepRanges};
 use crate::dataset::task_error;
 use crate::error::{Error, Result};
 use crate::merge::{BatchSource, FileRuns, MergeProgress, StreamingMerge, compact, merge_part};
@@ -58,6 +59,8 @@ impl<S: Sink> PartitionScan<S> {
         let work = self.work.clone();
         let scan = &work.context.scan;
         let (opener, keep) = (Arc::clone(&scan.opener), scan.keep);
+        let split = files.into_iter().map(|file| work.split(file));
+        let files = stream::iter(split).buffered(scan.dataset.client().permits()).try_collect::<Vec<_>>().await?;
         let runs = match &opener.layout().key {
             Some(key) => {
                 let runs = work.sorted_runs(files, key, memory).await?;
@@ -80,6 +83,29 @@ impl<S: Sink> PartitionScan<S> {
 }
 
 impl PartitionWork {
+    /// Divides the row groups of a file that are too large to be held. Fetches the page index first, if it is not in memory.
+    async fn split(&self, open: OpenFile) -> Result<OpenFile> {
+        let Some(index) = open.reader.lacking_to_split(STEP_BYTES)? else { return self.with_steps(open).await };
+        let scan = &self.context.scan;
+        let OpenFile { label, file, footer, .. } = open;
+        let footer = add_to_footer(&scan.dataset, &file, footer, vec![index], &scan.tally).await?;
+        let footer = footer.ok_or_else(|| vanished(&file))?;
+        self.context.watch.moved();
+        let opener = Arc::clone(&scan.opener);
+        let opened = self.decode(move || OpenFile::new(&file, footer, &opener)).await;
+        self.with_steps(opened.map_err(|error| error.context(&label))?).await
+    }
+
+    async fn with_steps(&self, mut open: OpenFile) -> Result<OpenFile> {
+        let label = open.label.clone();
+        let split = move || {
+            open.reader.split(STEP_BYTES)?;
+            open.sizes = open.reader.sizes()?;
+            Ok(open)
+        };
+        self.decode(split).await.map_err(|error| error.context(label))
+    }
+
     /// Returns the files as sorted runs. Files that are out of order are sorted.
     async fn sorted_runs(&self, files: Vec<OpenFile>, key: &Key, memory: u64) -> Result<Vec<Run>> {
         let layout = &self.context.scan.opener.layout();
@@ -88,10 +114,10 @@ impl PartitionWork {
         let key = Key { entity: (0..version).collect(), version };
         let opener = Arc::new(Opener::new(ReadLayout::unordered(columns)));
         let check = |file: OpenFile| {
-            let sorted = self.is_sorted(file.label.clone(), file.key.clone(), file.footer.clone(), &opener, &key);
+            let sorted = self.is_sorted(file.label.clone(), file.file.key.clone(), file.footer.clone(), &opener, &key);
             async move { Ok::<_, Error>((sorted.await?, file)) }
         };
-        // Each holds the key columns of a row group.
+        // Each holds the key columns of a step.
         let side_by_side = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 1;
         let checked: Vec<(bool, OpenFile)> =
             stream::iter(files.into_iter().map(check)).buffered(side_by_side).try_collect().await?;
@@ -116,7 +142,12 @@ impl PartitionWork {
         key: &Key,
     ) -> Result<bool> {
         let opener = Arc::clone(opener);
-        let reader = self.decode(move || opener.open_by_ranges(footer)).await;
+        let open = move || {
+            let mut reader = opener.open_by_ranges(footer)?;
+            reader.split(STEP_BYTES)?;
+            Ok(reader)
+        };
+        let reader = self.decode(open).await;
         let reader = reader.map_err(|error| error.context(&label))?;
         let mut batches = FileBatches::new(self, &label, &file, reader);
         let mut order = OrderCheck::new(key.clone());
@@ -141,7 +172,7 @@ impl PartitionWork {
         // A part is held as it was decoded, sorted, and for some time as the batch that is written.
         let part = memory / 3;
         let schema = file.reader.schema();
-        let mut batches = FileBatches::new(self, &file.label, &file.key, file.reader);
+        let mut batches = FileBatches::new(self, &file.label, &file.file.key, file.reader);
         let (mut runs, mut held, mut size) = (Vec::new(), Vec::new(), 0u64);
         loop {
             let batch = batches.next().await?;
@@ -327,8 +358,8 @@ impl Feed {
 async fn feed(work: PartitionWork, run: Run, batches: &Sender<Result<RecordBatch>>) -> Result<()> {
     match run {
         Run::File(file) => {
-            let OpenFile { label, key, reader, .. } = *file;
-            let mut file = FileBatches::new(&work, &label, &key, reader);
+            let OpenFile { label, file, reader, .. } = *file;
+            let mut file = FileBatches::new(&work, &label, &file.key, reader);
             while let Some(batch) = file.next().await? {
                 if batches.send(Ok(batch)).await.is_err() {
                     break;
@@ -351,17 +382,17 @@ async fn feed(work: PartitionWork, run: Run, batches: &Sender<Result<RecordBatch
     Ok(())
 }
 
-/// The batches of a file. The next row group is fetched while one is decoded.
+/// The batches of a file. The next step is fetched while one is decoded.
 struct FileBatches<'a> {
     work: &'a PartitionWork,
     /// The file's name in errors.
     label: &'a str,
     key: &'a str,
     reader: Option<RangeReader>,
-    ahead: Option<GroupInFlight>,
+    ahead: Option<StepInFlight>,
 }
 
-type GroupInFlight = AbortOnDropHandle<Result<Option<(GroupRanges, Vec<Bytes>)>>>;
+type StepInFlight = AbortOnDropHandle<Result<Option<(StepRanges, Vec<Bytes>)>>>;
 
 impl<'a> FileBatches<'a> {
     fn new(work: &'a PartitionWork, label: &'a str, key: &'a str, reader: RangeReader) -> Self {
@@ -398,10 +429,10 @@ impl<'a> FileBatches<'a> {
         }
     }
 
-    fn fetch(&self, needs: GroupRanges) -> GroupInFlight {
+    fn fetch(&self, needs: StepRanges) -> StepInFlight {
         let (dataset, tally) = (self.work.context.scan.dataset.clone(), Arc::clone(&self.work.context.scan.tally));
         let key = self.key.to_owned();
-        let fetch = async move { fetch_group(&dataset, &key, needs, &tally).await };
+        let fetch = async move { fetch_step(&dataset, &key, needs, &tally).await };
         AbortOnDropHandle::new(tokio::spawn(fetch.in_current_span()))
     }
 }

@@ -1,11 +1,12 @@
-//! The row groups and pages of a file that can contain a row which matches a predicate, by the file's statistics.
+//! The row groups and pages of a file that can contain a row which matches a predicate, by the file's statistics, Bloom
+//! filters and page index.
 //!
 //! Statistics exclude rows only if they are sure. These exclude none: statistics that are missing, that have the order of
 //! old writers, or whose least value is greater than their greatest; values of another scale or of a type that is compared
 //! in another way. A bound that was cut off is a bound still.
 
+mod bloom;
 mod bounds;
-#[cfg_attr(not(test), expect(dead_code, reason = "a read uses it next"))]
 mod pages;
 mod rows;
 
@@ -18,14 +19,15 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::basic::{ColumnOrder, SortOrder, Type as Physical};
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 
+pub(super) use self::bloom::{Blooms, has_bloom_filters};
 use self::bounds::Bounds;
-#[cfg_attr(not(test), expect(unused_imports, reason = "a read uses it next"))]
-pub(crate) use self::pages::{PageIndex, PageIndexSearch};
+pub(super) use self::pages::{Locations, PageIndex, PageIndexSearch};
+pub(super) use self::rows::RowRanges;
 use super::footer::statistics_of;
 use super::guard::catch_panics;
 use super::mapping::{ColumnSource, FilePlan};
 use crate::error::Result;
-use crate::record::{Literal, Predicate, ReadLayout};
+use crate::record::{Literal, Predicate, ReadLayout, Truth};
 
 /// Returns, for each row group of a file, whether it can contain a row that matches. `file_end` are the last bytes of the
 /// file, with its footer. The columns of the predicate are those of the layout.
@@ -34,6 +36,7 @@ pub(super) fn groups_that_can_match(
     layout: &ReadLayout,
     predicate: &Predicate,
     file_end: &Bytes,
+    blooms: &Blooms,
 ) -> Result<Vec<bool>> {
     let metadata = statistics_of(file_end, plan.file_size(), &leaves_of(plan, layout, predicate))?;
     let bounds = |column: usize| Ok((column, group_bounds(&metadata, plan, layout, column)?));
@@ -42,7 +45,9 @@ pub(super) fn groups_that_can_match(
     let can_match = groups.map(|group| {
         let truth = predicate.truth(&mut |column, test| {
             let bounds = columns.get(column).and_then(|groups: &Vec<Bounds>| groups.get(group));
-            Ok(bounds.unwrap_or(&Bounds::UNKNOWN).results(test))
+            let results = bounds.unwrap_or(&Bounds::UNKNOWN).results(test);
+            let is_true = results.is_true && !blooms.exclude(group, *column, test);
+            Ok(Truth { is_true, ..results })
         });
         truth.map(|truth| truth.is_true)
     });

@@ -6,18 +6,18 @@ use crate::record::RowSet;
 
 /// Rows of a row group: ranges that ascend and do not touch each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct RowRanges(Vec<Range<usize>>);
+pub(in super::super) struct RowRanges(Vec<Range<usize>>);
 
 impl RowRanges {
     /// Returns the first rows of a row group.
-    pub(super) fn first(rows: usize) -> Self {
+    pub(in super::super) fn first(rows: usize) -> Self {
         let mut ranges = Self::default();
         ranges.push(0..rows);
         ranges
     }
 
     /// Appends a range that starts at the end of the last one, or after it.
-    pub(super) fn push(&mut self, range: Range<usize>) {
+    pub(in super::super) fn push(&mut self, range: Range<usize>) {
         match self.0.last_mut() {
             _ if range.is_empty() => {}
             Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
@@ -26,8 +26,38 @@ impl RowRanges {
     }
 
     /// Returns the ranges.
-    pub(super) fn into_ranges(self) -> Vec<Range<usize>> {
-        self.0
+    pub(in super::super) fn ranges(&self) -> &[Range<usize>] {
+        &self.0
+    }
+
+    /// Returns the number of rows.
+    pub(in super::super) fn rows(&self) -> usize {
+        self.0.iter().map(Range::len).sum()
+    }
+
+    /// Returns whether some of the rows are in a range.
+    pub(in super::super) fn overlaps(&self, range: &Range<usize>) -> bool {
+        let next = self.0.partition_point(|rows| rows.end <= range.start);
+        self.0.get(next).is_some_and(|rows| rows.start < range.end) && !range.is_empty()
+    }
+
+    /// Returns these rows and those in gaps of fewer than `least` rows, of a row group of `all` rows. No range has fewer rows
+    /// either, unless the row group has.
+    pub(in super::super) fn without_short_runs(&self, least: usize, all: usize) -> Self {
+        let mut longer = Self::default();
+        let mut done = 0;
+        for range in &self.0 {
+            if range.end <= done {
+                continue;
+            }
+            let start = range.start.min(all.saturating_sub(least));
+            let start = if start < done.saturating_add(least) { done } else { start };
+            let continues = start == done && done > 0;
+            let end = if continues { range.end } else { range.end.max(start.saturating_add(least)).min(all) };
+            done = if all - end < least { all } else { end };
+            longer.push(start..done);
+        }
+        longer
     }
 }
 
@@ -72,6 +102,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn runs_without_short_ones_have_all_rows(rows in rows(), least in 1..8usize) {
+            let (ranges, all) = (ranges(&rows), rows.len());
+            let longer = ranges.without_short_runs(least, all);
+            prop_assert_eq!(&longer.and(&ranges), &ranges);
+            let mut end = 0;
+            for (index, range) in longer.ranges().iter().enumerate() {
+                prop_assert!(range.len() >= least, "{:?} of {:?}", longer, ranges);
+                let gap = range.start - end;
+                prop_assert!(gap >= least || index == 0 && gap == 0, "{:?} of {:?}", longer, ranges);
+                end = range.end;
+            }
+            prop_assert!(end == all || all - end >= least || longer.ranges().is_empty(), "{:?}", longer);
+            for (row, &wanted) in rows.iter().enumerate() {
+                prop_assert_eq!(ranges.overlaps(&(row..row + 1)), wanted);
+            }
+        }
+
         #[test]
         fn the_sets_of_ranges_are_those_of_their_rows(a in rows(), b in rows()) {
             let zipped = |combine: fn(bool, bool) -> bool| {

@@ -141,7 +141,7 @@ fn files_of_go_are_not_marked_as_sorted() {
     let layout = layout(columns(), Some(Key { entity: vec![0, 1], version: 22 }));
     let reader = open(data_file("go-files/parquet-go-snappy.parquet"), &layout).unwrap();
     assert!(!reader.plan().is_marked_sorted(&layout));
-    assert_eq!(reader.plan().rows(), 3);
+    assert_eq!(reader.rows(), 3);
 }
 
 #[test]

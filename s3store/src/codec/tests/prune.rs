@@ -18,7 +18,8 @@ use proptest::prelude::*;
 
 use super::super::footer::footer_of;
 use super::super::mapping::FilePlan;
-use super::super::prune::{PageIndex, PageIndexSearch, groups_that_can_match};
+use super::super::prune::{Blooms, PageIndex, PageIndexSearch, groups_that_can_match};
+use super::super::row_groups::{FileParts, Needed};
 use super::{column, description, layout, open};
 use crate::codec::encode::Encoder;
 use crate::codec::{Compression, Footer, FooterSearch, RangeProgress};
@@ -60,7 +61,7 @@ fn entities(file: &Bytes, layout: &ReadLayout) -> Vec<KeyPart> {
 fn read(file: &Bytes, layout: &ReadLayout, entity: &KeyPart) -> Vec<i64> {
     let Ok(FooterSearch::Found(footer)) = Footer::parse(file.clone(), file.len() as u64) else { panic!("no footer") };
     let wanted = Predicate::Test(0, Test::Compare(Comparison::Equal, Literal::Part(entity.clone())));
-    let mut reader = footer.read_groups_with(layout, &wanted).unwrap();
+    let mut reader = footer.read_matching(layout, &wanted).unwrap();
     let mut versions = Vec::new();
     loop {
         match reader.advance().unwrap() {
@@ -173,15 +174,17 @@ struct Pruned {
 
 fn pruned(file: &Bytes, layout: &ReadLayout, predicate: &Predicate) -> Pruned {
     let plan = FilePlan::new(footer_of(file).unwrap(), layout, None).unwrap();
-    let groups = groups_that_can_match(&plan, layout, predicate, file).unwrap();
-    let index = match PageIndex::parse(&plan, file).unwrap() {
+    let parts = FileParts::of_end(file.len() as u64, file.clone());
+    let blooms = Blooms::new(&plan, layout, predicate, &parts);
+    let groups = groups_that_can_match(&plan, layout, predicate, file, &blooms).unwrap();
+    let index = match PageIndex::search(&plan, &parts).unwrap() {
         PageIndexSearch::Found(index) => Some(index),
         PageIndexSearch::Missing => None,
-        PageIndexSearch::Incomplete { bytes } => panic!("{bytes} bytes of {}", file.len()),
+        PageIndexSearch::Elsewhere(range) => panic!("{range:?} of {}", file.len()),
     };
-    let all = |group: usize| std::iter::once(0..plan.metadata().row_group(group).num_rows() as usize).collect();
+    let all = |group: usize| vec![0..plan.metadata().row_group(group).num_rows() as usize];
     let rows = |group: usize| match &index {
-        Some(index) => index.rows_that_can_match(&plan, layout, predicate, group).unwrap(),
+        Some(index) => index.rows_that_can_match(&plan, layout, predicate, group).unwrap().ranges().to_vec(),
         None => all(group),
     };
     let pages = (0..groups.len()).map(rows).collect();
@@ -334,12 +337,13 @@ fn only_the_pages_that_can_match_are_read() {
         fewer += usize::from(kept < rows as usize);
     }
     assert_eq!(fewer, 12);
-    // The index is found in the file's end, as the footer is.
+    // The index is found in any part of the file that has all of it.
     let plan = FilePlan::new(footer_of(&file).unwrap(), &layout, None).unwrap();
-    let PageIndexSearch::Incomplete { bytes } = PageIndex::parse(&plan, &file.slice(file.len() - 50..)).unwrap() else {
+    let mut parts = FileParts::of_end(file.len() as u64, file.slice(file.len() - 50..));
+    let PageIndexSearch::Elsewhere(range) = PageIndex::search(&plan, &parts).unwrap() else {
         panic!("found in 50 bytes")
     };
-    assert!(bytes < 2_000, "{bytes}");
-    let end = file.slice(file.len() - bytes as usize..);
-    assert!(matches!(PageIndex::parse(&plan, &end).unwrap(), PageIndexSearch::Found(_)));
+    assert!(range.end - range.start < 2_000, "{range:?}");
+    parts.push(Needed::Always, range.start, file.slice(range.start as usize..range.end as usize));
+    assert!(matches!(PageIndex::search(&plan, &parts).unwrap(), PageIndexSearch::Found(_)));
 }

@@ -163,14 +163,14 @@ impl<C> Predicate<C> {
     }
 
     /// Calls a function for the column of each test.
-    fn for_each_column(&self, visit: &mut dyn FnMut(&C)) {
+    fn for_each_test(&self, visit: &mut dyn FnMut(&C, &Test)) {
         match self {
-            Self::Test(column, _) => visit(column),
+            Self::Test(column, test) => visit(column, test),
             Self::And(first, rest) | Self::Or(first, rest) => {
-                first.for_each_column(visit);
-                rest.iter().for_each(|part| part.for_each_column(visit));
+                first.for_each_test(visit);
+                rest.iter().for_each(|part| part.for_each_test(visit));
             }
-            Self::Not(inner) => inner.for_each_column(visit),
+            Self::Not(inner) => inner.for_each_test(visit),
         }
     }
 
@@ -180,16 +180,26 @@ impl<C> Predicate<C> {
         C: Copy + Ord,
     {
         let mut columns = Vec::new();
-        self.for_each_column(&mut |&column| columns.push(column));
+        self.for_each_test(&mut |&column, _| columns.push(column));
         columns.sort_unstable();
         columns.dedup();
         columns
     }
 
+    /// Returns whether a column has a test that is accepted.
+    pub(crate) fn has_test(&self, of: &C, accepts: impl Fn(&Test) -> bool) -> bool
+    where
+        C: PartialEq,
+    {
+        let mut has = false;
+        self.for_each_test(&mut |column, test| has |= column == of && accepts(test));
+        has
+    }
+
     /// Returns whether each test is of a column that is accepted.
     pub(crate) fn uses_only(&self, accepts: impl Fn(&C) -> bool) -> bool {
         let mut only = true;
-        self.for_each_column(&mut |column| only &= accepts(column));
+        self.for_each_test(&mut |column, _| only &= accepts(column));
         only
     }
 

@@ -246,6 +246,7 @@ fn column(name: &'static str, shape: Shape) -> ColumnNode {
         role: Role::Partition,
         bare_list: false,
         dictionary: true,
+        bloom: false,
         values: Vec::new(),
     }
 }
