@@ -168,7 +168,18 @@ pub fn arrow_decode(file: Bytes) -> Vec<RecordBatch> {
 /// Returns the peak of the process's resident memory so far, in MiB, or 0 where the system does not report it.
 #[must_use]
 pub fn peak_mib() -> u64 {
+    status_mib("VmHWM:")
+}
+
+/// Returns the process's resident memory, in MiB, and begins a new peak. Returns 0 where the system does not report it.
+#[must_use]
+pub fn begin_peak() -> u64 {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    status_mib("VmRSS:")
+}
+
+fn status_mib(field: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1_024
 }

@@ -44,6 +44,7 @@ mod integration {
     mod partial_writes;
     mod permits;
     mod poll_time;
+    mod pruning;
     mod race;
     mod read;
     mod records;

@@ -129,3 +129,15 @@ SORTING = [pq.SortingColumn(1), pq.SortingColumn(0)]
 for name, names in [("sorted", "aabbccdd"), ("sorted-unchained", "aabbaabb"), ("sorted-liar", "badcfehg")]:
     columns = [("version", pa.array(range(len(names)), pa.int64())), ("name", pa.array(list(names)))]
     write(name, columns, row_group_size=4, sorting_columns=SORTING)
+
+# A page index, in the older format of pages and in the newer one, with nested columns.
+ROWS = range(2_000)
+for version in ["1.0", "2.0"]:
+    columns = [
+        ("id", pa.array(ROWS, pa.int64())),
+        ("name", pa.array([f"name {row % 97}" if row % 7 else None for row in ROWS])),
+        ("tags", pa.array([list(range(row % 4)) if row % 5 else None for row in ROWS], pa.list_(pa.int32()))),
+        ("point", pa.array([{"x": row, "y": str(row)} for row in ROWS], pa.struct([("x", pa.int64()), ("y", pa.string())]))),
+    ]
+    options = {"data_page_size": 700, "write_batch_size": 64, "dictionary_pagesize_limit": 400}
+    write(f"pages-{version[0]}", columns, data_page_version=version, write_page_index=True, **options)

@@ -185,6 +185,29 @@ async fn a_filter_selects_from_what_a_read_returns() {
     }
 }
 
+/// A window of time, its entries and a page of the stream are filtered as a snapshot is.
+#[tokio::test(start_paused = true)]
+async fn a_filter_of_a_window_selects_from_what_the_window_has() {
+    let world = Virtual::new();
+    let store = sales(&world).await;
+    sleep(store.dataset().settle_window() * 2).await;
+    let filter = |read: Read<Sale>| {
+        read.filter(|c| c.customer.ne("c1").and(c.kind.eq(Kind::Web).or(c.discount.is_null())).and(c.deleted.eq(false)))
+    };
+    let keeps =
+        |sale: &Sale| sale.customer != "c1" && (sale.kind == Kind::Web || sale.discount.is_none()) && !sale.deleted;
+    let window = || store.read_range(..);
+    let (all, history) = (window().await.unwrap(), window().history().await.unwrap());
+    assert!(all.len() < history.len());
+    for (all, found) in [(all, filter(window()).await.unwrap()), (history, filter(window().history()).await.unwrap())] {
+        let expected: Vec<Sale> = all.into_iter().filter(keeps).collect();
+        assert!(!expected.is_empty());
+        assert_eq!(found, expected);
+    }
+    let none = window().filter(|c| c.customer.eq("nobody")).await.unwrap();
+    assert!(none.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn partitions_that_no_row_can_match_are_not_fetched() {
     let world = Virtual::new();

@@ -267,6 +267,26 @@ async fn sorted_files_that_fit_row_group_by_row_group_need_no_local_file() {
     assert!(rows_of(&read.await.unwrap()) == model(&rows, |row| row.sensor.clone()));
 }
 
+/// A row group of a few MiB is fetched a few pages at a time.
+#[tokio::test(start_paused = true)]
+async fn a_large_row_group_is_held_in_parts() {
+    let world = Virtual::new();
+    let file = |seed| ForeignFile { seed, sensors: 1_000_000, group_rows: 1_000_000, ..sorted(120_000) };
+    let rows = commit(&world, &[file(1), file(2)]).await;
+    let store = world.dataset().await.store::<Reading>();
+    let read = |mib: u64| store.read_all().hold_at_most(0).read_ahead_bytes(mib << 20);
+    let expected = model(&rows, |row| row.sensor.clone());
+    let mut requests = Vec::new();
+    for mib in [4, 16] {
+        world.s3.clear_requests();
+        let read = read(mib).without_spilling().await;
+        assert!(rows_of(&read.unwrap()) == expected, "{mib} MiB");
+        requests.push(world.count(Operation::Get));
+    }
+    // With less memory, in smaller parts. Each is of several columns.
+    assert!(requests[0] > requests[1] && requests[1] > 10, "{requests:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_that_lies_about_its_order_is_sorted() {
     let world = Virtual::new();

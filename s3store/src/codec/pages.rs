@@ -123,7 +123,7 @@ impl<R: ChunkReader> CheckedPages<R> {
 
     /// Scans the header of the next page, and moves behind the page. Returns the number of rows that the page index gives it.
     fn check_next(&mut self) -> Result<Option<u64>> {
-        let (start, left, rows) = match &mut self.next {
+        let (start, length, rows) = match &mut self.next {
             NextPages::InOrder { left: 0, .. } => return Ok(None),
             NextPages::InOrder { start, left } => (*start, *left, None),
             NextPages::Located(pages) => match pages.pop_front() {
@@ -131,14 +131,20 @@ impl<R: ChunkReader> CheckedPages<R> {
                 None => return Ok(None),
             },
         };
-        let bytes = self.file.get_bytes(start, usize::try_from(left)?)?;
+        let bytes = self.file.get_bytes(start, usize::try_from(length)?)?;
         let header = PageHeader::scan(&bytes)?;
-        header.check(self.codec, left)?;
+        header.check(self.codec, length)?;
         self.budget.add_bytes(header.uncompressed.max(header.compressed))?;
-        if let NextPages::InOrder { start, left } = &mut self.next {
-            let taken = header.length.saturating_add(header.compressed);
-            *start = start.saturating_add(taken);
-            *left = left.saturating_sub(taken);
+        let taken = header.length.saturating_add(header.compressed);
+        match &mut self.next {
+            NextPages::InOrder { start, left } => {
+                *start = start.saturating_add(taken);
+                *left = left.saturating_sub(taken);
+            }
+            NextPages::Located(_) if taken != length => {
+                return Err(malformed(format_args!("a page has {taken} bytes, but the page index says {length}")));
+            }
+            NextPages::Located(_) => {}
         }
         Ok(rows)
     }

@@ -238,7 +238,12 @@ impl RangeReader {
     }
 }
 
-/// Decodes a file that is in memory by the ranges that the reader asks for. Returns the number of rows.
+/// The size of the parts of [`decode_by_ranges`].
+#[cfg(any(test, feature = "testing"))]
+const PART_BYTES: u64 = 1 << 10;
+
+/// Decodes a file that is in memory by the ranges that the reader asks for, in parts of row groups if it has a page index. Returns
+/// the number of rows.
 #[cfg(any(test, feature = "testing"))]
 pub(crate) fn decode_by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usize> {
     let size = file.len() as u64;
@@ -255,7 +260,12 @@ pub(crate) fn decode_by_ranges(file: &Bytes, layout: &ReadLayout) -> Result<usiz
             FooterSearch::Incomplete { .. } => return Err(Error::invalid_data("the footer is larger than the file")),
         }
     };
+    let mut footer = footer;
+    if let Some(index) = footer.clone().read(layout)?.lacking_to_split(PART_BYTES)? {
+        footer.add(index.start, part(index).ok_or_else(outside)?);
+    }
     let (mut reader, mut rows) = (footer.read(layout)?, 0);
+    reader.split(PART_BYTES)?;
     loop {
         match reader.advance()? {
             RangeProgress::Batch(batch) => rows += batch.num_rows(),

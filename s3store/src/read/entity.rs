@@ -1,4 +1,4 @@
-//! Reading one entity: its partitions' files, and of these only the row groups that can contain it.
+//! Reading one entity: its partitions' files, and of these only the pages that can contain it.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -40,8 +40,10 @@ where
     /// # Requests
     /// - 1 LIST per page of at most 1,000 keys in the entity's partition.
     /// - 1 HEAD for each commit with a token of the caller.
-    /// - 1 GET for each file of up to 32 KiB. Usually 2 to 4 for a larger one, and 1 if it can't contain the entity.
-    ///   A footer, or a file of up to 32 KiB, that this dataset's handles have read before is not fetched again.
+    /// - 1 GET for each file of up to 32 KiB. For a larger one, those of a [filter](crate::read::Read::filter) on the entity:
+    ///   usually 1 or 2 if it can't contain the entity, and 1 for each of a few columns more if it can.
+    ///   Footers, Bloom filters, page indexes and files of up to 32 KiB that this dataset's handles have read before are not
+    ///   fetched again.
     ///
     /// # Example
     /// ```

@@ -229,9 +229,10 @@ impl<T: Record> Read<T> {
     /// # What is not read
     /// - Partitions whose key shows that no record matches, if a partition column is the value of a field. A pattern is
     ///   better where it can express the condition: such partitions are not even listed.
-    /// - Row groups that have no match by the statistics in the files' footers. With an entity key, only conditions on entity
-    ///   columns can exclude them, and with [`history`](Self::history) those on the version: a row that does not match can
-    ///   supersede one that does.
+    /// - Row groups that have no match by the statistics in the files' footers, or by the Bloom filters of columns that have the
+    ///   attribute `bloom`. With an entity key, only conditions on entity columns can exclude them, and with
+    ///   [`history`](Self::history) those on the version: a row that does not match can supersede one that does.
+    /// - Pages that have no match by the files' page indexes, in the row groups that remain.
     ///
     /// Records that do not match are dropped before they are converted, so a value in them that does not fit the record type
     /// may not fail the read.
@@ -241,8 +242,12 @@ impl<T: Record> Read<T> {
     /// its column.
     ///
     /// # Requests
-    /// Those of the read, without the GETs for files of partitions that can't match. If conditions can exclude row groups, the
-    /// row groups of a file over 512 KiB that can match are fetched after its footer: usually 2 to 4 GETs for the file.
+    /// Those of the read, without the GETs for files of partitions that can't match. If conditions can exclude row groups, a
+    /// file over 512 KiB takes 1 GET for its footer, and then:
+    /// - 1 for its Bloom filters, if it has any for these conditions, and 1 for its page index. Each only if over 512 KiB of
+    ///   the file may match, which is eight times as much as it takes itself, and if the bytes of the footer do not contain it.
+    /// - for each row group that can match, 1 for each group of pages with at most 64 KiB between them: usually 1 for each of a
+    ///   few columns.
     ///
     /// # Example
     /// ```
@@ -335,11 +340,11 @@ impl<T: Record> Read<T> {
     /// Sets how much memory the read may use, in bytes, for everything that the consumer has not taken: files, decoded
     /// rows, and rows that are being merged. Default: 256 MiB.
     ///
-    /// A partition that does not fit is merged while its files are decoded, one row group of each at a time. If it is a
-    /// record with an entity key, the key columns of its files are read first, to find files that are out of order. Such a
-    /// file is sorted by way of local files, and so are many files whose row groups do not fit together: see
-    /// [`spill_directory`](Self::spill_directory). Two limits remain: a partition of up to 1 MiB is held in memory, and a
-    /// single row group is decoded whatever its size.
+    /// A partition that does not fit is merged while its files are decoded, one row group of each at a time, or a few pages of
+    /// a row group of more than 8 MiB, or of a sixteenth of this. If it is a record with an entity key, the key columns of its
+    /// files are read first, to find files that are out of order. Such a file is sorted by way of local files, and so are many
+    /// files whose row groups do not fit together: see [`spill_directory`](Self::spill_directory). Two limits remain: a
+    /// partition of up to 1 MiB is held in memory, and a row group of a file without a page index is held whatever its size.
     ///
     /// The sizes are taken from listings and footers. The change stream knows a file's row count, but not its size, so there
     /// it is estimated: first with 1 KiB per row, then from the files read before. Files with much larger rows may exceed the

@@ -15,9 +15,12 @@ const WHOLE_FILE_BYTES: u64 = 512 << 10;
 /// The memory that is reserved for a footer before its size is known.
 const FOOTER_BYTES: u64 = 64 << 10;
 
-/// How many bytes of a file are fetched and decoded at a time while it is merged. A row group that takes more is divided between
-/// its pages.
-pub(super) const STEP_BYTES: u64 = 8 << 20;
+/// How many steps the memory holds at least, if they are not smaller than [`LEAST_STEP_BYTES`].
+const STEPS_IN_MEMORY: u64 = 16;
+
+/// The bounds of [`ScanMemory::step_bytes`]. Below, requests take longer than transfers. Above, more would save none.
+const LEAST_STEP_BYTES: u64 = 256 << 10;
+const MOST_STEP_BYTES: u64 = 8 << 20;
 
 /// The memory that a scan may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,12 @@ impl ScanMemory {
     pub(crate) fn of_limit(bytes: u64, always_held: u64) -> Self {
         let downloads = bytes / 4;
         Self { downloads, decoding: bytes - downloads, always_held }
+    }
+
+    /// Returns how many bytes of a file are fetched and decoded at a time while it is merged. A row group that takes more is
+    /// divided between its pages.
+    pub(super) fn step_bytes(self) -> u64 {
+        (self.decoding / STEPS_IN_MEMORY).clamp(LEAST_STEP_BYTES, MOST_STEP_BYTES)
     }
 }
 

@@ -18,7 +18,7 @@ use tracing::Instrument;
 use super::fetch::{add_to_footer, fetch_step, vanished};
 use super::held::gone;
 use super::partition::{OpenFile, PartitionScan, PartitionWork};
-use super::plan::{STEP_BYTES, run_memory};
+use super::plan::run_memory;
 use super::rows::{RowsError, names};
 use super::sink::Sink;
 use crate::codec::sort::OrderCheck;
@@ -85,7 +85,8 @@ impl<S: Sink> PartitionScan<S> {
 impl PartitionWork {
     /// Divides the row groups of a file that are too large to be held. Fetches the page index first, if it is not in memory.
     async fn split(&self, open: OpenFile) -> Result<OpenFile> {
-        let Some(index) = open.reader.lacking_to_split(STEP_BYTES)? else { return self.with_steps(open).await };
+        let bytes = self.context.memory.step_bytes();
+        let Some(index) = open.reader.lacking_to_split(bytes)? else { return self.with_steps(open).await };
         let scan = &self.context.scan;
         let OpenFile { label, file, footer, .. } = open;
         let footer = add_to_footer(&scan.dataset, &file, footer, vec![index], &scan.tally).await?;
@@ -97,9 +98,9 @@ impl PartitionWork {
     }
 
     async fn with_steps(&self, mut open: OpenFile) -> Result<OpenFile> {
-        let label = open.label.clone();
+        let (label, bytes) = (open.label.clone(), self.context.memory.step_bytes());
         let split = move || {
-            open.reader.split(STEP_BYTES)?;
+            open.reader.split(bytes)?;
             open.sizes = open.reader.sizes()?;
             Ok(open)
         };
@@ -141,10 +142,10 @@ impl PartitionWork {
         opener: &Arc<Opener>,
         key: &Key,
     ) -> Result<bool> {
-        let opener = Arc::clone(opener);
+        let (opener, bytes) = (Arc::clone(opener), self.context.memory.step_bytes());
         let open = move || {
             let mut reader = opener.open_by_ranges(footer)?;
-            reader.split(STEP_BYTES)?;
+            reader.split(bytes)?;
             Ok(reader)
         };
         let reader = self.decode(open).await;

@@ -20,7 +20,7 @@ use parquet::file::properties::{BloomFilterPosition, WriterProperties, WriterVer
 use proptest::prelude::*;
 
 use super::super::encode::Encoder;
-use super::{column, description, layout, list, open, rows};
+use super::{column, data_file, description, layout, list, node, open, rows};
 use crate::codec::{Compression, Footer, FooterSearch, RangeProgress, RangeReader, StepRanges};
 use crate::record::filter::tests::{KINDS, batch_of, column_of, predicates, seeds};
 use crate::record::{Comparison, Key, KeyPart, Literal, Predicate, ReadLayout, Shape, Test};
@@ -218,6 +218,36 @@ proptest! {
         {
             prop_assert_eq!(rows(&found), whole);
         }
+    }
+}
+
+/// The page index of another writer, with both formats of pages.
+#[test]
+fn pages_of_pyarrow_are_found_by_their_index() {
+    for version in ["1", "2"] {
+        let file = data_file(&format!("pyarrow-files/pages-{version}.parquet"));
+        let point = Shape::Struct(vec![column("x", DataType::Int64).null(), column("y", DataType::Utf8).null()]);
+        let columns = vec![
+            column("id", DataType::Int64),
+            column("name", DataType::Utf8).null(),
+            list("tags", Shape::Leaf(DataType::Int32)).null(),
+            node("point", point).null(),
+        ];
+        let layout = layout(columns, None);
+        let whole: Vec<_> = open(file.clone(), &layout).unwrap().map(Result::unwrap).collect();
+        let whole = rows(&concat_batches(&whole[0].schema(), &whole).unwrap());
+        let mut remote = Remote::new(&file);
+        let footer = remote.footer(index_bytes(&file));
+        let mut reader = footer.clone().read(&layout).unwrap();
+        reader.split(3_000).unwrap();
+        assert!(reader.all_needs().unwrap().len() > 4);
+        assert!(rows(&remote.rows(reader).unwrap()) == whole, "{version}");
+
+        let wanted = Predicate::Test(0, Test::Compare(Comparison::Equal, Literal::Part(KeyPart::Int(1_234))));
+        let reader = footer.read_matching(&layout, &wanted).unwrap();
+        assert!(reader.rows() < 300, "{}", reader.rows());
+        let found = wanted.keep_matching(remote.rows(reader).unwrap()).unwrap();
+        assert_eq!(rows(&found), whole[1_234..1_235]);
     }
 }
 
