@@ -42,7 +42,7 @@ pub(super) enum NullHandling {
 
 /// A named column or struct field, with its source.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     pub(super) name: &'static str,
     pub(super) source: MemberSource,
 }
@@ -74,7 +74,7 @@ impl Member {
 
     /// Returns the member's values for `rows` rows. `columns` are the decoded columns, `parent` the nulls of the
     /// enclosing struct.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &self,
         columns: &[ArrayRef],
         rows: usize,

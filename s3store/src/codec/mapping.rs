@@ -28,7 +28,7 @@ pub(crate) struct FilePlan {
 
 /// How files of one schema are read: which leaf columns are decoded, and how they become the layout's columns.
 #[derive(Debug)]
-pub(super) struct Mapping {
+pub(crate) struct Mapping {
     /// The Parquet schema. `None` if the file embeds an Arrow schema; the mapping is then not reused, because files
     /// with equal Parquet schemas can embed different Arrow schemas.
     parquet: Option<SchemaDescPtr>,
@@ -38,7 +38,7 @@ pub(super) struct Mapping {
     leaves: Vec<usize>,
     /// The same leaf columns in the decoder's representation.
     levels: FieldLevels,
-    members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     /// The schema of the adapted batches.
     schema: SchemaRef,
     /// The condition on the rows of the adapted batches.
@@ -110,7 +110,7 @@ impl FilePlan {
         self.footer.file_size
     }
 
-    pub(super) fn mapping(&self) -> &Arc<Mapping> {
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
         &self.mapping
     }
 

@@ -44,6 +44,8 @@ pub use compression::Compression;
 pub(crate) use digest::{ContentHasher, Fast, HashFunction, Secure};
 pub(crate) use encode::{Encoder, FileWriter, ROW_GROUP_BYTES};
 pub(crate) use footer::{Footer, FooterSearch};
+#[cfg(feature = "arrow")]
+pub(crate) use mapping::Mapping;
 pub(crate) use memory_reader::{MemoryReader, Opener};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use range_reader::decode_by_ranges;

@@ -163,9 +163,9 @@ impl WriteError {
     }
 
     /// Adds the commits of an earlier flush of the same call.
-    pub(super) fn after(self, mut commits: Vec<Commit>) -> Self {
-        commits.extend(self.committed);
-        Self { committed: commits, ..self }
+    pub(super) fn after(self, commits: impl IntoIterator<Item = Commit>) -> Self {
+        let committed = commits.into_iter().chain(self.committed).collect();
+        Self { committed, ..self }
     }
 
     /// Returns `true` if every partition is durable, and the only failure is that some are late.

@@ -26,6 +26,10 @@ pub trait LateHandling: private::Sealed + Send {
 
     #[doc(hidden)]
     fn committed(stamped: StampedCommit) -> Self::Committed;
+
+    /// Returns the commit without the offset of a restamp, for errors.
+    #[doc(hidden)]
+    fn commit(committed: Self::Committed) -> Commit;
 }
 
 /// Late commits are restamped, up to five times. The default; the write returns [`Commit`]s.
@@ -58,6 +62,10 @@ impl LateHandling for RestampLate {
     fn committed(stamped: StampedCommit) -> Commit {
         stamped.commit
     }
+
+    fn commit(committed: Commit) -> Commit {
+        committed
+    }
 }
 
 impl LateHandling for ReportLate {
@@ -70,6 +78,10 @@ impl LateHandling for ReportLate {
     fn committed(stamped: StampedCommit) -> Commit {
         stamped.commit
     }
+
+    fn commit(committed: Commit) -> Commit {
+        committed
+    }
 }
 
 impl LateHandling for ReturnStamped {
@@ -81,6 +93,10 @@ impl LateHandling for ReturnStamped {
 
     fn committed(stamped: StampedCommit) -> StampedCommit {
         stamped
+    }
+
+    fn commit(committed: StampedCommit) -> Commit {
+        committed.commit
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::super::builder::WriteOptions;
+use super::super::late::{LateHandling, ReportLate, RestampLate, ReturnStamped};
 use super::super::plan::{TokenKind, WriteTarget};
 use super::super::retry::RetryPolicy;
 use super::convert::Converter;
@@ -21,21 +22,26 @@ use crate::record::RootRecord;
 use crate::spill::SpillDirectory;
 
 /// The settings of a [`Writer`], made by [`Store::writer`].
+///
+/// `L` is the handling of late commits.
 #[must_use = "nothing is written until it is started"]
 #[derive(Clone)]
-pub struct WriterBuilder<T> {
+pub struct WriterBuilder<T, L = RestampLate> {
     store: Store<T>,
     options: WriteOptions,
     limits: Limits,
     token: Option<String>,
+    late: L,
 }
 
 impl<T: RootRecord> WriterBuilder<T> {
     pub(in super::super) fn new(store: &Store<T>) -> Self {
         let options = WriteOptions::new(store.default_compression());
-        Self { store: store.clone(), options, limits: Limits::default(), token: None }
+        Self { store: store.clone(), options, limits: Limits::default(), token: None, late: RestampLate(()) }
     }
+}
 
+impl<T: RootRecord, L: LateHandling> WriterBuilder<T, L> {
     /// Makes the run repeatable: if the process fails, start it again with the same token and write the same records in the
     /// same order. Flushes that were committed before return their first commits, and every record exists once.
     ///
@@ -131,13 +137,75 @@ impl<T: RootRecord> WriterBuilder<T> {
         self
     }
 
+    /// Returns the offsets of restamped commits, and sets how many refs a flush puts for a late commit at most, as
+    /// [`Write::restamp_late`](crate::write::Write::restamp_late) does.
+    ///
+    /// The writer then returns [`StampedCommit`](crate::write::StampedCommit)s: each commit as it is, the same on every retry,
+    /// and the offset at which readers of the stream receive it. The commits in an error have no such offset.
+    ///
+    /// With `0` a late commit is reported, as with [`report_late`](Self::report_late).
+    ///
+    /// # Requests
+    /// As without this setter.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example<T: s3store::RootRecord>(
+    /// #     store: s3store::Store<T>,
+    /// #     records: Vec<T>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writer = store.writer().restamp_late(5).start()?;
+    /// let mut commits = writer.write_all(records).await?;
+    /// commits.extend(writer.flush().await?);
+    /// for stamped in commits {
+    ///     println!("{} is at {}", stamped.commit.data_path, stamped.stream_offset);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn restamp_late(self, tries: u32) -> WriterBuilder<T, ReturnStamped> {
+        self.with_late(ReturnStamped(tries))
+    }
+
+    /// Reports a late commit as an error instead of restamping it, as
+    /// [`Write::report_late`](crate::write::Write::report_late) does. The caller then restamps it by
+    /// [`Dataset::restamp`](crate::Dataset::restamp).
+    ///
+    /// The records of a late commit are durable, so the writer has forgotten them: the next flush does not repeat it, and
+    /// does not report it again. With a [token](Self::token), another run reports it again: it finds the commit.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example<T: s3store::RootRecord>(
+    /// #     store: s3store::Store<T>,
+    /// #     records: Vec<T>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writer = store.writer().report_late().start()?;
+    /// writer.write_all(records).await?;
+    /// match writer.flush().await {
+    ///     Ok(commits) => println!("{} partitions are in time", commits.len()),
+    ///     Err(error) if error.is_late_only() => println!("{} partitions are late", error.late.len()),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn report_late(self) -> WriterBuilder<T, ReportLate> {
+        self.with_late(ReportLate(()))
+    }
+
+    fn with_late<M>(self, late: M) -> WriterBuilder<T, M> {
+        let Self { store, options, limits, token, late: _ } = self;
+        WriterBuilder { store, options, limits, token, late }
+    }
+
     /// Starts the writer. Sends nothing.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput): the token is not valid, or is combined with a limit that depends on
     /// time or memory.
-    pub fn start(self) -> Result<Writer<T>> {
-        let Self { store, options, limits, token } = self;
+    pub fn start(self) -> Result<Writer<T, L>> {
+        let Self { store, options, limits, token, late } = self;
         if token.is_some() {
             let refused = |setting: &str| {
                 Err(Error::invalid_input(format!(
@@ -161,16 +229,18 @@ impl<T: RootRecord> WriterBuilder<T> {
             prefix: store.dataset().keys().clone(),
             longest_token: flush_token(&run, MOST_FLUSHES)?,
         };
-        Ok(Writer::new(Settings { target, options, limits, run, kind, converter: Arc::new(converter) }))
+        let converter = Arc::new(converter);
+        Ok(Writer::new(Settings { target, options, limits, run, kind, restamps: late.restamps(), converter }))
     }
 }
 
-impl<T> fmt::Debug for WriterBuilder<T> {
+impl<T, L: fmt::Debug> fmt::Debug for WriterBuilder<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WriterBuilder")
             .field("store", &self.store)
             .field("limits", &self.limits)
             .field("token", &self.token)
+            .field("late", &self.late)
             .finish_non_exhaustive()
     }
 }

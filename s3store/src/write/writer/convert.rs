@@ -8,6 +8,9 @@ use arrow_array::RecordBatch;
 use super::super::encode::batches;
 use super::super::group::{self, Group};
 use super::super::markers::marker_keys_at_once;
+#[cfg(feature = "arrow")]
+use super::batch::{BatchRecords, BatchRows};
+use super::pending::Part;
 use crate::codec::Encoder;
 use crate::error::{Error, Result};
 use crate::format::{AttemptId, PartitionKey, Prefix, Token};
@@ -28,8 +31,8 @@ pub(super) struct Converted<T> {
     pub(super) partitions: Vec<ConvertedPartition>,
     /// The error of a record that was left out.
     pub(super) unfit: Option<Error>,
-    /// The records after that one, which were not converted.
-    pub(super) rest: Vec<T>,
+    /// The records that were not converted: those after that one.
+    pub(super) rest: Option<Part<T>>,
 }
 
 pub(super) struct ConvertedPartition {
@@ -42,9 +45,39 @@ pub(super) struct ConvertedPartition {
 impl<T: RootRecord> Converter<T> {
     /// Converts records. Leaves out the first one that does not fit. `first` is the number of the first record, for
     /// messages.
-    pub(super) fn convert(&self, mut records: Vec<T>, first: u64, inserted_at: i64) -> Result<Converted<T>> {
+    pub(super) fn convert(&self, part: Part<T>, first: u64, inserted_at: i64) -> Result<Converted<T>> {
+        match part {
+            Part::Records(records) => {
+                let (converted, rest) = self.convert_records(records, first, inserted_at)?;
+                Ok(Converted { rest: (!rest.is_empty()).then_some(Part::Records(rest)), ..converted })
+            }
+            #[cfg(feature = "arrow")]
+            Part::Batch(rows) => self.convert_rows(rows, first, inserted_at),
+        }
+    }
+
+    /// Converts rows of a batch as the records that they are.
+    #[cfg(feature = "arrow")]
+    fn convert_rows(&self, mut rows: BatchRows, first: u64, inserted_at: i64) -> Result<Converted<T>> {
+        let BatchRecords { records, unfit } = rows.to_records();
+        let mut taken = records.len();
+        let (mut converted, rest) = self.convert_records(records, first, inserted_at)?;
+        if converted.unfit.is_some() {
+            taken -= rest.len();
+        } else if let Some(error) = unfit {
+            let row = first.saturating_add(taken as u64);
+            converted.unfit = Some(group::unfit(row, &error));
+            taken += 1;
+        }
+        let rest = rows.split_off(taken);
+        Ok(Converted { rest: (rest.len() > 0).then_some(Part::Batch(rest)), ..converted })
+    }
+
+    /// Converts records, as [`convert`](Self::convert) does. Returns the rest apart.
+    fn convert_records(&self, mut records: Vec<T>, first: u64, inserted_at: i64) -> Result<(Converted<T>, Vec<T>)> {
+        let converted = |partitions, unfit| Converted { partitions, unfit, rest: None };
         let error = match self.partitions(&records, first, inserted_at) {
-            Ok(partitions) => return Ok(Converted { partitions, unfit: None, rest: Vec::new() }),
+            Ok(partitions) => return Ok((converted(partitions, None), Vec::new())),
             Err(error) => error,
         };
         let alone = |(row, record)| {
@@ -56,7 +89,7 @@ impl<T: RootRecord> Converter<T> {
         let rest = records.split_off(row + 1);
         records.truncate(row);
         let partitions = self.partitions(&records, first, inserted_at)?;
-        Ok(Converted { partitions, unfit: Some(unfit), rest })
+        Ok((converted(partitions, Some(unfit)), rest))
     }
 
     fn partitions(&self, records: &[T], first: u64, inserted_at: i64) -> Result<Vec<ConvertedPartition>> {

@@ -2,7 +2,8 @@
 //!
 //! | step | where |
 //! |---|---|
-//! | converts records to columns, by partition | `convert` |
+//! | takes records, and Arrow batches | `pending`, `batch` |
+//! | converts them to columns, by partition | `convert` |
 //! | holds them, and writes what does not fit to local files, sorted | `buffer`, `rows` |
 //! | seals the records of a flush: from then on they belong to its token | `sealed` |
 //! | merges a partition in the order of its file | `rows` |
@@ -10,31 +11,41 @@
 //!
 //! The rest of the protocol, and its retries, are those of other writes: see `plan`.
 
+#[cfg(feature = "arrow")]
+mod batch;
 mod buffer;
 mod builder;
 mod convert;
 mod limits;
+mod pending;
 mod rows;
 mod sealed;
 mod upload;
 
 use std::fmt;
 use std::future::Future;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
+#[cfg(feature = "arrow")]
+use arrow_array::RecordBatch;
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
+#[cfg(feature = "arrow")]
+use self::batch::{BatchPlan, BatchRows};
 use self::buffer::{Buffers, Size, spill_partitions};
 pub use self::builder::WriterBuilder;
 use self::convert::{Converted, Converter};
 use self::limits::Limits;
+use self::pending::Pending;
 use self::sealed::{MOST_FLUSHES, Sealed, flush_token};
 use super::builder::{WriteOptions, count_late};
-use super::commit::Commit;
+use super::commit::StampedCommit;
 use super::error::WriteError;
+use super::late::{LateHandling, RestampLate};
 use super::plan::{TokenKind, WriteTarget};
 use crate::codec::BATCH_ROWS;
 use crate::cpu;
@@ -99,10 +110,13 @@ const CHUNK_GROWTH: usize = 8;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Writer<T> {
+pub struct Writer<T, L = RestampLate> {
     settings: Settings<T>,
     /// The records that are not converted yet. The last of them was the last to be written.
-    pending: Vec<T>,
+    pending: Pending<T>,
+    /// The plan of the last batch.
+    #[cfg(feature = "arrow")]
+    batch_plan: Option<Arc<BatchPlan>>,
     /// How many records are converted together.
     chunk: usize,
     conversion: Option<Conversion<T>>,
@@ -113,13 +127,15 @@ pub struct Writer<T> {
     /// A flush that is not finished.
     sealed: Option<Sealed>,
     /// The commits of finished flushes that were not returned, because later records were not durable.
-    finished: Vec<Commit>,
+    finished: Vec<StampedCommit>,
     /// The number of flushes so far.
     flushes: u32,
     /// How many records were written.
     written: u64,
     /// If `true`, records were lost by a failure of the library.
     is_broken: bool,
+    /// The commits are returned in the form that this handling of late ones has.
+    late: PhantomData<fn() -> L>,
 }
 
 /// The settings of a writer.
@@ -130,6 +146,8 @@ struct Settings<T> {
     /// The start of the tokens of all flushes.
     run: String,
     kind: TokenKind,
+    /// How many refs to put for a late commit at most.
+    restamps: u32,
     converter: Arc<Converter<T>>,
 }
 
@@ -146,6 +164,8 @@ enum Extent {
     Unfinished,
     /// Those and the open ones, which have the number at which they are flushed. Records after them stay.
     Complete,
+    /// Those and the open ones, whatever their number. Records after them stay.
+    Open,
     /// All that were written.
     All,
 }
@@ -157,11 +177,13 @@ struct FirstRecord {
     inserted_at: i64,
 }
 
-impl<T: RootRecord> Writer<T> {
+impl<T: RootRecord, L: LateHandling> Writer<T, L> {
     fn new(settings: Settings<T>) -> Self {
         Self {
             settings,
-            pending: Vec::new(),
+            pending: Pending::new(),
+            #[cfg(feature = "arrow")]
+            batch_plan: None,
             chunk: FIRST_CHUNK,
             conversion: None,
             open: Buffers::default(),
@@ -171,6 +193,7 @@ impl<T: RootRecord> Writer<T> {
             flushes: 0,
             written: 0,
             is_broken: false,
+            late: PhantomData,
         }
     }
 
@@ -185,9 +208,9 @@ impl<T: RootRecord> Writer<T> {
     ///   and the other records stay in the writer.
     /// - [`Unavailable`](crate::ErrorKind::Unavailable): a local file can't be written. The records stay in memory.
     /// - Those of [`flush`](Self::flush), if a limit is reached, or if an earlier flush failed: that one is repeated.
-    pub async fn write(&mut self, record: T) -> Result<Vec<Commit>, WriteError> {
+    pub async fn write(&mut self, record: T) -> Result<Vec<L::Committed>, WriteError> {
         self.accept(record);
-        if self.pending.len() < self.next_chunk() && !self.is_due() && self.sealed.is_none() {
+        if !self.is_ready() && !self.is_due() && self.sealed.is_none() {
             return Ok(Vec::new());
         }
         self.advance().await
@@ -198,12 +221,12 @@ impl<T: RootRecord> Writer<T> {
     /// # Errors
     /// Those of [`write`](Self::write). The records before the error, and its own, were taken from the iterator, so the
     /// remaining ones can be written by another call with `records.by_ref()`.
-    pub async fn write_all(&mut self, records: impl IntoIterator<Item = T>) -> Result<Vec<Commit>, WriteError> {
+    pub async fn write_all(&mut self, records: impl IntoIterator<Item = T>) -> Result<Vec<L::Committed>, WriteError> {
         let mut commits = Vec::new();
         for record in records {
             match self.write(record).await {
                 Ok(more) => commits.extend(more),
-                Err(error) => return Err(error.after(commits)),
+                Err(error) => return Err(error.after(commits.into_iter().map(L::commit))),
             }
         }
         Ok(commits)
@@ -238,7 +261,7 @@ impl<T: RootRecord> Writer<T> {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn write_from<S>(&mut self, records: &mut S) -> Result<Option<Vec<Commit>>, WriteError>
+    pub async fn write_from<S>(&mut self, records: &mut S) -> Result<Option<Vec<L::Committed>>, WriteError>
     where
         S: Stream<Item = T> + Unpin + ?Sized,
     {
@@ -257,11 +280,103 @@ impl<T: RootRecord> Writer<T> {
         }
     }
 
+    /// Writes the rows of an Arrow batch, each as the record that it is. Returns commits as [`write`](Self::write) does.
+    ///
+    /// The batch is taken as a whole when this function is called, before the future is polled. Its rows are converted in
+    /// slices, within the writer's [memory](WriterBuilder::memory_bytes). The batch itself is not part of that memory. Large
+    /// batches are faster: each batch is at least one slice.
+    ///
+    /// The columns have the names of the record's, or their aliases, in any order. A batch is read as a
+    /// [read](crate::Store::read) reads a file with its columns. So each type that a file's column may have is accepted,
+    /// such as dictionaries, narrower integers and times in other units. A column may be missing if a file may lack it. The
+    /// column of the insertion time is ignored, and may be missing. The batches of
+    /// [`Read::batches`](crate::read::Read::batches) fit as they are.
+    ///
+    /// A row then becomes the record that a read returns for it, which is checked, partitioned and encoded as by
+    /// [`write`](Self::write): the files have the same bytes. Fields that are skipped, or that a read does not restore, have
+    /// the values that a read gives them.
+    ///
+    /// Without a token, no limit divides a batch: the flush comes after its last row. An exception is a writer
+    /// [without local files](WriterBuilder::without_spilling) whose memory is full. With a token,
+    /// [`flush_records`](WriterBuilder::flush_records) counts rows as records, so the flushes of a run do not depend on how
+    /// its records are divided into batches. The commits of a flush that ends within a batch are returned when all of its
+    /// rows are durable.
+    ///
+    /// # Errors
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): the columns do not fit. One is unknown, so that its values would be
+    ///   lost, or missing, or has a type that can't be read. The message names it. Nothing of the batch was taken.
+    /// - Those of [`write`](Self::write). A row that does not fit is left out as a record is. Its number counts all records
+    ///   and rows that were written before. The other rows stay in the writer.
+    ///
+    /// So after any error, don't write the batch again: the writer has it, or can't take it. The next call of any method goes
+    /// on with its rows.
+    ///
+    /// # Cancel safety
+    /// The writer has the whole batch, also if the future was never polled.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example<T: s3store::RootRecord>(
+    /// #     store: s3store::Store<T>,
+    /// #     batches: Vec<s3store::arrow::array::RecordBatch>,
+    /// # ) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut writer = store.writer().start()?;
+    /// for batch in &batches {
+    ///     writer.write_batch(batch).await?;
+    /// }
+    /// writer.flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "arrow")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
+    pub fn write_batch<'w>(
+        &'w mut self,
+        batch: &RecordBatch,
+    ) -> impl Future<Output = Result<Vec<L::Committed>, WriteError>> + Send + use<'w, T, L> {
+        let taken = self.accept_batch(batch);
+        async move {
+            taken.map_err(WriteError::not_committed)?;
+            self.advance().await
+        }
+    }
+
+    /// Writes the Arrow batches of a stream until a flush. Returns the flush's commits, or `None` at the end of the stream.
+    ///
+    /// It is to [`write_batch`](Self::write_batch) what [`write_from`](Self::write_from) is to [`write`](Self::write).
+    ///
+    /// # Errors
+    /// Those of [`write_batch`](Self::write_batch). A batch whose columns do not fit is left out. Call it again to go on with
+    /// the stream.
+    ///
+    /// # Cancel safety
+    /// No batch that was taken from the stream is lost.
+    #[cfg(feature = "arrow")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
+    pub async fn write_batches_from<S>(&mut self, batches: &mut S) -> Result<Option<Vec<L::Committed>>, WriteError>
+    where
+        S: Stream<Item = RecordBatch> + Unpin + ?Sized,
+    {
+        loop {
+            let due = self.due();
+            let commits = tokio::select! {
+                () = due => self.flush().await?,
+                batch = batches.next() => match batch {
+                    Some(batch) => self.write_batch(&batch).await?,
+                    None => return Ok(None),
+                },
+            };
+            if !commits.is_empty() {
+                return Ok(Some(commits));
+            }
+        }
+    }
+
     /// Waits until the records have reached the [age](WriterBuilder::flush_age) at which they are flushed. It never ends
     /// without a record, or if no age was set.
     ///
     /// It does not flush: call [`flush`](Self::flush) when it ends.
-    pub fn due(&self) -> impl Future<Output = ()> + Send + use<T> {
+    pub fn due(&self) -> impl Future<Output = ()> + Send + use<T, L> {
         let wait = self.settings.limits.flush_age.zip(self.first).map(|(age, first)| {
             let clock = self.settings.target.dataset.clock().clone();
             let passed = clock.monotonic().saturating_duration_since(first.at);
@@ -286,24 +401,43 @@ impl<T: RootRecord> Writer<T> {
     /// - Those of [`write`](crate::Store::write) with a token. Call it again to repeat the flush.
     ///
     /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated.
-    pub async fn flush(&mut self) -> Result<Vec<Commit>, WriteError> {
+    pub async fn flush(&mut self) -> Result<Vec<L::Committed>, WriteError> {
         self.flush_call(Extent::All).await
     }
 
     /// Returns the number of records that were written and are not known to be committed.
     #[must_use]
     pub fn uncommitted(&self) -> u64 {
-        let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
-        let sealed = self.sealed.as_ref().map_or(0, Sealed::records);
-        self.pending.len() as u64 + converting + self.open.size.records + sealed
+        self.held()
     }
 
     fn accept(&mut self, record: T) {
+        self.begin();
+        self.pending.push(record);
+        self.written += 1;
+    }
+
+    /// Takes all rows of a batch, or none.
+    #[cfg(feature = "arrow")]
+    fn accept_batch(&mut self, batch: &RecordBatch) -> Result<()> {
+        let plan = match self.batch_plan.take().filter(|plan| plan.fits(batch.schema_ref())) {
+            Some(plan) => plan,
+            None => Arc::new(BatchPlan::new(batch.schema(), T::description())?),
+        };
+        self.batch_plan = Some(Arc::clone(&plan));
+        if batch.num_rows() > 0 {
+            self.begin();
+            self.pending.push_batch(BatchRows::new(batch.clone(), plan));
+            self.written += batch.num_rows() as u64;
+        }
+        Ok(())
+    }
+
+    /// Notes the time of a record, if it is the first since the last flush.
+    fn begin(&mut self) {
         if self.first.is_none() {
             self.first = Some(self.first_record());
         }
-        self.pending.push(record);
-        self.written += 1;
     }
 
     fn first_record(&self) -> FirstRecord {
@@ -312,9 +446,22 @@ impl<T: RootRecord> Writer<T> {
         FirstRecord { at: clock.monotonic(), inserted_at: inserted_at.unwrap_or_else(|| clock.micros()) }
     }
 
+    /// Returns whether records wait that are not kept for a larger conversion.
+    fn is_ready(&self) -> bool {
+        self.pending.has_batch() || self.pending.len() >= self.next_chunk()
+    }
+
+    /// Returns whether the next records are rows of a batch that no limit divides. With a token, the flushes of a run must
+    /// not depend on its batches.
+    fn is_within_batch(&self) -> bool {
+        self.settings.kind != TokenKind::Callers && self.pending.begins_with_batch()
+    }
+
     /// Returns how many records are converted next.
     fn next_chunk(&self) -> usize {
-        let Some(flush_records) = self.settings.limits.flush_records else { return self.chunk };
+        let Some(flush_records) = self.settings.limits.flush_records.filter(|_| !self.is_within_batch()) else {
+            return self.chunk;
+        };
         let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
         let rest = flush_records.saturating_sub(self.open.size.records + converting);
         usize::try_from(rest).unwrap_or(usize::MAX).min(self.chunk)
@@ -327,17 +474,22 @@ impl<T: RootRecord> Writer<T> {
     }
 
     /// Finishes an earlier flush, converts the pending records, and does what the limits demand.
-    async fn advance(&mut self) -> Result<Vec<Commit>, WriteError> {
+    async fn advance(&mut self) -> Result<Vec<L::Committed>, WriteError> {
+        // It has commits only if no record is left, and is returned then.
+        let mut commits = Vec::new();
         if self.sealed.is_some() {
             // Not more than the earlier flush: with a token, the next one has the same records as without the failure.
-            return self.flush_call(Extent::Unfinished).await;
+            commits = self.flush_call(Extent::Unfinished).await?;
+            if !self.pending.has_batch() {
+                return Ok(commits);
+            }
         }
         if self.is_due() {
             return self.flush().await;
         }
-        let mut commits = Vec::new();
-        // More than one chunk is pending after an error only.
-        while self.pending.len() >= self.next_chunk() {
+        let mut is_divided = false;
+        // Of records, more than one chunk is pending after an error only.
+        while self.is_ready() {
             self.settle().await.map_err(WriteError::not_committed)?;
             self.start_conversion();
             if self.next_chunk() == 0 {
@@ -345,17 +497,31 @@ impl<T: RootRecord> Writer<T> {
                 self.settle().await.map_err(WriteError::not_committed)?;
             }
             let limits = &self.settings.limits;
-            let is_full = self.open.in_memory > limits.buffer_bytes();
+            let is_full = self.is_full();
             let is_large = limits.flush_bytes.is_some_and(|bytes| self.open.size.bytes >= bytes);
-            if self.is_complete() {
+            let must_flush = is_full && !limits.may_spill();
+            if self.is_within_batch() {
+                if must_flush {
+                    self.flush_call(Extent::Open).await?;
+                    is_divided = true;
+                } else if is_full {
+                    self.spill().await.map_err(WriteError::not_committed)?;
+                }
+            } else if self.is_complete() {
                 commits.extend(self.flush_call(Extent::Complete).await?);
-            } else if is_large || (is_full && !limits.may_spill()) {
+            } else if is_large || must_flush {
                 return self.flush().await;
             } else if is_full {
                 self.spill().await.map_err(WriteError::not_committed)?;
             }
         }
-        Ok(commits)
+        // Otherwise the commits of the batch's first rows would be returned much later.
+        if is_divided { self.flush().await } else { Ok(commits) }
+    }
+
+    /// Returns whether the open records take more memory than they may.
+    fn is_full(&self) -> bool {
+        self.open.in_memory > self.settings.limits.buffer_bytes()
     }
 
     /// Returns whether the open records have the number at which they are flushed.
@@ -365,18 +531,15 @@ impl<T: RootRecord> Writer<T> {
 
     /// Starts the conversion of the next pending records. There is none in progress.
     fn start_conversion(&mut self) {
-        let chunk = self.next_chunk().min(self.pending.len());
+        let chunk = self.next_chunk();
         if chunk == 0 || self.conversion.is_some() {
             return;
         }
         let first = self.written - self.pending.len() as u64;
-        let mut records = std::mem::replace(&mut self.pending, Vec::with_capacity(chunk));
-        if records.len() > chunk {
-            self.pending = records.split_off(chunk);
-        }
-        let (count, converter) = (records.len() as u64, Arc::clone(&self.settings.converter));
+        let Some(part) = self.pending.take(chunk) else { return };
+        let (count, converter) = (part.len() as u64, Arc::clone(&self.settings.converter));
         let inserted_at = self.first.map_or(0, |first| first.inserted_at);
-        let work = move || converter.convert(records, first, inserted_at);
+        let work = move || converter.convert(part, first, inserted_at);
         let converted = Box::pin(cpu::run(self.settings.target.dataset.clock(), work));
         self.conversion = Some(Conversion { records: count, converted });
     }
@@ -403,7 +566,7 @@ impl<T: RootRecord> Writer<T> {
 
     /// Adds converted records to the open ones. Returns the error of a record that was left out.
     fn add(&mut self, converted: Converted<T>) -> Result<Option<Error>> {
-        let Converted { partitions, unfit, mut rest } = converted;
+        let Converted { partitions, unfit, rest } = converted;
         let mut size = Size::default();
         for partition in partitions {
             size.add(self.open.add(partition)?);
@@ -412,9 +575,8 @@ impl<T: RootRecord> Writer<T> {
             let fits = size.rows_of(self.settings.limits.chunk_bytes());
             self.chunk = fits.min(self.chunk.saturating_mul(CHUNK_GROWTH)).min(BATCH_ROWS);
         }
-        if !rest.is_empty() {
-            rest.append(&mut self.pending);
-            self.pending = rest;
+        if let Some(rest) = rest {
+            self.pending.put_back(rest);
         }
         Ok(unfit)
     }
@@ -430,13 +592,13 @@ impl<T: RootRecord> Writer<T> {
     }
 
     /// Flushes. Returns the commits that were not returned before, if all records that were written are durable.
-    async fn flush_call(&mut self, extent: Extent) -> Result<Vec<Commit>, WriteError> {
+    async fn flush_call(&mut self, extent: Extent) -> Result<Vec<L::Committed>, WriteError> {
         let metrics = self.settings.target.dataset.metrics().clone();
         let flush = async |tally: Arc<Tally>| count_late(self.flush_extent(extent, &tally).await, &tally);
         match metrics.call(Method::WriterFlush).run(flush).await {
             Ok(()) if self.uncommitted() > 0 => Ok(Vec::new()),
-            Ok(()) => Ok(std::mem::take(&mut self.finished)),
-            Err(error) => Err(error.after(std::mem::take(&mut self.finished))),
+            Ok(()) => Ok(std::mem::take(&mut self.finished).into_iter().map(L::committed).collect()),
+            Err(error) => Err(error.after(std::mem::take(&mut self.finished).into_iter().map(|stamped| stamped.commit))),
         }
     }
 
@@ -445,19 +607,40 @@ impl<T: RootRecord> Writer<T> {
         if extent == Extent::Unfinished {
             return Ok(());
         }
+        if extent == Extent::Open {
+            return self.flush_open(tally).await;
+        }
         loop {
             self.settle().await.map_err(WriteError::not_committed)?;
             // With a token, a flush of all must not join what other runs flush apart.
             let is_complete = self.is_complete();
             if is_complete || self.pending.is_empty() {
-                self.seal().map_err(WriteError::not_committed)?;
-                self.flush_sealed(tally).await?;
+                self.flush_open(tally).await?;
                 if self.pending.is_empty() || extent == Extent::Complete {
                     return Ok(());
                 }
+            } else if self.pending.has_batch() && self.is_full() {
+                self.relieve(tally).await?;
             }
             self.start_conversion();
         }
+    }
+
+    /// Frees memory during a flush, for the other rows of a batch.
+    async fn relieve(&mut self, tally: &Arc<Tally>) -> Result<(), WriteError> {
+        if !self.settings.limits.may_spill() {
+            return self.flush_open(tally).await;
+        }
+        if let Err(error) = self.spill().await {
+            // The flush itself may succeed, and the batch is in memory anyway.
+            tracing::warn!(%error, "records of a flush stay in memory");
+        }
+        Ok(())
+    }
+
+    async fn flush_open(&mut self, tally: &Arc<Tally>) -> Result<(), WriteError> {
+        self.seal().map_err(WriteError::not_committed)?;
+        self.flush_sealed(tally).await
     }
 
     /// Closes the open records: from now on they belong to a token.
@@ -479,8 +662,8 @@ impl<T: RootRecord> Writer<T> {
     /// Writes the sealed records that are not committed yet.
     async fn flush_sealed(&mut self, tally: &Arc<Tally>) -> Result<(), WriteError> {
         let Some(sealed) = &mut self.sealed else { return Ok(()) };
-        let Settings { target, options, limits, .. } = &self.settings;
-        let flush: BoxFuture<'_, _> = Box::pin(sealed.flush(target, *options, limits, tally));
+        let Settings { target, options, limits, restamps, .. } = &self.settings;
+        let flush: BoxFuture<'_, _> = Box::pin(sealed.flush(target, *options, limits, *restamps, tally));
         let flushed = flush.await;
         if sealed.is_empty() {
             self.sealed = None;
@@ -490,18 +673,25 @@ impl<T: RootRecord> Writer<T> {
     }
 }
 
-impl<T> Drop for Writer<T> {
-    fn drop(&mut self) {
+impl<T, L> Writer<T, L> {
+    /// Returns the number of records that are not known to be committed.
+    fn held(&self) -> u64 {
         let converting = self.conversion.as_ref().map_or(0, |conversion| conversion.records);
         let sealed = self.sealed.as_ref().map_or(0, Sealed::records);
-        let records = self.pending.len() as u64 + converting + self.open.size.records + sealed;
+        self.pending.len() as u64 + converting + self.open.size.records + sealed
+    }
+}
+
+impl<T, L> Drop for Writer<T, L> {
+    fn drop(&mut self) {
+        let records = self.held();
         if records > 0 {
             tracing::warn!(records, "a writer was dropped with records that are not known to be committed");
         }
     }
 }
 
-impl<T> fmt::Debug for Writer<T> {
+impl<T, L> fmt::Debug for Writer<T, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
             .field("dataset", &self.settings.target.dataset)

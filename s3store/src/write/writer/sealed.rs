@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use super::super::attempt::{Attempt, CommitSlot, FileInParts, Landed, OtherRecords};
 use super::super::builder::WriteOptions;
-use super::super::commit::Commit;
+use super::super::commit::{Commit, StampedCommit};
 use super::super::error::WriteError;
-use super::super::late::{LateHandling, RestampLate};
 use super::super::markers::PartitionMarkers;
 use super::super::plan::{Plan, TokenKind, WriteTarget};
 use super::super::protocol::Mode;
@@ -56,7 +55,8 @@ impl Sealed {
         self.partitions.values().map(|partition| partition.buffer.size.records).sum()
     }
 
-    /// Writes the partitions that are not committed yet. Forgets those that are committed then.
+    /// Writes the partitions that are not committed yet. Forgets those that are committed then. `restamps` is how many refs to
+    /// put for a late commit at most.
     ///
     /// It does not depend on the record's type, so that it is compiled once.
     pub(super) async fn flush(
@@ -64,10 +64,11 @@ impl Sealed {
         target: &WriteTarget,
         options: WriteOptions,
         limits: &Limits,
+        restamps: u32,
         tally: &Arc<Tally>,
-    ) -> Result<Vec<Commit>, WriteError> {
+    ) -> Result<Vec<StampedCommit>, WriteError> {
         let reserve = MemoryReserve::new(limits.encoding_bytes());
-        let stamped = match self.plan(target, options, limits, &reserve) {
+        let stamped = match self.plan(target, options, limits, restamps, &reserve) {
             Ok(plan) => plan.run(tally).await,
             Err(error) => Err(WriteError::not_committed(error)),
         };
@@ -75,7 +76,7 @@ impl Sealed {
             Ok(stamped) => self.remove(stamped.iter().map(|stamped| &stamped.commit)),
             Err(error) => self.remove(error.committed.iter().chain(&error.late)),
         }
-        stamped.map(|stamped| stamped.into_iter().map(RestampLate::committed).collect())
+        stamped
     }
 
     /// Makes new attempts for all partitions. `reserve` is the memory that they share.
@@ -84,10 +85,11 @@ impl Sealed {
         target: &WriteTarget,
         options: WriteOptions,
         limits: &'s Limits,
+        restamps: u32,
         reserve: &'s MemoryReserve,
     ) -> Result<Plan<FlushedPartition<'s>>> {
         let dataset = &target.dataset;
-        let mut plan = Plan::empty(target, self.inserted_at, options, RestampLate(()).restamps());
+        let mut plan = Plan::empty(target, self.inserted_at, options, restamps);
         for (key, partition) in &mut self.partitions {
             let id = AttemptId::from_bytes(ids::attempt(dataset.clock()));
             let slot = CommitSlot::new(dataset, key.clone(), self.token.clone())?;
