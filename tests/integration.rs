@@ -67,5 +67,6 @@ mod integration {
     mod warnings;
     mod write;
     mod writer;
+    mod writer_batches;
 }
 mod ui;

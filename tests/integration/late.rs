@@ -1,5 +1,6 @@
 //! Commits that take longer than the commit timeout and are reported, and restamps. `restamps.rs` has the default.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -380,4 +381,84 @@ async fn a_healthy_writer_whose_clock_is_behind_is_never_reported() {
             assert!(reported.is_ok(), "{begun} {behind:?}");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_returns_the_offsets_of_restamped_commits() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    let records = Event::of(&["a", "b"], 2);
+    let of_a = |suffix: &'static str| put(suffix).key_contains("part=a");
+    world.s3.inject(of_a(".commit").times(4).hang());
+    world.s3.inject(of_a(".ref").skip(1).times(4).hang());
+    let mut writer = store.writer().token("t").restamp_late(3).start().unwrap();
+    assert_eq!(writer.write_all(records.clone()).await.unwrap(), []);
+    let stamped: Vec<StampedCommit> = writer.flush().await.unwrap();
+    assert_eq!(stamped.iter().map(|s| s.commit.partition.as_str()).collect::<Vec<_>>(), ["part=a", "part=b"]);
+    assert!(stamped[0].stream_offset > stamped[0].commit.offset);
+    assert_eq!(stamped[1].stream_offset, stamped[1].commit.offset);
+    let refs = world.keys_with("part=a.ref");
+    assert_eq!((refs.len(), refs[2].as_str()), (3, stamped[0].stream_offset.as_str()));
+    // Another run finds the late commit, and restamps it again.
+    sleep(Duration::from_secs(1)).await;
+    let mut again = store.writer().token("t").restamp_late(3).start().unwrap();
+    again.write_all(records).await.unwrap();
+    let again = again.flush().await.unwrap();
+    assert_eq!(again[0].commit, stamped[0].commit);
+    assert!(again[0].stream_offset > stamped[0].stream_offset);
+    assert_eq!(again[1], stamped[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refs_of_a_writers_late_commit_are_as_many_as_were_set() {
+    for tries in [0, 1, 3] {
+        let world = Virtual::new();
+        let store = world.dataset().await.store::<Event>();
+        world.s3.inject(put(".commit").times(4).hang());
+        world.s3.inject(put(".commit").skip(4).delay(Duration::from_secs(3)));
+        world.s3.inject(put(".ref").skip(1).always().hang());
+        let mut writer = store.writer().restamp_late(tries).start().unwrap();
+        writer.write_all(Event::of(&["a"], 2)).await.unwrap();
+        let error = writer.flush().await.unwrap_err();
+        assert!(error.is_late_only() && error.late.len() == 1, "{error:?}");
+        let requests = world.s3.requests();
+        let targets = requests.iter().filter_map(|request| request.target());
+        let refs: BTreeSet<_> = targets.filter(|key| key.ends_with(".ref")).collect();
+        assert_eq!((refs.len(), writer.uncommitted()), (1 + tries as usize, 0), "{tries}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_reports_a_late_commit_once() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Event>();
+    let records = Event::of(&["a", "b"], 3);
+    let of_a = || put(".commit").key_contains("part=a");
+    world.s3.inject(of_a().times(4).hang());
+    // Late beyond the skew too, so that another run is certain of it.
+    world.s3.inject(of_a().skip(4).delay(Duration::from_secs(3)));
+    let mut writer = store.writer().token("t").report_late().start().unwrap();
+    writer.write_all(records.clone()).await.unwrap();
+    let error = writer.flush().await.unwrap_err();
+    assert!(error.is_late_only(), "{error:?}");
+    let partitions = |commits: &[Commit]| commits.iter().map(|commit| commit.partition.clone()).collect::<Vec<_>>();
+    assert_eq!((partitions(&error.late), partitions(&error.committed)), (vec!["part=a".into()], vec!["part=b".into()]));
+    assert_eq!(world.keys_with(".ref").len(), 2, "it was restamped");
+    // It is durable, so the writer does not repeat it.
+    assert_eq!((writer.uncommitted(), store.read_all().await.unwrap().len()), (0, 6));
+    world.s3.clear_requests();
+    assert_eq!(writer.flush().await.unwrap(), []);
+    assert_eq!(world.log(), Vec::<String>::new());
+    // The writer goes on.
+    writer.write(Event::new("c", 1)).await.unwrap();
+    assert_eq!(partitions(&writer.flush().await.unwrap()), ["part=c"]);
+    // Another run finds the commit, and reports it.
+    let mut again = store.writer().token("t").report_late().start().unwrap();
+    again.write_all(records.clone()).await.unwrap();
+    assert_eq!(again.flush().await.unwrap_err().late, error.late);
+    // By default it is restamped.
+    let mut default = store.writer().token("t").start().unwrap();
+    default.write_all(records).await.unwrap();
+    assert_eq!(default.flush().await.unwrap(), [error.late, error.committed].concat());
+    assert_eq!(world.keys_with("part=a.ref").len(), 2);
 }

@@ -77,7 +77,7 @@ impl Commit {
 
 /// A commit, and its position in the change stream after any restamps.
 ///
-/// Writes with [`restamp_late`](crate::write::Write::restamp_late) return it.
+/// Writes and writers with [`restamp_late`](crate::write::Write::restamp_late) return it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

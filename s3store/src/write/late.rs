@@ -37,11 +37,12 @@ pub trait LateHandling: private::Sealed + Send {
 pub struct RestampLate(pub(super) ());
 
 /// Late commits are restamped, and the write returns [`StampedCommit`]s. Set by
-/// [`restamp_late`](crate::write::Write::restamp_late).
+/// [`restamp_late`](crate::write::Write::restamp_late), also of a [writer](crate::write::WriterBuilder::restamp_late).
 #[derive(Debug, Clone, Copy)]
 pub struct ReturnStamped(pub(super) u32);
 
-/// Late commits are reported as errors. Set by [`report_late`](crate::write::Write::report_late).
+/// Late commits are reported as errors. Set by [`report_late`](crate::write::Write::report_late), also of a
+/// [writer](crate::write::WriterBuilder::report_late).
 #[derive(Debug, Clone, Copy)]
 pub struct ReportLate(pub(super) ());
 

@@ -133,9 +133,8 @@ impl BatchRows {
         let (first, rows) = (self.start + start, end - start);
         let columns = self.batch.columns().iter().zip(self.plan.schema.fields()).zip(&self.plan.decoded);
         let decoded = columns.map(|((column, field), to)| {
-            let cast = rows_of(column, first, rows).and_then(|rows| {
-                cast_with_options(&rows, to, &CastOptions { safe: false, ..CastOptions::default() })
-            });
+            let cast = rows_of(column, first, rows)
+                .and_then(|rows| cast_with_options(&rows, to, &CastOptions { safe: false, ..CastOptions::default() }));
             cast.map_err(|error| ValueError::new(error).in_column(field.name()).at_row(0))
         });
         let decoded = decoded.collect::<Result<Vec<_>, _>>()?;

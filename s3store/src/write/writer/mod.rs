@@ -59,7 +59,10 @@ const FIRST_CHUNK: usize = 64;
 /// How much larger than the chunk before a chunk may be.
 const CHUNK_GROWTH: usize = 8;
 
-/// A writer that takes records as they come, and commits them together: one file for each partition and flush.
+/// A writer that takes records as they come, and commits them together: one file for each partition and flush. With the
+/// feature `arrow` it also takes Arrow batches.
+///
+/// `L` is the handling of late commits.
 ///
 /// Made by [`Store::writer`](crate::Store::writer). It holds any number of records within the
 /// [memory](WriterBuilder::memory_bytes) it was given; what does not fit is sorted and kept in local files. Each
@@ -400,7 +403,8 @@ impl<T: RootRecord, L: LateHandling> Writer<T, L> {
     ///   flushed. Call it again to flush the others.
     /// - Those of [`write`](crate::Store::write) with a token. Call it again to repeat the flush.
     ///
-    /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated.
+    /// A partition whose commit is [late](WriteError::late) is durable, and is not repeated. The writer has tried to restamp
+    /// it, unless it was set to [report](WriterBuilder::report_late) it.
     pub async fn flush(&mut self) -> Result<Vec<L::Committed>, WriteError> {
         self.flush_call(Extent::All).await
     }
@@ -598,7 +602,9 @@ impl<T: RootRecord, L: LateHandling> Writer<T, L> {
         match metrics.call(Method::WriterFlush).run(flush).await {
             Ok(()) if self.uncommitted() > 0 => Ok(Vec::new()),
             Ok(()) => Ok(std::mem::take(&mut self.finished).into_iter().map(L::committed).collect()),
-            Err(error) => Err(error.after(std::mem::take(&mut self.finished).into_iter().map(|stamped| stamped.commit))),
+            Err(error) => {
+                Err(error.after(std::mem::take(&mut self.finished).into_iter().map(|stamped| stamped.commit)))
+            }
         }
     }
 
