@@ -130,11 +130,16 @@ impl Reading {
 fn in_another_type(array: &ArrayRef, draw: &mut impl FnMut(u64) -> i64) -> ArrayRef {
     use DataType::{
         Binary, BinaryView, Date32, Date64, Decimal128, Decimal256, Dictionary, Int16, Int32, Int64, LargeBinary,
-        LargeList, LargeUtf8, List, Time64, Timestamp, UInt16, UInt32, Utf8, Utf8View,
+        LargeList, LargeListView, LargeUtf8, List, ListView, RunEndEncoded, Time64, Timestamp, UInt16, UInt32, Utf8,
+        Utf8View,
     };
     use TimeUnit::{Microsecond, Nanosecond};
     let types = match array.data_type() {
-        Utf8View => vec![Utf8, LargeUtf8, Dictionary(Box::new(Int32), Box::new(Utf8))],
+        Utf8View => {
+            let (ends, values) = (Field::new("run_ends", Int32, false), Field::new("values", Utf8, true));
+            let runs = RunEndEncoded(Arc::new(ends), Arc::new(values));
+            vec![Utf8, LargeUtf8, Dictionary(Box::new(Int32), Box::new(Utf8)), runs]
+        }
         BinaryView => vec![Binary, LargeBinary],
         Timestamp(unit, zone) => {
             let other = zone.as_ref().map(|_| "Europe/Berlin".into());
@@ -145,7 +150,11 @@ fn in_another_type(array: &ArrayRef, draw: &mut impl FnMut(u64) -> i64) -> Array
         Decimal128(..) => vec![Decimal128(20, 8), Decimal256(20, 6), Decimal256(50, 7)],
         Int64 => vec![Int32, Dictionary(Box::new(Int16), Box::new(Int64))],
         UInt32 => vec![UInt16],
-        List(field) => vec![LargeList(Arc::clone(field))],
+        List(field) => {
+            let text = Arc::new(field.as_ref().clone().with_data_type(LargeUtf8));
+            let other = if *field.data_type() == Utf8View { List(text) } else { LargeListView(Arc::clone(field)) };
+            vec![LargeList(Arc::clone(field)), ListView(Arc::clone(field)), other]
+        }
         _ => vec![],
     };
     let Some(wanted) = types.get(draw(types.len() as u64 + 1) as usize) else { return Arc::clone(array) };
@@ -620,16 +629,15 @@ async fn a_stream_of_batches_is_flushed_by_age_while_it_has_none() {
 #[tokio::test(start_paused = true)]
 async fn slices_of_a_batch_with_a_dictionary_have_their_own_rows() {
     let store = Virtual::new().dataset().await.store::<Event>();
-    let dictionary: DictionaryArray<Int32Type> = (0..300).map(|row| ["a", "b", "c"][row % 3]).collect();
+    let part = |row: usize| ["a", "b", "c"][row % 3];
+    // One conversion takes fewer rows.
+    let rows = 10_000;
+    let dictionary: DictionaryArray<Int32Type> = (0..rows).map(part).collect();
     let columns: [(_, ArrayRef); 2] =
-        [("id", Arc::new(Int64Array::from_iter_values(0..300))), ("part", Arc::new(dictionary.slice(0, 300)))];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
+        [("id", Arc::new(Int64Array::from_iter_values(0..rows as i64))), ("part", Arc::new(dictionary))];
     let mut writer = store.writer().start().unwrap();
-    for start in [0, 7, 100] {
-        let end = [7, 100, 300].into_iter().find(|&end| end > start).unwrap();
-        writer.write_batch(&batch.slice(start, end - start)).await.unwrap();
-    }
+    writer.write_batch(&RecordBatch::try_from_iter(columns).unwrap()).await.unwrap();
     assert_eq!(writer.flush().await.unwrap().len(), 3);
     let read = store.read_all().await.unwrap();
-    assert!(read.len() == 300 && read.iter().all(|row| row.part == ["a", "b", "c"][(row.id % 3) as usize]));
+    assert!(read.len() == rows && read.iter().all(|row| row.part == part(row.id as usize)));
 }
