@@ -235,7 +235,7 @@ proptest! {
             let rows = records.len();
             let store = one.dataset().await.store::<Reading>();
             let mut writer = store.writer().inserted_at(at(7)).start().unwrap();
-            let mut forms = vec![in_another_form(&batch, seed), batch];
+            let mut forms = [in_another_form(&batch, seed), batch];
             for (number, (start, length)) in pieces(rows, most, seed).into_iter().enumerate() {
                 if mixed && number % 3 == 2 {
                     writer.write_all(records[start..start + length].to_vec()).await.unwrap();
