@@ -50,8 +50,9 @@ async fn later_reads_do_not_fetch_footers_again() {
     let world = Virtual::new();
     let store = world.dataset().await.store::<Item>();
     write_files(&store, &[40_000, 50_000]).await;
-    // The first read fetches both footers. The columns of a file are one GET more.
-    assert_eq!(gets(&world, &store, 90_000).await, [4, 2, 2, 1]);
+    // The first read fetches both footers. The columns of a file are one GET more, and so are its page index and its pages. An
+    // entity has them in two ranges.
+    assert_eq!(gets(&world, &store, 90_000).await, [4, 2, 4, 2]);
     assert_eq!(gets(&world, &store.clone(), 90_000).await, [2, 2, 2, 1]);
     // Another handle has a cache of its own, or none.
     let other = world.dataset().await.store::<Item>();

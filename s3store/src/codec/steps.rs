@@ -7,7 +7,7 @@ use parquet::errors::Result as ParquetResult;
 
 use super::guard::catch_panics;
 use super::mapping::FilePlan;
-use super::prune::{Blooms, PageIndex, PageIndexSearch, RowRanges, groups_that_can_match};
+use super::prune::{Blooms, Locations, PageIndex, PageIndexSearch, RowRanges, groups_that_can_match};
 use super::row_groups::{FileParts, chunk_range, missing_ranges};
 use crate::error::Result;
 use crate::record::{Predicate, ReadLayout, RowSet};
@@ -257,10 +257,10 @@ fn parts(plan: &FilePlan, index: &PageIndex, group: usize, count: u64) -> Vec<Ra
         chunk_range(chunk, plan.file_size()).ok().map(|range| range.end - range.start)
     };
     let largest = plan.mapping().leaves().iter().copied().max_by_key(|&leaf| size(leaf));
-    let Some(pages) = largest.and_then(|leaf| index.locations(group, leaf)) else { return vec![0..rows] };
+    let pages = largest.and_then(|leaf| index.locations(group, leaf));
     let least = usize::try_from((rows as u64).div_ceil(count)).unwrap_or(rows).max(LEAST_ROWS);
     let (mut parts, mut start) = (Vec::new(), 0);
-    for (_, page) in pages.pages() {
+    for (_, page) in pages.iter().flat_map(Locations::pages) {
         if page.end - start >= least && rows - page.end >= LEAST_ROWS {
             parts.push(start..page.end);
             start = page.end;

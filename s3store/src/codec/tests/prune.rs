@@ -182,7 +182,7 @@ fn pruned(file: &Bytes, layout: &ReadLayout, predicate: &Predicate) -> Pruned {
         PageIndexSearch::Missing => None,
         PageIndexSearch::Elsewhere(range) => panic!("{range:?} of {}", file.len()),
     };
-    let all = |group: usize| vec![0..plan.metadata().row_group(group).num_rows() as usize];
+    let all = |group: usize| std::iter::once(0..plan.metadata().row_group(group).num_rows() as usize).collect();
     let rows = |group: usize| match &index {
         Some(index) => index.rows_that_can_match(&plan, layout, predicate, group).unwrap().ranges().to_vec(),
         None => all(group),
