@@ -29,6 +29,13 @@ struct Row {
     version: i64,
 }
 
+/// A projection of a column behind the large one.
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(projection_of = Row)]
+struct Last {
+    last: String,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, View)]
 #[view(of = Row, name = "outer")]
 struct Outer {
@@ -150,7 +157,7 @@ async fn consume<T>(mut items: impl Stream<Item = s3store::Result<T>> + Unpin, p
 }
 
 /// Every public operation that sends requests, by name.
-const OPERATIONS: [(&str, Operation); 36] = [
+const OPERATIONS: [(&str, Operation); 44] = [
     ("init", |s| {
         Box::pin(async move {
             drop(s.world.options().max_inflight_requests(1).init(s.world.s3.client(), BUCKET, PREFIX).await.unwrap())
@@ -196,6 +203,42 @@ const OPERATIONS: [(&str, Operation); 36] = [
     ("partitions of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().partitions()))),
     ("rows of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().rows()))),
     ("batches of a read", |s| Box::pin(consume_with(s, |s| s.store.read_all().batches()))),
+    ("stream of a read that is merged in parts", |s| {
+        Box::pin(consume_with(s, |s| s.store.read_all().hold_at_most(0).read_ahead_bytes(1 << 18).stream()))
+    }),
+    ("filtered read of a projection", |s| {
+        Box::pin(async move {
+            let ends = s.dataset.store::<Last>().read_all().hold_at_most(0).read_ahead_bytes(1 << 18);
+            consume(ends.filter(|c| c.first.ne("first1").and(c.version.ge(1))).stream(), s.pause).await;
+        })
+    }),
+    ("read with a limit", |s| Box::pin(async move { drop(s.store.read_all().limit(3).await.unwrap()) })),
+    ("count", |s| Box::pin(async move { assert!(s.store.read_all().count().await.unwrap() > 0) })),
+    ("explain", |s| Box::pin(async move { drop(s.store.read_all().explain().await.unwrap()) })),
+    ("read_entity", |s| {
+        Box::pin(async move {
+            let entity = Row::entity_of("p1", "first2").unwrap();
+            assert!(s.store.read_entity(&entity).await.unwrap().is_some());
+            drop(s.store.history_of(&entity).await.unwrap());
+        })
+    }),
+    ("writer", |s| {
+        Box::pin(async move {
+            let mut writer = s.store.writer().token("writer").flush_records(7).start().unwrap();
+            for version in 200..204 {
+                writer.write_all(rows(version)).await.unwrap();
+                sleep(s.pause).await;
+            }
+            writer.flush().await.unwrap();
+        })
+    }),
+    ("writer of more than its memory", |s| {
+        Box::pin(async move {
+            let mut writer = s.store.writer().memory_bytes(0).start().unwrap();
+            writer.write_all((300..304).flat_map(|version| rows_with_blobs(version, WORDS))).await.unwrap();
+            writer.flush().await.unwrap();
+        })
+    }),
     ("read_range", |s| Box::pin(async move { drop(s.store.read_range(..).await.unwrap()) })),
     ("stream of read_range", |s| Box::pin(consume_with(s, |s| s.store.read_range(..).stream()))),
     ("read_entries", |s| {

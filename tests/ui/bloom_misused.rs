@@ -1,7 +1,7 @@
 use s3store::{ColumnType, Record};
 
 #[derive(Record)]
-#[record(partition_by(day))]
+#[record(partition_by(sku))]
 struct Cost {
     day: String,
     #[record(entity, bloom)]
