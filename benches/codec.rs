@@ -16,6 +16,7 @@ use std::env;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use arrow::array::RecordBatch;
 use benches::{Keyed, Plain, Properties, arrow_decode, arrow_encode};
 use bytes::Bytes;
 use s3store::chrono::{DateTime, Utc};
@@ -58,10 +59,10 @@ fn main() {
     }
     println!("{:<26} {:>9}  {:>12} {:>12} {:>6}", "", "rows", "ours", "arrow-rs", "ratio");
     for rows in chosen.sizes("decode, no key") {
-        decode("decode, no key", &Plain::shuffled(rows), Plain::weigh);
+        decode("decode, no key", &Plain::shuffled(rows), Plain::weigh, Plain::weigh_batches);
     }
     for rows in chosen.sizes("decode, key, one file") {
-        decode("decode, key, one file", &Keyed::sorted(rows), Keyed::weigh);
+        decode("decode, key, one file", &Keyed::sorted(rows), Keyed::weigh, Keyed::weigh_batches);
     }
 }
 
@@ -87,7 +88,7 @@ impl Chosen {
     }
 }
 
-fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[arrow::array::RecordBatch]) {
+fn encode<T: RootRecord>(shape: &str, records: &[T], batches: &[RecordBatch]) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let now = DateTime::<Utc>::UNIX_EPOCH;
     let ([ours, same, defaults], [_, to_same, to_defaults]) = medians(
@@ -144,7 +145,12 @@ fn difference(name: &str, records: &[Keyed], others: &[Keyed]) {
     println!("{name:<26} {:>9}  {:>12.2?}", records.len(), with.saturating_sub(without));
 }
 
-fn decode<T: RootRecord + RowStruct<Held: Send>>(shape: &str, records: &[T], weigh: fn(&Rows<T>) -> u64) {
+fn decode<T: RootRecord + RowStruct<Held: Send>>(
+    shape: &str,
+    records: &[T],
+    weigh: fn(&Rows<T>) -> u64,
+    weigh_batches: fn(&[RecordBatch]) -> u64,
+) {
     let files = Files::<T>::new(Compression::Snappy).expect("a schema");
     let file: Bytes = files.encode(records, DateTime::<Utc>::UNIX_EPOCH).expect("a file");
     let ([ours, arrow], [_, to_arrow]) = medians(
@@ -154,17 +160,15 @@ fn decode<T: RootRecord + RowStruct<Held: Send>>(shape: &str, records: &[T], wei
         }],
     );
     println!("{shape:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", records.len());
-    let ([ours, arrow], [_, to_arrow]) = medians(
-        records.len(),
-        [
-            &mut || {
-                let batches = files.decode_rows(black_box(file.clone())).expect("rows");
-                black_box(batches.iter().map(weigh).fold(0, u64::wrapping_add));
-            },
-            &mut || drop(black_box(arrow_decode(black_box(file.clone())))),
-        ],
-    );
-    println!("{:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", "  as rows that borrow", records.len());
+    let rows = || {
+        let batches = files.decode_rows(black_box(file.clone())).expect("rows");
+        black_box(batches.iter().map(weigh).fold(0, u64::wrapping_add))
+    };
+    let values = || black_box(weigh_batches(&arrow_decode(black_box(file.clone()))));
+    assert_eq!(rows(), values(), "the rows of both");
+    let ([ours, arrow], [_, to_arrow]) =
+        medians(records.len(), [&mut || assert_ne!(rows(), 0), &mut || assert_ne!(values(), 0)]);
+    println!("{:<26} {:>9}  {ours:>12.2?} {arrow:>12.2?} {to_arrow:>6.2}", "  all values, as rows", records.len());
 }
 
 /// Runs the pieces of work in turns. Returns the median time of each, and the median ratio of the first one's time to

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{Float64Type, Int64Type};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -58,11 +59,27 @@ macro_rules! record {
             #[must_use]
             pub fn weigh(rows: &Rows<Self>) -> u64 {
                 let text = |text: &str| text.bytes().fold(0, |sum: u64, byte| sum.wrapping_add(byte.into()));
-                rows.iter().fold(0, |sum, row| {
+                rows.iter().fold(0, |sum: u64, row| {
                     let texts = [row.period, row.customer, row.sku, row.notes].map(text).into_iter();
                     let numbers = row.quantity.cast_unsigned() ^ row.price.to_bits();
-                    texts.fold(sum ^ numbers, u64::wrapping_add)
+                    texts.fold(sum.wrapping_add(numbers), u64::wrapping_add)
                 })
+            }
+
+            /// Reads all values of arrow-rs's batches, as [`weigh`](Self::weigh) reads those of rows.
+            #[must_use]
+            pub fn weigh_batches(batches: &[RecordBatch]) -> u64 {
+                let text = |text: &str| text.bytes().fold(0, |sum: u64, byte| sum.wrapping_add(byte.into()));
+                let of_batch = |batch: &RecordBatch| {
+                    let texts = [0, 1, 2, 5].map(|column| batch.column(column).as_string::<i32>());
+                    let quantities = batch.column(3).as_primitive::<Int64Type>().values();
+                    let prices = batch.column(4).as_primitive::<Float64Type>().values();
+                    (0..batch.num_rows()).fold(0, |sum: u64, row| {
+                        let numbers = quantities[row].cast_unsigned() ^ prices[row].to_bits();
+                        texts.iter().map(|column| text(column.value(row))).fold(sum.wrapping_add(numbers), u64::wrapping_add)
+                    })
+                };
+                batches.iter().map(of_batch).fold(0, u64::wrapping_add)
             }
 
             /// Returns records that are not sorted by key.
