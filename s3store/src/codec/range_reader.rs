@@ -165,20 +165,25 @@ impl RangeReader {
     }
 
     /// Returns the ranges that the step after the current one needs. Returns `None` if there is no such step, or if all of them
-    /// are in memory.
+    /// are in memory and stay there.
     pub(crate) fn next_needs(&self) -> Result<Option<StepRanges>> {
         let next = if self.batches.is_some() { self.step + 1 } else { self.step };
-        self.steps.get(next).map_or(Ok(None), |step| self.needs_of(next, step))
+        let Some(step) = self.steps.get(next) else { return Ok(None) };
+        if next == self.step || self.keeps_parts {
+            return self.needs_of(next, step, &self.file);
+        }
+        // A page at the border of two steps is in both of them.
+        self.needs_of(next, step, &self.file.without(Needed::InStep(self.step)))
     }
 
     /// Returns the ranges that all steps need.
     pub(crate) fn all_needs(&self) -> Result<Vec<StepRanges>> {
         let steps = self.steps.iter().enumerate();
-        steps.filter_map(|(index, step)| self.needs_of(index, step).transpose()).collect()
+        steps.filter_map(|(index, step)| self.needs_of(index, step, &self.file).transpose()).collect()
     }
 
-    fn needs_of(&self, index: usize, step: &Step) -> Result<Option<StepRanges>> {
-        let ranges = catch_panics(|| self.steps.missing(self.plan(), step, &self.file))?;
+    fn needs_of(&self, index: usize, step: &Step, file: &FileParts) -> Result<Option<StepRanges>> {
+        let ranges = catch_panics(|| self.steps.missing(self.plan(), step, file))?;
         Ok((!ranges.is_empty()).then_some(StepRanges { step: index, ranges }))
     }
 
@@ -186,7 +191,7 @@ impl RangeReader {
     pub(crate) fn sizes(&self) -> Result<ReadSizes> {
         let mut sizes = ReadSizes { indexes: self.file.added_bytes(), ..ReadSizes::default() };
         for (index, step) in self.steps.iter().enumerate() {
-            let ranges = self.needs_of(index, step)?.map_or_else(Vec::new, |needs| needs.ranges);
+            let ranges = self.needs_of(index, step, &self.file)?.map_or_else(Vec::new, |needs| needs.ranges);
             let missing = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start));
             sizes.add(self.plan(), step, missing);
         }

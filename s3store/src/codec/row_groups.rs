@@ -68,6 +68,13 @@ impl FileParts {
         self.parts.retain(|part| part.needed != needed);
     }
 
+    /// Returns the parts that remain when those with this need are dropped.
+    pub(super) fn without(&self, needed: Needed) -> Self {
+        let mut rest = self.clone();
+        rest.drop_needed(needed);
+        rest
+    }
+
     /// Returns the last bytes of the file, with the footer.
     pub(super) fn end(&self) -> &Bytes {
         static EMPTY: Bytes = Bytes::new();

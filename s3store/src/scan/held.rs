@@ -33,10 +33,11 @@ impl<S: Sink> PartitionScan<S> {
         self.release_downloads();
         loop {
             let opener = Arc::clone(&self.work.context.scan.opener);
+            let threads = self.work.context.threads();
             let (rest, chunk) = self
                 .work
                 .decode(move || {
-                    let chunk = rows.next_chunk(opener.layout());
+                    let chunk = rows.next_chunk(opener.layout(), threads.count());
                     Ok((rows, chunk))
                 })
                 .await?;
@@ -71,15 +72,20 @@ impl PartitionWork {
         names: String,
     ) -> Result<PartitionRows<S>, RowsError> {
         let (opener, keep) = (Arc::clone(&self.context.scan.opener), self.context.scan.keep);
-        let threads = self.context.scan.limits.decode_threads();
         if files.len() == 1
             && let Some(file) = files.pop()
         {
-            return self.decode(move || Ok(PartitionRows::of_file(file, opener.layout(), keep, threads))).await?;
+            let threads = self.context.threads();
+            let decode = move || Ok(PartitionRows::of_file(file, opener.layout(), keep, threads.count()));
+            return self.decode(decode).await?;
         }
         let decode = |file: FileRows| {
-            let opener = Arc::clone(&opener);
-            self.decode(move || FileRuns::decode_sections(opener.layout(), file.into_sections(threads), keep))
+            let (opener, threads) = (Arc::clone(&opener), self.context.threads());
+            let decode = move || {
+                let sections = file.into_sections(threads.count());
+                FileRuns::decode_sections(opener.layout(), sections, keep)
+            };
+            self.decode(decode)
         };
         let runs: Vec<FileRuns> =
             stream::iter(files.into_iter().map(decode)).buffered(FILES_DECODING).try_collect().await?;

@@ -41,7 +41,7 @@ use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
@@ -91,11 +91,16 @@ pub(crate) struct ScanLimits {
     pub(crate) spill: SpillDirectory,
 }
 
-impl ScanLimits {
-    /// Returns how many threads may decode a file.
-    fn decode_threads(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        self.decode_tasks.map_or(cores, |tasks| tasks.get().min(cores))
+/// The threads that one job may use.
+struct Threads {
+    count: usize,
+    /// The permits for all of them but the job's own.
+    _permits: Option<OwnedSemaphorePermit>,
+}
+
+impl Threads {
+    fn count(&self) -> usize {
+        self.count
     }
 }
 
@@ -284,6 +289,18 @@ impl Context {
             }
         }
         Ok(())
+    }
+
+    /// Returns the threads that the next job may use, besides those of other jobs: all that are idle.
+    fn threads(&self) -> Threads {
+        let Some(tasks) = &self.decode_tasks else {
+            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+            return Threads { count: cores, _permits: None };
+        };
+        let spare = tasks.available_permits().saturating_sub(1);
+        let permits = u32::try_from(spare).ok().and_then(|spare| Arc::clone(tasks).try_acquire_many_owned(spare).ok());
+        let count = 1 + permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        Threads { count, _permits: permits }
     }
 
     /// Runs a job on the threads for CPU work, when fewer than the allowed number are running.

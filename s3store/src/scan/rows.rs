@@ -111,7 +111,7 @@ pub(super) fn check_file<S: Sink>(label: &str, body: &Bytes, opener: &Opener, ke
     let open = || FileRows::open(label, body.clone(), opener);
     let read = |file| -> Result<(), RowsError> {
         let mut rows = PartitionRows::<S>::of_file(file, opener.layout(), keep, 1)?;
-        while rows.next_chunk(opener.layout())?.is_some() {}
+        while rows.next_chunk(opener.layout(), 1)?.is_some() {}
         Ok(())
     };
     match read(open()?) {
@@ -143,7 +143,6 @@ pub(super) enum PartitionRows<S: Sink> {
     /// The rows of a single file of a record without a key, some sections at a time.
     Sections {
         sections: VecDeque<FileRows>,
-        side_by_side: usize,
         ready: VecDeque<S::Chunk>,
         /// The name of the file.
         label: String,
@@ -156,26 +155,21 @@ pub(super) enum PartitionRows<S: Sink> {
 }
 
 impl<S: Sink> PartitionRows<S> {
-    /// Decodes the single file of a partition. A large one is divided into `side_by_side` sections at most.
+    /// Decodes the single file of a partition on `threads` threads, if it is large.
     ///
     /// It is passed to the sink while it is decoded, if it is marked as sorted. If its rows turn out to be out of order, it is
     /// decoded again and sorted.
-    pub(super) fn of_file(
-        file: FileRows,
-        layout: &ReadLayout,
-        keep: Keep,
-        side_by_side: usize,
-    ) -> Result<Self, RowsError> {
+    pub(super) fn of_file(file: FileRows, layout: &ReadLayout, keep: Keep, threads: usize) -> Result<Self, RowsError> {
         let label = file.label.clone();
         if layout.key.is_none() {
-            let sections = if side_by_side > 1 { file.into_sections(usize::MAX) } else { vec![file] };
+            let sections = if threads > 1 { file.into_sections(usize::MAX) } else { vec![file] };
             if sections.len() > 1 {
-                return Ok(Self::Sections { sections: sections.into(), side_by_side, ready: VecDeque::new(), label });
+                return Ok(Self::Sections { sections: sections.into(), ready: VecDeque::new(), label });
             }
             return Ok(Self::merged(merge(layout, sections, keep)?, label));
         }
         if file.reader.plan().is_marked_sorted(layout) {
-            let mut sections = file.into_sections(side_by_side);
+            let mut sections = file.into_sections(threads);
             let chunks = chunks_of_sorted::<S>(&mut sections, layout, keep).map_err(|error| named(error, &label))?;
             if let Some(chunks) = chunks {
                 return Ok(Self::SingleFile(chunks));
@@ -184,7 +178,7 @@ impl<S: Sink> PartitionRows<S> {
             let runs = FileRuns::decode_sections(layout, sections, keep)?;
             return Ok(Self::merged(merge_runs(layout, vec![runs], keep)?, label));
         }
-        let runs = FileRuns::decode_sections(layout, file.into_sections(side_by_side), keep)?;
+        let runs = FileRuns::decode_sections(layout, file.into_sections(threads), keep)?;
         Ok(Self::merged(merge_runs(layout, vec![runs], keep)?, label))
     }
 
@@ -193,13 +187,13 @@ impl<S: Sink> PartitionRows<S> {
         Self::Merged { rows, files }
     }
 
-    /// Returns the next rows, or `None` at the end.
-    pub(super) fn next_chunk(&mut self, layout: &ReadLayout) -> Result<Option<S::Chunk>, RowsError> {
+    /// Returns the next rows, or `None` at the end. Decodes on `threads` threads at most.
+    pub(super) fn next_chunk(&mut self, layout: &ReadLayout, threads: usize) -> Result<Option<S::Chunk>, RowsError> {
         match self {
             Self::SingleFile(chunks) => Ok(chunks.pop_front()),
-            Self::Sections { sections, side_by_side, ready, label } => {
+            Self::Sections { sections, ready, label } => {
                 while ready.is_empty() && !sections.is_empty() {
-                    let next = sections.drain(..(*side_by_side).min(sections.len())).collect();
+                    let next = sections.drain(..threads.clamp(1, sections.len())).collect();
                     for chunks in cpu::each(next, |section| chunks_of_section::<S>(section, layout)) {
                         ready.extend(chunks.map_err(|error| named(error, label))?);
                     }
@@ -293,7 +287,7 @@ pub(crate) fn decode_file<S: Sink>(body: Bytes, opener: &Opener, keep: Keep) -> 
     let file = FileRows::open("file", body, opener)?;
     let mut rows = PartitionRows::<S>::of_file(file, opener.layout(), keep, 1)?;
     let mut chunks = Vec::new();
-    while let Some(chunk) = rows.next_chunk(opener.layout())? {
+    while let Some(chunk) = rows.next_chunk(opener.layout(), 1)? {
         chunks.push(chunk);
     }
     Ok(chunks)
@@ -395,7 +389,7 @@ mod tests {
         let mut rows = PartitionRows::<Entities>::of_file(file, opener.layout(), Keep::Latest, threads).unwrap();
         let chunks = if let PartitionRows::SingleFile(chunks) = &rows { chunks.len() } else { 0 };
         let mut all = Vec::new();
-        while let Some(chunk) = rows.next_chunk(opener.layout()).unwrap() {
+        while let Some(chunk) = rows.next_chunk(opener.layout(), threads).unwrap() {
             all.extend(chunk);
         }
         (chunks, all)
