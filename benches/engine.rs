@@ -9,6 +9,7 @@
 //! | `threads` | the time to decode the same data with one thread and with two |
 //! | `lookup` | what a filter that matches one row of 10 million fetches, and `read_entity` of random ids with Bloom filters and without |
 //! | `files` | the time and the memory for each of 1, 10 and 100 thousand files |
+//! | `thresholds` | whole files against parts of them, at 1, 20 and 100 ms a request, in virtual time |
 
 use std::env;
 use std::num::NonZero;
@@ -17,8 +18,8 @@ use std::time::{Duration, Instant};
 use benches::{Keyed, Plain};
 use futures_util::TryStreamExt as _;
 use s3store::read::{FileAccess, Read};
-use s3store::testing::{Operation, Request, S3};
-use s3store::{Dataset, Record, RootRecord, Store};
+use s3store::testing::{Fault, Operation, Request, S3, ServerTime};
+use s3store::{Clock, Dataset, Record, RootRecord, Store};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -61,8 +62,34 @@ struct Small {
     number: i64,
 }
 
+/// A record of which half of the bytes are in one column.
+#[derive(Debug, Clone, Record)]
+#[record(partition_by(part))]
+struct Wide {
+    part: String,
+    narrow: i64,
+    half: Vec<u8>,
+    rest: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Record)]
+#[record(projection_of = Wide)]
+struct Narrow {
+    narrow: i64,
+}
+
+#[derive(Debug, Clone, Record)]
+#[record(projection_of = Wide)]
+struct Half {
+    half: Vec<u8>,
+}
+
 fn main() {
     let command = env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
+    if command == "thresholds" {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+        return runtime.expect("a runtime").block_on(thresholds());
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         match command.as_str() {
@@ -88,6 +115,61 @@ async fn timed<T>(work: impl Future<Output = T>) -> (Duration, T) {
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64()
+}
+
+/// Reads files as a whole, and by ranges, from a server on which a request takes a time of its own, and a connection transfers
+/// 60 MB a second. Decoding takes no virtual time.
+async fn thresholds() {
+    const BYTES_PER_SECOND: f64 = 60e6;
+    println!("{:>6} {:>9} {:>6} {:>8} {:>13} {:>13}", "ms", "KiB", "files", "whole", "narrow/whole", "half/whole");
+    for (millis, kib, files) in [1u64, 20, 100].into_iter().flat_map(|millis| {
+        [600usize, 1_024, 2_048, 4_096].into_iter().flat_map(move |kib| [1u32, 64].map(|files| (millis, kib, files)))
+    }) {
+        let (s3, clock) = (S3::with_bucket(BUCKET), Clock::virtual_time());
+        s3.set_time(ServerTime::Tokio(clock.now()));
+        let options = || Dataset::options().clock(clock.clone());
+        let dataset = options().init(s3.client(), BUCKET, "wide").await.expect("a dataset").into_dataset();
+        let store = dataset.store::<Wide>();
+        for file in 0..files {
+            let bytes = |row: u64| {
+                let mut state = row.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+                let byte = |_| {
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    (state >> 32) as u8
+                };
+                (0..kib).map(byte).collect()
+            };
+            let record = |row: u64| Wide { part: format!("{file:03}"), narrow: 1, half: bytes(row), rest: bytes(!row) };
+            // Half a KiB for each KiB of the file, in each of both columns.
+            store.write(&(1..=512).map(record).collect::<Vec<_>>()).await.expect("a commit");
+        }
+        let size = kib as f64 * 1_024.0;
+        s3.inject(Fault::any().always().call_before(move |request| {
+            let bytes = request.range().map_or(size, |range| {
+                let ends = range.strip_prefix("bytes=").and_then(|range| range.split_once('-')).expect("a range");
+                ends.1.parse::<f64>().expect("a number") - ends.0.parse::<f64>().expect("a number")
+            });
+            let transfer = if request.operation == Operation::Get { bytes / BYTES_PER_SECOND } else { 0.0 };
+            tokio::time::sleep(Duration::from_millis(millis) + Duration::from_secs_f64(transfer))
+        }));
+        let mut times = Vec::new();
+        for form in ["whole", "narrow", "half"] {
+            let dataset = options().open(s3.client(), BUCKET, "wide").await.expect("a dataset");
+            let _warm = dataset.store::<Wide>().read("part=none").await.expect("records");
+            let began = tokio::time::Instant::now();
+            match form {
+                "whole" => drop(dataset.store::<Wide>().read_all().await.expect("records")),
+                "narrow" => drop(dataset.store::<Narrow>().read_all().await.expect("records")),
+                _ => drop(dataset.store::<Half>().read_all().await.expect("records")),
+            }
+            times.push(began.elapsed().as_secs_f64());
+        }
+        let [whole, narrow, half] = times[..] else { return };
+        let (narrow, half) = (narrow / whole, half / whole);
+        println!("{millis:>6} {kib:>9} {files:>6} {whole:>7.3}s {narrow:>13.2} {half:>13.2}");
+    }
 }
 
 /// Reads the same data with one thread and with two, in turns.

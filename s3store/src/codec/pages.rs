@@ -180,7 +180,11 @@ impl<R: ChunkReader> Iterator for CheckedPages<R> {
 
 impl<R: ChunkReader> PageReader for CheckedPages<R> {
     fn get_next_page(&mut self) -> Result<Option<Page>> {
-        self.next_page().map_err(|error| in_column(&self.column, &error))
+        let is_located = matches!(self.next, NextPages::Located(_));
+        self.next_page().map_err(|error| match is_located {
+            true => in_column(&self.column, &misplaced(&error)),
+            false => in_column(&self.column, &error),
+        })
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
@@ -194,6 +198,11 @@ impl<R: ChunkReader> PageReader for CheckedPages<R> {
     fn at_record_boundary(&mut self) -> Result<bool> {
         self.pages.at_record_boundary()
     }
+}
+
+/// Adds to an error that the page may not be where the page index says.
+fn misplaced(error: &ParquetError) -> ParquetError {
+    ParquetError::General(format!("{}, in the page at the place that the page index gives", bare(error)))
 }
 
 fn in_column(column: &ColumnDescriptor, error: &ParquetError) -> ParquetError {

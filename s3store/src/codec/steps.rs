@@ -75,7 +75,7 @@ impl Steps {
         if found.steps.is_empty() {
             return Ok(found);
         }
-        match PageIndex::search(plan, file)? {
+        match PageIndex::search(plan, file) {
             PageIndexSearch::Found(index) => {
                 found.narrow(&index, plan, layout, predicate)?;
                 found.index = Some(Arc::new(index));
@@ -117,7 +117,7 @@ impl Steps {
         if largest <= bytes {
             return Ok(None);
         }
-        Ok(match PageIndex::search(plan, file)? {
+        Ok(match PageIndex::search(plan, file) {
             PageIndexSearch::Elsewhere(range) if bytes_of(std::slice::from_ref(&range)) <= largest / INDEX_SHARE => {
                 Some(range)
             }
@@ -133,7 +133,7 @@ impl Steps {
             return Ok(());
         }
         if self.index.is_none() {
-            let PageIndexSearch::Found(index) = PageIndex::search(plan, file)? else { return Ok(()) };
+            let PageIndexSearch::Found(index) = PageIndex::search(plan, file) else { return Ok(()) };
             self.index = Some(Arc::new(index));
         }
         let Some(index) = self.index.clone() else { return Ok(()) };

@@ -31,7 +31,7 @@ pub(crate) struct PageIndex {
 #[derive(Debug)]
 pub(crate) enum PageIndexSearch {
     Found(PageIndex),
-    /// The file has no page index, or one that is too large to be of use.
+    /// The file has no page index, or one that can't be parsed or is too large to be of use.
     Missing,
     /// The page index has this range of the file.
     Elsewhere(Range<u64>),
@@ -68,28 +68,30 @@ type PageBounds = Vec<(Range<usize>, Bounds)>;
 
 impl PageIndex {
     /// Searches the page index of a file in the parts of the file that are in memory.
-    pub(crate) fn search(plan: &FilePlan, file: &FileParts) -> Result<PageIndexSearch> {
-        let Some(range) = index_range(plan.metadata()) else { return Ok(PageIndexSearch::Missing) };
+    pub(crate) fn search(plan: &FilePlan, file: &FileParts) -> PageIndexSearch {
+        let Some(range) = index_range(plan.metadata()) else { return PageIndexSearch::Missing };
         let length = range.end.saturating_sub(range.start);
         if length == 0 || length > INDEX_BYTES || range.end > plan.file_size() {
-            return Ok(PageIndexSearch::Missing);
+            return PageIndexSearch::Missing;
         }
         if file.bytes_from(range.start, length).is_none() {
-            return Ok(PageIndexSearch::Elsewhere(range));
+            return PageIndexSearch::Elsewhere(range);
         }
-        catch_panics(|| {
+        let parsed = catch_panics(|| {
             check_indexes(plan.metadata(), file)?;
             let metadata = ParquetMetaData::clone(plan.metadata());
             let mut reader = ParquetMetaDataReader::new_with_metadata(metadata)
                 .with_column_index_policy(PageIndexPolicy::Optional)
                 .with_offset_index_policy(PageIndexPolicy::Optional);
             reader.read_page_indexes(file)?;
-            let metadata = reader.finish()?;
-            Ok(match metadata.offset_index() {
-                Some(_) => PageIndexSearch::Found(Self { metadata: Arc::new(metadata) }),
-                None => PageIndexSearch::Missing,
-            })
-        })
+            reader.finish()
+        });
+        match parsed {
+            Ok(metadata) if metadata.offset_index().is_some() => {
+                PageIndexSearch::Found(Self { metadata: Arc::new(metadata) })
+            }
+            Ok(_) | Err(_) => PageIndexSearch::Missing,
+        }
     }
 
     /// Returns the places of a column chunk's pages. Returns `None` if they are not known, or can't be right.
