@@ -196,9 +196,9 @@ async fn threads() {
     compare("one file without a key", || plain.read_all()).await;
 }
 
-async fn compare<T: Record>(name: &str, read: impl Fn() -> Read<T>) {
+async fn compare<T: Record + Clone>(name: &str, read: impl Fn() -> Read<T>) {
     let limited = |threads: usize| read().max_decode_tasks(NonZero::new(threads).expect("a thread"));
-    for form in ["batches", "stream"] {
+    for form in ["batches", "stream", "vec"] {
         let mut times = [Vec::new(), Vec::new()];
         for round in 0..=ROUNDS {
             for (threads, times) in (1..).zip(&mut times) {
@@ -206,8 +206,10 @@ async fn compare<T: Record>(name: &str, read: impl Fn() -> Read<T>) {
                 let work = async {
                     if form == "batches" {
                         read.batches().try_fold(0, |rows, batch| async move { Ok(rows + batch.num_rows()) }).await
-                    } else {
+                    } else if form == "stream" {
                         read.stream().try_fold(0, |rows, _| async move { Ok(rows + 1) }).await
+                    } else {
+                        read.await.map(|records| records.len())
                     }
                 };
                 let (time, rows) = timed(work).await;
@@ -221,6 +223,14 @@ async fn compare<T: Record>(name: &str, read: impl Fn() -> Read<T>) {
         let [one, two] = times.map(median);
         println!("{:<44} {one:>8.3}s {two:>8.3}s {:>6.2}", format!("{name}, {form}"), two / one);
     }
+    let records = read().await.expect("records");
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let (time, copy) = timed(async { records.clone() }).await;
+        times.push(time);
+        drop(copy);
+    }
+    println!("{:<44} {:>8.3}s", format!("{name}, allocating the vec's records"), median(times));
 }
 
 /// Returns the number of GETs, and of the bytes that they asked for by ranges.
