@@ -119,6 +119,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 
 /// Reads files as a whole, and by ranges, from a server on which a request takes a time of its own, and a connection transfers
 /// 60 MB a second. Decoding takes no virtual time.
+#[expect(clippy::disallowed_methods, reason = "the server's delays, and the time of the reads")]
 async fn thresholds() {
     const BYTES_PER_SECOND: f64 = 60e6;
     println!("{:>6} {:>9} {:>6} {:>8} {:>13} {:>13}", "ms", "KiB", "files", "whole", "narrow/whole", "half/whole");
