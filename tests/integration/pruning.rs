@@ -1,4 +1,4 @@
-//! What a read does not fetch: pages by the page index, and files and row groups by Bloom filters.
+//! Reads that leave out pages by the page index, and files and row groups by Bloom filters.
 
 use s3store::read::FileAccess;
 use s3store::testing::Operation;
@@ -131,7 +131,7 @@ async fn bloom_filters_spare_a_filter_the_files_without_the_value() {
     world.s3.clear_requests();
     assert_eq!(read(&store).await.unwrap(), std::slice::from_ref(&wanted));
     assert!(world.count(Operation::Get) <= 4, "{}", world.count(Operation::Get));
-    // What is excluded for sure is that the value is there.
+    // A Bloom filter never shows that a row group has the value, so `ne` excludes none.
     let others = store.read_all().filter(|c| c.request.ne(wanted.request.unwrap()));
     assert_eq!(others.count().await.unwrap(), (FILES * ROWS * 9 / 10 - 1) as u64);
     let none = store.read_all().filter(|c| c.request.is_null());

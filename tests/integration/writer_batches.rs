@@ -351,7 +351,7 @@ async fn unknown_missing_and_unreadable_columns_are_refused_by_name() {
     let message = refused(&store, vec![("part", text("a")), ("id", Arc::new(union))]).await;
     assert!(message.contains("column id: files can't contain Union"), "{message}");
 
-    // What files may lack, batches may lack.
+    // A batch may lack the columns that a file may lack.
     let mut writer = store.writer().start().unwrap();
     let batch = RecordBatch::try_from_iter([("id", number()), ("part", text("a")), ("stops", list(place(&["town"])))]);
     writer.write_batch(&batch.unwrap()).await.unwrap();

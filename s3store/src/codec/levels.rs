@@ -75,7 +75,7 @@ mod tests {
         // 3 times 0; then 8 levels of 1 bit: 1, 0, 1, 1, 0, 1, 1, 1.
         let levels = [3 << 1, 0, 1 << 1 | 1, 0b1110_1101];
         assert_eq!(rows_in(&levels, 1, 11).unwrap(), 5);
-        // The last levels of a packed group are no values.
+        // A packed group may end with levels that belong to no value.
         assert_eq!(rows_in(&levels, 1, 5).unwrap(), 4);
         // 8 levels of 2 bits: 0, 2, 1, 0, 0, 3, 0, 1.
         let levels = [1 << 1 | 1, 0b00_01_10_00, 0b01_00_11_00];

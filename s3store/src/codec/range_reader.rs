@@ -164,8 +164,8 @@ impl RangeReader {
         self.step += 1;
     }
 
-    /// Returns the ranges that the step after the current one needs. Returns `None` if there is no such step, or if all of them
-    /// are in memory and stay there.
+    /// Returns the ranges that the next step lacks when the current one has ended. Returns `None` if no step follows, or if it
+    /// lacks none.
     pub(crate) fn next_needs(&self) -> Result<Option<StepRanges>> {
         let next = if self.batches.is_some() { self.step + 1 } else { self.step };
         let Some(step) = self.steps.get(next) else { return Ok(None) };
@@ -190,10 +190,8 @@ impl RangeReader {
     /// Returns the memory that reading the file takes.
     pub(crate) fn sizes(&self) -> Result<ReadSizes> {
         let mut sizes = ReadSizes { indexes: self.file.added_bytes(), ..ReadSizes::default() };
-        for (index, step) in self.steps.iter().enumerate() {
-            let ranges = self.needs_of(index, step, &self.file)?.map_or_else(Vec::new, |needs| needs.ranges);
-            let missing = ranges.iter().fold(0, |sum: u64, range| sum.saturating_add(range.end - range.start));
-            sizes.add(self.plan(), step, missing);
+        for step in self.steps.iter() {
+            sizes.add(self.plan(), step, self.steps.bytes_of_step(self.plan(), step, &self.file)?);
         }
         Ok(sizes)
     }

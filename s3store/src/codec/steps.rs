@@ -117,12 +117,8 @@ impl Steps {
         if largest <= bytes {
             return Ok(None);
         }
-        Ok(match PageIndex::search(plan, file) {
-            PageIndexSearch::Elsewhere(range) if bytes_of(std::slice::from_ref(&range)) <= largest / INDEX_SHARE => {
-                Some(range)
-            }
-            _ => None,
-        })
+        let range = PageIndex::range(plan).filter(|range| PageIndex::lies_elsewhere(range, file));
+        Ok(range.filter(|range| bytes_of(std::slice::from_ref(range)) <= largest / INDEX_SHARE))
     }
 
     /// Divides each step that needs more than `bytes` bytes into steps of about as many, between pages. Does nothing without a
@@ -184,7 +180,8 @@ impl Steps {
         missing_ranges(plan, step, self.index.as_deref(), file)
     }
 
-    fn bytes_of_step(&self, plan: &FilePlan, step: &Step, file: &FileParts) -> Result<u64> {
+    /// Returns the number of bytes that a step needs and that are not in memory.
+    pub(super) fn bytes_of_step(&self, plan: &FilePlan, step: &Step, file: &FileParts) -> Result<u64> {
         Ok(bytes_of(&catch_panics(|| self.missing(plan, step, file))?))
     }
 

@@ -77,21 +77,12 @@ impl FileRuns {
     }
 
     /// Decodes all rows of a file that was divided into sections: side by side, on all threads for CPU work.
-    pub(crate) fn decode_sections<S: BatchSource>(
-        layout: &ReadLayout,
-        mut sections: Vec<S>,
-        keep: Keep,
-    ) -> Result<Self> {
-        if sections.len() < 2 {
-            let file = sections.pop().ok_or_else(|| Error::internal("a file has no section"))?;
-            return Self::decode(layout, file, keep);
-        }
+    pub(crate) fn decode_sections<S: BatchSource>(layout: &ReadLayout, sections: Vec<S>, keep: Keep) -> Result<Self> {
+        let schema = sections.first().map(BatchSource::schema);
+        let schema = schema.ok_or_else(|| Error::internal("a file has no section"))?;
         let decoded = cpu::each(sections, |section| Self::decode(layout, section, keep));
-        let mut decoded = decoded.into_iter().collect::<Result<Vec<_>>>()?;
-        let Some(schema) = decoded.first().map(|section| Arc::clone(&section.schema)) else {
-            return Err(Error::internal("a file has no section"));
-        };
-        let sections = decoded.drain(..).map(|section| section.runs);
+        let decoded = decoded.into_iter().collect::<Result<Vec<_>>>()?;
+        let sections = decoded.into_iter().map(|section| section.runs);
         let runs = match &layout.key {
             Some(key) => runs::join_sections(sections, key, keep)?,
             None => vec![sections.flatten().flatten().collect()],

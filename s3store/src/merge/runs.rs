@@ -94,25 +94,26 @@ pub(super) fn join_sections(
         let mut runs = section.into_iter();
         let Some(first) = runs.next() else { continue };
         match (joined.last_mut(), first.first()) {
-            (Some(run), Some(next)) if run.iter().chain([next]).all(RunPart::is_in_order) => {
-                let last = run.last_mut();
-                let border =
-                    last.as_ref().map(|last| Border::between(&last.batch, &next.batch, key, keep)).transpose()?;
-                match (border, last) {
-                    (Some(Border::OutOfOrder), _) | (None, _) | (_, None) => joined.push(first),
-                    (Some(border), Some(last)) => {
-                        if border == Border::Superseded {
-                            last.superseded.push(last.batch.num_rows() - 1);
-                        }
-                        run.extend(first);
-                    }
-                }
-            }
+            (Some(run), Some(next)) => match continues(run, next, key, keep)? {
+                true => run.extend(first),
+                false => joined.push(first),
+            },
             _ => joined.push(first),
         }
         joined.extend(runs);
     }
     Ok(joined)
+}
+
+/// Returns whether a part continues a run in order. Marks the run's last row if the part's first one takes its place.
+fn continues(run: &mut [RunPart], next: &RunPart, key: &Key, keep: Keep) -> Result<bool> {
+    let last = run.last_mut().filter(|last| last.is_in_order() && next.is_in_order());
+    let Some(last) = last else { return Ok(false) };
+    let border = Border::between(&last.batch, &next.batch, key, keep)?;
+    if border == Border::Superseded {
+        last.superseded.push(last.batch.num_rows() - 1);
+    }
+    Ok(border != Border::OutOfOrder)
 }
 
 /// How the first row of a batch follows the last row of the batch before.
@@ -129,14 +130,22 @@ pub(crate) enum Border {
 impl Border {
     /// Compares two batches that have rows.
     pub(crate) fn between(before: &RecordBatch, after: &RecordBatch, key: &Key, keep: Keep) -> Result<Self> {
-        let last = before.num_rows().saturating_sub(1);
-        let (ordering, equal) = compare_rows(&key_columns(before, key)?, last, &key_columns(after, key)?, 0)?;
+        Self::of_keys(&key_columns(before, key)?, &key_columns(after, key)?, key, keep)
+    }
+
+    /// Compares batches by their key columns.
+    fn of_keys(before: &[ArrayRef], after: &[ArrayRef], key: &Key, keep: Keep) -> Result<Self> {
+        let (ordering, equal) = compare_rows(before, last_row(before), after, 0)?;
         Ok(match ordering {
             ordering if ordering.is_gt() => Self::OutOfOrder,
             _ if equal >= keep.equal_columns(key) => Self::Superseded,
             _ => Self::InOrder,
         })
     }
+}
+
+fn last_row(keys: &[ArrayRef]) -> usize {
+    keys.first().map_or(0, |key| key.len()).saturating_sub(1)
 }
 
 impl Keep {
@@ -206,13 +215,12 @@ impl<'k> RunBuilder<'k> {
         };
         let mut starts_run = true;
         if let Some(before) = &self.keys_before {
-            let last = before.first().map_or(0, |key| key.len()).saturating_sub(1);
-            let (ordering, equal) = compare_rows(before, last, &keys, 0)?;
-            starts_run = ordering.is_gt();
-            if equal >= self.keep.equal_columns(self.key)
+            let border = Border::of_keys(before, &keys, self.key, self.keep)?;
+            starts_run = border == Border::OutOfOrder;
+            if border == Border::Superseded
                 && let Some(part) = self.runs.last_mut().and_then(|run| run.last_mut())
             {
-                part.superseded.push(last);
+                part.superseded.push(last_row(before));
             }
         }
         let mut start = 0;

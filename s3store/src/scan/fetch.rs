@@ -155,7 +155,23 @@ pub(crate) async fn add_to_footer(
 pub(crate) async fn open_file<F>(
     dataset: &Dataset,
     file: &StoredFile,
+    footer: Footer,
+    open: F,
+    tally: &Tally,
+) -> Result<Option<(Footer, RangeReader)>>
+where
+    F: Fn(Footer) -> Result<RangeReader> + Clone + Send + 'static,
+{
+    let reader = open_footer(dataset, file, footer.clone(), open.clone()).await?;
+    complete_file(dataset, file, footer, reader, open, tally).await
+}
+
+/// Fetches what an open file lacks, as [`open_file`] does, and opens it again with that.
+pub(super) async fn complete_file<F>(
+    dataset: &Dataset,
+    file: &StoredFile,
     mut footer: Footer,
+    mut reader: RangeReader,
     open: F,
     tally: &Tally,
 ) -> Result<Option<(Footer, RangeReader)>>
@@ -163,19 +179,29 @@ where
     F: Fn(Footer) -> Result<RangeReader> + Clone + Send + 'static,
 {
     // Each part is added once.
-    for _ in 0..=MOST_PARTS {
-        let (open, opened) = (open.clone(), footer.clone());
-        let opened = cpu::run(dataset.clock(), move || open(opened)).await;
-        let reader = opened.map_err(|error| error.context(file.label()))?;
+    for _ in 0..MOST_PARTS {
         if reader.lacking().is_empty() {
-            return Ok(Some((footer, reader)));
+            break;
         }
-        match add_to_footer(dataset, file, footer, reader.lacking().to_vec(), tally).await? {
-            Some(larger) => footer = larger,
-            None => return Ok(None),
-        }
+        let larger = add_to_footer(dataset, file, footer, reader.lacking().to_vec(), tally).await?;
+        let Some(larger) = larger else { return Ok(None) };
+        footer = larger;
+        reader = open_footer(dataset, file, footer.clone(), open.clone()).await?;
+    }
+    if reader.lacking().is_empty() {
+        return Ok(Some((footer, reader)));
     }
     Err(Error::internal(format!("{}: the file lacks a part that was fetched", file.key)))
+}
+
+async fn open_footer(
+    dataset: &Dataset,
+    file: &StoredFile,
+    footer: Footer,
+    open: impl FnOnce(Footer) -> Result<RangeReader> + Send + 'static,
+) -> Result<RangeReader> {
+    let opened = cpu::run(dataset.clock(), move || open(footer)).await;
+    opened.map_err(|error| error.context(file.label()))
 }
 
 /// Decodes the next batch of a file. Fetches the ranges that the reader needs for it, side by side.

@@ -99,6 +99,7 @@ struct Threads {
 }
 
 impl Threads {
+    /// Returns their number. A job that calls this owns the permits until it ends, which it would not by the field.
     fn count(&self) -> usize {
         self.count
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::check::CheckedFiles;
-use super::fetch::{FetchedFile, open_file, vanished};
+use super::fetch::{FetchedFile, complete_file, vanished};
 use super::files::StoredFile;
 use super::plan::{MergeMode, PartitionPlan};
 use super::rows::RowsError;
@@ -178,17 +178,18 @@ impl PartitionWork {
         };
         let files = self.decode(open).await?;
         let complete = |(open, file): (OpenFile, StoredFile)| async move {
-            if open.reader.lacking().is_empty() { Ok(open) } else { self.open_again(open, file).await }
+            if open.reader.lacking().is_empty() { Ok(open) } else { self.complete(open, file).await }
         };
         let side_by_side = self.context.scan.dataset.client().permits();
         stream::iter(files.into_iter().map(complete)).buffered(side_by_side).try_collect().await
     }
 
-    async fn open_again(&self, open: OpenFile, file: StoredFile) -> Result<OpenFile> {
+    /// Fetches what a file lacks, and opens it again.
+    async fn complete(&self, open: OpenFile, file: StoredFile) -> Result<OpenFile> {
         let scan = &self.context.scan;
         let opener = Arc::clone(&scan.opener);
         let again = move |footer| opener.open_by_ranges(footer);
-        let opened = open_file(&scan.dataset, &file, open.footer, again, &scan.tally).await?;
+        let opened = complete_file(&scan.dataset, &file, open.footer, open.reader, again, &scan.tally).await?;
         let (footer, reader) = opened.ok_or_else(|| vanished(&file))?;
         self.context.watch.moved();
         let sizes = reader.sizes().map_err(|error| error.context(file.label()))?;

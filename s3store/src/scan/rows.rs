@@ -252,13 +252,12 @@ fn chunks_of_sorted<S: Sink>(
                 }
             }
         }
-        // A filter may drop all rows of a section.
-        if ends.last.is_some() {
-            before = ends.last;
-            chunks.push_back(chunk);
-        } else if !has_borders {
-            chunks.push_back(chunk);
+        if has_borders && ends.last.is_none() {
+            // A filter dropped all rows of the section.
+            continue;
         }
+        before = ends.last;
+        chunks.push_back(chunk);
     }
     Ok(Some(chunks))
 }

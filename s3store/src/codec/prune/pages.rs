@@ -69,12 +69,8 @@ type PageBounds = Vec<(Range<usize>, Bounds)>;
 impl PageIndex {
     /// Searches the page index of a file in the parts of the file that are in memory.
     pub(crate) fn search(plan: &FilePlan, file: &FileParts) -> PageIndexSearch {
-        let Some(range) = index_range(plan.metadata()) else { return PageIndexSearch::Missing };
-        let length = range.end.saturating_sub(range.start);
-        if length == 0 || length > INDEX_BYTES || range.end > plan.file_size() {
-            return PageIndexSearch::Missing;
-        }
-        if file.bytes_from(range.start, length).is_none() {
+        let Some(range) = Self::range(plan) else { return PageIndexSearch::Missing };
+        if Self::lies_elsewhere(&range, file) {
             return PageIndexSearch::Elsewhere(range);
         }
         let parsed = catch_panics(|| {
@@ -92,6 +88,18 @@ impl PageIndex {
             }
             Ok(_) | Err(_) => PageIndexSearch::Missing,
         }
+    }
+
+    /// Returns the range of a file's page index. Returns `None` if there is none, or one that is too large to be of use.
+    pub(in super::super) fn range(plan: &FilePlan) -> Option<Range<u64>> {
+        let range = index_range(plan.metadata())?;
+        let length = range.end.saturating_sub(range.start);
+        (length > 0 && length <= INDEX_BYTES && range.end <= plan.file_size()).then_some(range)
+    }
+
+    /// Returns whether the parts of the file that are in memory lack its page index.
+    pub(in super::super) fn lies_elsewhere(range: &Range<u64>, file: &FileParts) -> bool {
+        file.bytes_from(range.start, range.end - range.start).is_none()
     }
 
     /// Returns the places of a column chunk's pages. Returns `None` if they are not known, or can't be right.

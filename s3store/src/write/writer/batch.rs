@@ -80,7 +80,7 @@ pub(super) struct BatchRows {
 pub(super) struct BatchRecords<T> {
     /// The records of the first rows.
     pub(super) records: Vec<T>,
-    /// The error of the row after them, which is no record.
+    /// The error of the next row, if that row can't become a record.
     pub(super) unfit: Option<ValueError>,
 }
 

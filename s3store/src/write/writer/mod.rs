@@ -492,7 +492,7 @@ impl<T: RootRecord, L: LateHandling> Writer<T, L> {
             return self.flush().await;
         }
         let mut is_divided = false;
-        // Of records, more than one chunk is pending after an error only.
+        // More than one chunk of records is pending only after an error.
         while self.is_ready() {
             self.settle().await.map_err(WriteError::not_committed)?;
             self.start_conversion();
