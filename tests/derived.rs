@@ -253,9 +253,9 @@ fn a_record_with_every_attribute_round_trips() {
 fn a_projection_reads_its_columns_as_the_record_stores_them() {
     let written: Vec<_> = (0..3).map(cost).collect();
     let all = columns(&written, 5);
-    let narrow: Vec<_> = Narrow::description().columns.iter().map(|column| column.name).collect();
+    let narrow: Vec<_> = Narrow::description().columns.iter().map(|column| column.name.as_ref()).collect();
     assert_eq!(narrow, ["inserted_at", "SKU", "net_cost", "border"]);
-    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
+    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == **name).unwrap();
     let some: Vec<_> = narrow.iter().map(|name| all[position(name)].clone()).collect();
     let read = decoded::<Narrow>(&some, 0..3);
     for (narrow, cost) in read.iter().zip(&written) {
@@ -274,8 +274,8 @@ fn a_projection_reads_its_columns_as_the_record_stores_them() {
 fn a_description_matches_the_struct() {
     let description = Cost::description();
     assert_eq!(description.record, "Cost");
-    assert_eq!(description.partition, ["charge_period", "customer", "region", "month", "shard no"]);
-    let names: Vec<_> = description.columns.iter().map(|column| column.name).collect();
+    assert_eq!(*description.partition, ["charge_period", "customer", "region", "month", "shard no"]);
+    let names: Vec<_> = description.columns.iter().map(|column| column.name.as_ref()).collect();
     let column = |name: &str| &description.columns[names.iter().position(|other| *other == name).unwrap()];
     assert_eq!(names.len(), 23, "{names:?}");
     assert!(!names.contains(&"cache") && !names.contains(&"luck"));
@@ -295,10 +295,11 @@ fn a_description_matches_the_struct() {
     assert_eq!(column("exactly").write_type(), timestamp(TimeUnit::Microsecond));
     assert_eq!(column("calculated_at").write_type(), timestamp(TimeUnit::Millisecond));
     assert_eq!(column("inserted_at").write_type(), timestamp(TimeUnit::Microsecond));
-    let nullable: Vec<_> = description.columns.iter().filter(|column| column.nullable).map(|it| it.name).collect();
+    let nullable: Vec<_> =
+        description.columns.iter().filter(|column| column.nullable).map(|it| it.name.as_ref()).collect();
     assert_eq!(nullable, ["exactly", "border", "address", "inserted_at"]);
     let defaults: Vec<_> =
-        description.columns.iter().filter(|column| column.default.is_some()).map(|it| it.name).collect();
+        description.columns.iter().filter(|column| column.default.is_some()).map(|it| it.name.as_ref()).collect();
     assert_eq!(defaults, ["currency", "billed_in", "labels"]);
 
     let DataType::Struct(address) = column("address").write_type() else { panic!("not a struct") };
@@ -460,7 +461,7 @@ fn a_backfill_makes_the_same_tuples_as_writes() {
     assert_eq!(sources, once);
     let written: Vec<_> = (0..7).map(cost).collect();
     let all = columns(&written, 0);
-    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == *name).unwrap();
+    let position = |name: &&str| Cost::description().columns.iter().position(|column| column.name == **name).unwrap();
     let some: Vec<_> = sources.iter().map(|name| all[position(name)].clone()).collect();
     let made = |rows: std::ops::Range<usize>| {
         let mut made: Vec<Vec<String>> = Vec::new();

@@ -61,6 +61,7 @@ mod integration {
     mod stored_values;
     mod stream;
     mod streamed_listing;
+    mod tables;
     mod tokens;
     mod undecodable;
     mod view;

@@ -60,6 +60,7 @@
 //! | [`stream`](mod@stream) | the change stream: polls, pages, windows of time, following |
 //! | [`view`](mod@view) | lookups of a view's tuples, and backfill |
 //! | [`pattern`](mod@pattern) | patterns that select partitions, as text or typed |
+//! | [`table`] | reading a dataset without the struct of its records |
 //! | [`schema`](mod@schema) | the columns, keys, partitions and views of a dataset as plain data |
 //! | [`column`](mod@column) | traits that fit your own types to a column |
 //! | [`doctor`](mod@doctor) | a report of what late, failed and lost writes left behind |
@@ -74,6 +75,7 @@
 //! |---|---|
 //! | `decimal` | `rust_decimal::Decimal` as a column type |
 //! | `arrow` | `Read::batches`, and the `arrow` crate that it uses, re-exported |
+//! | `datafusion` | SQL: tables for DataFusion, and the `datafusion` crate, re-exported |
 //! | `serde` | `Serialize` and `Deserialize` for [`Offset`] and [`Entry`] |
 //! | `testing` | the in-process S3 with fault injection |
 
@@ -100,7 +102,11 @@ mod s3;
 mod scan;
 pub mod schema;
 mod spill;
+#[cfg(feature = "datafusion")]
+#[cfg_attr(docsrs, doc(cfg(feature = "datafusion")))]
+pub mod sql;
 pub mod stream;
+pub mod table;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
@@ -147,6 +153,10 @@ pub use write::{Commit, CommitError, WriteError};
 pub use arrow;
 /// The `chrono` crate, whose dates and times are column types.
 pub use chrono;
+/// The `datafusion` crate, whose tables and plans the module [`sql`] makes.
+#[cfg(feature = "datafusion")]
+#[cfg_attr(docsrs, doc(cfg(feature = "datafusion")))]
+pub use datafusion;
 /// The `rust_decimal` crate, whose `Decimal` is a column type.
 #[cfg(feature = "decimal")]
 #[cfg_attr(docsrs, doc(cfg(feature = "decimal")))]
@@ -174,15 +184,15 @@ pub mod __private {
         ColumnType, ComparedAs, ComparedOrder, Converted, ConvertedOption, DateParts, DateTimeParts, DeletionMark,
         Description, ElementEncoding, Encoded, Entity, EntityColumn, EntityOrder, EnumBuilder, EnumInteger, EnumReader,
         EnumText, Exact, FieldColumn, FieldForm, FieldOf, Formatted, HasParts, InForm, InsertionTime, Key, KeyPart,
-        Keyed, Literal, Micro, Milli, Nano, Nullable, OrderedValue, OwnedRows, Partial, PartitionTime, PartitionValue,
-        Plain, Precision, Reachable, Record, Rendering, RenderingForm, Role, RootRecord, RowColumn, RowError,
-        RowStruct, SelectionKind, Shape, Shown, ShownAsHidden, ShownAsItIs, SkippedDefault, StoredColumn, StructReader,
-        StructRows, TextOrder, TimeParts, Timestamp, Total, TotalText, Truncate, Tuple, Unit, Unordered, Unsigned,
-        Validity, ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult, ViewValue,
-        ViewWriter, WholeRow, With, WithOption, all_distinct, assert_entity, assert_version, call_each, collectors,
-        encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, fmt_row, format_time, hold_column,
-        in_column, in_partition, in_row, key_error, open_reader, outlined, pad, parse_enum, placeholder, push_padded,
-        push_parts, push_time, read_outlined, struct_array, texts, tuple_values,
+        Keyed, Literal, Micro, Milli, Names, Nano, Nullable, OrderedValue, OwnedRows, Partial, PartitionTime,
+        PartitionValue, Plain, Precision, Reachable, Record, Rendering, RenderingForm, Role, RootRecord, RowColumn,
+        RowError, RowStruct, SelectionKind, Shape, Shown, ShownAsHidden, ShownAsItIs, SkippedDefault, StoredColumn,
+        StructReader, StructRows, TextOrder, TimeParts, Timestamp, Total, TotalText, Truncate, Tuple, Unit, Unordered,
+        Unsigned, Validity, ValueError, VecLayout, Version, VersionColumn, VersionOrder, View, ViewColumn, ViewResult,
+        ViewValue, ViewWriter, WholeRow, With, WithOption, all_distinct, assert_entity, assert_version, call_each,
+        collectors, encode_columns, enum_from_integer, enum_integer, enum_parts, enum_text, fmt_row, format_time,
+        hold_column, in_column, in_partition, in_row, key_error, open_reader, outlined, pad, parse_enum, placeholder,
+        push_padded, push_parts, push_time, read_outlined, struct_array, texts, tuple_values,
     };
     #[cfg(feature = "serde")]
     pub use crate::record::{

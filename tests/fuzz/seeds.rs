@@ -124,7 +124,7 @@ struct Sorted {
 
 fn seed<T: RootRecord + std::fmt::Debug>(name: &str, file: Bytes, files: &Rc<Files<T>>) -> Seed {
     let columns = T::description().columns.iter();
-    let read: BTreeSet<String> = columns.map(|column| column.name.to_owned()).collect();
+    let read: BTreeSet<String> = columns.map(|column| column.name.clone().into_owned()).collect();
     let pages = pages(&file).into_iter().filter(|page| read.contains(&page.column)).collect();
     let (whole, by_ranges) = (Rc::clone(files), Rc::clone(files));
     let decode: Decode<Box<dyn Rows>> = Box::new(move |file| Ok(Box::new(whole.decode(file)?) as Box<dyn Rows>));

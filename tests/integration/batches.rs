@@ -221,7 +221,7 @@ async fn the_schema_is_known_without_a_batch_and_is_the_records_own() {
     assert_eq!(empty.num_rows(), 0);
     let schema = empty.schema();
     let names: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let expected: Vec<_> = Row::description().columns.iter().map(|column| column.name).collect();
+    let expected: Vec<_> = Row::description().columns.iter().map(|column| column.name.as_ref()).collect();
     assert_eq!(names, expected);
     assert!(schema.metadata().is_empty());
     let instant = |unit| DataType::Timestamp(unit, Some("UTC".into()));

@@ -187,7 +187,7 @@ fn rendering(record: &Record<'_>, expr: &PartExpr) -> TokenStream {
     let columns = expr.fields().into_iter().filter_map(|ident| record.field(ident)).map(Field::column);
     let form = match expr {
         PartExpr::Field(_) => emit!(Value),
-        PartExpr::Format(_, format) => emit!(Format(#format)),
+        PartExpr::Format(_, format) => emit!(Format(::std::borrow::Cow::Borrowed(#format))),
         PartExpr::Pad(_, width) => emit!(Pad(#width)),
         PartExpr::Call(..) => emit!(Function),
     };
@@ -204,7 +204,7 @@ fn rendering(record: &Record<'_>, expr: &PartExpr) -> TokenStream {
     };
     emit! {
         _s3store::Rendering {
-            columns: &[#(#columns),*],
+            columns: _s3store::Names::of(&[#(#columns),*]),
             form: _s3store::RenderingForm::#form,
             is_stored: #is_stored,
         }
@@ -248,10 +248,10 @@ fn description(record: &Record<'_>, columns: &[Column<'_>]) -> TokenStream {
     emit! {
         static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
         DESCRIPTION.get_or_init(|| _s3store::Description {
-            record: #name,
+            record: ::std::borrow::Cow::Borrowed(#name),
             columns: _s3store::call_each(&[#(|| #nodes),*]),
-            partition: &[#(#parts),*],
-            rendering: &[#(#rendering),*],
+            partition: _s3store::Names::of(&[#(#parts),*]),
+            rendering: ::std::vec![#(#rendering),*],
             key: #key,
             inserted_at: #inserted_at,
             deleted: #deleted,

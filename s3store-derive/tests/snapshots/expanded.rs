@@ -165,7 +165,7 @@ const _: () = {
             static DESCRIPTION: ::std::sync::OnceLock<_s3store::Description> = ::std::sync::OnceLock::new();
             DESCRIPTION
                 .get_or_init(|| _s3store::Description {
-                    record: "Cost",
+                    record: ::std::borrow::Cow::Borrowed("Cost"),
                     columns: _s3store::call_each(
                         &[
                             || {
@@ -232,28 +232,21 @@ const _: () = {
                             >>::node("inserted_at", &[], ::core::option::Option::None),
                         ],
                     ),
-                    partition: &["charge_period", "region", "month", "shard-no"],
-                    rendering: &[
-                        _s3store::Rendering {
-                            columns: &["charge_period"],
-                            form: _s3store::RenderingForm::Value,
-                            is_stored: <String as _s3store::PartitionValue>::IS_STORED,
-                        },
-                        _s3store::Rendering {
-                            columns: &["customer"],
-                            form: _s3store::RenderingForm::Function,
-                            is_stored: false,
-                        },
-                        _s3store::Rendering {
-                            columns: &["calculated_at"],
-                            form: _s3store::RenderingForm::Format("%Y-%m"),
-                            is_stored: false,
-                        },
-                        _s3store::Rendering {
-                            columns: &["shard"],
-                            form: _s3store::RenderingForm::Pad(4),
-                            is_stored: false,
-                        },
+                    partition: _s3store::Names::of(
+                        &["charge_period", "region", "month", "shard-no"],
+                    ),
+                    rendering: ::std::vec![
+                        _s3store::Rendering { columns : _s3store::Names::of(&
+                        ["charge_period"]), form : _s3store::RenderingForm::Value,
+                        is_stored : < String as _s3store::PartitionValue > ::IS_STORED,
+                        }, _s3store::Rendering { columns : _s3store::Names::of(&
+                        ["customer"]), form : _s3store::RenderingForm::Function,
+                        is_stored : false, }, _s3store::Rendering { columns :
+                        _s3store::Names::of(& ["calculated_at"]), form :
+                        _s3store::RenderingForm::Format(::std::borrow::Cow::Borrowed("%Y-%m")),
+                        is_stored : false, }, _s3store::Rendering { columns :
+                        _s3store::Names::of(& ["shard"]), form :
+                        _s3store::RenderingForm::Pad(4), is_stored : false, }
                     ],
                     key: ::core::option::Option::Some(_s3store::Key {
                         entity: ::std::vec![0usize, 1usize],

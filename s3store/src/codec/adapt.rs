@@ -1,5 +1,6 @@
 //! Converts the decoded columns of a batch to the columns that a reader wants, by a tree of adapters planned once per file.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::cast::AsArray;
@@ -43,7 +44,7 @@ pub(super) enum NullHandling {
 /// A named column or struct field, with its source.
 #[derive(Debug)]
 pub(crate) struct Member {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) source: MemberSource,
 }
 
@@ -87,7 +88,7 @@ impl Member {
                 None => Err(ValueError::new("the column was not decoded").at_row(0)),
             },
         };
-        array.map_err(|error| RowError { value: error.value.in_column(self.name), ..error })
+        array.map_err(|error| RowError { value: error.value.in_column(&self.name), ..error })
     }
 }
 

@@ -35,7 +35,7 @@ fn check(node: &ColumnNode) -> Result<(), ValueError> {
         (None, Shape::Struct(fields)) => check_bare_lists(fields),
         (None, Shape::Leaf(_) | Shape::Uuid) => Ok(()),
     };
-    inner.map_err(|error| error.in_column(node.name))
+    inner.map_err(|error| error.in_column(&node.name))
 }
 
 /// Returns the schema with repeated columns for those of `columns` that are bare lists.
@@ -88,8 +88,8 @@ fn bare(list: &TypePtr, node: &ColumnNode, element_node: &ColumnNode) -> Result<
     let element = column(element, element_node)?;
     let info = element.get_basic_info();
     match &*element {
-        Type::PrimitiveType { .. } => repeated_column(node.name, &element, info.logical_type_ref().cloned()),
-        Type::GroupType { fields, .. } => group(node.name, Repetition::REPEATED, info, fields.clone()).map(Arc::new),
+        Type::PrimitiveType { .. } => repeated_column(&node.name, &element, info.logical_type_ref().cloned()),
+        Type::GroupType { fields, .. } => group(&node.name, Repetition::REPEATED, info, fields.clone()).map(Arc::new),
     }
 }
 

@@ -4,6 +4,7 @@
 //! rows are split into batches, on the order of the columns, on the insertion time, or on anything about Parquet. A column
 //! in which every row is null does not count, so an optional column can be added without a change.
 
+use std::borrow::Cow;
 use std::hash::Hasher as _;
 use std::ops::Range;
 
@@ -85,7 +86,7 @@ impl<H: HashFunction> ContentHasher<H> {
 
     pub(crate) fn finish(self) -> H::Hash {
         let mut columns: Vec<Node<H>> = self.columns.into_iter().flatten().collect();
-        columns.sort_by_key(|node| node.name);
+        columns.sort_by(|one, other| one.name.cmp(&other.name));
         let mut all = H::default();
         all.update(&self.rows.to_le_bytes());
         for column in columns {
@@ -104,7 +105,7 @@ pub(crate) fn columns_of(description: &Description) -> u64 {
         hash.write(text.as_bytes());
     };
     let mut columns: Vec<_> = description.columns.iter().enumerate().collect();
-    columns.sort_by_key(|(_, column)| column.name);
+    columns.sort_by(|(_, one), (_, other)| one.name.cmp(&other.name));
     for (index, column) in columns {
         if Some(index) != description.inserted_at {
             add(format!("{} {:?} {}", column.name, column.write_type(), column.nullable));
@@ -113,14 +114,14 @@ pub(crate) fn columns_of(description: &Description) -> u64 {
     for column in
         description.key.iter().flat_map(|key| key.columns()).filter_map(|index| description.columns.get(index))
     {
-        add(column.name.to_owned());
+        add(column.name.clone().into_owned());
     }
     hash.finish()
 }
 
 /// The hashes of a column, or of a node below one.
 struct Node<H> {
-    name: &'static str,
+    name: Cow<'static, str>,
     rows: u64,
     /// `true` if any value is not null.
     has_values: bool,
@@ -166,11 +167,11 @@ impl<H: HashFunction> Node<H> {
             }
             Shape::Struct(fields) => Values::Struct(fields.iter().map(Self::new).collect()),
         };
-        Self::named(column.name, values)
+        Self::named(column.name.clone(), values)
     }
 
-    fn named(name: &'static str, values: Values<H>) -> Self {
-        Self { name, rows: 0, has_values: false, nulls: NullRuns { hash: None, is_null: false }, values }
+    fn named(name: impl Into<Cow<'static, str>>, values: Values<H>) -> Self {
+        Self { name: name.into(), rows: 0, has_values: false, nulls: NullRuns { hash: None, is_null: false }, values }
     }
 
     /// Adds an array. Returns `None` if it is not of the node's type.
@@ -238,7 +239,7 @@ impl<H: HashFunction> Node<H> {
                 element.finish(all);
             }
             Values::Struct(mut fields) => {
-                fields.sort_by_key(|field| field.name);
+                fields.sort_by(|one, other| one.name.cmp(&other.name));
                 for field in fields {
                     field.finish(all);
                 }

@@ -81,7 +81,7 @@ impl Encoder {
         let fail = |error: ParquetError| {
             Error::invalid_input(format!("{} has no Parquet schema", description.record)).with_source(error)
         };
-        let converter = ArrowSchemaConverter::new().schema_root(description.record);
+        let converter = ArrowSchemaConverter::new().schema_root(&description.record);
         let parquet = converter.convert(&schema).and_then(|parquet| with_bare_lists(parquet, &description.columns));
         let parquet = parquet.map_err(fail)?;
         let sorting = sorting_columns(description, &parquet);
@@ -193,7 +193,7 @@ fn without_dictionaries(properties: WriterProperties, leaves: &[ColumnPath]) -> 
 fn leaves_with_bloom_filter(description: &Description, parquet: &SchemaDescriptor) -> Result<Vec<ColumnPath>> {
     let mut leaves = Vec::new();
     for column in description.columns.iter().filter(|column| column.bloom) {
-        let leaf = parquet.columns().iter().find(|leaf| *leaf.path().parts() == [column.name]);
+        let leaf = parquet.columns().iter().find(|leaf| *leaf.path().parts() == [column.name.as_ref()]);
         match leaf.filter(|leaf| prune::has_bloom_filters(&column.write_type(), leaf.physical_type())) {
             Some(leaf) => leaves.push(leaf.path().clone()),
             None => {

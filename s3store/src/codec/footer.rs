@@ -99,6 +99,23 @@ impl Footer {
         Ok(Arc::new(Schema::new(fields.collect::<Fields>())))
     }
 
+    /// Returns the names of the columns by which the file says that it is sorted, ascending. Returns `None` if it says
+    /// nothing, or if its row groups differ.
+    pub(crate) fn sorted_by(&self) -> Option<Vec<String>> {
+        let metadata = &self.parsed.metadata;
+        let mut groups = metadata.row_groups().iter().map(|group| group.sorting_columns());
+        let first = groups.next()??;
+        if first.is_empty() || groups.any(|group| group != Some(first)) {
+            return None;
+        }
+        let name = |leaf: i32| match metadata.file_metadata().schema_descr().columns().get(usize::try_from(leaf).ok()?)
+        {
+            Some(leaf) if leaf.path().parts().len() == 1 => Some(leaf.name().to_owned()),
+            _ => None,
+        };
+        first.iter().map(|column| name(column.column_idx).filter(|_| !column.descending)).collect()
+    }
+
     /// Returns a reader that fetches only the byte ranges that the layout's columns occupy.
     pub(crate) fn read(self, layout: &ReadLayout) -> Result<RangeReader> {
         let plan = FilePlan::new(self.parsed, layout, None)?;

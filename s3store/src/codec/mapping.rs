@@ -153,8 +153,7 @@ impl Mapping {
         let (node, member) = (layout.columns.get(column)?, self.members.get(column)?);
         matches!(member.source, MemberSource::Column(..)).then_some(())?;
         let fields = self.decoded.fields();
-        let names = std::iter::once(&node.name).chain(node.aliases);
-        let index = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name))?;
+        let index = node.names().find_map(|name| fields.iter().position(|field| field.name() == name))?;
         let before = fields.iter().take(index).map(|field| leaf_count(field.data_type())).sum();
         Some((before, fields.get(index)?))
     }

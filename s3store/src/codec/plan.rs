@@ -45,8 +45,7 @@ impl<'a> Planner<'a> {
         let mut indices = Vec::with_capacity(wanted.len());
         let mut used = Vec::new();
         for node in wanted {
-            let names = std::iter::once(&node.name).chain(node.aliases);
-            let index = names.into_iter().find_map(|name| fields.iter().position(|field| field.name() == name));
+            let index = node.names().find_map(|name| fields.iter().position(|field| field.name() == name));
             used.extend(index);
             indices.push(index);
         }
@@ -68,7 +67,10 @@ impl<'a> Planner<'a> {
                 }
                 None => missing(node, fields).map(MemberSource::Missing),
             };
-            Ok(Member { name: node.name, source: source.map_err(|error: ValueError| error.in_column(node.name))? })
+            Ok(Member {
+                name: node.name.clone(),
+                source: source.map_err(|error: ValueError| error.in_column(&node.name))?,
+            })
         };
         let members = wanted.iter().zip(indices).enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
         if used.is_empty() && !fields.is_empty() && leaf_count(&DataType::Struct(fields.clone())) > 0 {
@@ -79,7 +81,7 @@ impl<'a> Planner<'a> {
     }
 
     fn node(&mut self, node: &ColumnNode, found: &FileNode<'_>) -> Result<NodeAdapter, ValueError> {
-        let (conversion, data_type) = self.conversion(node, found).map_err(|error| error.in_column(node.name))?;
+        let (conversion, data_type) = self.conversion(node, found).map_err(|error| error.in_column(&node.name))?;
         let nulls = match (node.nullable, &node.default) {
             (true, _) => NullHandling::Keep,
             (false, Some(default)) => NullHandling::Replace(fitted(&default()?, &data_type)?),
@@ -148,18 +150,7 @@ impl<'a> Planner<'a> {
 }
 
 fn map_key() -> ColumnNode {
-    ColumnNode {
-        name: "key",
-        aliases: &[],
-        shape: Shape::Leaf(DataType::Utf8),
-        nullable: false,
-        default: None,
-        role: Role::Value,
-        bare_list: false,
-        dictionary: true,
-        bloom: false,
-        values: Vec::new(),
-    }
+    ColumnNode::plain("key", Shape::Leaf(DataType::Utf8))
 }
 
 /// Returns the field of a wanted node with the type that its adapter returns.
@@ -189,7 +180,7 @@ fn missing(node: &ColumnNode, fields: &Fields) -> Result<Filler, ValueError> {
 
 /// Returns the error for a file that lacks a column for which no value is made up.
 fn lacks(node: &ColumnNode, fields: &Fields) -> ValueError {
-    let names: Vec<_> = std::iter::once(&node.name).chain(node.aliases).map(|name| name.to_lowercase()).collect();
+    let names: Vec<_> = node.names().map(str::to_lowercase).collect();
     let part = node.role.noun().map(|noun| format!("; the column is {noun}")).unwrap_or_default();
     if let Some(field) = fields.iter().find(|field| names.contains(&field.name().to_lowercase())) {
         let name = field.name();

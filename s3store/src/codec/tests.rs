@@ -30,7 +30,7 @@ use super::MemoryReader;
 use super::footer::footer_of;
 use super::mapping::FilePlan;
 use crate::error::Result;
-use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape, ValueError};
+use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape, ValueError};
 
 type Default = fn() -> Result<ArrayRef, ValueError>;
 
@@ -39,18 +39,7 @@ pub(crate) fn column(name: &'static str, data_type: DataType) -> ColumnNode {
 }
 
 pub(crate) fn node(name: &'static str, shape: Shape) -> ColumnNode {
-    ColumnNode {
-        name,
-        aliases: &[],
-        shape,
-        nullable: false,
-        default: None,
-        role: Role::Value,
-        bare_list: false,
-        dictionary: true,
-        bloom: false,
-        values: Vec::new(),
-    }
+    ColumnNode::plain(name, shape)
 }
 
 pub(crate) fn list(name: &'static str, element: Shape) -> ColumnNode {
@@ -73,13 +62,13 @@ impl ColumnNode {
     }
 
     pub(crate) fn aliased(mut self, aliases: &'static [&'static str]) -> Self {
-        self.aliases = aliases;
+        self.aliases = aliases.iter().copied().map(Into::into).collect();
         self
     }
 }
 
 pub(crate) fn description(columns: Vec<ColumnNode>, key: Option<Key>) -> Description {
-    Description { record: "Test", columns, partition: &[], rendering: &[], key, inserted_at: None, deleted: None }
+    Description::plain("Test", columns, key)
 }
 
 pub(crate) fn layout(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {

@@ -1,8 +1,14 @@
 //! The handle of a dataset, and the state that its clones share.
 
+#[cfg(feature = "datafusion")]
+use std::any::{Any, TypeId};
+#[cfg(feature = "datafusion")]
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+#[cfg(feature = "datafusion")]
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -51,6 +57,9 @@ struct Inner {
     conditional_put: ConditionalPutProbe,
     schema: SchemaGuard,
     footers: FooterCache,
+    /// Values of upper layers, one for each type.
+    #[cfg(feature = "datafusion")]
+    shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Dataset {
@@ -64,7 +73,26 @@ impl Dataset {
         footers: FooterCache,
     ) -> Self {
         let (finishers, conditional_put) = (TaskTracker::new(), ConditionalPutProbe::default());
-        Self(Arc::new(Inner { client, prefix, timing, guard, finishers, conditional_put, schema, footers }))
+        Self(Arc::new(Inner {
+            client,
+            prefix,
+            timing,
+            guard,
+            finishers,
+            conditional_put,
+            schema,
+            footers,
+            #[cfg(feature = "datafusion")]
+            shared: Mutex::default(),
+        }))
+    }
+
+    /// Returns the value of a type that all clones of the handle share.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut shared = self.0.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = shared.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
+        Arc::clone(value).downcast().unwrap_or_default()
     }
 
     /// Returns the bucket's name.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::handle::Dataset;
+use crate::codec::Footer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{PartitionKey, RefName};
 use crate::record::{Description, Record, View};
@@ -220,9 +221,9 @@ impl Dataset {
             return Ok(());
         }
         let schema = Schema::described(subject.root, subject.root, subject.views.clone());
-        let names: Vec<_> = subject.record.columns.iter().map(|column| column.name).collect();
+        let names: Vec<_> = subject.record.columns.iter().map(|column| column.name.as_ref()).collect();
         let defaults = subject.root.columns.iter().filter(|column| column.default.is_some());
-        let defaults: Vec<_> = defaults.map(|column| column.name).collect();
+        let defaults: Vec<_> = defaults.map(|column| column.name.as_ref()).collect();
         let side = Side { schema: &schema, access: subject.access, columns: Some(&names), defaults: &defaults };
         for _ in 0..TRIES {
             let registered = match known.take() {
@@ -277,7 +278,7 @@ impl Dataset {
                 continue;
             }
             for hint in &comparison.hints {
-                tracing::warn!(record = subject.root.record, place, "{hint}");
+                tracing::warn!(record = %subject.root.record, place, "{hint}");
             }
             guard.set_checked(subject);
             return Ok(());
@@ -291,7 +292,7 @@ impl Dataset {
     /// Goes on without a check, because S3 does not permit its requests.
     fn unchecked(&self, subject: Subject, error: &Error) -> Result<()> {
         tracing::warn!(
-            record = subject.root.record,
+            record = %subject.root.record,
             prefix = self.prefix(),
             %error,
             "the dataset's schema is not checked, because S3 refuses the requests; permit them, or set SchemaCheck::Off"
@@ -301,7 +302,7 @@ impl Dataset {
     }
 
     fn does_not_fit(&self, subject: &Subject, differences: &[String], place: &str) -> Error {
-        let (record, bucket, prefix) = (subject.root.record, self.bucket(), self.prefix());
+        let (record, bucket, prefix) = (&subject.root.record, self.bucket(), self.prefix());
         let verb = match subject.access {
             Access::Read | Access::LookUp => "read",
             Access::Write => "written",
@@ -358,27 +359,35 @@ impl Dataset {
             return Ok(RecentFile::InPartition(newest.partition.as_str().to_owned()));
         }
         for found in refs.iter().rev().take(FILES) {
-            let key = self.keys().data_key(&found.partition, &found.token, found.attempt)?;
-            let page = self.client().list(key.clone()).next().await?;
-            let size = page.and_then(|page| page.objects.into_iter().find(|object| object.key == key));
-            let Some(size) = size.map(|object| object.size) else { continue };
-            match self.footer(&key, size, |_| {}).await {
-                Ok(Some(footer)) => match footer.columns() {
+            if let Some((key, footer)) = self.footer_of_ref(found).await? {
+                match footer.columns() {
                     Ok(columns) => return Ok(RecentFile::Columns(SchemaColumn::of_arrow(&columns), key)),
                     Err(error) => tracing::warn!(key, %error, "a file is not compared with the record"),
-                },
-                Ok(None) => {}
-                Err(error) if error.kind() == ErrorKind::InvalidData => {
-                    tracing::warn!(key, %error, "a file is not compared with the record");
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(RecentFile::None)
     }
 
+    /// Returns the key and the footer of the file that a ref names. Returns `None` if there is no such file, or if it is not
+    /// readable. Sends 1 LIST, and 1 or 2 GETs.
+    pub(crate) async fn footer_of_ref(&self, found: &RefName) -> Result<Option<(String, Footer)>> {
+        let key = self.keys().data_key(&found.partition, &found.token, found.attempt)?;
+        let page = self.client().list(key.clone()).next().await?;
+        let size = page.and_then(|page| page.objects.into_iter().find(|object| object.key == key));
+        let Some(size) = size.map(|object| object.size) else { return Ok(None) };
+        match self.footer(&key, size, |_| {}).await {
+            Ok(footer) => Ok(footer.map(|footer| (key, footer))),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                tracing::warn!(key, %error, "the columns of a file are not known");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns refs from a page of the newest ones that a few LISTs find, in key order.
-    async fn recent_refs(&self) -> Result<Vec<RefName>> {
+    pub(crate) async fn recent_refs(&self) -> Result<Vec<RefName>> {
         let now = self.clock().micros();
         let prefix = self.keys().ref_prefix();
         let mut pages = self.client().list(prefix.clone());

@@ -68,7 +68,7 @@ impl<T: RootRecord> Store<T> {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the record already has a view of that name.
     pub fn add_view<V: View<Record = T>>(mut self) -> Result<Self> {
         if self.views().iter().any(|view| view.name == V::NAME) {
-            let record = T::description().record;
+            let record = &T::description().record;
             return Err(Error::invalid_input(format!("{record} already has a view {:?}", V::NAME)));
         }
         self.views.push(ViewWriter::of::<V>());

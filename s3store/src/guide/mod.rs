@@ -7,6 +7,7 @@
 //! | [reading] | read partitions: patterns, streams, projections, other Parquet readers |
 //! | [change_stream] | follow every commit from a stored offset |
 //! | [views] | look up tuples of fields without reading data files |
+//! | [sql] | query datasets with SQL, also without their structs |
 //! | [testing] | test your code against an in-process S3, with faults |
 //! | [operating] | plan requests, permissions, servers, timing, metrics and alerts |
 //! | [coming_from_go] | find the counterpart of a Go function or option |
@@ -47,6 +48,15 @@ pub mod reading {
 /// [timing]: crate::guide::operating#commit-timeout-and-clock-skew
 pub mod change_stream {
     #![doc = include_str!("change_stream.md")]
+}
+
+/// SQL: tables for DataFusion, and what a query reads.
+///
+/// [change_stream]: crate::guide::change_stream
+/// [operating]: crate::guide::operating
+/// [views]: crate::guide::views
+pub mod sql {
+    #![doc = include_str!("sql.md")]
 }
 
 /// Views: lookups by LIST requests, and backfill.

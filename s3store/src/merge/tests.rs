@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 use super::{BatchSource, Keep, Merge, MergeProgress, StreamedRuns, StreamingMerge, slim};
 use crate::error::Result;
-use crate::record::{ColumnNode, Description, Key, ReadLayout, Role, Shape};
+use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape};
 
 /// The batches of a file.
 struct Batches(SchemaRef, std::vec::IntoIter<RecordBatch>);
@@ -48,24 +48,12 @@ type Row = (String, i64, i64);
 
 fn column(name: &'static str, data_type: DataType) -> ColumnNode {
     let shape = Shape::Leaf(data_type);
-    ColumnNode {
-        name,
-        aliases: &[],
-        shape,
-        nullable: false,
-        default: None,
-        role: Role::Value,
-        bare_list: false,
-        dictionary: true,
-        bloom: false,
-        values: Vec::new(),
-    }
+    ColumnNode::plain(name, shape)
 }
 
 fn keyed(columns: Vec<ColumnNode>, key: Option<Key>) -> ReadLayout {
     let deleted = columns.iter().position(|column| column.name == "deleted");
-    let description =
-        Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None, deleted };
+    let description = Description { deleted, ..Description::plain("Row", columns, key) };
     ReadLayout::new(&description, &description)
 }
 

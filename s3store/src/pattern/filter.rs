@@ -34,7 +34,7 @@ impl PartitionFilter {
     }
 
     /// Returns whether the partition `key` with the columns `names` is selected.
-    pub(crate) fn selects(&self, key: &str, names: &[&str]) -> bool {
+    pub(crate) fn selects(&self, key: &str, names: &[impl AsRef<str>]) -> bool {
         match self {
             Self::All => true,
             Self::Selected(patterns) => patterns.matches(key, names),

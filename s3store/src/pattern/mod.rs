@@ -60,7 +60,7 @@ mod into;
 mod plan;
 mod selection;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use filter::PartitionFilter;
 pub use into::IntoPatterns;
@@ -129,6 +129,12 @@ impl Pattern {
     /// Returns the pattern that selects every key, including keys with another shape than the dataset's.
     pub(crate) fn everything() -> Self {
         Self { segments: Vec::new() }
+    }
+
+    /// Returns the pattern that selects every key with this number of columns.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn all(columns: usize) -> Self {
+        Self { segments: vec![Segment::Any; columns] }
     }
 
     /// Returns a pattern with one segment per column name.

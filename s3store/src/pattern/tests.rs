@@ -10,7 +10,7 @@ use crate::format::{Prefix as DatasetPrefix, check_partition_value};
 const NAMES: [&str; 2] = ["charge_period", "customer"];
 
 /// Renders a pattern in the grammar. Only tests need this direction.
-pub(super) fn render(pattern: &Pattern, names: &[&str]) -> String {
+pub(crate) fn render(pattern: &Pattern, names: &[&str]) -> String {
     if pattern.segments.is_empty() {
         return "*".to_owned();
     }

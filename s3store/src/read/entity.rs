@@ -7,8 +7,9 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::request::READ_AHEAD_BYTES;
+use super::sink;
 use super::snapshot::committed_files;
-use super::{READ_AHEAD_BYTES, sink};
 use crate::codec::Footer;
 use crate::cpu;
 use crate::dataset::{Dataset, MemoryReserve, Store, Subject};
@@ -139,7 +140,7 @@ impl<'a, R: Keyed> EntityRead<'a, R> {
 
     /// Returns the entity's merged rows, partition by partition.
     async fn batches<T: Record<Root = R>>(&self, layout: &Arc<ReadLayout>, tally: &Tally) -> Result<Vec<RecordBatch>> {
-        let (dataset, names) = (self.dataset, R::description().partition);
+        let (dataset, names) = (self.dataset, R::description().partition.clone());
         let pattern = self.entity.partition_pattern()?;
         let rows = self.entity.predicate(layout).ok_or_else(|| Error::internal("the layout has no entity"))?;
         dataset.check_schema(Subject::reader::<T>()).await?;

@@ -1,16 +1,10 @@
 //! The plan of a read.
 
 use std::fmt;
-use std::sync::Arc;
 
-use futures_util::TryStreamExt as _;
-
-use super::method::ResultForm;
-use super::{Read, is_excluded};
-use crate::dataset::TaskStream;
+use super::Read;
 use crate::error::Result;
 use crate::merge::Keep;
-use crate::metrics::Tally;
 use crate::record::{Predicate, ReadLayout, Record};
 use crate::scan::PlannedPartition;
 
@@ -79,41 +73,22 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     pub async fn explain(self) -> Result<ReadPlan> {
-        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
-        let begin = move || method.begin(&metrics, ResultForm::Plan);
-        let mut plans = TaskStream::new(1, begin, move |out, tally| async move {
-            let plan = self.plan(&tally).await;
-            let _ = out.send(plan).await;
-        });
-        plans.single().await
-    }
-
-    async fn plan(mut self, tally: &Arc<Tally>) -> Result<ReadPlan> {
-        let (scan, dataset) = (self.scan(Self::layout(), Arc::clone(tally))?, self.dataset.clone());
-        let mut plan = ReadPlan::new(T::description().record, scan.opener.layout(), scan.keep);
-        let filter = std::mem::replace(&mut self.filter, Ok(None))?;
-        let mut partitions = self.find_files(&dataset, tally).await?;
-        while let Some(partition) = partitions.try_next().await? {
-            if is_excluded(filter.as_ref(), T::Root::description(), &partition) {
-                plan.excluded_partitions.push(partition.key);
-            } else {
-                plan.partitions.push(scan.explain(partition).await?);
-            }
-        }
-        Ok(plan)
+        self.request.explain().await
     }
 }
 
 impl ReadPlan {
     pub(super) fn new(record: &str, layout: &ReadLayout, keep: Keep) -> Self {
-        let name = |index: &usize| layout.columns.get(*index).map_or_else(String::new, |column| column.name.to_owned());
+        let name = |index: &usize| {
+            layout.columns.get(*index).map_or_else(String::new, |column| column.name.clone().into_owned())
+        };
         let text = |part: &Predicate| {
             let named = part.clone().map_columns(&mut |index| Ok::<_, std::convert::Infallible>(name(&index)));
             named.map_or_else(|never| match never {}, |named| named.to_string())
         };
         Self {
             record: record.to_owned(),
-            columns: layout.columns.iter().map(|column| column.name.to_owned()).collect(),
+            columns: layout.columns.iter().map(|column| column.name.clone().into_owned()).collect(),
             kept: match keep {
                 Keep::Latest => KeptRows::Latest,
                 Keep::History => KeptRows::History,

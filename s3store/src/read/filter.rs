@@ -10,7 +10,7 @@ use crate::record::{Predicate, ReadLayout, RowFilter};
 /// A part below the merge must have the same result for all rows of which the merge keeps one. If it keeps one of each
 /// entity, these are the conditions on entity columns; if it keeps one of each version, also those on the version. A
 /// condition on another column could drop the latest row of an entity, and an older row would take its place.
-pub(super) fn split(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> RowFilter {
+pub(crate) fn split(predicate: Predicate, layout: &ReadLayout, keep: Keep) -> RowFilter {
     let same = |column: usize| match &layout.key {
         None => true,
         Some(key) => key.entity.contains(&column) || keep == Keep::History && column == key.version,
@@ -31,34 +31,15 @@ mod tests {
     use super::*;
     use crate::error::Result;
     use crate::merge::{BatchSource, merge};
-    use crate::record::{ColumnNode, Comparison, Description, Key, KeyPart, Literal, Role, Shape, Test};
+    use crate::record::{ColumnNode, Comparison, Description, Key, KeyPart, Literal, Shape, Test};
 
     const ENTITY: usize = 0;
     const VERSION: usize = 1;
     const VALUE: usize = 2;
 
     fn layout(key: Option<Key>) -> ReadLayout {
-        let column = |name| ColumnNode {
-            name,
-            aliases: &[],
-            shape: Shape::Leaf(DataType::Int64),
-            nullable: false,
-            default: None,
-            role: Role::Value,
-            bare_list: false,
-            dictionary: true,
-            bloom: false,
-            values: Vec::new(),
-        };
-        let description = Description {
-            record: "Row",
-            columns: ["entity", "version", "value"].map(column).to_vec(),
-            partition: &[],
-            rendering: &[],
-            key,
-            inserted_at: None,
-            deleted: None,
-        };
+        let column = |name| ColumnNode::plain(name, Shape::Leaf(DataType::Int64));
+        let description = Description::plain("Row", ["entity", "version", "value"].map(column).to_vec(), key);
         ReadLayout::new(&description, &description)
     }
 

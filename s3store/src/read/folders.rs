@@ -13,6 +13,7 @@ use std::collections::{BinaryHeap, HashSet};
 use std::ops::Range;
 
 use crate::pattern::{Listing, shared_start};
+use crate::record::Names;
 
 /// The largest number of prefixes that are listed in one folder. If the patterns need more, the folder is listed as a whole.
 const MOST_PREFIXES: usize = 16;
@@ -72,7 +73,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Sample {
     listing: Listing,
-    names: &'static [&'static str],
+    names: Names,
     /// The number of listings that may run side by side.
     width: usize,
     limits: Limits,
@@ -130,7 +131,7 @@ struct Folder {
 }
 
 impl Folder {
-    fn new(path: &str, listing: &Listing, names: &[&str]) -> Self {
+    fn new(path: &str, listing: &Listing, names: &Names) -> Self {
         Self { path: path.to_owned(), prefixes: listing.prefixes_within(path, names, MOST_PREFIXES) }
     }
 
@@ -152,12 +153,7 @@ struct Part {
 
 impl Sample {
     /// Begins the sample of a listing. Returns `None` if it has no columns that vary.
-    pub(super) fn new(
-        listing: &Listing,
-        names: &'static [&'static str],
-        width: usize,
-        limits: &Limits,
-    ) -> Option<Self> {
+    pub(super) fn new(listing: &Listing, names: Names, width: usize, limits: &Limits) -> Option<Self> {
         (listing.depth() < names.len()).then(|| Self {
             listing: listing.clone(),
             names,
@@ -195,7 +191,7 @@ impl Sample {
     }
 
     fn begin_folder(&mut self, path: &str) -> Folder {
-        let folder = Folder::new(path, &self.listing, self.names);
+        let folder = Folder::new(path, &self.listing, &self.names);
         self.passed.add(self.reached);
         let (matching, prefixes) = (u64::from(folder.is_selected()), folder.prefixes.len() as u64);
         self.reached = Counts { folders: 1, matching, prefixes, ..Counts::default() };
@@ -296,7 +292,7 @@ impl KnownFolders {
     /// Adds a page of folders, without the part that all keys of the dataset share.
     pub(super) fn add<'k>(&mut self, paths: impl Iterator<Item = &'k str>) {
         for path in paths {
-            let folder = Folder::new(path, &self.sample.listing, self.sample.names);
+            let folder = Folder::new(path, &self.sample.listing, &self.sample.names);
             self.matching += u64::from(folder.is_selected());
             self.folders.push(folder);
         }
@@ -361,7 +357,7 @@ impl KnownFolders {
         if !is_pruned && !is_divided {
             return None;
         }
-        let names = self.sample.names;
+        let names = &self.sample.names;
         let mut listings: Vec<Listing> = parts.into_iter().flat_map(|part| self.listings(part)).collect();
         listings.sort_by(|one, other| one.keys_start(names).cmp(other.keys_start(names)));
         Some(listings)

@@ -10,6 +10,7 @@ mod folders;
 mod key_order;
 mod method;
 mod partitions;
+mod request;
 mod resolve;
 mod rows;
 mod side_by_side;
@@ -26,40 +27,31 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone};
-use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 #[cfg(feature = "arrow")]
 #[cfg_attr(docsrs, doc(cfg(feature = "arrow")))]
 pub use self::batch_stream::BatchStream;
-use self::count::RowCount;
 pub use self::explain::{KeptRows, ReadPlan};
 pub(crate) use self::method::ReadMethod;
 use self::method::ResultForm;
 pub use self::partitions::{ListPartitions, PartitionSummary};
+pub(crate) use self::request::{Columns, FileSource, FindFiles, Request};
 pub use self::rows::{Row, Rows};
-use self::sink::{BorrowedRows, Events, PartitionRecords, StreamedRecords};
-use self::walk::Haste;
+use self::sink::{BorrowedRows, PartitionRecords, StreamedRecords};
+#[cfg(feature = "datafusion")]
+pub(crate) use self::{filter::split as split_filter, sink::Events, snapshot::committed_files};
 use crate::clock::micros_from;
+#[cfg(feature = "testing")]
 use crate::codec::Opener;
-use crate::dataset::{Dataset, HivePartition, ResultStream, Store, Subject, TaskStream};
-use crate::error::{Error, Result};
-use crate::merge::Keep;
-use crate::metrics::Tally;
-use crate::pattern::{IntoPatterns, Pattern};
-pub use crate::record::Filter;
-pub use crate::record::RowStruct;
-use crate::record::{Description, Predicate, ReadLayout, Record};
-use crate::scan::{Event, Scan, ScanLimits, Sink, UndecodableFile};
+use crate::dataset::{Dataset, HivePartition, ResultStream, Store};
+use crate::error::Result;
+use crate::pattern::IntoPatterns;
+use crate::record::Record;
+pub use crate::record::{Filter, RowStruct};
+pub(crate) use crate::scan::MissingFile;
+use crate::scan::UndecodableFile;
 pub use crate::scan::{FileAccess, PlannedFile, PlannedPartition, SkippedFile};
-pub(crate) use crate::scan::{MissingFile, PartitionFiles};
 use crate::spill::SpillDirectory;
-
-/// The default of [`Read::read_ahead_bytes`].
-const READ_AHEAD_BYTES: u64 = 256 << 20;
-
-/// A partition of at most this size is held in memory, whatever the limit. Streaming it would take no less.
-const ALWAYS_HELD: u64 = 1 << 20;
 
 /// How many chunks wait between the decoder and the consumer.
 const CHUNKS_READY: usize = 2;
@@ -126,7 +118,7 @@ impl<T: Record> Store<T> {
     /// ```
     #[must_use = "nothing is read until it is awaited or streamed"]
     pub fn read(&self, patterns: impl IntoPatterns) -> Read<T> {
-        let patterns = patterns.into_patterns(T::Root::description().partition);
+        let patterns = patterns.into_patterns(&T::Root::description().partition.texts());
         Read::new(self.dataset(), FileSource::Patterns(patterns), ReadMethod::Snapshot, MissingFile::Fail)
     }
 
@@ -148,53 +140,13 @@ impl<T: Record> Store<T> {
 /// A read, returned by [`Store::read`] and by the change stream. Await it, or take one of its streams.
 #[must_use = "nothing is read until it is awaited or streamed"]
 pub struct Read<T> {
-    dataset: Dataset,
-    source: FileSource,
-    method: ReadMethod,
-    missing: MissingFile,
-    history: bool,
-    as_of: Option<i64>,
-    undecodable: UndecodableFile,
-    /// A condition on the columns of the root record.
-    filter: Result<Option<Predicate>>,
-    limits: ScanLimits,
+    request: Request,
     records: PhantomData<fn() -> T>,
 }
 
-/// The source of a read's files.
-enum FileSource {
-    /// A snapshot of the partitions that patterns select.
-    Patterns(Result<Vec<Pattern>>),
-    /// Committed files that were found in another way.
-    Find(FindFiles),
-}
-
-/// Finds the committed files to read: partitions in key order, files in key order. Counts its requests in the tally.
-pub(crate) type FindFiles = Box<dyn FnOnce(Arc<Tally>) -> FoundFiles + Send>;
-
-type FoundFiles = Pin<Box<dyn Future<Output = Result<Vec<PartitionFiles>>> + Send>>;
-
 impl<T: Record> Read<T> {
     fn new(dataset: &Dataset, source: FileSource, method: ReadMethod, missing: MissingFile) -> Self {
-        Self {
-            dataset: dataset.clone(),
-            source,
-            method,
-            missing,
-            history: false,
-            as_of: None,
-            undecodable: UndecodableFile::Fail,
-            filter: Ok(None),
-            limits: ScanLimits {
-                partitions: None,
-                rows: None,
-                bytes: READ_AHEAD_BYTES,
-                always_held: ALWAYS_HELD,
-                decode_tasks: None,
-                spill: SpillDirectory::default(),
-            },
-            records: PhantomData,
-        }
+        Self { request: Request::new(dataset, Columns::of::<T>(), source, method, missing), records: PhantomData }
     }
 
     /// Returns a read of the files that `find` returns.
@@ -209,7 +161,7 @@ impl<T: Record> Read<T> {
     /// Records with the same entity and version count as one record; the last of them is returned. Without an entity key
     /// this has no effect.
     pub fn history(mut self) -> Self {
-        self.history = true;
+        self.request.history = true;
         self
     }
 
@@ -263,11 +215,7 @@ impl<T: Record> Read<T> {
     /// ```
     pub fn filter(mut self, condition: impl FnOnce(<T::Root as Record>::Columns) -> Filter<T::Root>) -> Self {
         let condition = condition(<T::Root as Record>::COLUMNS).resolve(T::Root::description());
-        self.filter = match (self.filter, condition) {
-            (Ok(Some(before)), Ok(condition)) => Ok(Some(before.and(condition))),
-            (Ok(None), Ok(condition)) => Ok(Some(condition)),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
+        self.request.add_filter(condition);
         self
     }
 
@@ -293,7 +241,7 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     pub fn as_of<Z: TimeZone>(mut self, instant: DateTime<Z>) -> Self {
-        self.as_of = Some(micros_from(&instant));
+        self.request.as_of = Some(micros_from(&instant));
         self
     }
 
@@ -324,7 +272,7 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     pub fn skip_undecodable(mut self, report: impl Fn(SkippedFile) + Send + Sync + 'static) -> Self {
-        self.undecodable = UndecodableFile::Skip(Arc::new(report));
+        self.request.undecodable = UndecodableFile::Skip(Arc::new(report));
         self
     }
 
@@ -333,7 +281,7 @@ impl<T: Record> Read<T> {
     ///
     /// With 0, a partition is decoded only after the one before it is consumed.
     pub fn read_ahead_partitions(mut self, partitions: usize) -> Self {
-        self.limits.partitions = Some(partitions);
+        self.request.limits.partitions = Some(partitions);
         self
     }
 
@@ -353,7 +301,7 @@ impl<T: Record> Read<T> {
     /// The `Vec` of an awaited read, and the partitions of [`partitions`](Self::partitions), hold what they return beside
     /// this.
     pub fn read_ahead_bytes(mut self, bytes: u64) -> Self {
-        self.limits.bytes = bytes;
+        self.request.limits.bytes = bytes;
         self
     }
 
@@ -361,7 +309,7 @@ impl<T: Record> Read<T> {
     ///
     /// All reads and writes of the process share these threads.
     pub fn max_decode_tasks(mut self, tasks: NonZero<usize>) -> Self {
-        self.limits.decode_tasks = Some(tasks);
+        self.request.limits.decode_tasks = Some(tasks);
         self
     }
 
@@ -375,7 +323,7 @@ impl<T: Record> Read<T> {
     /// The read fails with [`Unavailable`](crate::ErrorKind::Unavailable) if the directory does not exist, can't be written,
     /// or is full.
     pub fn spill_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.limits.spill = SpillDirectory::At(directory.into());
+        self.request.limits.spill = SpillDirectory::At(directory.into());
         self
     }
 
@@ -384,7 +332,7 @@ impl<T: Record> Read<T> {
     /// # Errors
     /// The read fails with [`InvalidInput`](crate::ErrorKind::InvalidInput) at a partition that would need them.
     pub fn without_spilling(mut self) -> Self {
-        self.limits.spill = SpillDirectory::Forbidden;
+        self.request.limits.spill = SpillDirectory::Forbidden;
         self
     }
 
@@ -401,7 +349,7 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     pub fn limit(mut self, records: u64) -> Self {
-        self.limits.rows = Some(records);
+        self.request.limits.rows = Some(records);
         self
     }
 
@@ -410,7 +358,7 @@ impl<T: Record> Read<T> {
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     pub fn hold_at_most(mut self, bytes: u64) -> Self {
-        self.limits.always_held = bytes;
+        self.request.limits.always_held = bytes;
         self
     }
 
@@ -426,7 +374,7 @@ impl<T: Record> Read<T> {
     /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn stream(self) -> ResultStream<T> {
-        sink::records(self.start::<StreamedRecords<T>>(ResultForm::RecordStream))
+        sink::records(self.request.start::<StreamedRecords<T>>(ResultForm::RecordStream))
     }
 
     /// Streams batches of records whose rows borrow: strings are `&str`, and nothing is allocated for a row.
@@ -470,7 +418,7 @@ impl<T: Record> Read<T> {
     where
         T: RowStruct<Held: Send>,
     {
-        sink::rows(self.start::<BorrowedRows<T>>(ResultForm::RecordStream))
+        sink::rows(self.request.start::<BorrowedRows<T>>(ResultForm::RecordStream))
     }
 
     /// Streams the partitions, each with its key and all its records.
@@ -487,7 +435,7 @@ impl<T: Record> Read<T> {
     /// ```
     #[must_use = "a stream does nothing until it is polled"]
     pub fn partitions(self) -> ResultStream<HivePartition<T>> {
-        sink::partitions(self.start::<PartitionRecords<T>>(ResultForm::PartitionStream))
+        sink::partitions(self.request.start::<PartitionRecords<T>>(ResultForm::PartitionStream))
     }
 
     /// Streams the records as Arrow batches, ordered and deduplicated as by [`stream`](Self::stream).
@@ -515,9 +463,7 @@ impl<T: Record> Read<T> {
     #[cfg(feature = "arrow")]
     #[must_use = "a stream does nothing until it is polled"]
     pub fn batches(self) -> BatchStream {
-        let layout = Self::layout().in_declared_units();
-        let schema = Arc::clone(layout.own_schema());
-        sink::batches(self.start_with::<sink::ArrowBatches>(layout, ResultForm::BatchStream), schema)
+        self.request.batches()
     }
 
     /// Counts the records that the read would return.
@@ -544,158 +490,7 @@ impl<T: Record> Read<T> {
     /// # }
     /// ```
     pub async fn count(self) -> Result<u64> {
-        let root = T::Root::description();
-        let layout = ReadLayout::new(&root.projection(root.record, &[]), root);
-        let is_filtered = !matches!(self.filter, Ok(None));
-        let reads_rows = layout.key.is_some() || is_filtered || matches!(self.undecodable, UndecodableFile::Skip(_));
-        let limit = self.limits.rows.unwrap_or(u64::MAX);
-        if reads_rows {
-            let mut events = self.start_with::<RowCount>(layout, ResultForm::Count);
-            let mut rows = 0;
-            while let Some(event) = events.next().await {
-                if let Event::Chunk(chunk) = event? {
-                    rows += chunk as u64;
-                }
-            }
-            return Ok(rows);
-        }
-        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
-        let begin = move || method.begin(&metrics, ResultForm::Count);
-        let mut counts = TaskStream::new(1, begin, move |out, tally| async move {
-            let (dataset, missing) = (self.dataset.clone(), self.missing.clone());
-            let partitions = async { self.find_files(&dataset, &tally).await?.try_collect().await };
-            let rows = match partitions.await {
-                Ok(partitions) => count::rows_of_files(&dataset, partitions, &missing, &tally).await,
-                Err(error) => Err(error),
-            };
-            let _ = out.send(rows).await;
-        });
-        Ok(counts.single().await?.min(limit))
-    }
-
-    fn layout() -> ReadLayout {
-        ReadLayout::new(T::description(), T::Root::description())
-    }
-
-    fn start<S: Sink>(self, form: ResultForm) -> Events<S::Chunk> {
-        self.start_with::<S>(Self::layout(), form)
-    }
-
-    fn start_with<S: Sink>(mut self, layout: ReadLayout, form: ResultForm) -> Events<S::Chunk> {
-        let (metrics, method) = (self.dataset.metrics().clone(), self.method.clone());
-        let begin = move || method.begin(&metrics, form);
-        Events::new(CHUNKS_READY, begin, move |out, tally| async move {
-            let scan = match self.scan(layout, Arc::clone(&tally)) {
-                Ok(scan) => scan,
-                Err(error) => return drop(out.send(Err(error)).await),
-            };
-            let dataset = self.dataset.clone();
-            match self.find_files(&dataset, &tally).await {
-                Ok(partitions) => {
-                    let mut fan_out = FilesFanOut { dataset: &dataset, files: 0 };
-                    let partitions = partitions.inspect_ok(move |partition| fan_out.add(partition.files.len()));
-                    scan.run::<S>(partitions, out).await;
-                }
-                Err(error) => drop(out.send(Err(error)).await),
-            }
-        })
-    }
-
-    /// Returns the scan of the read's files.
-    ///
-    /// # Errors
-    /// The filter has a value that does not fit its column.
-    fn scan(&mut self, layout: ReadLayout, tally: Arc<Tally>) -> Result<Scan> {
-        let keep = keep_for(&layout, self.history);
-        let layout = self.filtered(layout, keep)?;
-        let has_all_columns = layout.columns.len() >= T::Root::description().columns.len();
-        Ok(Scan {
-            dataset: self.dataset.clone(),
-            reads_parts: !has_all_columns || layout.filter.below.is_some(),
-            keep,
-            opener: Arc::new(Opener::new(layout)),
-            limits: self.limits.clone(),
-            missing: self.missing.clone(),
-            undecodable: self.undecodable.clone(),
-            tally,
-        })
-    }
-
-    /// Adds the filter to a layout.
-    fn filtered(&mut self, layout: ReadLayout, keep: Keep) -> Result<ReadLayout> {
-        let filter = match &mut self.filter {
-            Ok(filter) => filter.clone(),
-            failed => std::mem::replace(failed, Ok(None))?,
-        };
-        let Some(filter) = filter else { return Ok(layout) };
-        let (layout, filter) = layout.with_predicate(T::Root::description(), filter)?;
-        let filter = filter::split(filter, &layout, keep);
-        Ok(layout.with_filter(filter))
-    }
-
-    /// Finds the files to read, partition by partition in the order of their keys. Those of a snapshot come while the listing
-    /// goes on.
-    async fn find_files<'a>(
-        self,
-        dataset: &'a Dataset,
-        tally: &'a Arc<Tally>,
-    ) -> Result<BoxStream<'a, Result<PartitionFiles>>> {
-        let Self { source, missing, as_of, undecodable, filter, limits, .. } = self;
-        if let (MissingFile::Fail, UndecodableFile::Skip(_)) = (&missing, &undecodable) {
-            return Err(Error::invalid_input(
-                "skip_undecodable: a snapshot is complete or fails; only a read of the change stream can leave files out",
-            ));
-        }
-        let subject = Subject::reader::<T>();
-        let partitions = match source {
-            FileSource::Patterns(patterns) => {
-                let patterns = patterns?;
-                if limits.rows == Some(0) {
-                    return Ok(stream::empty().boxed());
-                }
-                dataset.check_schema(subject).await?;
-                let names = T::Root::description().partition;
-                snapshot::partitions(dataset, patterns, names, Haste::First, as_of, tally).boxed()
-            }
-            FileSource::Find(_) if as_of.is_some() => {
-                return Err(Error::invalid_input(
-                    "as_of: only a snapshot can be read as of a time; read_range takes a window",
-                ));
-            }
-            FileSource::Find(find) => {
-                let files = find(Arc::clone(tally)).await?;
-                dataset.check_schema(subject).await?;
-                stream::iter(files.into_iter().map(Ok)).boxed()
-            }
-        };
-        let Some(filter) = filter? else { return Ok(partitions) };
-        let can_match = move |partition: &PartitionFiles| {
-            std::future::ready(!is_excluded(Some(&filter), T::Root::description(), partition))
-        };
-        Ok(partitions.try_filter(can_match).boxed())
-    }
-}
-
-/// Returns whether no row of a partition can match the filter, by the partition's key.
-fn is_excluded(filter: Option<&Predicate>, root: &Description, partition: &PartitionFiles) -> bool {
-    filter.is_some_and(|filter| !filter.can_match_partition(root, &partition.key))
-}
-
-/// Records the files of a read as one fan-out, when no more of them are sought.
-struct FilesFanOut<'a> {
-    dataset: &'a Dataset,
-    files: usize,
-}
-
-impl FilesFanOut<'_> {
-    fn add(&mut self, files: usize) {
-        self.files += files;
-    }
-}
-
-impl Drop for FilesFanOut<'_> {
-    fn drop(&mut self) {
-        self.dataset.metrics().fanout(self.files, self.dataset.client().permits());
+        self.request.count().await
     }
 }
 
@@ -704,44 +499,20 @@ impl<T: Record> IntoFuture for Read<T> {
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(sink::collect(self.start::<PartitionRecords<T>>(ResultForm::Vec)))
+        Box::pin(sink::collect(self.request.start::<PartitionRecords<T>>(ResultForm::Vec)))
     }
 }
 
 impl<T> fmt::Debug for Read<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Read")
-            .field("record", &std::any::type_name::<T>())
-            .field("source", &self.source)
-            .field("history", &self.history)
-            .field("as_of", &self.as_of)
-            .field("filter", &self.filter)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for FileSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Patterns(patterns) => patterns.fmt(f),
-            Self::Find(_) => f.write_str("files"),
-        }
-    }
-}
-
-fn keep_for(layout: &ReadLayout, history: bool) -> Keep {
-    match (&layout.key, history) {
-        (None, _) => Keep::All,
-        (Some(_), true) => Keep::History,
-        (Some(_), false) => Keep::Latest,
+        f.debug_struct("Read").field("record", &std::any::type_name::<T>()).field("request", &self.request).finish()
     }
 }
 
 /// Decodes a file on the calling thread, as a snapshot read does with the only file of a partition.
 #[cfg(feature = "testing")]
 pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
-    let keep = keep_for(opener.layout(), false);
+    let keep = request::keep_for(opener.layout(), false);
     crate::scan::decode_file::<PartitionRecords<T>>(file, opener, keep).map(sink::concat)
 }
 
@@ -751,5 +522,5 @@ pub(crate) fn decode_file_rows<T: Record + RowStruct<Held: Send>>(
     file: bytes::Bytes,
     opener: &Opener,
 ) -> Result<Vec<Rows<T>>> {
-    crate::scan::decode_file::<BorrowedRows<T>>(file, opener, keep_for(opener.layout(), false))
+    crate::scan::decode_file::<BorrowedRows<T>>(file, opener, request::keep_for(opener.layout(), false))
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::format::{AttemptId, DataName, PartitionKey, Prefix};
 use crate::metrics::{Method, Tally};
 use crate::pattern::{IntoPatterns, Pattern};
-use crate::record::Record;
+use crate::record::{Names, Record};
 use crate::s3::ListedObject;
 
 impl<T: Record> Store<T> {
@@ -45,8 +45,8 @@ impl<T: Record> Store<T> {
     /// # }
     /// ```
     pub fn partitions(&self, patterns: impl IntoPatterns) -> ListPartitions {
-        let (subject, names) = (Subject::reader::<T>(), T::Root::description().partition);
-        let patterns = patterns.into_patterns(names);
+        let (subject, names) = (Subject::reader::<T>(), T::Root::description().partition.clone());
+        let patterns = patterns.into_patterns(&names.texts());
         ListPartitions { dataset: self.dataset().clone(), subject, names, patterns, counts_records: false }
     }
 }
@@ -56,7 +56,7 @@ impl<T: Record> Store<T> {
 pub struct ListPartitions {
     dataset: Dataset,
     subject: Subject,
-    names: &'static [&'static str],
+    names: Names,
     patterns: Result<Vec<Pattern>>,
     counts_records: bool,
 }

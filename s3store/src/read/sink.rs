@@ -164,7 +164,7 @@ fn decode<T: Record>(batch: &RecordBatch, records: &mut Vec<T>) -> Result<(), Ro
 }
 
 /// The events of a read.
-pub(super) type Events<C> = TaskStream<Event<C>>;
+pub(crate) type Events<C> = TaskStream<Event<C>>;
 
 /// Collects all records of a read.
 pub(super) async fn collect<T: Send + 'static>(mut events: Events<Vec<T>>) -> Result<Vec<T>> {

@@ -10,6 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Tally;
 use crate::pattern::Pattern;
+use crate::record::Names;
 use crate::scan::PartitionFiles;
 
 /// Returns the committed files that the patterns select, partition by partition in the order of their keys. With `as_of`,
@@ -20,7 +21,7 @@ use crate::scan::PartitionFiles;
 pub(super) fn partitions<'a>(
     dataset: &'a Dataset,
     patterns: Vec<Pattern>,
-    names: &'static [&'static str],
+    names: Names,
     haste: Haste,
     as_of: Option<i64>,
     tally: &'a Tally,
@@ -32,10 +33,10 @@ pub(super) fn partitions<'a>(
 }
 
 /// Returns the committed files that the patterns select, as [`partitions`].
-pub(super) async fn committed_files(
+pub(crate) async fn committed_files(
     dataset: &Dataset,
     patterns: Vec<Pattern>,
-    names: &'static [&'static str],
+    names: Names,
     as_of: Option<i64>,
     tally: &Tally,
 ) -> Result<Vec<PartitionFiles>> {

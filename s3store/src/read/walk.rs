@@ -17,6 +17,7 @@ use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{PartitionKey, Prefix};
 use crate::pattern::{ListPlan, Listing, Pattern};
+use crate::record::Names;
 use crate::s3::{ListPage, ListedObject, PageAhead};
 
 /// The number of partitions that may be listed on their own, beyond one for each page of the listing.
@@ -44,7 +45,7 @@ pub(super) enum Haste {
 #[derive(Debug)]
 pub(super) struct Scope {
     pub(super) dataset: Dataset,
-    pub(super) names: &'static [&'static str],
+    pub(super) names: Names,
     pub(super) haste: Haste,
     pub(super) limits: Limits,
     /// Counts the objects that listings side by side keep for the consumer.
@@ -54,7 +55,7 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    pub(super) fn new(dataset: &Dataset, names: &'static [&'static str], haste: Haste, limits: Limits) -> Arc<Self> {
+    pub(super) fn new(dataset: &Dataset, names: Names, haste: Haste, limits: Limits) -> Arc<Self> {
         let ahead = Arc::new(Semaphore::new(limits.objects_ahead));
         Arc::new(Self { dataset: dataset.clone(), names, haste, limits, ahead, has_warned: AtomicBool::new(false) })
     }
@@ -79,14 +80,14 @@ pub(super) struct Work {
 pub(super) fn partitions(
     dataset: &Dataset,
     patterns: Vec<Pattern>,
-    names: &'static [&'static str],
+    names: Names,
     haste: Haste,
 ) -> BoxStream<'static, Result<ListedPartition>> {
     partitions_of(Scope::new(dataset, names, haste, Limits::default()), patterns)
 }
 
 fn partitions_of(scope: Arc<Scope>, patterns: Vec<Pattern>) -> BoxStream<'static, Result<ListedPartition>> {
-    let names = scope.names;
+    let names = &scope.names;
     let mut listings = ListPlan::new(patterns, names).into_listings();
     listings.sort_by(|one, other| one.keys_start(names).cmp(other.keys_start(names)));
     let width = scope.dataset.client().permits();
@@ -131,7 +132,7 @@ impl Stage {
 #[derive(Debug)]
 pub(super) struct ListedPartitions {
     prefix: Prefix,
-    names: &'static [&'static str],
+    names: Names,
     listing: Listing,
     partitions: BTreeMap<PartitionKey, Vec<ListedObject>>,
     /// Partitions up to this one don't count.
@@ -159,12 +160,7 @@ pub(super) enum Step {
 
 impl ListedPartitions {
     /// Begins a listing whose partitions after `after` count.
-    pub(super) fn new(
-        prefix: &Prefix,
-        listing: Listing,
-        names: &'static [&'static str],
-        after: Option<Arc<str>>,
-    ) -> Self {
+    pub(super) fn new(prefix: &Prefix, listing: Listing, names: Names, after: Option<Arc<str>>) -> Self {
         let mut order = KeyOrder::new(listing.prefix(), names.len());
         if let Some(after) = &after {
             order.use_key(after);
@@ -215,10 +211,10 @@ impl ListedPartitions {
             let Some(parsed) = self.prefix.parse_data_key(&object.key) else { continue };
             let partition = parsed.partition;
             if last.as_ref().is_none_or(|(known, _)| known.as_str() != partition) {
-                if self.other_columns.is_none() && PartitionKey::has_other_names(partition, self.names) {
+                if self.other_columns.is_none() && PartitionKey::has_other_names(partition, &self.names) {
                     self.other_columns = Some(object.key.clone());
                 }
-                let is_selected = self.listing.selects_partition(partition, self.names)
+                let is_selected = self.listing.selects_partition(partition, &self.names)
                     && self.after.as_deref().is_none_or(|after| partition > after)
                     && counts(&self.order, partition);
                 last = Some((PartitionKey::found(partition), is_selected));
@@ -258,7 +254,7 @@ impl ListedPartitions {
                 ),
             ));
         }
-        match self.order.verdict(first.as_str(), |key| self.listing.selects_partition(key, self.names)) {
+        match self.order.verdict(first.as_str(), |key| self.listing.selects_partition(key, &self.names)) {
             Verdict::Ready => {
                 self.order.use_key(first.as_str());
                 self.is_starving = false;
@@ -328,9 +324,9 @@ impl Walk {
         let dataset = &scope.dataset;
         let prefix = format!("{}{}", dataset.keys().data_prefix(), listing.prefix());
         let next = Some(dataset.client().list(prefix).ahead());
-        let sample = may_divide.then(|| Sample::new(&listing, scope.names, width, &scope.limits)).flatten();
+        let sample = may_divide.then(|| Sample::new(&listing, scope.names.clone(), width, &scope.limits)).flatten();
         let folders = sample.map_or(FolderSearch::Off, FolderSearch::Sampling);
-        let listed = ListedPartitions::new(dataset.keys(), listing, scope.names, after.clone());
+        let listed = ListedPartitions::new(dataset.keys(), listing, scope.names.clone(), after.clone());
         Self { scope, listed, next, asked: FuturesUnordered::new(), folders, after, width }
     }
 

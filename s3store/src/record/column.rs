@@ -1,5 +1,6 @@
 //! The traits that make a type fit a column, and the constants that stand for a record's columns.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use arrow_array::ArrayRef;
@@ -164,6 +165,7 @@ pub trait ColumnType<E = Plain>: Sized {
         aliases: &'static [&'static str],
         default: Option<fn() -> Result<ArrayRef, ValueError>>,
     ) -> ColumnNode {
+        let aliases = aliases.iter().copied().map(Cow::Borrowed).collect();
         ColumnNode { aliases, default, ..ColumnNode::of::<Self, E>(name) }
     }
 }

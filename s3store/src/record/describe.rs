@@ -1,5 +1,7 @@
 //! The untyped description of a record, for the layers that don't know its Rust type.
 
+use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::ArrayRef;
@@ -9,17 +11,18 @@ use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUni
 use super::{ColumnType, Predicate, ValueError};
 use crate::error::Error;
 
-/// The description of a record. It is not generic, so that typed rows, batches and tools share the code that uses it.
-#[derive(Debug)]
+/// The description of a record. It is not generic, so that typed rows, batches and tools share the code that uses it. It
+/// owns what it needs, so that it can be made of a stored schema.
+#[derive(Debug, Clone)]
 pub struct Description {
     /// The struct's name, for error messages.
-    pub record: &'static str,
+    pub record: Cow<'static, str>,
     /// The columns, in the struct's order. Skipped fields have no column.
     pub columns: Vec<ColumnNode>,
     /// The names of the partition columns, in order.
-    pub partition: &'static [&'static str],
+    pub partition: Names,
     /// How the values of the partition columns are made, in the same order.
-    pub rendering: &'static [Rendering],
+    pub rendering: Vec<Rendering>,
     /// The columns that identify an entity and its version; `None` without an entity key. A projection has its root's key,
     /// as indices into the *root's* columns.
     pub key: Option<Key>,
@@ -29,11 +32,42 @@ pub struct Description {
     pub deleted: Option<usize>,
 }
 
+/// Some names of columns, in order. Clones are cheap.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Names(Arc<[Cow<'static, str>]>);
+
+impl Names {
+    /// Returns the names that a derive knows.
+    #[must_use]
+    pub fn of(names: &[&'static str]) -> Self {
+        names.iter().copied().map(Cow::Borrowed).collect()
+    }
+
+    /// Returns the names as text.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.0.iter().map(AsRef::as_ref).collect()
+    }
+}
+
+impl FromIterator<Cow<'static, str>> for Names {
+    fn from_iter<I: IntoIterator<Item = Cow<'static, str>>>(names: I) -> Self {
+        Self(names.into_iter().collect())
+    }
+}
+
+impl Deref for Names {
+    type Target = [Cow<'static, str>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
 /// How the value of a partition column is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendering {
     /// The names of the columns that it is made from.
-    pub columns: &'static [&'static str],
+    pub columns: Names,
     /// The form of the value.
     pub form: RenderingForm,
     /// True if the value is the text of the column's stored value in the form of the crate, from which the stored value can
@@ -42,12 +76,12 @@ pub struct Rendering {
 }
 
 /// The form of a partition column's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenderingForm {
     /// The value of the column, as its type renders it.
     Value,
     /// A date or time in this format.
-    Format(&'static str),
+    Format(Cow<'static, str>),
     /// An integer with leading zeros, of at least so many digits.
     Pad(usize),
     /// The result of a function.
@@ -74,9 +108,9 @@ impl Key {
 #[derive(Debug, Clone)]
 pub struct ColumnNode {
     /// The column's name in a file. A list's element is called `element`; a map's parts are called `key` and `value`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The column's names in older files, tried in order if `name` is missing.
-    pub aliases: &'static [&'static str],
+    pub aliases: Vec<Cow<'static, str>>,
     /// The shape of its values.
     pub shape: Shape,
     /// True if it may contain nulls.
@@ -139,27 +173,37 @@ pub enum Shape {
 impl PartialEq for ColumnNode {
     fn eq(&self, other: &Self) -> bool {
         let (default, other_default) = (self.default.is_some(), other.default.is_some());
-        (self.name, self.aliases, &self.shape, self.nullable, default, self.role, self.bare_list)
-            == (other.name, other.aliases, &other.shape, other.nullable, other_default, other.role, other.bare_list)
+        (&self.name, &self.aliases, &self.shape, self.nullable, default, self.role, self.bare_list)
+            == (&other.name, &other.aliases, &other.shape, other.nullable, other_default, other.role, other.bare_list)
     }
 }
 
 impl ColumnNode {
-    /// Returns a column of type `T` with the encoding `E`. The caller sets aliases and default.
-    #[must_use]
-    pub fn of<T: ColumnType<E>, E>(name: &'static str) -> Self {
+    /// Returns a column of values of this shape. It is not null, has one name and plays no part.
+    pub(crate) fn plain(name: impl Into<Cow<'static, str>>, shape: Shape) -> Self {
         Self {
-            name,
-            aliases: &[],
-            shape: T::shape(),
-            nullable: T::NULLABLE,
+            name: name.into(),
+            aliases: Vec::new(),
+            shape,
+            nullable: false,
             default: None,
             role: Role::Value,
             bare_list: false,
             dictionary: true,
             bloom: false,
-            values: T::values(),
+            values: Vec::new(),
         }
+    }
+
+    /// Returns the column's name and its aliases.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.aliases).map(AsRef::as_ref)
+    }
+
+    /// Returns a column of type `T` with the encoding `E`. The caller sets aliases and default.
+    #[must_use]
+    pub fn of<T: ColumnType<E>, E>(name: &'static str) -> Self {
+        Self { nullable: T::NULLABLE, values: T::values(), ..Self::plain(name, T::shape()) }
     }
 
     /// Writes the list as a repeated column.
@@ -190,10 +234,10 @@ impl ColumnNode {
                 Shape::List(element) => element.has_dictionary(below(if self.bare_list { 0 } else { 2 })),
                 // `key_value.key` or `key_value.value`.
                 Shape::Map(value) => {
-                    path.get(1).is_none_or(|part| part != value.name) || value.has_dictionary(below(2))
+                    path.get(1).is_none_or(|part| **part != *value.name) || value.has_dictionary(below(2))
                 }
                 Shape::Struct(fields) => {
-                    let field = path.first().and_then(|name| fields.iter().find(|field| field.name == name));
+                    let field = path.first().and_then(|name| fields.iter().find(|field| *field.name == **name));
                     field.is_none_or(|field| field.has_dictionary(below(1)))
                 }
             }
@@ -248,7 +292,7 @@ impl ColumnNode {
 
     /// Returns the Arrow field with another data type, for arrays that are not yet cast to the read type.
     pub(crate) fn field(&self, data_type: DataType) -> FieldRef {
-        let mut field = Field::new(self.name, data_type, self.nullable);
+        let mut field = Field::new(self.name.as_ref(), data_type, self.nullable);
         if self.shape == Shape::Uuid {
             // The Parquet writer derives the logical type UUID from Arrow's canonical extension type.
             field.set_metadata([(EXTENSION_TYPE_NAME_KEY.to_owned(), "arrow.uuid".to_owned())].into());
@@ -268,15 +312,28 @@ pub(crate) fn entries_field(fields: Fields) -> FieldRef {
 }
 
 impl Description {
+    /// Returns the description of a record without partition columns.
+    #[cfg(test)]
+    pub(crate) fn plain(record: impl Into<Cow<'static, str>>, columns: Vec<ColumnNode>, key: Option<Key>) -> Self {
+        Self {
+            record: record.into(),
+            columns,
+            partition: Names::of(&[]),
+            rendering: Vec::new(),
+            key,
+            inserted_at: None,
+            deleted: None,
+        }
+    }
+
     /// Returns a projection of this record, with its columns in the order of `names`.
     #[must_use]
-    pub fn projection(&self, record: &'static str, names: &[&str]) -> Self {
+    pub fn projection(&self, record: impl Into<Cow<'static, str>>, names: &[&str]) -> Self {
         let columns: Vec<ColumnNode> =
             names.iter().filter_map(|name| self.columns.iter().find(|column| column.name == *name)).cloned().collect();
         let inserted_at = self.inserted_at.and_then(|index| self.columns.get(index));
         let inserted_at = inserted_at.and_then(|wanted| columns.iter().position(|column| column.name == wanted.name));
-        let Self { partition, rendering, deleted, .. } = *self;
-        Self { record, columns, partition, rendering, key: self.key.clone(), inserted_at, deleted }
+        Self { record: record.into(), columns, inserted_at, ..self.clone() }
     }
 
     /// Returns the schema for writing.
@@ -287,7 +344,7 @@ impl Description {
 
 /// The columns to read from a file for a record: its own columns, then those that a projection leaves out, but the read
 /// needs to deduplicate or to filter.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct ReadLayout {
     /// The columns to read, in order.
     pub(crate) columns: Vec<ColumnNode>,

@@ -1,5 +1,6 @@
 //! Entities and versions as values.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
@@ -160,12 +161,13 @@ impl<T: Keyed> Entity<T> {
         if !is_partition(&self.partition, description) {
             return Err(Error::invalid_input(format!("{self}: the entity's partition key is not valid")));
         }
-        let segment = |(segment, name): (&str, &&str)| match segment.strip_prefix(*name)?.strip_prefix('=') {
-            Some(value) => Some(Segment::Exact(value.to_owned())),
-            // The entity does not determine the value.
-            None => Some(Segment::Prefix(String::new())),
-        };
-        let segments = self.partition.split('/').zip(description.partition).filter_map(segment).collect();
+        let segment =
+            |(segment, name): (&str, &Cow<'_, str>)| match segment.strip_prefix(name.as_ref())?.strip_prefix('=') {
+                Some(value) => Some(Segment::Exact(value.to_owned())),
+                // The entity does not determine the value.
+                None => Some(Segment::Prefix(String::new())),
+            };
+        let segments = self.partition.split('/').zip(description.partition.iter()).filter_map(segment).collect();
         Ok(Pattern::new(segments))
     }
 }
@@ -347,11 +349,13 @@ impl<T: Keyed> FromStr for Version<T> {
 
 /// Returns `true` for the partition key of an entity of the record.
 fn is_partition(text: &str, description: &Description) -> bool {
-    let names = description.partition;
-    let is_of = |(segment, name): (&str, &&str)| {
-        segment.strip_prefix(*name).is_some_and(|rest| rest.is_empty() || rest.len() > 1 && rest.starts_with('='))
+    let names = &description.partition;
+    let is_of = |(segment, name): (&str, &Cow<'_, str>)| {
+        segment
+            .strip_prefix(name.as_ref())
+            .is_some_and(|rest| rest.is_empty() || rest.len() > 1 && rest.starts_with('='))
     };
-    text.split('/').count() == names.len() && text.split('/').zip(names).all(is_of)
+    text.split('/').count() == names.len() && text.split('/').zip(names.iter()).all(is_of)
 }
 
 fn not_one(text: &str, noun: &str, description: &Description) -> Error {

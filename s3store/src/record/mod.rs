@@ -27,13 +27,15 @@ pub use derived::{
 };
 #[cfg(feature = "serde")]
 pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
-pub use describe::{ColumnNode, Description, Key, Rendering, RenderingForm, Role, Shape};
+pub use describe::{ColumnNode, Description, Key, Names, Rendering, RenderingForm, Role, Shape};
 pub(crate) use describe::{ReadLayout, RowFilter, TimeUnits, per_second};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{
     ElementEncoding, Exact, Micro, Milli, Nano, Plain, Precision, Timestamp, Truncate, Unit, With, WithOption,
 };
+#[cfg(feature = "datafusion")]
+pub(crate) use filter::partition_patterns;
 pub use filter::{Comparable, ComparedAs, ComparedOrder, Filter, Literal, Operand, TextColumn, TextOrder};
 pub(crate) use filter::{Comparison, Predicate, RowSet, Test, Truth};
 pub use formatted::{DateParts, DateTimeParts, Formatted, HasParts, TimeParts, push_parts};

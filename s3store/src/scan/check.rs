@@ -73,7 +73,7 @@ impl PartitionWork {
     }
 
     async fn check_file<S: Sink>(&self, file: &StoredFile, body: Bytes) -> Result<()> {
-        let (opener, keep, label) = (Arc::clone(&self.context.scan.opener), self.context.scan.keep, file.label());
+        let (opener, keep, label) = (Arc::clone(&self.opener), self.context.scan.keep, file.label());
         self.context.cpu(move || check_file::<S>(&label, &body, &opener, keep)).await
     }
 }

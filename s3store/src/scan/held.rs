@@ -32,7 +32,7 @@ impl<S: Sink> PartitionScan<S> {
         let mut rows: PartitionRows<S> = self.work.decode_held(files, names).await?;
         self.release_downloads();
         loop {
-            let opener = Arc::clone(&self.work.context.scan.opener);
+            let opener = Arc::clone(&self.work.opener);
             let threads = self.work.context.threads();
             let (rest, chunk) = self
                 .work
@@ -71,7 +71,7 @@ impl PartitionWork {
         mut files: Vec<FileRows>,
         names: String,
     ) -> Result<PartitionRows<S>, RowsError> {
-        let (opener, keep) = (Arc::clone(&self.context.scan.opener), self.context.scan.keep);
+        let (opener, keep) = (Arc::clone(&self.opener), self.context.scan.keep);
         if files.len() == 1
             && let Some(file) = files.pop()
         {

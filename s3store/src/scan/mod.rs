@@ -27,6 +27,7 @@ mod explain;
 mod fetch;
 mod files;
 mod held;
+mod live;
 mod partition;
 mod plan;
 mod row_sizes;
@@ -49,6 +50,8 @@ pub use self::explain::{FileAccess, PlannedFile, PlannedPartition};
 use self::fetch::FileFetch;
 pub(crate) use self::fetch::{MissingFile, RangedRead, footer, next_batch, open_file, vanished};
 pub(crate) use self::files::{FileSize, PartitionFiles, StoredFile};
+pub(crate) use self::live::LiveFilter;
+use self::live::LiveOpener;
 use self::partition::{FileInFlight, PartitionScan};
 use self::plan::{Fetch, ScanMemory};
 use self::row_sizes::RowSizes;
@@ -113,6 +116,8 @@ pub(crate) struct Scan {
     pub(crate) reads_parts: bool,
     pub(crate) keep: Keep,
     pub(crate) limits: ScanLimits,
+    /// A further condition, which becomes stricter while the scan runs.
+    pub(crate) live: Option<LiveFilter>,
     pub(crate) missing: MissingFile,
     pub(crate) undecodable: UndecodableFile,
     pub(crate) tally: Arc<Tally>,
@@ -129,6 +134,7 @@ struct Context {
     downloads: MemoryReserve,
     decoding: MemoryReserve,
     decode_tasks: Option<Arc<Semaphore>>,
+    live: Option<LiveOpener>,
 }
 
 /// A partition whose task has been started.
@@ -192,6 +198,7 @@ impl Context {
             downloads: MemoryReserve::new(memory.downloads),
             decoding: MemoryReserve::new(memory.decoding),
             decode_tasks: tasks.map(|tasks| Arc::new(Semaphore::new(tasks))),
+            live: scan.live.clone().map(|filter| LiveOpener::new(filter, Arc::clone(&scan.opener), scan.keep)),
             scan,
         }
     }

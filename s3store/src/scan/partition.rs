@@ -40,6 +40,8 @@ pub(super) struct PartitionScan<S: Sink> {
 #[derive(Clone)]
 pub(super) struct PartitionWork {
     pub(super) context: Arc<Context>,
+    /// The columns and the filter with which the partition's files are read.
+    pub(super) opener: Arc<Opener>,
     /// The time that decoding and merging took, in nanoseconds.
     decode_nanos: Arc<AtomicU64>,
 }
@@ -78,7 +80,8 @@ impl<S: Sink> PartitionScan<S> {
     ) -> Self {
         // A part of a file must not be sent if a later part may turn out to be bad.
         let held = matches!(context.scan.undecodable, UndecodableFile::Skip(_)).then(Vec::new);
-        let work = PartitionWork { context, decode_nanos: Arc::default() };
+        let opener = Arc::clone(&context.scan.opener);
+        let work = PartitionWork { context, opener, decode_nanos: Arc::default() };
         let output = Output { sender, held };
         Self { work, key, reserved: Some(reserved), turn: Some(turn), permits: None, output }
     }
@@ -97,6 +100,9 @@ impl<S: Sink> PartitionScan<S> {
                 fetched.push((file.clone(), body));
                 files.push(file);
             }
+        }
+        if let Some(live) = &self.work.context.live {
+            self.work.opener = live.opener()?;
         }
         let delivered = match self.read_files(fetched).await {
             Err(error) if error.kind() == ErrorKind::InvalidData => self.read_without_bad_files(error, files).await?,
@@ -168,7 +174,7 @@ impl<S: Sink> PartitionScan<S> {
 impl PartitionWork {
     /// Opens files: first all together, because it takes little, and then again those of which more should be fetched first.
     async fn open_files(&self, fetched: Vec<(StoredFile, FetchedFile)>) -> Result<Vec<OpenFile>> {
-        let opener = Arc::clone(&self.context.scan.opener);
+        let opener = Arc::clone(&self.opener);
         let open = move || {
             let open = |(file, fetched): (StoredFile, FetchedFile)| {
                 let opened = fetched.footer().and_then(|footer| OpenFile::new(&file, footer, &opener));
@@ -187,7 +193,7 @@ impl PartitionWork {
     /// Fetches what a file lacks, and opens it again.
     async fn complete(&self, open: OpenFile, file: StoredFile) -> Result<OpenFile> {
         let scan = &self.context.scan;
-        let opener = Arc::clone(&scan.opener);
+        let opener = Arc::clone(&self.opener);
         let again = move |footer| opener.open_by_ranges(footer);
         let opened = complete_file(&scan.dataset, &file, open.footer, open.reader, again, &scan.tally).await?;
         let (footer, reader) = opened.ok_or_else(|| vanished(&file))?;

@@ -306,31 +306,12 @@ mod tests {
 
     use super::*;
     use crate::merge::stream_single_file;
-    use crate::record::{ColumnNode, Description, Key, Role, Shape};
+    use crate::record::{ColumnNode, Description, Key, Shape};
 
     fn layout() -> ReadLayout {
-        let column = |name| ColumnNode {
-            name,
-            aliases: &[],
-            shape: Shape::Leaf(DataType::Int64),
-            nullable: false,
-            default: None,
-            role: Role::Value,
-            bare_list: false,
-            dictionary: true,
-            bloom: false,
-            values: Vec::new(),
-        };
+        let column = |name| ColumnNode::plain(name, Shape::Leaf(DataType::Int64));
         let (columns, key) = (vec![column("entity"), column("version")], Some(Key { entity: vec![0], version: 1 }));
-        let description = Description {
-            record: "Row",
-            columns,
-            partition: &[],
-            rendering: &[],
-            key,
-            inserted_at: None,
-            deleted: None,
-        };
+        let description = Description::plain("Row", columns, key);
         ReadLayout::new(&description, &description)
     }
 

@@ -58,7 +58,7 @@ impl<S: Sink> PartitionScan<S> {
         let names = names(files.iter().map(|file| file.label.as_str()));
         let work = self.work.clone();
         let scan = &work.context.scan;
-        let (opener, keep) = (Arc::clone(&scan.opener), scan.keep);
+        let (opener, keep) = (Arc::clone(&work.opener), scan.keep);
         let split = files.into_iter().map(|file| work.split(file));
         let files = stream::iter(split).buffered(scan.dataset.client().permits()).try_collect::<Vec<_>>().await?;
         let runs = match &opener.layout().key {
@@ -92,7 +92,7 @@ impl PartitionWork {
         let footer = add_to_footer(&scan.dataset, &file, footer, vec![index], &scan.tally).await?;
         let footer = footer.ok_or_else(|| vanished(&file))?;
         self.context.watch.moved();
-        let opener = Arc::clone(&scan.opener);
+        let opener = Arc::clone(&self.opener);
         let opened = self.decode(move || OpenFile::new(&file, footer, &opener)).await;
         self.with_steps(opened.map_err(|error| error.context(&label))?).await
     }
@@ -109,7 +109,7 @@ impl PartitionWork {
 
     /// Returns the files as sorted runs. Files that are out of order are sorted.
     async fn sorted_runs(&self, files: Vec<OpenFile>, key: &Key, memory: u64) -> Result<Vec<Run>> {
-        let layout = &self.context.scan.opener.layout();
+        let layout = &self.opener.layout();
         let columns: Vec<_> = key.columns().filter_map(|column| layout.columns.get(column).cloned()).collect();
         let version = columns.len().saturating_sub(1);
         let key = Key { entity: (0..version).collect(), version };
@@ -197,7 +197,7 @@ impl PartitionWork {
     /// Sorts some rows of a file into a local file.
     async fn sort_part(&self, rows: UnsortedPart) -> Result<Vec<SpilledRun>> {
         let scan = &self.context.scan;
-        let (opener, keep, directory) = (Arc::clone(&scan.opener), scan.keep, scan.limits.spill.clone());
+        let (opener, keep, directory) = (Arc::clone(&self.opener), scan.keep, scan.limits.spill.clone());
         self.decode(move || {
             let runs = FileRuns::decode(opener.layout(), rows, keep)?;
             let mut writer = SpillWriter::new(directory);
@@ -232,7 +232,7 @@ impl PartitionWork {
             return Ok(group.pop());
         }
         let scan = &self.context.scan;
-        let merge = StreamingMerge::of_part(scan.opener.layout().key.as_ref(), &schemas(&group), scan.keep);
+        let merge = StreamingMerge::of_part(self.opener.layout().key.as_ref(), &schemas(&group), scan.keep);
         let mut merging = Merging::start(self, group, merge, memory);
         let mut writer = SpillWriter::new(scan.limits.spill.clone());
         while let Some(batch) = merging.next(Ok).await? {

@@ -41,7 +41,7 @@ impl SchemaType {
     }
 
     /// Returns the Arrow type of a type that is not nested.
-    fn to_arrow(&self) -> Option<DataType> {
+    pub(super) fn to_arrow(&self) -> Option<DataType> {
         Some(match *self {
             Self::Boolean => DataType::Boolean,
             Self::Int8 => DataType::Int8,

@@ -118,7 +118,13 @@ fn merged_part(registered: &SchemaPartition, mine: &[SchemaPartition], columns: 
         (SchemaForm::Function, Some(known)) if registered.columns.is_empty() => known,
         _ => registered,
     };
-    SchemaPartition { columns: part.columns.iter().map(|name| resolve(name, columns)).collect(), ..part.clone() }
+    // All writers must agree that the value is the stored one.
+    let stored = part.stored && known.is_none_or(|known| known.stored);
+    SchemaPartition {
+        columns: part.columns.iter().map(|name| resolve(name, columns)).collect(),
+        stored,
+        ..part.clone()
+    }
 }
 
 /// The columns of one level, top level or fields of a struct, that a comparison reports.

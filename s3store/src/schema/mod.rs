@@ -13,6 +13,7 @@
 
 mod arrow;
 mod compare;
+mod describe;
 mod json;
 mod names;
 
@@ -204,6 +205,9 @@ pub struct SchemaPartition {
     pub columns: Vec<String>,
     /// The form of the value.
     pub form: SchemaForm,
+    /// If true, the value is the text of the column's stored value, so a condition on the column selects partitions.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub stored: bool,
 }
 
 /// The form of a partition column's value.
@@ -248,19 +252,20 @@ impl Schema {
 
     /// Returns the schema of a record with these views. `root` is the record, if `record` is a projection.
     pub(crate) fn described(record: &Description, root: &Description, views: Vec<SchemaView>) -> Self {
-        let name = |index: usize| root.columns.get(index).map(|column| column.name.to_owned());
-        let partition = root.partition.iter().zip(root.rendering).map(|(name, rendering)| SchemaPartition {
-            name: (*name).to_owned(),
-            columns: owned(rendering.columns),
-            form: match rendering.form {
+        let name = |index: usize| root.columns.get(index).map(|column| column.name.clone().into_owned());
+        let partition = root.partition.iter().zip(&root.rendering).map(|(name, rendering)| SchemaPartition {
+            name: name.clone().into_owned(),
+            columns: owned(&rendering.columns),
+            form: match &rendering.form {
                 RenderingForm::Value => SchemaForm::Value,
-                RenderingForm::Format(format) => SchemaForm::Format(format.to_owned()),
-                RenderingForm::Pad(width) => SchemaForm::Pad(width),
+                RenderingForm::Format(format) => SchemaForm::Format(format.clone().into_owned()),
+                RenderingForm::Pad(width) => SchemaForm::Pad(*width),
                 RenderingForm::Function => SchemaForm::Function,
             },
+            stored: rendering.is_stored,
         });
         Self {
-            record: root.record.to_owned(),
+            record: root.record.clone().into_owned(),
             columns: columns(&record.columns),
             partition: partition.collect(),
             entity: root.key.iter().flat_map(|key| &key.entity).filter_map(|&index| name(index)).collect(),
@@ -282,8 +287,8 @@ impl SchemaView {
     }
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
+fn owned(texts: &[impl AsRef<str>]) -> Vec<String> {
+    texts.iter().map(|text| text.as_ref().to_owned()).collect()
 }
 
 fn columns(nodes: &[ColumnNode]) -> Vec<SchemaColumn> {
@@ -300,11 +305,11 @@ fn column(node: &ColumnNode) -> Option<SchemaColumn> {
         Shape::Struct(fields) => SchemaType::Struct(columns(fields)),
     };
     Some(SchemaColumn {
-        name: node.name.to_owned(),
+        name: node.name.clone().into_owned(),
         data_type,
         nullable: node.nullable,
         may_be_missing: false,
-        aliases: owned(node.aliases),
+        aliases: owned(&node.aliases),
         values: node.values.clone(),
     })
 }

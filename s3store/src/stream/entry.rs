@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::error::{Error, Result};
 use crate::format::{DataName, Offset, PartitionKey, Prefix};
+use crate::record::Names;
 use crate::scan::{FileSize, PartitionFiles, StoredFile};
 
 /// An entry of the change stream: one commit, at the offset of one of its refs.
@@ -81,7 +82,7 @@ pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Ve
 }
 
 /// Returns an error if an entry is not of this dataset, or its partition does not fit the record type.
-pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, partition_names: &[&str]) -> Result<()> {
+pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, partition_names: &Names) -> Result<()> {
     let Entry { offset, data_path, partition, .. } = entry;
     let foreign =
         |reason: String| Err(Error::invalid_input(format!("entry {offset} is not of this dataset: {reason}")));
@@ -134,7 +135,8 @@ mod tests {
     #[test]
     fn entries_of_another_dataset_are_refused() {
         let prefix = Prefix::new("d").unwrap();
-        let checked = |entry: &Entry, prefix: &Prefix| check(entry, "b", prefix, &["p"]).map_err(|e| e.to_string());
+        let checked =
+            |entry: &Entry, prefix: &Prefix| check(entry, "b", prefix, &Names::of(&["p"])).map_err(|e| e.to_string());
         let good = entry("p=1", "t");
         assert_eq!(checked(&good, &prefix), Ok(()));
         let other_bucket = Entry { bucket: "c".to_owned(), ..good.clone() };

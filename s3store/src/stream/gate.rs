@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::{CommitMeta, Offset};
 use crate::metrics::Method;
 use crate::pattern::{IntoPatterns, PartitionFilter};
-use crate::record::Record;
+use crate::record::{Names, Record};
 
 /// A poll that finds no entry takes at most this many times its limit of refs.
 const MAX_ROUNDS: usize = 100;
@@ -28,8 +28,9 @@ const PAGES_AHEAD: usize = 1;
 #[derive(Debug, Clone)]
 pub(super) struct ChangeStream {
     pub(super) dataset: Dataset,
-    subject: Subject,
-    pub(super) partition_names: &'static [&'static str],
+    /// The record type that is compared with the dataset's schema. `None` without a type.
+    subject: Option<Subject>,
+    pub(super) partition_names: Names,
     /// The partitions whose entries a poll returns.
     pub(super) filter: PartitionFilter,
 }
@@ -61,14 +62,17 @@ impl Polled {
 
 impl ChangeStream {
     pub(super) fn of<T: Record>(dataset: &Dataset) -> Self {
-        let filter = PartitionFilter::default();
-        let (subject, partition_names) = (Subject::reader::<T>(), T::Root::description().partition);
-        Self { dataset: dataset.clone(), subject, partition_names, filter }
+        Self::of_names(dataset, T::Root::description().partition.clone(), Some(Subject::reader::<T>()))
+    }
+
+    /// Returns the stream of a dataset with these partition columns.
+    pub(super) fn of_names(dataset: &Dataset, partition_names: Names, subject: Option<Subject>) -> Self {
+        Self { dataset: dataset.clone(), subject, partition_names, filter: PartitionFilter::default() }
     }
 
     /// Restricts polls to the partitions that the patterns select.
     pub(super) fn only(&mut self, patterns: impl IntoPatterns) {
-        self.filter = PartitionFilter::new(patterns.into_patterns(self.partition_names));
+        self.filter = PartitionFilter::new(patterns.into_patterns(&self.partition_names.texts()));
     }
 
     /// Returns an error if a span is not one of this dataset, or if the filter's patterns are not valid.
@@ -101,7 +105,9 @@ impl ChangeStream {
     /// If no ref within the limit is committed, it goes on with as many refs again, so that a loop that ends at an empty
     /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
     pub(super) async fn poll(&self, span: Span) -> Result<Polled> {
-        self.dataset.check_schema(self.subject.clone()).await?;
+        if let Some(subject) = &self.subject {
+            self.dataset.check_schema(subject.clone()).await?;
+        }
         let reading = self.dataset.clock().reading();
         let (mut bounds, mut rounds) = (self.bounds(span, reading), 0);
         let (mut malformed, mut other_partitions, mut not_selected) = (0, 0, 0);
@@ -127,7 +133,7 @@ impl ChangeStream {
     async fn poll_once(&self, bounds: &Bounds, reading: Reading) -> Result<Polled> {
         let (listed, mut pages) = channel::<Vec<Ref>>(PAGES_AHEAD);
         let list = async move {
-            let mut walk = Walk::new(self.dataset.keys(), self.partition_names, &self.filter, bounds);
+            let mut walk = Walk::new(self.dataset.keys(), &self.partition_names, &self.filter, bounds);
             let mut pager = self.dataset.client().list(self.dataset.keys().ref_prefix());
             if !bounds.after.as_str().is_empty() {
                 pager = pager.after(bounds.after.as_str());

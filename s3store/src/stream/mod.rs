@@ -246,7 +246,7 @@ impl<T: Record> Store<T> {
     /// # }
     /// ```
     pub fn read_entries(&self, entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Read<T> {
-        let (dataset, partition_names) = (self.dataset(), T::Root::description().partition);
+        let (dataset, partition_names) = (self.dataset(), &T::Root::description().partition);
         let entries: Vec<_> = entries.into_iter().collect();
         let check = |entry: &Entry| entry::check(entry, dataset.bucket(), dataset.keys(), partition_names);
         let checked = entries.iter().try_for_each(|entry| check(entry.borrow()));

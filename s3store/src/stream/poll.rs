@@ -12,12 +12,18 @@ use super::gate::{ChangeStream, Polled, Span};
 use super::page::{Page, RecordPage};
 use super::walk::{StopReason, WalkEnd};
 use super::window::Window;
+#[cfg(feature = "datafusion")]
+use crate::dataset::Subject;
 use crate::dataset::{Dataset, Store};
 use crate::error::Result;
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
 use crate::pattern::IntoPatterns;
+#[cfg(feature = "datafusion")]
+use crate::pattern::{PartitionFilter, Pattern};
 use crate::read::{MissingFile, Read, ReadMethod, SkippedFile};
+#[cfg(feature = "datafusion")]
+use crate::record::Names;
 use crate::record::Record;
 
 /// The default number of refs that a poll covers.
@@ -106,6 +112,26 @@ impl PollRange {
     pub(super) fn new<T: Record>(dataset: &Dataset, window: Window) -> Self {
         let changes = ChangeStream::of::<T>(dataset);
         Self { span: changes.span_of(window), changes }
+    }
+
+    /// Returns a poll of the entries after an offset and before another one, of a dataset with these partition columns.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn between(
+        dataset: &Dataset,
+        names: Names,
+        subject: Option<Subject>,
+        after: Offset,
+        until: Option<Offset>,
+    ) -> Self {
+        let changes = ChangeStream::of_names(dataset, names, subject);
+        Self { changes, span: Span { after, until, limit: usize::MAX } }
+    }
+
+    /// Returns only entries of the partitions that the patterns select.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn only_patterns(mut self, patterns: Vec<Pattern>) -> Self {
+        self.changes.filter = PartitionFilter::new(Ok(patterns));
+        self
     }
 
     /// Returns only entries of the partitions that the patterns select: see [`Poll::only`].

@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::format::{AttemptId, Offset, PartitionKey, Prefix, RefName};
 use crate::pattern::PartitionFilter;
+use crate::record::Names;
 
 /// A walk stops after this many refs that its filter does not select: 100 LISTs.
 pub(super) const MAX_NOT_SELECTED: u64 = 100_000;
@@ -48,7 +49,7 @@ pub(super) struct Ref {
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
     prefix: &'a Prefix,
-    partition_names: &'a [&'a str],
+    partition_names: &'a Names,
     filter: &'a PartitionFilter,
     bounds: &'a Bounds,
     taken: usize,
@@ -75,7 +76,7 @@ pub(super) struct WalkEnd {
 impl<'a> Walk<'a> {
     pub(super) fn new(
         prefix: &'a Prefix,
-        partition_names: &'a [&'a str],
+        partition_names: &'a Names,
         filter: &'a PartitionFilter,
         bounds: &'a Bounds,
     ) -> Self {

@@ -222,7 +222,7 @@ async fn list_files<V: View>(
     after: Option<&str>,
 ) -> Result<Vec<BackfillFile>> {
     let keys = dataset.keys();
-    let partition_names = <V::Record as Record>::description().partition;
+    let partition_names = &<V::Record as Record>::description().partition;
     let mut files = Vec::new();
     for listing in ListPlan::new(patterns, partition_names).into_listings() {
         let prefix = format!("{}{}", keys.data_prefix(), listing.prefix());
@@ -251,7 +251,7 @@ async fn list_files<V: View>(
 /// Returns the layout of the columns that the view's tuples are made of.
 fn layout<V: View>() -> ReadLayout {
     let record = <V::Record as Record>::description();
-    ReadLayout::unordered(record.projection(record.record, &V::source_columns()).columns)
+    ReadLayout::unordered(record.projection(record.record.clone(), &V::source_columns()).columns)
 }
 
 /// Reads the markers of a file and counts it.

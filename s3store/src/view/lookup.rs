@@ -14,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::format::PartitionKey;
 use crate::metrics::{Method, Tally};
 use crate::pattern::{ListPlan, Listing, Pattern};
-use crate::record::View;
+use crate::record::{ValueError, View};
 use crate::schema::Access;
+#[cfg(feature = "datafusion")]
+use crate::schema::SchemaView;
 
 /// Listed pages that may wait for the consumer.
 const PAGES_AHEAD: usize = 2;
@@ -66,16 +68,39 @@ impl<V: View> Lookup<V> {
             Ok(patterns) => dataset.check_schema(Subject::view::<V>(Access::LookUp)).await.map(|()| patterns),
             invalid => invalid,
         };
-        let listings = match patterns {
-            Ok(patterns) => ListPlan::new(patterns, V::COLUMNS).into_listings(),
+        let patterns = match patterns {
+            Ok(patterns) => patterns,
             Err(error) => return drop(out.send(Err(error)).await),
         };
-        let side_by_side = dataset.client().permits();
-        dataset.metrics().fanout(listings.len(), side_by_side);
-        let (dataset, out, tally) = (&dataset, &out, &*tally);
-        let mut listed =
-            stream::iter(listings.into_iter().map(|listing| list_matches::<V>(dataset, listing, out, tally)))
-                .buffer_unordered(side_by_side);
+        let view = ListedView { dataset: &dataset, name: V::NAME, columns: V::COLUMNS };
+        view.list(patterns, &|values| V::from_tuple(values), &out, &tally).await;
+    }
+}
+
+/// A view whose markers are listed.
+struct ListedView<'a> {
+    dataset: &'a Dataset,
+    name: &'a str,
+    columns: &'a [&'a str],
+}
+
+/// Makes a tuple of the texts of its values.
+type ParseTuple<'p, V> = &'p (dyn Fn(&[&str]) -> std::result::Result<V, ValueError> + Sync);
+
+impl ListedView<'_> {
+    /// Lists the markers that the patterns select, side by side, and sends the matches of each page.
+    async fn list<V: Send>(
+        &self,
+        patterns: Vec<Pattern>,
+        parse: ParseTuple<'_, V>,
+        out: &Sender<Result<Vec<Match<V>>>>,
+        tally: &Tally,
+    ) {
+        let listings = ListPlan::new(patterns, self.columns).into_listings();
+        let side_by_side = self.dataset.client().permits();
+        self.dataset.metrics().fanout(listings.len(), side_by_side);
+        let listings = listings.into_iter().map(|listing| self.list_matches(listing, parse, out, tally));
+        let mut listed = stream::iter(listings).buffer_unordered(side_by_side);
         loop {
             match listed.try_next().await {
                 Ok(Some(())) => {}
@@ -84,45 +109,69 @@ impl<V: View> Lookup<V> {
             }
         }
     }
-}
 
-/// Lists the markers under one prefix and sends the matches of each page.
-async fn list_matches<V: View>(
-    dataset: &Dataset,
-    listing: Listing,
-    out: &Sender<Result<Vec<Match<V>>>>,
-    tally: &Tally,
-) -> Result<()> {
-    let prefix = format!("{}{}", dataset.keys().view_prefix(V::NAME), listing.prefix());
-    let mut pages = dataset.client().list(prefix);
-    while let Some(page) = pages.next().await? {
-        let mut matches = Vec::with_capacity(page.objects.len());
-        for object in page.objects {
-            // Other objects under the prefix were not put by this library.
-            let Some(tuple) = dataset.keys().marker_tuple(V::NAME, &object.key) else { continue };
-            // A dataset may be nested in the view's folder.
-            if !PartitionKey::is_well_formed(tuple) {
-                continue;
+    /// Lists the markers under one prefix and sends the matches of each page.
+    async fn list_matches<V>(
+        &self,
+        listing: Listing,
+        parse: ParseTuple<'_, V>,
+        out: &Sender<Result<Vec<Match<V>>>>,
+        tally: &Tally,
+    ) -> Result<()> {
+        let keys = self.dataset.keys();
+        let prefix = format!("{}{}", keys.view_prefix(self.name), listing.prefix());
+        let mut pages = self.dataset.client().list(prefix);
+        while let Some(page) = pages.next().await? {
+            let mut matches = Vec::with_capacity(page.objects.len());
+            for object in page.objects {
+                // Other objects under the prefix were not put by this library.
+                let Some(tuple) = keys.marker_tuple(self.name, &object.key) else { continue };
+                // A dataset may be nested in the view's folder.
+                if !PartitionKey::is_well_formed(tuple) {
+                    continue;
+                }
+                if listing.matches(tuple, self.columns) {
+                    matches.push((tuple.to_owned(), self.parse_marker(&object.key, parse)?));
+                }
             }
-            if listing.matches(tuple, V::COLUMNS) {
-                matches.push((tuple.to_owned(), parse_marker(dataset, &object.key)?));
+            let count = matches.len() as u64;
+            if out.send(Ok(matches)).await.is_err() {
+                break;
             }
+            tally.records(count);
         }
-        let count = matches.len() as u64;
-        if out.send(Ok(matches)).await.is_err() {
-            break;
-        }
-        tally.records(count);
+        Ok(())
     }
-    Ok(())
+
+    fn parse_marker<V>(&self, key: &str, parse: ParseTuple<'_, V>) -> Result<V> {
+        let values = self.dataset.keys().parse_marker_key(self.name, self.columns, key).ok_or_else(|| {
+            let columns = self.columns.join("/");
+            Error::invalid_data(format!(
+                "{key}: expected the columns {columns}; did the view have other columns before?"
+            ))
+        })?;
+        parse(&values).map_err(|error| Error::invalid_data(format!("{key}: {error}")))
+    }
 }
 
-fn parse_marker<V: View>(dataset: &Dataset, key: &str) -> Result<V> {
-    let values = dataset.keys().parse_marker_key(V::NAME, V::COLUMNS, key).ok_or_else(|| {
-        let columns = V::COLUMNS.join("/");
-        Error::invalid_data(format!("{key}: expected the columns {columns}; did the view have other columns before?"))
-    })?;
-    V::from_tuple(&values).map_err(|error| Error::invalid_data(format!("{key}: {error}")))
+/// Returns the tuples of a view that is known by its schema, as text, in the order in which listed pages arrive.
+#[cfg(feature = "datafusion")]
+pub(crate) fn tuples(
+    dataset: &Dataset,
+    view: SchemaView,
+    patterns: Vec<Pattern>,
+) -> TaskStream<Vec<Match<Vec<String>>>> {
+    let (dataset, metrics) = (dataset.clone(), dataset.metrics().clone());
+    TaskStream::new(
+        PAGES_AHEAD,
+        move || metrics.call(Method::Lookup),
+        |out, tally| async move {
+            let columns: Vec<_> = view.columns.iter().map(String::as_str).collect();
+            let listed = ListedView { dataset: &dataset, name: &view.name, columns: &columns };
+            let parse = |values: &[&str]| Ok(values.iter().map(|value| (*value).to_owned()).collect());
+            listed.list(patterns, &parse, &out, &tally).await;
+        },
+    )
 }
 
 impl<V: View> IntoFuture for Lookup<V> {

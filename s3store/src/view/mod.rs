@@ -12,6 +12,8 @@ use std::marker::PhantomData;
 
 pub use self::backfill::{Backfill, BackfillError, BackfillProgress, Backfilled, FailedFile};
 pub use self::lookup::Lookup;
+#[cfg(feature = "datafusion")]
+pub(crate) use self::lookup::tuples;
 use crate::dataset::Dataset;
 use crate::pattern::IntoPatterns;
 use crate::record::{Record, View};
@@ -137,8 +139,8 @@ impl<V: View> ViewReader<V> {
     /// # }
     /// ```
     pub fn backfill(&self, patterns: impl IntoPatterns) -> Backfill<V> {
-        let partition_names = <V::Record as Record>::description().partition;
-        Backfill::new(self.dataset.clone(), patterns.into_patterns(partition_names))
+        let partition_names = &<V::Record as Record>::description().partition;
+        Backfill::new(self.dataset.clone(), patterns.into_patterns(&partition_names.texts()))
     }
 }
 

@@ -329,7 +329,7 @@ impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> IntoFuture 
 impl<'a, T: RootRecord, K: Tokens<'a, T> + 'a, L: LateHandling + 'a> WritePartition<'a, T, K, L> {
     async fn run(self, tally: &Arc<Tally>) -> Result<Option<L::Committed>, CommitError> {
         let Self { store, partition, records, options, mut tokens, late } = self;
-        let key = PartitionKey::parse(&partition, T::description().partition)?;
+        let key = PartitionKey::parse(&partition, &T::description().partition)?;
         let groups = match records {
             [] => Vec::new(),
             records => vec![Group { key, rows: Rows::all(records) }],

@@ -125,7 +125,7 @@ pub(super) fn group<T: RootRecord>(records: &[T], first: u64) -> Result<Vec<Grou
             None => match group_of_key.entry(key.clone()) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let legal = PartitionKey::parse(&key, T::description().partition);
+                    let legal = PartitionKey::parse(&key, &T::description().partition);
                     groups.push((legal.map_err(|error| error.context(format!("row {}", number())))?, Vec::new()));
                     *new.insert(groups.len() - 1)
                 }
@@ -145,7 +145,7 @@ pub(super) fn partition_of<T: RootRecord>(record: &T) -> Result<PartitionKey> {
     let description = T::description();
     let mut key = String::new();
     let rendered = record.partition_key(&mut key).map_err(|error| Error::invalid_input(error.to_string()));
-    let parsed = rendered.and_then(|()| PartitionKey::parse(&key, description.partition));
+    let parsed = rendered.and_then(|()| PartitionKey::parse(&key, &description.partition));
     parsed.map_err(|error| error.context(format!("record {}", description.record)))
 }
 

@@ -108,7 +108,7 @@ fn add_keys<T: RootRecord>(
     for (tuple, position) in tuples {
         let values: Vec<&str> = tuple.values().collect();
         let key = prefix.marker_key(view.name, view.columns, &values);
-        let (name, row) = (T::description().record, rows.row_number(position));
+        let (name, row) = (&T::description().record, rows.row_number(position));
         keys.insert(key.map_err(|error| error.context(format!("{name}, row {row}")))?);
     }
     Ok(())
@@ -125,7 +125,7 @@ fn add_tuples<T: RootRecord>(
     for position in range {
         let record = rows.get(position);
         let taken = (view.tuple)(record, &mut tuple).map_err(|error| {
-            let (name, row) = (T::description().record, rows.row_number(position));
+            let (name, row) = (&T::description().record, rows.row_number(position));
             Error::invalid_input(format!("{name}, row {row}: view {:?}, {error}", view.name))
         })?;
         if taken && !tuples.contains_key(&tuple) {

@@ -187,7 +187,7 @@ impl<T: Record> Store<T> {
     /// ```
     pub async fn lookup_commit(&self, partition: &str, token: &str) -> Result<Option<Commit>> {
         let lookup = async |tally: Arc<Tally>| {
-            let partition = PartitionKey::parse(partition, T::Root::description().partition)?;
+            let partition = PartitionKey::parse(partition, &T::Root::description().partition)?;
             let slot = CommitSlot::new(self.dataset(), partition, Token::new(token)?)?;
             tally.commit_head();
             let found = self.dataset().find_commit(slot.commit_key()).await?;

@@ -40,7 +40,7 @@ pub struct Narrow {
 fn raw_identifiers_name_columns_without_the_prefix() {
     assert_eq!(<Cost as Record>::COLUMNS.r#type.name(), "type");
     let _ = Cost::partitions().r#type("a").r#move("b");
-    let names: Vec<_> = <Narrow as Record>::description().columns.iter().map(|column| column.name).collect();
+    let names: Vec<_> = <Narrow as Record>::description().columns.iter().map(|column| column.name.as_ref()).collect();
     assert_eq!(names, ["type", "match"]);
     let _ = |row: s3store::read::Row<'_, Cost>| (row.r#type.len(), row.r#match.map(|nested| nested.r#struct.len()));
     let _ = |row: s3store::read::Row<'_, Narrow>| (row.r#type.len(), row.r#match.map(|nested| nested.r#struct.len()));

@@ -117,7 +117,7 @@ fn nested() -> Vec<Sample> {
         Sample { node, values: Arc::new(values) }
     };
     let of_struct = |Sample { node: inner, values }: Sample| {
-        let field = ColumnNode { name: "f", ..inner };
+        let field = ColumnNode { name: "f".into(), ..inner };
         let fields = Fields::from(vec![field.write_field()]);
         let values = StructArray::new(fields, vec![values], None);
         Sample { node: node("c", Shape::Struct(vec![field])), values: Arc::new(values) }

@@ -19,7 +19,7 @@ fn keys(folder: &str, objects: usize) -> Vec<String> {
 
 /// Returns the sample of a listing after all pages of these folders.
 fn sample(pattern: &str, width: usize, folders: &[&str], objects: usize) -> Sample {
-    let mut sample = Sample::new(&listing(pattern), &NAMES, width, &Limits::default()).unwrap();
+    let mut sample = Sample::new(&listing(pattern), Names::of(&NAMES), width, &Limits::default()).unwrap();
     let keys: Vec<String> = folders.iter().flat_map(|folder| keys(folder, objects)).collect();
     for page in keys.chunks(PAGE) {
         sample.add_page(page.iter().map(String::as_str));

@@ -79,7 +79,7 @@ impl World {
         limits: Limits,
     ) -> BoxStream<'static, Result<ListedPartition>> {
         let patterns = patterns.iter().map(|text| Pattern::parse(text, names).unwrap()).collect();
-        partitions_of(Scope::new(&self.dataset, names, haste, limits), patterns)
+        partitions_of(Scope::new(&self.dataset, Names::of(names), haste, limits), patterns)
     }
 
     /// Returns the objects of all partitions that the patterns select, without a listing.

@@ -73,7 +73,7 @@ impl World {
     /// Walks through the listing. The answer to a request arrives after so many pages.
     fn walk(&self, delay: usize) -> Trace {
         let prefix = Self::prefix();
-        let mut listed = ListedPartitions::new(&prefix, self.listing(), self.names(), None);
+        let mut listed = ListedPartitions::new(&prefix, self.listing(), Names::of(self.names()), None);
         let objects = self.listed();
         let mut pages: VecDeque<_> = objects.chunks(self.page).map(<[ListedObject]>::to_vec).collect();
         if pages.is_empty() {
@@ -205,7 +205,7 @@ fn a_partition_that_the_listing_brings_late_comes_first() {
 fn a_partition_that_the_listing_reaches_before_the_answer_has_each_object_once() {
     let objects = World::objects("a=1");
     let listing = world(Server::Bytes, &NAMES[..1], "*", []).listing();
-    let mut listed = ListedPartitions::new(&World::prefix(), listing, &NAMES[..1], None);
+    let mut listed = ListedPartitions::new(&World::prefix(), listing, Names::of(&NAMES[..1]), None);
     listed.page(World::objects("a=1-2"), false);
     listed.page(World::objects("a=1-3"), false);
     let Step::Ask(asked) = listed.step().unwrap() else { panic!("does not ask") };
@@ -260,7 +260,7 @@ fn a_server_of_another_order_is_held_back_or_refused() {
     let listing = || world(Server::Bytes, names, "*", []).listing();
     let page = |keys: &[&str]| keys.iter().flat_map(|key| World::objects(key)).collect::<Vec<_>>();
     // Neither order has `a=3` before `a=1`, so nothing is used before the end.
-    let mut listed = ListedPartitions::new(&prefix, listing(), names, None);
+    let mut listed = ListedPartitions::new(&prefix, listing(), Names::of(names), None);
     listed.page(page(&["a=3", "a=1", "a=4", "a=5"]), false);
     assert!(matches!(listed.step().unwrap(), Step::Wait));
     listed.page(page(&["a=2"]), true);
@@ -270,7 +270,7 @@ fn a_server_of_another_order_is_held_back_or_refused() {
     }
     assert_eq!(found, ["a=1", "a=2", "a=3", "a=4", "a=5"]);
     // If it shows too late, the read fails.
-    let mut listed = ListedPartitions::new(&prefix, listing(), names, None);
+    let mut listed = ListedPartitions::new(&prefix, listing(), Names::of(names), None);
     listed.page(page(&["a=3", "a=4"]), false);
     assert!(matches!(listed.step().unwrap(), Step::Partition(_)));
     listed.page(page(&["a=1"]), true);

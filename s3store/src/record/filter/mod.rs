@@ -4,6 +4,8 @@ mod evaluate;
 mod operand;
 mod partition;
 mod predicate;
+#[cfg(feature = "datafusion")]
+mod selection;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -14,6 +16,8 @@ use std::ops::{Not, Range};
 pub use self::operand::{Comparable, ComparedAs, ComparedOrder, Operand, TextColumn, TextOrder};
 pub use self::predicate::Literal;
 pub(crate) use self::predicate::{Comparison, Predicate, RowSet, Test, Truth};
+#[cfg(feature = "datafusion")]
+pub(crate) use self::selection::partition_patterns;
 use super::{Column, Description, ValueError};
 use crate::error::{Error, Result};
 

@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use arrow_schema::DataType;
+#[cfg(feature = "datafusion")]
+use chrono::TimeDelta;
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 use uuid::Uuid;
 
@@ -16,15 +18,9 @@ impl Predicate {
     /// the result of a function, exclude nothing.
     pub(crate) fn can_match_partition(&self, root: &Description, key: &str) -> bool {
         let value_of = |column: usize| {
-            let node = root.columns.get(column)?;
-            let is_of_column = |index: &usize| {
-                root.rendering.get(*index).is_some_and(|rendering| {
-                    rendering.form == RenderingForm::Value && rendering.is_stored && rendering.columns == [node.name]
-                })
-            };
-            let index = (0..root.partition.len()).find(is_of_column)?;
-            let text = key.split('/').nth(index)?.strip_prefix(root.partition.get(index)?)?.strip_prefix('=')?;
-            stored_value(node, text)
+            let part = (0..root.partition.len()).find(|&part| stored_column(root, part) == Some(column))?;
+            let text = key.split('/').nth(part)?.strip_prefix(root.partition.get(part)?.as_ref())?.strip_prefix('=')?;
+            stored_value(root.columns.get(column)?, text)
         };
         let truth = self.truth::<bool, std::convert::Infallible>(&mut |&column, test| {
             Ok(match value_of(column) {
@@ -40,6 +36,32 @@ impl Predicate {
             Err(never) => match never {},
         }
     }
+}
+
+/// Returns the column of `root` whose stored value a partition column is, as text.
+pub(super) fn stored_column(root: &Description, part: usize) -> Option<usize> {
+    let rendering = root.rendering.get(part).filter(|one| one.form == RenderingForm::Value && one.is_stored)?;
+    match &*rendering.columns {
+        [name] => root.columns.iter().position(|column| column.name == *name),
+        _ => None,
+    }
+}
+
+#[cfg(feature = "datafusion")]
+/// Returns the text of a column's stored value in a partition key. Returns `None` for types whose values have several texts.
+pub(super) fn stored_text(column: &ColumnNode, value: &KeyPart) -> Option<String> {
+    let text = match (&column.shape, value) {
+        (Shape::Leaf(DataType::Utf8), KeyPart::Text(text)) => (**text).to_owned(),
+        (Shape::Leaf(DataType::Boolean), KeyPart::Int(value)) => (*value != 0).to_string(),
+        (Shape::Leaf(DataType::Date32), KeyPart::Int(days)) => {
+            let days = TimeDelta::try_days(i64::try_from(*days).ok()?)?;
+            NaiveDate::default().checked_add_signed(days)?.to_string()
+        }
+        (Shape::Leaf(integer), KeyPart::Int(value)) if integer.is_integer() => value.to_string(),
+        (Shape::Uuid, KeyPart::Bytes(bytes)) => Uuid::from_slice(bytes).ok()?.to_string(),
+        _ => return None,
+    };
+    (stored_value(column, &text).as_ref() == Some(value)).then_some(text)
 }
 
 /// Returns the stored value of a column from its text in a partition key. Returns `None` for a text that no value of the

@@ -16,7 +16,8 @@ use super::{Comparison, Filter, Literal, Predicate, Test};
 #[cfg(feature = "decimal")]
 use crate::record::DecimalOf;
 use crate::record::{
-    Column, ColumnNode, Description, Key, KeyPart, Milli, ReadLayout, Rendering, RenderingForm, Role, Shape, Timestamp,
+    Column, ColumnNode, Description, Key, KeyPart, Milli, Names, ReadLayout, Rendering, RenderingForm, Role, Shape,
+    Timestamp,
 };
 
 /// The kinds of columns that [`column_of`] makes.
@@ -237,35 +238,18 @@ fn conditions_are_written_for_a_plan() {
 }
 
 fn column(name: &'static str, shape: Shape) -> ColumnNode {
-    ColumnNode {
-        name,
-        aliases: &[],
-        shape,
-        nullable: false,
-        default: None,
-        role: Role::Partition,
-        bare_list: false,
-        dictionary: true,
-        bloom: false,
-        values: Vec::new(),
-    }
+    ColumnNode::plain(name, shape).with_role(Role::Partition)
 }
 
 /// Returns whether a partition `p=<text>` of a column can contain a row with a value.
 fn can_match(shape: Shape, form: RenderingForm, is_stored: bool, text: &str, literal: Literal) -> bool {
-    let rendering = Box::leak(Box::new([
-        Rendering { columns: &["other"], form: RenderingForm::Value, is_stored: true },
-        Rendering { columns: &["c"], form, is_stored },
-    ]));
-    let root = Description {
-        record: "Test",
-        columns: vec![column("other", Shape::Leaf(DataType::Utf8)), column("c", shape)],
-        partition: &["o", "p"],
-        rendering,
-        key: None,
-        inserted_at: None,
-        deleted: None,
-    };
+    let rendering = vec![
+        Rendering { columns: Names::of(&["other"]), form: RenderingForm::Value, is_stored: true },
+        Rendering { columns: Names::of(&["c"]), form, is_stored },
+    ];
+    let columns = vec![column("other", Shape::Leaf(DataType::Utf8)), column("c", shape)];
+    let root =
+        Description { partition: Names::of(&["o", "p"]), rendering, ..Description::plain("Test", columns, None) };
     let equal = Predicate::Test(1, Test::Compare(Comparison::Equal, literal));
     let key = format!("o=x/p={text}");
     let result = equal.clone().can_match_partition(&root, &key);
@@ -314,7 +298,7 @@ fn a_partition_is_excluded_by_the_value_in_its_key() {
         // Other texts don't show the value.
         assert!(matches(RenderingForm::Value, false, &other), "{key}");
         assert!(matches(RenderingForm::Function, false, &other), "{key}");
-        assert!(matches(RenderingForm::Format("%Y"), false, &other), "{key}");
+        assert!(matches(RenderingForm::Format("%Y".into()), false, &other), "{key}");
     }
     // Texts that the column does not write.
     assert!(can_match(Shape::Leaf(DataType::Int64), RenderingForm::Value, true, "05", int(6)));
@@ -381,18 +365,11 @@ fn the_methods_of_columns_make_conditions() {
 #[cfg(feature = "decimal")]
 #[test]
 fn a_value_that_does_not_fit_its_column_is_an_error_of_the_read() {
-    let root = Description {
-        record: "Row",
-        columns: vec![
-            column("net", Shape::Leaf(DataType::Decimal128(5, 2))),
-            column("sku", Shape::Leaf(DataType::Utf8)),
-        ],
-        partition: &[],
-        rendering: &[],
-        key: None,
-        inserted_at: None,
-        deleted: None,
-    };
+    let root = Description::plain(
+        "Row",
+        vec![column("net", Shape::Leaf(DataType::Decimal128(5, 2))), column("sku", Shape::Leaf(DataType::Utf8))],
+        None,
+    );
     let decimal = |text: &str| text.parse::<rust_decimal::Decimal>().unwrap();
     let fits = SKU.eq("a").and(NET.ge(decimal("1.5"))).resolve(&root).unwrap();
     assert_eq!(fits.to_string(), r#"1 = "a" and 0 >= 150"#);
@@ -410,13 +387,12 @@ fn a_value_that_does_not_fit_its_column_is_an_error_of_the_read() {
 fn a_layout_gets_the_columns_that_a_filter_tests() {
     let columns = ["a", "b", "c", "d"].map(|name| column(name, Shape::Leaf(DataType::Int64))).to_vec();
     let key = Some(Key { entity: vec![0], version: 1 });
-    let root =
-        Description { record: "Row", columns, partition: &[], rendering: &[], key, inserted_at: None, deleted: None };
+    let root = Description::plain("Row", columns, key);
     let projection = root.projection("Part", &["d"]);
     let test = |column| Predicate::Test(column, Test::IsNull);
     let predicate = test(2).or(test(3).and(test(0))).and(test(2).not());
     let (layout, predicate) = ReadLayout::new(&projection, &root).with_predicate(&root, predicate).unwrap();
-    let names: Vec<_> = layout.columns.iter().map(|column| column.name).collect();
+    let names: Vec<_> = layout.columns.iter().map(|column| column.name.as_ref()).collect();
     assert_eq!((names, layout.own), (vec!["d", "a", "b", "c"], 1));
     assert_eq!(predicate.to_string(), "(3 is null or (0 is null and 1 is null)) and not (3 is null)");
 }

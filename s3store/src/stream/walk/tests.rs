@@ -15,7 +15,8 @@ fn bounds(cutoff: i64, limit: usize) -> Bounds {
 /// Walks over one page. Returns the times of the refs that it took, and its end.
 fn walk(bounds: &Bounds, keys: &[String], last: bool) -> (Vec<i64>, Option<WalkEnd>) {
     let prefix = Prefix::new("d").unwrap();
-    let mut walk = Walk::new(&prefix, &NAMES, &PartitionFilter::All, bounds);
+    let names = Names::of(&NAMES);
+    let mut walk = Walk::new(&prefix, &names, &PartitionFilter::All, bounds);
     let refs = walk.take_page(keys.to_vec(), last);
     (refs.iter().map(|taken| taken.micros).collect(), walk.end())
 }
@@ -103,13 +104,15 @@ fn refs_that_the_filter_does_not_select_do_not_count_towards_the_limit() {
     let parts = ["p=2", "p=1", "q=1", "p=2", "bad", "p=1", "p=2", "p=1"];
     let keys: Vec<_> = (1..).zip(parts).map(|(at, part)| format!("d/_ref/{at:016}-t-{ATTEMPT};{part}.ref")).collect();
     let bounds = bounds(9, 4);
-    let mut walk = Walk::new(&prefix, &NAMES, &filter, &bounds);
+    let names = Names::of(&NAMES);
+    let mut walk = Walk::new(&prefix, &names, &filter, &bounds);
     let refs = walk.take_page(keys.clone(), false);
     assert_eq!(refs.iter().map(|taken| taken.micros).collect::<Vec<_>>(), [2, 6]);
     let (next, reason) = (Offset::of(keys[5].clone()), StopReason::Limit);
     assert_eq!(walk.end(), Some(WalkEnd { next, malformed: 1, other_partitions: 1, not_selected: 2, reason }));
 
-    let mut walk = Walk::new(&prefix, &NAMES, &filter, &bounds);
+    let names = Names::of(&NAMES);
+    let mut walk = Walk::new(&prefix, &names, &filter, &bounds);
     let others = (1..=MAX_NOT_SELECTED + 9).map(|at| format!("d/_ref/{at:016}-t-{ATTEMPT};p=2.ref"));
     let far = Bounds { cutoff: "d/_ref/9".to_owned(), ..bounds.clone() };
     walk.bounds = &far;

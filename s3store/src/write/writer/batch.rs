@@ -179,8 +179,7 @@ fn empty_file(schema: &SchemaRef) -> Result<Vec<u8>> {
 fn add_unknown(columns: &[ColumnNode], fields: &Fields, path: &str, unknown: &mut Vec<String>) {
     let mut known = vec![None; fields.len()];
     for column in columns {
-        let mut names = std::iter::once(&column.name).chain(column.aliases);
-        let index = names.find_map(|name| fields.iter().position(|field| field.name() == name));
+        let index = column.names().find_map(|name| fields.iter().position(|field| field.name() == name));
         if let Some(slot) = index.and_then(|index| known.get_mut(index)) {
             *slot = Some(column);
         }

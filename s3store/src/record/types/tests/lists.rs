@@ -28,7 +28,10 @@ fn a_vec_of_u8_is_bytes_and_a_list_of_bytes_below_it() {
     assert_eq!(<Vec<u8> as ColumnType>::shape(), Shape::Leaf(DataType::Binary));
     assert_eq!(<Option<Vec<u8>> as ColumnType>::shape(), Shape::Leaf(DataType::Binary));
     let Shape::List(element) = <Vec<Vec<u8>> as ColumnType>::shape() else { panic!("no list") };
-    assert_eq!((element.name, element.shape, element.nullable), ("element", Shape::Leaf(DataType::Binary), false));
+    assert_eq!(
+        (element.name.as_ref(), element.shape, element.nullable),
+        ("element", Shape::Leaf(DataType::Binary), false)
+    );
     let Shape::List(element) = <Vec<Option<u8>> as ColumnType>::shape() else { panic!("no list") };
     assert_eq!((element.shape, element.nullable), (Shape::Leaf(DataType::UInt8), true));
 }

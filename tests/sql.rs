@@ -1,0 +1,13 @@
+//! Tests of SQL: the tables of datasets in DataFusion, against reads and against DataFusion's own tables.
+
+#[expect(dead_code, reason = "shared with the integration tests")]
+#[path = "integration/harness.rs"]
+mod harness;
+mod sql {
+    mod changes;
+    mod plans;
+    mod queries;
+    mod random;
+    mod support;
+    mod traps;
+}
