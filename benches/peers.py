@@ -29,11 +29,8 @@ def main():
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     environment = os.environ | start_ceph()
     try:
-        program = build()
-        marker = DIR / "written"
-        if not marker.exists():
-            subprocess.run([program, "write"], env=environment, check=True)
-            marker.touch()
+        program = build("scan", "mimalloc")
+        write_dataset(environment)
         seen = {}
         for round_ in range(rounds + 1):
             for name in OURS + PEERS:
@@ -45,7 +42,18 @@ def main():
                     seen.setdefault(name, []).append((float(seconds), int(mib), records, total))
         report(seen)
     finally:
-        subprocess.run([ROOT / ".ci/s3-servers.sh", "ceph", "stop", DIR / "ceph"], check=False)
+        stop_ceph()
+
+
+def stop_ceph():
+    subprocess.run([ROOT / ".ci/s3-servers.sh", "ceph", "stop", DIR / "ceph"], check=False)
+
+
+def write_dataset(environment):
+    marker = DIR / "written"
+    if not marker.exists():
+        subprocess.run([build("scan", "mimalloc"), "write"], env=environment, check=True)
+        marker.touch()
 
 
 def start_ceph():
@@ -56,10 +64,10 @@ def start_ceph():
     return dict(re.findall(r"(\w+)=(\S+)", lines))
 
 
-def build():
-    command = ["cargo", "bench", "-p", "benches", "--bench", "scan", "--features", "mimalloc", "--no-run"]
+def build(bench, features):
+    command = ["cargo", "bench", "-p", "benches", "--bench", bench, "--features", features, "--no-run"]
     lines = subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.PIPE, text=True).stderr
-    return str(ROOT / re.search(r"\((\S*scan-[0-9a-f]+)\)", lines)[1])
+    return str(ROOT / re.search(rf"\((\S*{bench}-[0-9a-f]+)\)", lines)[1])
 
 
 def report(seen):
@@ -90,7 +98,7 @@ def endpoint():
     return os.environ["S3STORE_TEST_ENDPOINT"].removeprefix("http://")
 
 
-def duckdb(what):
+def duckdb_connection():
     import duckdb
 
     connection = duckdb.connect()
@@ -99,6 +107,11 @@ def duckdb(what):
         "CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'testtest', URL_STYLE 'path', USE_SSL false,"
         f" ENDPOINT '{endpoint()}')"
     )
+    return connection
+
+
+def duckdb(what):
+    connection = duckdb_connection()
     files = f"read_parquet('{FILES}', hive_partitioning = false)"
     if what == "column":
         return 5_000_000, connection.execute(f"SELECT sum(quantity) FROM {files}").fetchone()[0]
@@ -129,17 +142,20 @@ def added_up(batches):
     return records, total
 
 
-def polars(what):
-    import polars
-
-    options = {
+def polars_options():
+    return {
         "aws_endpoint_url": os.environ["S3STORE_TEST_ENDPOINT"],
         "aws_access_key_id": "test",
         "aws_secret_access_key": "testtest",
         "aws_region": "us-east-1",
         "aws_allow_http": "true",
     }
-    frame = polars.scan_parquet(FILES, storage_options=options, hive_partitioning=False)
+
+
+def polars(what):
+    import polars
+
+    frame = polars.scan_parquet(FILES, storage_options=polars_options(), hive_partitioning=False)
     if what == "column":
         return 5_000_000, frame.select(polars.col("quantity").sum()).collect().item()
     frame = frame.collect()

@@ -24,8 +24,7 @@ use std::time::Instant;
 use arrow::array::AsArray;
 use arrow::compute::sum;
 use arrow::datatypes::Int64Type;
-use aws_sdk_s3::config::{BehaviorVersion, Region};
-use benches::Keyed;
+use benches::{Keyed, client};
 use s3store::read::Read;
 use s3store::{Dataset, Record, Store};
 
@@ -66,26 +65,6 @@ fn main() {
         let seconds = began.elapsed().as_secs_f64();
         println!("{command} {seconds:.3} {} {records} {total}", benches::peak_mib());
     });
-}
-
-fn client() -> aws_sdk_s3::Client {
-    let variable = |name: &str| env::var(name).unwrap_or_else(|_| panic!("set {name}"));
-    let credentials = aws_sdk_s3::config::Credentials::new(
-        variable("AWS_ACCESS_KEY_ID"),
-        variable("AWS_SECRET_ACCESS_KEY"),
-        None,
-        None,
-        "environment",
-    );
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .endpoint_url(variable("S3STORE_TEST_ENDPOINT"))
-        .force_path_style(true)
-        .credentials_provider(credentials)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    aws_sdk_s3::Client::from_conf(config)
 }
 
 async fn write(client: aws_sdk_s3::Client) {
