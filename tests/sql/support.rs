@@ -80,6 +80,12 @@ pub async fn explain(session: &SessionContext, query: &str, analyze: bool) -> St
     plan.to_string().await.unwrap()
 }
 
+/// Returns a number that `EXPLAIN` shows, such as `files=7`.
+pub fn counter(plan: &str, name: &str) -> usize {
+    let number = plan.split(&format!("{name}=")).nth(1).unwrap_or_else(|| panic!("no {name}: {plan}"));
+    number.split(|digit: char| !digit.is_ascii_digit()).next().unwrap().parse().unwrap()
+}
+
 fn texts(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("null");
     let columns: Vec<_> =

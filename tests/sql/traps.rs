@@ -3,7 +3,7 @@
 use s3store::Record;
 use s3store::chrono::{DateTime, Utc};
 
-use super::support::{Sessions, number};
+use super::support::{Sessions, counter, explain, number};
 use crate::harness::{BUCKET, Virtual, at};
 
 #[derive(Debug, Clone, PartialEq, Record)]
@@ -156,6 +156,31 @@ async fn files_out_of_order_are_sorted() {
         sessions.check("SELECT * FROM t").await;
         sessions.check("SELECT * FROM t WHERE id BETWEEN 20 AND 30 AND part = 'a'").await;
         assert_eq!(number(&sessions.ours, "SELECT count(*) FROM t_latest").await, 100);
+    }
+}
+
+/// `EXPLAIN ANALYZE` counts the row groups that conditions exclude.
+#[tokio::test(start_paused = true)]
+async fn row_groups_without_a_match_are_not_decoded() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Row>();
+    for round in 0..2 {
+        let rows: Vec<_> = (0..140).map(|id| row("a", id, round, id)).collect();
+        let commits = store.write(&rows).await.unwrap();
+        world.s3.put_object(BUCKET, &commits[0].data_path, super::random::file(&rows_of(&rows), true));
+    }
+    let sessions = sessions(&world, 1).await;
+    for (table, condition, read) in [
+        ("t_latest", "id = 100", 2),
+        ("t_latest", "value = 100", 40),
+        ("t", "id IN (3, 100)", 4),
+        ("t", "value = 100", 40),
+    ] {
+        let query = format!("SELECT value FROM {table} WHERE {condition}");
+        let analyzed = explain(&sessions.ours, &query, true).await;
+        let counted = ["row_groups_read", "row_groups_excluded", "files_read"].map(|name| counter(&analyzed, name));
+        assert_eq!(counted, [read, 40 - read, 2], "{query}: {analyzed}");
+        sessions.check(&query).await;
     }
 }
 

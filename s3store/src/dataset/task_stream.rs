@@ -57,6 +57,15 @@ impl<X: Send + 'static> TaskStream<X> {
         }))))
     }
 
+    /// Returns what the task has done so far. Returns `None` before the first poll, and after the end.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn tally(&self) -> Option<&Arc<Tally>> {
+        match &self.0 {
+            State::Running(running) => Some(running.call.tally()),
+            State::Idle(_) | State::Finished => None,
+        }
+    }
+
     /// Returns the only item.
     pub(crate) async fn single(&mut self) -> Result<X> {
         let item = self.next().await.unwrap_or_else(|| Err(Error::internal("a task has no result")))?;

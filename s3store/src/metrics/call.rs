@@ -159,7 +159,19 @@ pub(crate) struct Tally {
     partitions: AtomicU64,
     bytes: AtomicU64,
     files: AtomicU64,
+    row_groups: AtomicU64,
+    excluded_row_groups: AtomicU64,
     recorded: AtomicBool,
+}
+
+/// What a read has fetched and left out so far.
+#[cfg(feature = "datafusion")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ReadWork {
+    pub(crate) bytes: u64,
+    pub(crate) files: u64,
+    pub(crate) row_groups: u64,
+    pub(crate) excluded_row_groups: u64,
 }
 
 impl Tally {
@@ -171,6 +183,8 @@ impl Tally {
             partitions: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             files: AtomicU64::new(0),
+            row_groups: AtomicU64::new(0),
+            excluded_row_groups: AtomicU64::new(0),
             recorded: AtomicBool::new(false),
         })
     }
@@ -199,6 +213,24 @@ impl Tally {
 
     pub(crate) fn bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts the row groups of a file that are read, and those that a filter excludes.
+    pub(crate) fn row_groups(&self, read: usize, excluded: usize) {
+        self.row_groups.fetch_add(read as u64, Ordering::Relaxed);
+        self.excluded_row_groups.fetch_add(excluded as u64, Ordering::Relaxed);
+    }
+
+    /// Returns what the read has done so far.
+    #[cfg(feature = "datafusion")]
+    pub(crate) fn read_work(&self) -> ReadWork {
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        ReadWork {
+            bytes: count(&self.bytes),
+            files: count(&self.files),
+            row_groups: count(&self.row_groups),
+            excluded_row_groups: count(&self.excluded_row_groups),
+        }
     }
 
     /// Counts records that were returned to the caller: rows of a read, entries of a poll, or tuples of a lookup.

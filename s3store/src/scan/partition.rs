@@ -184,7 +184,10 @@ impl PartitionWork {
         };
         let files = self.decode(open).await?;
         let complete = |(open, file): (OpenFile, StoredFile)| async move {
-            if open.reader.lacking().is_empty() { Ok(open) } else { self.complete(open, file).await }
+            let open = if open.reader.lacking().is_empty() { open } else { self.complete(open, file).await? };
+            let (read, excluded) = open.reader.row_groups();
+            self.context.scan.tally.row_groups(read, excluded);
+            Ok(open)
         };
         let side_by_side = self.context.scan.dataset.client().permits();
         stream::iter(files.into_iter().map(complete)).buffered(side_by_side).try_collect().await

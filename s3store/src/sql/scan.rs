@@ -35,6 +35,7 @@ use super::groups::{Group, Unit};
 use super::provider::{TableColumns, can_match};
 use super::snapshot::QuerySnapshot;
 use crate::merge::Keep;
+use crate::metrics::Tally;
 use crate::read::{Columns, Events, FileSource, MissingFile, ReadMethod, Request, split_filter};
 use crate::record::Predicate;
 use crate::scan::{Event, LiveFilter, ScanLimits};
@@ -366,9 +367,20 @@ struct PartitionStream {
     /// The place of each returned column: among those of a batch, or in the key.
     columns: Vec<Place>,
     baseline: BaselineMetrics,
-    partitions_read: Count,
+    counters: Counters,
+    /// What the read has done, once it has begun.
+    tally: Option<Arc<Tally>>,
     /// Released when the stream is dropped.
     _memory: MemoryReservation,
+}
+
+/// The counters of `EXPLAIN ANALYZE`.
+struct Counters {
+    partitions_read: Count,
+    files_read: Count,
+    bytes_fetched: Count,
+    row_groups_read: Count,
+    row_groups_excluded: Count,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -448,7 +460,14 @@ impl PartitionStream {
             reading,
             columns,
             baseline: BaselineMetrics::new(&scan.metrics, partition),
-            partitions_read: counters("partitions_read"),
+            counters: Counters {
+                partitions_read: counters("partitions_read"),
+                files_read: counters("files_read"),
+                bytes_fetched: counters("bytes_fetched"),
+                row_groups_read: counters("row_groups_read"),
+                row_groups_excluded: counters("row_groups_excluded"),
+            },
+            tally: None,
             _memory: memory,
         })
     }
@@ -480,16 +499,21 @@ impl Stream for PartitionStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            let event = ready!(self.events.poll_next(context));
+            let event = self.events.poll_next(context);
+            if self.tally.is_none() {
+                self.tally = self.events.tally().cloned();
+            }
+            let event = ready!(event);
             let result = match event {
                 None => {
                     self.baseline.done();
+                    self.report();
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => Err(external(error)),
                 Some(Ok(Event::PartitionEnd { .. })) => {
                     self.reading.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                    self.partitions_read.add(1);
+                    self.counters.partitions_read.add(1);
                     continue;
                 }
                 Some(Ok(Event::Chunk(batch))) if batch.num_rows() == 0 => continue,
@@ -497,6 +521,28 @@ impl Stream for PartitionStream {
             };
             return Poll::Ready(Some(result));
         }
+    }
+}
+
+impl PartitionStream {
+    /// Adds what the read has done to the counters, once.
+    fn report(&mut self) {
+        let Some(tally) = self.tally.take() else { return };
+        let work = tally.read_work();
+        for (counter, count) in [
+            (&self.counters.files_read, work.files),
+            (&self.counters.bytes_fetched, work.bytes),
+            (&self.counters.row_groups_read, work.row_groups),
+            (&self.counters.row_groups_excluded, work.excluded_row_groups),
+        ] {
+            counter.add(usize::try_from(count).unwrap_or(usize::MAX));
+        }
+    }
+}
+
+impl Drop for PartitionStream {
+    fn drop(&mut self) {
+        self.report();
     }
 }
 
