@@ -11,7 +11,7 @@ use s3store::read::BatchStream;
 use s3store::schema::{Schema, SchemaType};
 use s3store::table::Table;
 use s3store::testing::{Fault, Operation};
-use s3store::{ErrorKind, Record};
+use s3store::{ErrorKind, Offset, Record};
 
 use crate::integration::harness::{BUCKET, Virtual, at, sleep};
 
@@ -223,6 +223,9 @@ async fn what_the_caller_names_comes_before_what_is_found() {
     for (error, part) in [
         (dataset.table().key(["nope"], "calculated_at").await.unwrap_err(), "nope"),
         (dataset.table().deleted("nope").await.unwrap_err(), "nope"),
+        (dataset.table().deleted("sku").await.unwrap_err(), "whose type text can't be that"),
+        (dataset.table().key(["sku"], "net").await.unwrap_err(), "whose type float64 can't be that"),
+        (dataset.table().key(["tags"], "net").await.unwrap_err(), "the entity is \"tags\""),
         (dataset.table().partition_is("nope", "sku").await.unwrap_err(), "day, client"),
         (dataset.table().partition_is("day", "nope").await.unwrap_err(), "nope"),
         (other.read_all().columns(["nope"]).batches().unwrap_err(), "sku"),
@@ -230,6 +233,32 @@ async fn what_the_caller_names_comes_before_what_is_found() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{error}");
         assert!(error.to_string().contains(part), "{error}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_has_the_change_stream_and_the_partitions_of_its_record() {
+    let world = Virtual::new();
+    let writer = world.dataset_with(unregistered(&world)).await.store::<Cost>();
+    for version in 0..2 {
+        writer.write(&costs(version)).await.unwrap();
+    }
+    let dataset = world.settled().await;
+    let (store, table) = (dataset.store::<Cost>(), dataset.table().deleted("gone").await.unwrap());
+    let page = table.poll(&Offset::START).await.unwrap();
+    assert_eq!(page, store.poll(&Offset::START).await.unwrap());
+    let of_one = table.poll(&Offset::START).only("day=2026-03-01/client=abc").await.unwrap();
+    assert_eq!((page.entries.len(), of_one.entries.len()), (12, 2));
+    let rows = all(table.read_entries(&page.entries[3..7]).unwrap().history().batches().unwrap()).await;
+    assert_eq!(rows, all(store.read_entries(&page.entries[3..7]).history().batches()).await);
+    // A file that was deleted is left out.
+    world.s3.remove_object(BUCKET, &page.entries[3].data_path).unwrap();
+    let left = table.read_entries(&page.entries[3..5]).unwrap().history().count().await.unwrap();
+    assert_eq!(left, page.entries[4].record_count);
+    let mut foreign = page.entries[0].clone();
+    foreign.bucket = "elsewhere".to_owned();
+    assert_eq!(table.read_entries([foreign]).unwrap_err().kind(), ErrorKind::InvalidInput);
+    let pattern = "day=2026-03-02/*";
+    assert_eq!(table.partitions(pattern).await.unwrap(), store.partitions(pattern).await.unwrap());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,11 @@
 //! What queries read, and what `EXPLAIN` shows of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::TryStreamExt as _;
 use s3store::ErrorKind;
+use s3store::arrow::array::RecordBatch;
 use s3store::chrono::TimeDelta;
 use s3store::datafusion::error::DataFusionError;
 use s3store::datafusion::execution::memory_pool::GreedyMemoryPool;
@@ -12,7 +15,7 @@ use s3store::testing::{Fault, Operation};
 
 use super::queries::{Cost, costs};
 use super::support::{counter, explain, number, rows};
-use crate::harness::Virtual;
+use crate::harness::{Virtual, sleep};
 
 fn session(partitions: usize) -> SessionContext {
     SessionContext::new_with_config(SessionConfig::new().with_target_partitions(partitions))
@@ -142,7 +145,27 @@ async fn the_scans_of_a_query_see_one_snapshot() {
         // A later query sees the write.
         assert_ne!(rows(&session, query).await.unwrap(), before, "{query}");
     }
-    // A plan that is executed again looks again.
+    // So does the end of the change stream.
+    let mut rows_of_later = costs(77, 50, 3);
+    rows_of_later.iter_mut().for_each(|row| row.revised_at += TimeDelta::seconds(77));
+    store.write(&rows_of_later).await.unwrap();
+    let settles =
+        Fault::on(Operation::List).key_contains("d/_ref/").times(1).call_after(|_| sleep(Duration::from_secs(60)));
+    world.s3.inject(settles);
+    let query = "SELECT count(*) FROM t_changes() UNION ALL SELECT count(*) FROM t_changes(NULL, NULL)";
+    let during = rows(&session, query).await.unwrap();
+    assert_eq!(world.s3.faults_left(), 0);
+    assert_eq!(during[0], during[1]);
+    assert_ne!(rows(&session, query).await.unwrap(), during);
+    // A plan that is executed again looks again, also while the first one is executed.
+    let frame = session.sql("SELECT * FROM t").await.unwrap();
+    let open = frame.clone().execute_stream().await.unwrap();
+    let mut others = costs(88, 100, 3);
+    others.iter_mut().for_each(|row| row.revised_at += TimeDelta::seconds(88));
+    store.write(&others).await.unwrap();
+    let now = frame.collect().await.unwrap().iter().map(RecordBatch::num_rows).sum::<usize>();
+    let then: Vec<_> = open.try_collect().await.unwrap();
+    assert!(then.iter().map(RecordBatch::num_rows).sum::<usize>() < now);
     let frame = session.sql("SELECT count(*) FROM t").await.unwrap();
     let first = frame.clone().to_string().await.unwrap();
     let mut rows = costs(99, 100, 3);
@@ -186,10 +209,65 @@ async fn memory_comes_from_the_pool() {
     let (session, runtime) = with_pool(5 << 20);
     assert_eq!(number(&session, "SELECT count(*) FROM t").await, expected);
     assert_eq!(runtime.memory_pool.reserved(), 0, "a query leaves nothing behind");
+    // Several partitions share the pool, and leave some of it to the sort above them.
+    for partitions in [2, 4, 8] {
+        let pool = Arc::new(GreedyMemoryPool::new(64 << 20));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc().unwrap();
+        let config = SessionConfig::new().with_target_partitions(partitions);
+        let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
+        s3store::sql::register(&session, "t", &store.table()).unwrap();
+        let sorted = rows(&session, "SELECT sku, note FROM t ORDER BY net, sku, note").await.unwrap();
+        assert_eq!(sorted.len() as i64, expected);
+        assert_eq!(runtime.memory_pool.reserved(), 0);
+    }
     let (session, runtime) = with_pool(1 << 20);
     let error = session.sql("SELECT * FROM t").await.unwrap().collect().await.unwrap_err();
     assert!(matches!(error.find_root(), DataFusionError::ResourcesExhausted(_)), "{error}");
     assert_eq!(runtime.memory_pool.reserved(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_table_may_have_some_partitions_only() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Cost>();
+    store.write(&costs(1, 100, 4)).await.unwrap();
+    let session = session(2);
+    let pattern = "day=2026-03-02/*";
+    let provider = store.table().provider().only([pattern, "day=2026-03-03/client=abc"]).unwrap();
+    session.register_table("some", Arc::new(provider)).unwrap();
+    let expected = store.read([pattern, "day=2026-03-03/client=abc"]).count().await.unwrap();
+    assert_eq!(number(&session, "SELECT count(*) FROM some").await, expected as i64);
+    assert_eq!(number(&session, "SELECT count(*) FROM some WHERE day = '2026-03-01'").await, 0);
+    let of_day = store.read("day=2026-03-03/client=abc").count().await.unwrap();
+    assert_eq!(number(&session, "SELECT count(*) FROM some WHERE day = '2026-03-03'").await, of_day as i64);
+    assert_eq!(store.table().provider().only("month=1").unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[tokio::test(start_paused = true)]
+async fn tables_are_registered_under_plain_names_or_not_at_all() {
+    let world = Virtual::new();
+    let store = world.dataset().await.store::<Cost>();
+    store.write(&costs(1, 20, 1)).await.unwrap();
+    let session = session(1);
+    let register = |name: &str| s3store::sql::register(&session, name, &store.table());
+    register("Billing").unwrap();
+    for query in [
+        "SELECT count(*) FROM Billing",
+        "SELECT count(*) FROM billing_Latest",
+        "SELECT count(*) FROM billing_changes()",
+    ] {
+        number(&session, query).await;
+    }
+    for name in ["", "lake.billing", "a b", "\"a\""] {
+        let error = register(name).unwrap_err().to_string();
+        assert!(error.contains("is no name for a table"), "{error}");
+    }
+    assert!(register("BILLING").unwrap_err().to_string().contains("has a table \"billing\" already"));
+    // Nothing is left of an attempt that fails.
+    session.sql("CREATE VIEW other_sku_days AS SELECT 1").await.unwrap().collect().await.unwrap();
+    assert!(register("other").unwrap_err().to_string().contains("other_sku_days"));
+    assert!(session.sql("SELECT * FROM other_latest").await.is_err());
+    assert!(session.sql("SELECT * FROM other_changes()").await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,9 +45,12 @@ impl<T: Record> Store<T> {
     /// # }
     /// ```
     pub fn partitions(&self, patterns: impl IntoPatterns) -> ListPartitions {
-        let (subject, names) = (Subject::reader::<T>(), T::Root::description().partition.clone());
-        let patterns = patterns.into_patterns(&names.texts());
-        ListPartitions { dataset: self.dataset().clone(), subject, names, patterns, counts_records: false }
+        ListPartitions::new(
+            self.dataset(),
+            T::Root::description().partition.clone(),
+            patterns,
+            Some(Subject::reader::<T>()),
+        )
     }
 }
 
@@ -55,7 +58,7 @@ impl<T: Record> Store<T> {
 #[must_use = "nothing is listed until it is awaited"]
 pub struct ListPartitions {
     dataset: Dataset,
-    subject: Subject,
+    subject: Option<Subject>,
     names: Names,
     patterns: Result<Vec<Pattern>>,
     counts_records: bool,
@@ -100,6 +103,12 @@ struct ListedCommit {
 type Committed = (BTreeMap<AttemptId, u64>, ListedCommit);
 
 impl ListPartitions {
+    /// Returns a listing of a dataset with these partition columns.
+    pub(crate) fn new(dataset: &Dataset, names: Names, patterns: impl IntoPatterns, subject: Option<Subject>) -> Self {
+        let patterns = patterns.into_patterns(&names.texts());
+        Self { dataset: dataset.clone(), subject, names, patterns, counts_records: false }
+    }
+
     /// Also returns the number of records in each partition, which commits contain: 1 HEAD for each commit.
     pub fn record_counts(mut self) -> Self {
         self.counts_records = true;
@@ -109,7 +118,9 @@ impl ListPartitions {
     async fn run(self, tally: &Tally) -> Result<Vec<PartitionSummary>> {
         let Self { dataset, subject, names, patterns, counts_records } = self;
         let patterns = patterns?;
-        dataset.check_schema(subject).await?;
+        if let Some(subject) = subject {
+            dataset.check_schema(subject).await?;
+        }
         let mut partitions = walk::partitions(&dataset, patterns, names, Haste::All);
         let mut summaries = Vec::new();
         while let Some(ListedPartition { key, objects }) = partitions.try_next().await? {

@@ -118,8 +118,8 @@ fn merged_part(registered: &SchemaPartition, mine: &[SchemaPartition], columns: 
         (SchemaForm::Function, Some(known)) if registered.columns.is_empty() => known,
         _ => registered,
     };
-    // All writers must agree that the value is the stored one.
-    let stored = part.stored && known.is_none_or(|known| known.stored);
+    // All writers must say that the value is the stored one.
+    let stored = registered.stored && known.is_none_or(|known| known.stored);
     SchemaPartition {
         columns: part.columns.iter().map(|name| resolve(name, columns)).collect(),
         stored,

@@ -35,6 +35,18 @@ impl Schema {
         let optional = |what: &str, name: &Option<String>| name.as_ref().map(|name| position(what, name)).transpose();
         let inserted_at = optional("the insertion time", &self.inserted_at)?;
         let deleted = optional("the mark of deleted entities", &self.deleted)?;
+        let fits = |what: &str, index: usize, fits: fn(&SchemaType) -> bool| match self.columns.get(index) {
+            Some(column) if !fits(&column.data_type) => Err(Error::invalid_data(format!(
+                "the schema of {}: {what} is {:?}, whose type {} can't be that",
+                self.record, column.name, column.data_type
+            ))),
+            _ => Ok(()),
+        };
+        for &index in key.iter().flat_map(|key| &key.entity) {
+            fits("the entity", index, SchemaType::has_order)?;
+        }
+        version.map_or(Ok(()), |index| fits("the version", index, SchemaType::has_order))?;
+        deleted.map_or(Ok(()), |index| fits("the mark of deleted entities", index, SchemaType::marks_deletion))?;
         let role = |index: usize| match &key {
             Some(key) if key.entity.contains(&index) => Role::Entity,
             Some(key) if key.version == index => Role::Version,
@@ -60,6 +72,18 @@ impl Schema {
             inserted_at,
             deleted,
         })
+    }
+}
+
+impl SchemaType {
+    /// Returns whether the values have the order by which files are sorted. Floats and nested values have none.
+    fn has_order(&self) -> bool {
+        !matches!(self, Self::Float16 | Self::Float32 | Self::Float64 | Self::List(_) | Self::Map(_) | Self::Struct(_))
+    }
+
+    /// Returns whether a value can say that an entity is deleted: by being true, or by being a time.
+    fn marks_deletion(&self) -> bool {
+        matches!(self, Self::Boolean | Self::Date | Self::PointInTime { .. })
     }
 }
 
@@ -98,6 +122,7 @@ mod tests {
             {"name": "net", "type": "float64", "nullable": true, "aliases": ["price"]},
             {"name": "id", "type": "uuid", "may_be_missing": true},
             {"name": "tags", "type": {"list": {"name": "element", "type": "text"}}},
+            {"name": "gone", "type": "bool"},
             {"name": "at", "type": {"timestamp": {"unit": "ms", "utc": true}}}
         ],
         "partition": [
@@ -108,7 +133,7 @@ mod tests {
         ],
         "entity": ["day", "id"],
         "version": "at",
-        "deleted": "net"
+        "deleted": "gone"
     }"#;
 
     fn changed(change: impl FnOnce(&mut Schema)) -> Result<Description> {
@@ -129,7 +154,7 @@ mod tests {
         }
         assert_eq!(again, expected);
         let roles: Vec<_> = description.columns.iter().map(|column| column.role).collect();
-        assert_eq!(roles, [Role::Entity, Role::Value, Role::Entity, Role::Value, Role::Version]);
+        assert_eq!(roles, [Role::Entity, Role::Value, Role::Entity, Role::Value, Role::Value, Role::Version]);
         let stored: Vec<_> = description.rendering.iter().map(|rendering| rendering.is_stored).collect();
         assert_eq!(stored, [true, false, false, false]);
     }
@@ -141,7 +166,13 @@ mod tests {
         assert!(no_column.contains("the version is \"nope\", which is no column"), "{no_column}");
         let no_version = refused(|schema| schema.version = None);
         assert!(no_version.contains("an entity and a version come together"), "{no_version}");
-        let no_mark = refused(|schema| schema.deleted = Some("gone".to_owned()));
-        assert!(no_mark.contains("the mark of deleted entities is \"gone\""), "{no_mark}");
+        let float = refused(|schema| schema.version = Some("net".to_owned()));
+        assert!(float.contains("the version is \"net\", whose type float64 can't be that"), "{float}");
+        let list = refused(|schema| schema.entity = vec!["tags".to_owned()]);
+        assert!(list.contains("the entity is \"tags\""), "{list}");
+        let number = refused(|schema| schema.deleted = Some("id".to_owned()));
+        assert!(number.contains("the mark of deleted entities is \"id\", whose type uuid can't be that"), "{number}");
+        let no_mark = refused(|schema| schema.deleted = Some("none".to_owned()));
+        assert!(no_mark.contains("the mark of deleted entities is \"none\""), "{no_mark}");
     }
 }

@@ -17,6 +17,7 @@ use super::external;
 use super::groups::{self, Unit};
 use super::provider::{TableColumns, can_match};
 use super::scan::{ScanExec, ScanParts};
+use super::snapshot::Queries;
 use crate::format::Offset;
 use crate::pattern::Pattern;
 use crate::record::partition_patterns;
@@ -121,7 +122,9 @@ impl TableProvider for ChangesTable {
         let (dataset, root) = (self.table.dataset(), &self.columns.root);
         let conditions = self.columns.conditions(filters)?;
         let (names, subject) = (root.partition.clone(), self.table.subject().cloned());
-        let poll = PollRange::between(dataset, names, subject, self.after.clone(), self.until.clone());
+        let snapshot = dataset.shared::<Queries>().snapshot(state);
+        let reading = snapshot.reading(dataset);
+        let poll = PollRange::between(dataset, names, subject, self.after.clone(), self.until.clone(), reading);
         let patterns = partition_patterns(root, &conditions.rows, &conditions.partitions);
         let poll = if patterns == [Pattern::all(root.partition.len())] { poll } else { poll.only_patterns(patterns) };
         // A restamped commit has several entries, of which the first counts.
@@ -136,11 +139,12 @@ impl TableProvider for ChangesTable {
         ScanExec::planned(ScanParts {
             table: self.table.clone(),
             columns: Arc::clone(&self.columns),
-            snapshot: None,
+            snapshot,
             history: true,
             excluded,
             groups: groups::by_size(units, state.config().target_partitions()).into(),
-            rows_per_byte: None,
+            // The size of a unit is that of its rows.
+            rows_per_byte: Some(1.0 / f64::from(groups::ROW_BYTES)),
             projection,
             conditions,
             live: Vec::new(),

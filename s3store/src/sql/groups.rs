@@ -18,6 +18,9 @@ pub(super) struct Unit {
     pub(super) entry: Option<Arc<Entry>>,
 }
 
+/// The size of a row in a file whose size is not known.
+pub(super) const ROW_BYTES: u32 = 64;
+
 /// The units that a partition of the plan reads, in order.
 pub(super) type Group = Arc<[Unit]>;
 
@@ -38,12 +41,9 @@ impl Unit {
 
     /// Returns the size of the files in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        /// The size of a row in a file whose size is not known.
-        const ROW_BYTES: u64 = 64;
-
         let bytes = |file: &StoredFile| match file.size {
             FileSize::Bytes(bytes) => bytes,
-            FileSize::Rows(rows) => rows.saturating_mul(ROW_BYTES),
+            FileSize::Rows(rows) => rows.saturating_mul(ROW_BYTES.into()),
         };
         self.files.files.iter().map(bytes).sum()
     }

@@ -10,7 +10,7 @@
 //! | `billing_sku_days` | the tuples of the view `sku_days`, for each view of the schema |
 //!
 //! The rows are those of a read: committed, ordered and deduplicated by the same rules. A query reads one snapshot: all of its
-//! scans see the same committed files of a partition. Requests go through the dataset, with its permits, retries and metrics.
+//! scans see the same committed files of a partition, and the same end of the change stream. Requests go through the dataset, with its permits, retries and metrics.
 //! Memory is taken from DataFusion's pool, and rows that do not fit are sorted in its temporary files' directory.
 //!
 //! # Example
@@ -59,7 +59,8 @@ mod view;
 
 use std::sync::Arc;
 
-use datafusion::common::Result as DataFusionResult;
+use datafusion::catalog::TableProvider;
+use datafusion::common::{Result as DataFusionResult, TableReference, plan_err};
 use datafusion::error::DataFusionError;
 use datafusion::prelude::SessionContext;
 
@@ -99,19 +100,54 @@ impl Table {
 
 /// Makes the tables of a dataset known to a session: see the [module](self).
 ///
+/// The name may have letters, digits and `_`. It is made lower-case, as SQL does with names that are not quoted, and so are the
+/// names of views. DataFusion leaves the names of table functions as they are: write `billing_changes()`. A view whose table would have the name of another one has `view_` before its name.
+///
 /// # Errors
-/// The session has a table of one of these names.
+/// The name is not valid, or the session has a table or table function of one of these names. Then nothing is registered.
 pub fn register(context: &SessionContext, name: &str, table: &Table) -> DataFusionResult<()> {
-    context.register_table(name, Arc::new(table.provider().history()))?;
-    context.register_table(format!("{name}_latest"), Arc::new(table.provider()))?;
-    context.register_udtf(&format!("{name}_changes"), Arc::new(ChangesFunction::new(table)));
-    for view in &table.schema().views {
-        let provider = ViewTable::new(table.dataset(), view);
-        context.register_table(format!("{name}_{}", view.name), Arc::new(provider))?;
+    if name.is_empty() || !name.chars().all(|character| character.is_alphanumeric() || character == '_') {
+        return plan_err!("{name:?} is no name for a table: use letters, digits and _");
     }
+    let name = &name.to_lowercase();
+    register_as(context, name, &format!("{name}_latest"), &format!("{name}_"), table)
+}
+
+/// Makes the tables known under other names. `start` is that of the names of the change stream and of views.
+pub(crate) fn register_as(
+    context: &SessionContext,
+    history: &str,
+    latest: &str,
+    start: &str,
+    table: &Table,
+) -> DataFusionResult<()> {
+    let changes = format!("{start}changes");
+    let mut tables: Vec<(String, Arc<dyn TableProvider>)> = vec![
+        (history.to_owned(), Arc::new(table.provider().history())),
+        (latest.to_owned(), Arc::new(table.provider())),
+    ];
+    for view in &table.schema().views {
+        let name = format!("{start}{}", view.name.to_lowercase());
+        let is_taken = name == changes || tables.iter().any(|(taken, _)| *taken == name);
+        let name = if is_taken { format!("{start}view_{}", view.name.to_lowercase()) } else { name };
+        tables.push((name, Arc::new(ViewTable::new(table.dataset(), view))));
+    }
+    // All or none.
+    for (name, _) in &tables {
+        if context.table_exist(TableReference::bare(name.as_str()))? {
+            return plan_err!("the session has a table {name:?} already");
+        }
+    }
+    if context.table_function(&changes).is_ok() {
+        return plan_err!("the session has a table function {changes:?} already");
+    }
+    for (name, provider) in tables {
+        context.register_table(TableReference::bare(name), provider)?;
+    }
+    context.register_udtf(&changes, Arc::new(ChangesFunction::new(table)));
     Ok(())
 }
 
-fn external(error: Error) -> DataFusionError {
+pub(crate) fn external(error: Error) -> DataFusionError {
     DataFusionError::External(Box::new(error))
 }

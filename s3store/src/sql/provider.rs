@@ -18,6 +18,8 @@ use super::external;
 use super::groups::{self, Unit};
 use super::scan::{ScanExec, ScanParts};
 use super::snapshot::Queries;
+use crate::error::Result;
+use crate::pattern::{IntoPatterns, PartitionFilter};
 use crate::record::{Description, Predicate, ReadLayout, partition_patterns};
 use crate::table::Table;
 
@@ -35,6 +37,8 @@ pub struct DatasetTable {
     table: Table,
     history: bool,
     columns: Arc<TableColumns>,
+    /// The partitions that the table has.
+    only: PartitionFilter,
 }
 
 /// The columns of a table in SQL.
@@ -131,7 +135,8 @@ impl TableColumns {
 
 impl DatasetTable {
     pub(super) fn new(table: &Table) -> Self {
-        Self { table: table.clone(), history: false, columns: Arc::new(TableColumns::of(table)) }
+        let columns = Arc::new(TableColumns::of(table));
+        Self { table: table.clone(), history: false, columns, only: PartitionFilter::All }
     }
 
     /// Returns every version of each entity instead of only the latest.
@@ -139,6 +144,16 @@ impl DatasetTable {
     pub fn history(mut self) -> Self {
         self.history = true;
         self
+    }
+
+    /// Has only the partitions that the patterns select: see [`IntoPatterns`] for the grammar. All are listed; conditions of
+    /// queries decide what is listed.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid.
+    pub fn only(mut self, patterns: impl IntoPatterns) -> Result<Self> {
+        self.only = PartitionFilter::new(Ok(patterns.into_patterns(&self.columns.root.partition.texts())?));
+        Ok(self)
     }
 }
 
@@ -170,7 +185,8 @@ impl TableProvider for DatasetTable {
         let conditions = self.columns.conditions(filters)?;
         let snapshot = dataset.shared::<Queries>().snapshot(state);
         let patterns = partition_patterns(root, &conditions.rows, &conditions.partitions);
-        let listed = snapshot.files(dataset, root, patterns).await.map_err(external)?;
+        let mut listed = snapshot.files(dataset, root, patterns).await.map_err(external)?;
+        listed.retain(|partition| self.only.selects(&partition.key, &root.partition));
         let (kept, excluded): (Vec<_>, Vec<_>) =
             listed.into_iter().partition(|partition| can_match(&conditions, root, &partition.key));
         let rows_per_byte = groups::rows_per_byte(dataset, &kept).await.map_err(external)?;
@@ -180,7 +196,7 @@ impl TableProvider for DatasetTable {
         ScanExec::planned(ScanParts {
             table: self.table.clone(),
             columns: Arc::clone(&self.columns),
-            snapshot: Some(snapshot),
+            snapshot,
             history: self.history,
             excluded: excluded.len(),
             groups: groups::by_size(units, target).into(),

@@ -12,7 +12,8 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result as DataFusionResult, Statistics, internal_err};
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit, MemoryReservation};
+use datafusion::execution::spill_file::SpillFile;
 use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr, PhysicalSortExpr};
@@ -62,8 +63,8 @@ pub(super) struct ScanExec {
 pub(super) struct ScanParts {
     pub(super) table: Table,
     pub(super) columns: Arc<TableColumns>,
-    #[expect(dead_code, reason = "held, so that all scans of the query find it")]
-    pub(super) snapshot: Option<Arc<QuerySnapshot>>,
+    /// Held, so that all scans of the query find it.
+    pub(super) snapshot: Arc<QuerySnapshot>,
     pub(super) history: bool,
     /// The number of partitions that were listed, and that the conditions exclude.
     pub(super) excluded: usize,
@@ -261,6 +262,7 @@ impl ExecutionPlan for ScanExec {
     }
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
+        self.parts.snapshot.begin();
         let Some(files) = self.parts.groups.get(partition) else {
             return internal_err!("{} has no partition {partition}", self.name());
         };
@@ -279,7 +281,10 @@ impl ExecutionPlan for ScanExec {
     ) -> DataFusionResult<Arc<Statistics>> {
         let bytes = self.parts.bytes(args.partition());
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if let Some(rows_per_byte) = self.parts.rows_per_byte {
+        if bytes == 0 {
+            statistics.num_rows = Precision::Inexact(0);
+            statistics.total_byte_size = Precision::Inexact(0);
+        } else if let Some(rows_per_byte) = self.parts.rows_per_byte {
             #[expect(
                 clippy::cast_precision_loss,
                 clippy::cast_possible_truncation,
@@ -289,9 +294,6 @@ impl ExecutionPlan for ScanExec {
             let rows = (bytes as f64 * rows_per_byte) as usize;
             statistics.num_rows = Precision::Inexact(self.parts.fetch.map_or(rows, |fetch| rows.min(fetch)));
             statistics.total_byte_size = Precision::Inexact(usize::try_from(bytes).unwrap_or(usize::MAX));
-        } else {
-            statistics.num_rows = Precision::Inexact(0);
-            statistics.total_byte_size = Precision::Inexact(0);
         }
         Ok(Arc::new(statistics))
     }
@@ -370,8 +372,10 @@ struct PartitionStream {
     counters: Counters,
     /// What the read has done, once it has begun.
     tally: Option<Arc<Tally>>,
-    /// Released when the stream is dropped.
-    _memory: MemoryReservation,
+    /// Released at the end, or when the stream is dropped.
+    memory: MemoryReservation,
+    /// Keeps the directory of temporary files, also if the session is dropped.
+    _spill: Option<Arc<dyn SpillFile>>,
 }
 
 /// The counters of `EXPLAIN ANALYZE`.
@@ -394,8 +398,14 @@ impl PartitionStream {
         let parts = &scan.parts;
         let memory = MemoryConsumer::new(format!("S3storeScan[{partition}]")).register(context.memory_pool());
         let mut limits = ScanLimits::new();
-        limits.bytes = reserve(&memory, parts.bytes(Some(partition)))?;
-        limits.spill = spill_directory(context)?;
+        // A half is left for the other nodes of the plan.
+        let share = match context.memory_pool().memory_limit() {
+            MemoryLimit::Finite(bytes) => bytes as u64 / 2 / parts.groups.len().max(1) as u64,
+            MemoryLimit::Infinite | MemoryLimit::Unknown => MOST_BYTES,
+        };
+        limits.bytes = reserve(&memory, parts.bytes(Some(partition)), share)?;
+        let (directory, spill) = spill_directory(context)?;
+        limits.spill = directory;
         limits.rows = parts.fetch.map(|fetch| fetch as u64);
 
         let counters = |name: &'static str| MetricBuilder::new(&scan.metrics).counter(name, partition);
@@ -468,7 +478,8 @@ impl PartitionStream {
                 row_groups_excluded: counters("row_groups_excluded"),
             },
             tally: None,
-            _memory: memory,
+            memory,
+            _spill: spill,
         })
     }
 
@@ -508,6 +519,7 @@ impl Stream for PartitionStream {
                 None => {
                     self.baseline.done();
                     self.report();
+                    self.memory.free();
                     return Poll::Ready(None);
                 }
                 Some(Err(error)) => Err(external(error)),
@@ -552,12 +564,12 @@ impl RecordBatchStream for PartitionStream {
     }
 }
 
-/// Reserves memory for reading files of so many bytes. Returns how much.
+/// Reserves memory for reading files of so many bytes, at most a share of the pool. Returns how much.
 ///
 /// Takes what the pool gives, down to [`LEAST_BYTES`]: a read with less memory merges and spills more.
-fn reserve(memory: &MemoryReservation, files: u64) -> DataFusionResult<u64> {
+fn reserve(memory: &MemoryReservation, files: u64, share: u64) -> DataFusionResult<u64> {
     // Decoded rows take more than files do.
-    let mut bytes = files.saturating_mul(8).clamp(LEAST_BYTES, MOST_BYTES);
+    let mut bytes = files.saturating_mul(8).min(share).clamp(LEAST_BYTES, MOST_BYTES);
     loop {
         match memory.try_grow(usize::try_from(bytes).unwrap_or(usize::MAX)) {
             Ok(()) => return Ok(bytes),
@@ -567,16 +579,17 @@ fn reserve(memory: &MemoryReservation, files: u64) -> DataFusionResult<u64> {
     }
 }
 
-/// Returns the directory of DataFusion's temporary files.
-fn spill_directory(context: &TaskContext) -> DataFusionResult<SpillDirectory> {
+/// Returns the directory of DataFusion's temporary files, and a file that keeps it.
+fn spill_directory(context: &TaskContext) -> DataFusionResult<(SpillDirectory, Option<Arc<dyn SpillFile>>)> {
     let disk = &context.runtime_env().disk_manager;
     if !disk.tmp_files_enabled() {
-        return Ok(SpillDirectory::Forbidden);
+        return Ok((SpillDirectory::Forbidden, None));
     }
     // The manager does not name its directories, but those of its files.
     let file = disk.create_tmp_file("directory of a scan")?;
-    Ok(match file.path().and_then(|path| path.parent()) {
+    let directory = match file.path().and_then(|path| path.parent()) {
         Some(directory) => SpillDirectory::At(directory.to_owned()),
         None => SpillDirectory::default(),
-    })
+    };
+    Ok((directory, Some(file)))
 }

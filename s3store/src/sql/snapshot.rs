@@ -1,10 +1,12 @@
 //! The committed files that a query reads: all of its scans see the same.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use chrono::{DateTime, Utc};
 use datafusion::catalog::Session;
 
+use crate::clock::Reading;
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::metrics::Method;
@@ -24,10 +26,14 @@ struct QueryId {
     began: Option<DateTime<Utc>>,
 }
 
-/// The committed files that one query has seen, partition by partition. It lives as long as the query's plan.
+/// What one query has seen of a dataset, partition by partition. It lives as long as the query's plan.
 #[derive(Debug, Default)]
 pub(super) struct QuerySnapshot {
     listed: tokio::sync::Mutex<Vec<Listed>>,
+    /// The reading of the clock by which the query's changes are settled.
+    reading: OnceLock<Reading>,
+    /// If `true`, the query is planned, and no other scan belongs to it.
+    has_begun: AtomicBool,
 }
 
 /// The partitions that some patterns select.
@@ -47,8 +53,10 @@ impl Queries {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|(_, snapshot)| snapshot.strong_count() > 0);
         // Without a time, it can't be told from the session's other queries.
-        let found = known.iter().find(|(known, _)| id.began.is_some() && *known == id);
-        if let Some(snapshot) = found.and_then(|(_, snapshot)| snapshot.upgrade()) {
+        let of_query = known.iter().filter(|(known, _)| id.began.is_some() && *known == id);
+        let mut snapshots = of_query.filter_map(|(_, snapshot)| snapshot.upgrade());
+        // A plan that is made again, while the first one is executed, looks again.
+        if let Some(snapshot) = snapshots.find(|snapshot| !snapshot.has_begun.load(Ordering::Relaxed)) {
             return snapshot;
         }
         let snapshot = Arc::<QuerySnapshot>::default();
@@ -58,6 +66,16 @@ impl Queries {
 }
 
 impl QuerySnapshot {
+    /// Ends the planning of the query.
+    pub(super) fn begin(&self) {
+        self.has_begun.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the reading of the clock by which all of the query's changes are settled.
+    pub(super) fn reading(&self, dataset: &Dataset) -> Reading {
+        *self.reading.get_or_init(|| dataset.clock().reading())
+    }
+
     /// Returns the committed files of the partitions that the patterns select, in key order.
     ///
     /// A partition that the query has seen before is not looked at again, so it has the same files.

@@ -60,7 +60,7 @@ pub fn partitions_of(entries: &[Entry]) -> BTreeSet<&str> {
 
 /// Returns the data files of entries, each once, at the first of its offsets: partitions in key order, and files in key
 /// order within one.
-pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
+pub(crate) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Vec<PartitionFiles> {
     let mut partitions: BTreeMap<String, BTreeMap<String, (Offset, u64)>> = BTreeMap::new();
     for entry in entries {
         let Entry { partition, data_path, record_count, offset, .. } = entry.borrow();
@@ -82,7 +82,7 @@ pub(super) fn files(entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Ve
 }
 
 /// Returns an error if an entry is not of this dataset, or its partition does not fit the record type.
-pub(super) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, partition_names: &Names) -> Result<()> {
+pub(crate) fn check(entry: &Entry, bucket: &str, prefix: &Prefix, partition_names: &Names) -> Result<()> {
     let Entry { offset, data_path, partition, .. } = entry;
     let foreign =
         |reason: String| Err(Error::invalid_input(format!("entry {offset} is not of this dataset: {reason}")));

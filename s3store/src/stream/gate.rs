@@ -105,10 +105,14 @@ impl ChangeStream {
     /// If no ref within the limit is committed, it goes on with as many refs again, so that a loop that ends at an empty
     /// page does not end at the refs of failed writes. [`MAX_ROUNDS`] bounds the requests.
     pub(super) async fn poll(&self, span: Span) -> Result<Polled> {
+        self.poll_at(span, self.dataset.clock().reading()).await
+    }
+
+    /// Returns the committed entries of a span that were settled when the clock was read.
+    pub(super) async fn poll_at(&self, span: Span, reading: Reading) -> Result<Polled> {
         if let Some(subject) = &self.subject {
             self.dataset.check_schema(subject.clone()).await?;
         }
-        let reading = self.dataset.clock().reading();
         let (mut bounds, mut rounds) = (self.bounds(span, reading), 0);
         let (mut malformed, mut other_partitions, mut not_selected) = (0, 0, 0);
         loop {

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeZone};
 
 pub use self::entry::{Entry, partitions_of};
+pub(crate) use self::entry::{check as check_entry, files as files_of_entries};
 pub use self::follow::{Follow, Pages};
 pub use self::latest::{Change, Latest};
 pub use self::page::{Page, RecordPage};

@@ -12,9 +12,8 @@ use super::gate::{ChangeStream, Polled, Span};
 use super::page::{Page, RecordPage};
 use super::walk::{StopReason, WalkEnd};
 use super::window::Window;
-#[cfg(feature = "datafusion")]
-use crate::dataset::Subject;
-use crate::dataset::{Dataset, Store};
+use crate::clock::Reading;
+use crate::dataset::{Dataset, Store, Subject};
 use crate::error::Result;
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
@@ -22,9 +21,7 @@ use crate::pattern::IntoPatterns;
 #[cfg(feature = "datafusion")]
 use crate::pattern::{PartitionFilter, Pattern};
 use crate::read::{MissingFile, Read, ReadMethod, SkippedFile};
-#[cfg(feature = "datafusion")]
-use crate::record::Names;
-use crate::record::Record;
+use crate::record::{Names, Record};
 
 /// The default number of refs that a poll covers.
 const DEFAULT_LIMIT: usize = 1_000;
@@ -40,6 +37,12 @@ pub struct Poll {
 impl Poll {
     pub(super) fn new<T: Record>(dataset: &Dataset, after: Offset) -> Self {
         Self { changes: ChangeStream::of::<T>(dataset), span: Span { after, until: None, limit: DEFAULT_LIMIT } }
+    }
+
+    /// Returns a poll of a dataset with these partition columns.
+    pub(crate) fn of_names(dataset: &Dataset, names: Names, subject: Option<Subject>, after: Offset) -> Self {
+        let changes = ChangeStream::of_names(dataset, names, subject);
+        Self { changes, span: Span { after, until: None, limit: DEFAULT_LIMIT } }
     }
 
     /// Sets how many refs the poll takes at a time, committed or not. The page has at most as many entries. Default:
@@ -106,15 +109,18 @@ impl IntoFuture for Poll {
 pub struct PollRange {
     changes: ChangeStream,
     span: Span,
+    /// The reading of the clock by which refs are settled. `None` for one when the poll begins.
+    reading: Option<Reading>,
 }
 
 impl PollRange {
     pub(super) fn new<T: Record>(dataset: &Dataset, window: Window) -> Self {
         let changes = ChangeStream::of::<T>(dataset);
-        Self { span: changes.span_of(window), changes }
+        Self { span: changes.span_of(window), changes, reading: None }
     }
 
-    /// Returns a poll of the entries after an offset and before another one, of a dataset with these partition columns.
+    /// Returns a poll of the entries after an offset and before another one that were settled at a reading of the clock, of a
+    /// dataset with these partition columns.
     #[cfg(feature = "datafusion")]
     pub(crate) fn between(
         dataset: &Dataset,
@@ -122,9 +128,10 @@ impl PollRange {
         subject: Option<Subject>,
         after: Offset,
         until: Option<Offset>,
+        reading: Reading,
     ) -> Self {
         let changes = ChangeStream::of_names(dataset, names, subject);
-        Self { changes, span: Span { after, until, limit: usize::MAX } }
+        Self { changes, span: Span { after, until, limit: usize::MAX }, reading: Some(reading) }
     }
 
     /// Returns only entries of the partitions that the patterns select.
@@ -143,7 +150,8 @@ impl PollRange {
     /// Polls as a part of another call.
     pub(super) async fn run(self) -> Result<Vec<Entry>> {
         self.changes.check(&self.span)?;
-        Ok(self.changes.poll(self.span).await?.entries)
+        let reading = self.reading.unwrap_or_else(|| self.changes.dataset.clock().reading());
+        Ok(self.changes.poll_at(self.span, reading).await?.entries)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::format::{AttemptId, Offset, PartitionKey, Prefix, RefName};
 use crate::pattern::PartitionFilter;
 use crate::record::Names;
 
-/// A walk stops after this many refs that its filter does not select: 100 LISTs.
+/// A walk with a limit stops after this many refs that its filter does not select: 100 LISTs.
 pub(super) const MAX_NOT_SELECTED: u64 = 100_000;
 
 /// The range of refs that a poll may take.
@@ -17,7 +17,7 @@ pub(super) struct Bounds {
     pub(super) until: Option<Offset>,
     /// Refs after this key are not settled, so they are not taken.
     pub(super) cutoff: String,
-    /// At most this many refs are taken, malformed ones included.
+    /// At most this many refs are taken, malformed ones included. `usize::MAX` for all.
     pub(super) limit: usize,
 }
 
@@ -129,7 +129,9 @@ impl<'a> Walk<'a> {
     }
 
     fn is_at_limit(&self) -> bool {
-        self.taken == self.bounds.limit || self.not_selected >= MAX_NOT_SELECTED
+        // A window of time has no limit: its caller would take a part of it for the whole.
+        let is_far = self.bounds.limit < usize::MAX && self.not_selected >= MAX_NOT_SELECTED;
+        is_far || self.taken == self.bounds.limit
     }
 
     /// Moves past a key. Returns its ref, or counts the key if it is malformed, if its partition has other columns, or if

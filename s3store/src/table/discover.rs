@@ -66,14 +66,15 @@ impl FindTable {
     /// Says that the value of a partition column is the text of a column's value, in all of the dataset's files. Then
     /// conditions on that column select partitions.
     ///
-    /// Writers of this library register that. It can't be found in files, so it must be said for data of the Go library.
-    /// If it is not true, reads with such conditions miss rows.
+    /// Writers of this library register that, if it was true for all writers of the dataset from the first on. It can't be found
+    /// in files, so it must be said for data of the Go library. If it is not true, reads with such conditions miss rows.
     pub fn partition_is(mut self, partition_column: impl Into<String>, column: impl Into<String>) -> Self {
         self.renders.push((partition_column.into(), column.into()));
         self
     }
 
-    /// Sets the columns that identify an entity, and the column that orders its versions.
+    /// Sets the columns that identify an entity, and the column that orders its versions. Floats and nested columns can't be
+    /// either.
     pub fn key<S: Into<String>>(mut self, entity: impl IntoIterator<Item = S>, version: impl Into<String>) -> Self {
         self.key = Some((entity.into_iter().map(Into::into).collect(), Some(version.into())));
         self

@@ -7,6 +7,7 @@
 mod discover;
 mod read;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,9 +15,12 @@ pub use self::discover::FindTable;
 pub use self::read::TableRead;
 use crate::dataset::{Dataset, Store, Subject};
 use crate::error::Result;
+use crate::format::Offset;
 use crate::pattern::IntoPatterns;
+use crate::read::ListPartitions;
 use crate::record::{Description, Record, RootRecord as _};
 use crate::schema::{Schema, SchemaView};
+use crate::stream::{Entry, Poll, check_entry, files_of_entries};
 
 /// A dataset with the schema of its records as plain data. Clones are cheap.
 ///
@@ -144,6 +148,27 @@ impl Table {
     /// Reads a snapshot of all partitions: see [`read`](Self::read).
     pub fn read_all(&self) -> TableRead {
         self.read("*")
+    }
+
+    /// Lists partitions: see [`Store::partitions`].
+    pub fn partitions(&self, patterns: impl IntoPatterns) -> ListPartitions {
+        ListPartitions::new(&self.dataset, self.root.partition.clone(), patterns, self.subject.clone())
+    }
+
+    /// Polls the change stream: see [`Store::poll`].
+    pub fn poll(&self, after: &Offset) -> Poll {
+        Poll::of_names(&self.dataset, self.root.partition.clone(), self.subject.clone(), after.clone())
+    }
+
+    /// Reads the rows of entries that a poll returned: see [`Store::read_entries`].
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput): an entry of another bucket, prefix or partitioning.
+    pub fn read_entries(&self, entries: impl IntoIterator<Item = impl Borrow<Entry>>) -> Result<TableRead> {
+        let entries: Vec<_> = entries.into_iter().collect();
+        let (bucket, keys, names) = (self.dataset.bucket(), self.dataset.keys(), &self.root.partition);
+        entries.iter().try_for_each(|entry| check_entry(entry.borrow(), bucket, keys, names))?;
+        Ok(TableRead::of_files(self, files_of_entries(entries)))
     }
 
     /// Returns the description of all columns of the record.

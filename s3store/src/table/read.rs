@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeZone};
@@ -14,14 +15,14 @@ use crate::pattern::Pattern;
 #[cfg(feature = "arrow")]
 use crate::read::BatchStream;
 use crate::read::{Columns, FileSource, MissingFile, ReadMethod, ReadPlan, Request};
-use crate::scan::ScanLimits;
+use crate::scan::{PartitionFiles, ScanLimits};
 use crate::spill::SpillDirectory;
 
 /// A read of a table, returned by [`Table::read`]. Take its batches, or its count.
 #[must_use = "nothing is read until its batches or its count are taken"]
 pub struct TableRead {
     table: Table,
-    patterns: Result<Vec<Pattern>>,
+    source: Source,
     /// `None` for all columns of the table.
     columns: Option<Vec<String>>,
     history: bool,
@@ -29,10 +30,27 @@ pub struct TableRead {
     limits: ScanLimits,
 }
 
+/// The source of a read's files.
+#[derive(Debug)]
+enum Source {
+    Patterns(Result<Vec<Pattern>>),
+    /// Files that the change stream names, which may have been deleted since.
+    Files(Vec<PartitionFiles>),
+}
+
 impl TableRead {
     pub(super) fn new(table: &Table, patterns: Result<Vec<Pattern>>) -> Self {
+        Self::of(table, Source::Patterns(patterns))
+    }
+
+    /// Returns a read of files that the change stream names.
+    pub(super) fn of_files(table: &Table, files: Vec<PartitionFiles>) -> Self {
+        Self::of(table, Source::Files(files))
+    }
+
+    fn of(table: &Table, source: Source) -> Self {
         let limits = ScanLimits::new();
-        Self { table: table.clone(), patterns, columns: None, history: false, as_of: None, limits }
+        Self { table: table.clone(), source, columns: None, history: false, as_of: None, limits }
     }
 
     /// Returns only these columns, in this order.
@@ -142,13 +160,19 @@ impl TableRead {
     }
 
     fn request(self) -> Result<Request> {
-        let Self { table, patterns, columns, history, as_of, limits } = self;
+        let Self { table, source, columns, history, as_of, limits } = self;
         let columns = match &columns {
             Some(names) => table.columns_of(names)?,
             None => table.all_columns(),
         };
-        let (source, method) = (FileSource::Patterns(patterns), ReadMethod::Snapshot);
-        let mut request = Request::new(&table.dataset, columns, source, method, MissingFile::Fail);
+        let (source, method, missing) = match source {
+            Source::Patterns(patterns) => (FileSource::Patterns(patterns), ReadMethod::Snapshot, MissingFile::Fail),
+            Source::Files(files) => {
+                let find = Box::new(|_| Box::pin(std::future::ready(Ok(files))) as Pin<Box<_>>);
+                (FileSource::Find(find), ReadMethod::Entries, MissingFile::Skip(Arc::default()))
+            }
+        };
+        let mut request = Request::new(&table.dataset, columns, source, method, missing);
         (request.history, request.as_of, request.limits) = (history, as_of, limits);
         Ok(request)
     }
@@ -184,7 +208,7 @@ impl fmt::Debug for TableRead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableRead")
             .field("record", &self.table.schema.record)
-            .field("patterns", &self.patterns)
+            .field("source", &self.source)
             .field("columns", &self.columns)
             .finish_non_exhaustive()
     }

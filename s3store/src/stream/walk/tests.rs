@@ -119,4 +119,13 @@ fn refs_that_the_filter_does_not_select_do_not_count_towards_the_limit() {
     assert_eq!(walk.take_page(others, false), []);
     let end = walk.end().unwrap();
     assert_eq!((end.not_selected, end.reason), (MAX_NOT_SELECTED, StopReason::Limit));
+
+    // A window of time is walked to its end.
+    let whole = Bounds { limit: usize::MAX, ..far.clone() };
+    let mut walk = Walk::new(&prefix, &names, &filter, &whole);
+    let others = (1..=MAX_NOT_SELECTED + 9).map(|at| format!("d/_ref/{at:016}-t-{ATTEMPT};p=2.ref"));
+    let last = format!("d/_ref/{:016}-t-{ATTEMPT};p=1.ref", MAX_NOT_SELECTED + 10);
+    assert_eq!(walk.take_page(others.chain([last]), true).len(), 1);
+    let end = walk.end().unwrap();
+    assert_eq!((end.not_selected, end.reason), (MAX_NOT_SELECTED + 9, StopReason::Tip));
 }
