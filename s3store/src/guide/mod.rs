@@ -8,6 +8,7 @@
 //! | [change_stream] | follow every commit from a stored offset |
 //! | [views] | look up tuples of fields without reading data files |
 //! | [sql] | query datasets with SQL, also without their structs |
+//! | [command_line] | look into datasets without writing Rust |
 //! | [testing] | test your code against an in-process S3, with faults |
 //! | [operating] | plan requests, permissions, servers, timing, metrics and alerts |
 //! | [coming_from_go] | find the counterpart of a Go function or option |
@@ -57,6 +58,11 @@ pub mod change_stream {
 /// [views]: crate::guide::views
 pub mod sql {
     #![doc = include_str!("sql.md")]
+}
+
+/// The command line: commands, connection, exit codes.
+pub mod command_line {
+    #![doc = include_str!("command_line.md")]
 }
 
 /// Views: lookups by LIST requests, and backfill.

@@ -16,8 +16,12 @@ pub use self::read::TableRead;
 use crate::dataset::{Dataset, Store, Subject};
 use crate::error::Result;
 use crate::format::Offset;
+#[cfg(feature = "cli")]
+use crate::metrics::Method;
 use crate::pattern::IntoPatterns;
 use crate::read::ListPartitions;
+#[cfg(feature = "cli")]
+use crate::read::committed_files;
 use crate::record::{Description, Record, RootRecord as _};
 use crate::schema::{Schema, SchemaView};
 use crate::stream::{Entry, Poll, check_entry, files_of_entries};
@@ -169,6 +173,17 @@ impl Table {
         let (bucket, keys, names) = (self.dataset.bucket(), self.dataset.keys(), &self.root.partition);
         entries.iter().try_for_each(|entry| check_entry(entry.borrow(), bucket, keys, names))?;
         Ok(TableRead::of_files(self, files_of_entries(entries)))
+    }
+
+    /// Returns the committed data files of some partitions, in key order, each with its size as listed.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn files(&self, patterns: Vec<String>) -> Result<Vec<(String, Option<u64>)>> {
+        let names = self.root.partition.clone();
+        let patterns = patterns.into_patterns(&names.texts())?;
+        let call = self.dataset.metrics().call(Method::ListPartitions);
+        let found = call.run(async |tally| committed_files(&self.dataset, patterns, names, None, &tally).await).await?;
+        let files = found.into_iter().flat_map(|partition| partition.files);
+        Ok(files.map(|file| (file.key, file.size.bytes())).collect())
     }
 
     /// Returns the description of all columns of the record.

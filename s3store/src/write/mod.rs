@@ -154,6 +154,21 @@ impl<T: RootRecord> Store<T> {
     }
 }
 
+#[cfg(feature = "cli")]
+impl crate::dataset::Dataset {
+    /// Returns the commit of a token in a partition of any columns, or `None`.
+    pub(crate) async fn commit_of(&self, partition: &str, token: &str) -> Result<Option<Commit>> {
+        if !PartitionKey::is_well_formed(partition) {
+            return Err(crate::error::Error::invalid_input(format!(
+                "{partition:?} is not a partition key such as day=2026-03-17"
+            )));
+        }
+        let slot = CommitSlot::new(self, PartitionKey::found(partition), Token::new(token)?)?;
+        let found = self.find_commit(slot.commit_key()).await?;
+        found.map(|found| slot.commit(&found.meta, true)).transpose()
+    }
+}
+
 impl<T: Record> Store<T> {
     /// Looks up the commit of a token in a partition. Returns the commit that the write returned, or `None`.
     ///
