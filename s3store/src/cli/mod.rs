@@ -26,7 +26,7 @@ use datafusion::error::DataFusionError;
 use self::args::Arguments;
 use crate::error::{Error, ErrorKind};
 
-/// What a command returns.
+/// The result of a command.
 type Outcome<T> = Result<T, Failure>;
 
 /// The end of a command that did what it should.
@@ -49,10 +49,6 @@ struct Failure {
 impl Failure {
     fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), hint: None, causes: Vec::new() }
-    }
-
-    fn usage(message: impl Into<String>) -> Self {
-        Self::new(message)
     }
 
     fn with_hint(self, hint: impl Into<String>) -> Self {

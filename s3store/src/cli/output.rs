@@ -23,7 +23,7 @@ pub(super) async fn write_rows(mut rows: SendableRecordBatchStream, output: &Out
     let is_terminal = output.output.is_none() && io::stdout().is_terminal();
     let format = output.format.unwrap_or(if is_terminal { Format::Table } else { Format::Csv });
     if format == Format::Parquet && is_terminal {
-        return Err(Failure::usage("Parquet is not for a terminal").with_hint("add --output FILE"));
+        return Err(Failure::new("Parquet is not for a terminal").with_hint("add --output FILE"));
     }
     let out: Box<dyn Write + Send> = match &output.output {
         Some(path) => {

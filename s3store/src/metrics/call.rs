@@ -164,7 +164,7 @@ pub(crate) struct Tally {
     recorded: AtomicBool,
 }
 
-/// What a read has fetched and left out so far.
+/// The work that a read has done so far, and the row groups that it has left out.
 #[cfg(feature = "datafusion")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct ReadWork {

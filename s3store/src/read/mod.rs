@@ -39,7 +39,7 @@ pub(crate) use self::request::{Columns, FileSource, FindFiles, Request};
 pub use self::rows::{Row, Rows};
 use self::sink::{BorrowedRows, PartitionRecords, StreamedRecords};
 #[cfg(feature = "datafusion")]
-pub(crate) use self::{filter::split as split_filter, sink::Events, snapshot::committed_files};
+pub(crate) use self::{filter::split as split_filter, request::keep_for, sink::Events, snapshot::committed_files};
 use crate::clock::micros_from;
 #[cfg(feature = "testing")]
 use crate::codec::Opener;
@@ -512,7 +512,7 @@ impl<T> fmt::Debug for Read<T> {
 /// Decodes a file on the calling thread, as a snapshot read does with the only file of a partition.
 #[cfg(feature = "testing")]
 pub(crate) fn decode_file<T: Record>(file: bytes::Bytes, opener: &Opener) -> Result<Vec<T>> {
-    let keep = request::keep_for(opener.layout(), false);
+    let keep = request::keep_for(opener.layout().key.as_ref(), false);
     crate::scan::decode_file::<PartitionRecords<T>>(file, opener, keep).map(sink::concat)
 }
 
@@ -522,5 +522,5 @@ pub(crate) fn decode_file_rows<T: Record + RowStruct<Held: Send>>(
     file: bytes::Bytes,
     opener: &Opener,
 ) -> Result<Vec<Rows<T>>> {
-    crate::scan::decode_file::<BorrowedRows<T>>(file, opener, request::keep_for(opener.layout(), false))
+    crate::scan::decode_file::<BorrowedRows<T>>(file, opener, request::keep_for(opener.layout().key.as_ref(), false))
 }

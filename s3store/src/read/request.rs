@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::merge::Keep;
 use crate::metrics::Tally;
 use crate::pattern::Pattern;
-use crate::record::{Description, Predicate, ReadLayout, Record};
+use crate::record::{Description, Key, Predicate, ReadLayout, Record};
 use crate::scan::{Event, LiveFilter, MissingFile, PartitionFiles, Scan, ScanLimits, Sink, UndecodableFile};
 use crate::spill::SpillDirectory;
 
@@ -334,13 +334,13 @@ impl Request {
 }
 
 /// Adds a filter on the columns of `root` to a layout. Returns the layout, and the rows that remain of those with equal keys.
-pub(crate) fn filtered(
+fn filtered(
     layout: ReadLayout,
     root: &Description,
     filter: Option<Predicate>,
     history: bool,
 ) -> Result<(ReadLayout, Keep)> {
-    let keep = keep_for(&layout, history);
+    let keep = keep_for(layout.key.as_ref(), history);
     let Some(filter) = filter else { return Ok((layout, keep)) };
     let (layout, filter) = layout.with_predicate(root, filter)?;
     let filter = filter::split(filter, &layout, keep);
@@ -348,12 +348,13 @@ pub(crate) fn filtered(
 }
 
 /// Returns whether parts of files may not be needed.
-pub(crate) fn reads_parts(layout: &ReadLayout, root: &Description) -> bool {
+fn reads_parts(layout: &ReadLayout, root: &Description) -> bool {
     layout.columns.len() < root.columns.len() || layout.filter.below.is_some()
 }
 
-pub(super) fn keep_for(layout: &ReadLayout, history: bool) -> Keep {
-    match (&layout.key, history) {
+/// Returns the rows that remain of those with equal keys.
+pub(crate) fn keep_for(key: Option<&Key>, history: bool) -> Keep {
+    match (key, history) {
         (None, _) => Keep::All,
         (Some(_), true) => Keep::History,
         (Some(_), false) => Keep::Latest,

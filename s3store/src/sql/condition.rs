@@ -85,7 +85,7 @@ pub(super) fn convert(
         match (rows, partitions) {
             (Ok(rows), _) => conditions.rows.push(rows),
             (_, Ok(partitions)) => conditions.partitions.push(partitions),
-            // Of both kinds.
+            // It tests columns of both kinds.
             _ => is_exact = false,
         }
     }

@@ -37,7 +37,7 @@ use super::provider::{TableColumns, can_match};
 use super::snapshot::QuerySnapshot;
 use crate::merge::Keep;
 use crate::metrics::Tally;
-use crate::read::{Columns, Events, FileSource, MissingFile, ReadMethod, Request, split_filter};
+use crate::read::{Columns, Events, FileSource, MissingFile, ReadMethod, Request, keep_for, split_filter};
 use crate::record::Predicate;
 use crate::scan::{Event, LiveFilter, ScanLimits};
 use crate::spill::SpillDirectory;
@@ -58,7 +58,7 @@ pub(super) struct ScanExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
-/// What a scan is made of.
+/// The parts of a scan.
 #[derive(Debug, Clone)]
 pub(super) struct ScanParts {
     pub(super) table: Table,
@@ -85,11 +85,7 @@ impl ScanParts {
     }
 
     fn keep(&self) -> Keep {
-        match (&self.columns.root.key, self.history) {
-            (None, _) => Keep::All,
-            (Some(_), true) => Keep::History,
-            (Some(_), false) => Keep::Latest,
-        }
+        keep_for(self.columns.root.key.as_ref(), self.history)
     }
 
     /// Returns whether the units are entries of the change stream.

@@ -198,7 +198,7 @@ impl Table {
     }
 
     /// Returns the columns of these names. Names that are no columns are left out.
-    pub(crate) fn some_columns(&self, names: &[&str]) -> Columns {
+    fn some_columns(&self, names: &[&str]) -> Columns {
         let record = self.root.projection(self.root.record.clone(), names);
         Columns::described(Arc::new(record), Arc::clone(&self.root), self.subject.clone())
     }

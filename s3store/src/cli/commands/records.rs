@@ -105,7 +105,7 @@ pub(super) async fn tail(connection: &Connection, tail: Tail) -> Outcome<Done> {
 
 /// Returns the offset of a place in the change stream.
 fn place(dataset: &Dataset, text: &str) -> Outcome<Offset> {
-    match Place::parse(text, dataset.clock().now()).map_err(Failure::usage)? {
+    match Place::parse(text, dataset.clock().now()).map_err(Failure::new)? {
         Place::Instant(instant) => Ok(dataset.offset_at(instant)),
         Place::Offset(offset) => {
             dataset.keys().check_offset(&offset)?;
@@ -177,7 +177,7 @@ async fn view(dataset: &Dataset, lookup: &Lookup) -> Outcome<SchemaView> {
         return Ok(view.clone());
     }
     let known: Vec<_> = views.iter().map(|view| view.name.as_str()).collect();
-    let failure = Failure::usage(format!("no view {:?} is registered", lookup.view));
+    let failure = Failure::new(format!("no view {:?} is registered", lookup.view));
     Err(failure.with_hint(match known.as_slice() {
         [] => "name its columns with --columns".to_owned(),
         known => format!("the dataset's views are {}; name the columns of another with --columns", known.join(", ")),

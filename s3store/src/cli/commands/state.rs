@@ -212,9 +212,9 @@ pub(super) async fn token(connection: &Connection, token: Token) -> Outcome<Done
 pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<Done> {
     let dataset = connect::open(connection, &doctor.location).await?;
     let since = match &doctor.since {
-        Some(text) => match Place::parse(text, dataset.clock().now()).map_err(Failure::usage)? {
+        Some(text) => match Place::parse(text, dataset.clock().now()).map_err(Failure::new)? {
             Place::Instant(instant) => Some(instant),
-            Place::Offset(_) => return Err(Failure::usage("--since takes an instant or a time span here")),
+            Place::Offset(_) => return Err(Failure::new("--since takes an instant or a time span here")),
         },
         None => None,
     };
@@ -256,7 +256,7 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
 /// Asks a question on the terminal.
 fn asked(question: &str) -> Outcome<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage("nobody can be asked here").with_hint("add --yes"));
+        return Err(Failure::new("nobody can be asked here").with_hint("add --yes"));
     }
     eprint!("{question} [y/N] ");
     std::io::stderr().flush()?;
