@@ -5,6 +5,8 @@
 mod harness;
 mod sql {
     mod changes;
+    mod costs;
+    mod generated;
     mod plans;
     mod queries;
     mod random;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use s3store::datafusion::prelude::SessionContext;
 
-use super::queries::{Cost, costs};
+use super::costs::{Cost, costs};
 use super::support::{number, rows};
 use crate::harness::{Virtual, sleep};
 

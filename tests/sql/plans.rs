@@ -13,7 +13,7 @@ use s3store::datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use s3store::datafusion::prelude::{SessionConfig, SessionContext};
 use s3store::testing::{Fault, Operation};
 
-use super::queries::{Cost, costs};
+use super::costs::{Cost, costs};
 use super::support::{counter, explain, number, rows};
 use crate::harness::{Virtual, sleep};
 

@@ -27,13 +27,20 @@ impl Sessions {
         key_columns: &[(&str, &str)],
         partitions: usize,
     ) -> Self {
-        let config = || {
-            let mut config = SessionConfig::new().with_target_partitions(partitions);
-            // Would tear files apart, if it applied to the table.
-            config.options_mut().optimizer.repartition_file_min_size = 0;
-            config
-        };
-        let (ours, theirs) = (SessionContext::new_with_config(config()), SessionContext::new_with_config(config()));
+        let mut config = SessionConfig::new().with_target_partitions(partitions);
+        // Would tear files apart, if it applied to the table.
+        config.options_mut().optimizer.repartition_file_min_size = 0;
+        Self::of(SessionContext::new_with_config(config), store, table, key_columns).await
+    }
+
+    /// Compares with a session of another kind.
+    pub async fn of<T: Record>(
+        ours: SessionContext,
+        store: &Store<T>,
+        table: &Table,
+        key_columns: &[(&str, &str)],
+    ) -> Self {
+        let theirs = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(2));
         s3store::sql::register(&ours, "t", table).unwrap();
         let latest = || store.read_all();
         for (name, read) in [("t", latest().history()), ("t_latest", latest())] {

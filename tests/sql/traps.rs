@@ -147,7 +147,7 @@ async fn files_out_of_order_are_sorted() {
         let rows: Vec<_> =
             (0..1_000).map(|index| row("a", index * (seed + 10) % 100, index % 6, index * seed)).collect();
         let commits = store.write(&rows).await.unwrap();
-        world.s3.put_object(BUCKET, &commits[0].data_path, super::random::file(&rows_of(&rows), marked));
+        world.s3.put_object(BUCKET, &commits[0].data_path, super::generated::file(&rows_of(&rows), marked));
     }
     assert_eq!(commits.len(), 1);
     for partitions in [1, 4] {
@@ -167,7 +167,7 @@ async fn row_groups_without_a_match_are_not_decoded() {
     for round in 0..2 {
         let rows: Vec<_> = (0..140).map(|id| row("a", id, round, id)).collect();
         let commits = store.write(&rows).await.unwrap();
-        world.s3.put_object(BUCKET, &commits[0].data_path, super::random::file(&rows_of(&rows), true));
+        world.s3.put_object(BUCKET, &commits[0].data_path, super::generated::file(&rows_of(&rows), true));
     }
     let sessions = sessions(&world, 1).await;
     for (table, condition, read) in [

@@ -84,7 +84,7 @@ impl<'a> Planner<'a> {
         let (conversion, data_type) = self.conversion(node, found).map_err(|error| error.in_column(&node.name))?;
         let nulls = match (node.nullable, &node.default) {
             (true, _) => NullHandling::Keep,
-            (false, Some(default)) => NullHandling::Replace(fitted(&default()?, &data_type)?),
+            (false, Some(default)) => NullHandling::Replace(fitted(&default.array()?, &data_type)?),
             (false, None) => NullHandling::Refuse,
         };
         Ok(NodeAdapter { conversion, nulls, data_type })
@@ -170,8 +170,8 @@ pub(super) fn leaf_count(data_type: &DataType) -> usize {
 /// Returns the constant for a column that is missing in the file, whose columns are `fields`.
 fn missing(node: &ColumnNode, fields: &Fields) -> Result<Filler, ValueError> {
     let wanted = node.read_type();
-    let value = match (node.default, node.role) {
-        (Some(default), _) => fitted(&default()?, &wanted)?,
+    let value = match (&node.default, node.role) {
+        (Some(default), _) => fitted(&default.array()?, &wanted)?,
         (None, Role::Value) if node.nullable => new_null_array(&wanted, 1),
         (None, _) => return Err(lacks(node, fields)),
     };

@@ -30,7 +30,7 @@ use super::MemoryReader;
 use super::footer::footer_of;
 use super::mapping::FilePlan;
 use crate::error::Result;
-use crate::record::{ColumnNode, Description, Key, ReadLayout, Shape, ValueError};
+use crate::record::{ColumnNode, DefaultValue, Description, Key, ReadLayout, Shape, ValueError};
 
 type Default = fn() -> Result<ArrayRef, ValueError>;
 
@@ -57,7 +57,7 @@ impl ColumnNode {
     }
 
     pub(crate) fn defaulted(mut self, default: Default) -> Self {
-        self.default = Some(default);
+        self.default = Some(DefaultValue::Made(default));
         self
     }
 

@@ -205,6 +205,19 @@ impl DatasetOptions {
         Ok(unopened.into_dataset(timing))
     }
 
+    /// Makes the handle of a dataset that another process has opened, and whose durations it has sent. Sends nothing.
+    #[cfg(feature = "ballista")]
+    pub(crate) fn attach(
+        self,
+        client: Client,
+        bucket: String,
+        prefix: String,
+        commit_timeout: Duration,
+        max_clock_skew: Duration,
+    ) -> Result<Dataset> {
+        Ok(self.connect(client, bucket, prefix)?.into_dataset(Timing { commit_timeout, max_clock_skew }))
+    }
+
     /// Checks the options, the bucket and the prefix. Sends nothing.
     pub(super) fn connect(self, client: Client, bucket: String, prefix: String) -> Result<Unopened> {
         if bucket.is_empty() {

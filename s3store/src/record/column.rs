@@ -8,7 +8,7 @@ use arrow_cast::cast;
 
 use super::derived::{Collect, ColumnReader, FieldOf, collector};
 use super::types::invalid_array;
-use super::{ColumnNode, KeyPart, Plain, Reachable, RowColumn, RowError, Shape, ValueError, VecLayout, hold_column};
+use super::{ColumnNode, DefaultValue, KeyPart, Plain, Reachable, RowColumn, RowError, Shape, ValueError, VecLayout, hold_column};
 
 /// A type that fits a column under the encoding `E`, which the attributes of a field select.
 ///
@@ -166,6 +166,7 @@ pub trait ColumnType<E = Plain>: Sized {
         default: Option<fn() -> Result<ArrayRef, ValueError>>,
     ) -> ColumnNode {
         let aliases = aliases.iter().copied().map(Cow::Borrowed).collect();
+        let default = default.map(DefaultValue::Made);
         ColumnNode { aliases, default, ..ColumnNode::of::<Self, E>(name) }
     }
 }

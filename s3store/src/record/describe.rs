@@ -14,6 +14,7 @@ use crate::error::Error;
 /// The description of a record. It is not generic, so that typed rows, batches and tools share the code that uses it. It
 /// owns what it needs, so that it can be made of a stored schema.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub struct Description {
     /// The struct's name, for error messages.
     pub record: Cow<'static, str>,
@@ -34,6 +35,7 @@ pub struct Description {
 
 /// Some names of columns, in order. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub struct Names(Arc<[Cow<'static, str>]>);
 
 impl Names {
@@ -65,6 +67,7 @@ impl Deref for Names {
 
 /// How the value of a partition column is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub struct Rendering {
     /// The names of the columns that it is made from.
     pub columns: Names,
@@ -77,6 +80,7 @@ pub struct Rendering {
 
 /// The form of a partition column's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub enum RenderingForm {
     /// The value of the column, as its type renders it.
     Value,
@@ -90,6 +94,7 @@ pub enum RenderingForm {
 
 /// The columns that order and deduplicate records.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub struct Key {
     /// The entity's columns, in declared order, as indices into the root's columns.
     pub entity: Vec<usize>,
@@ -106,6 +111,7 @@ impl Key {
 
 /// A column, or a node below a column.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub struct ColumnNode {
     /// The column's name in a file. A list's element is called `element`; a map's parts are called `key` and `value`.
     pub name: Cow<'static, str>,
@@ -115,9 +121,9 @@ pub struct ColumnNode {
     pub shape: Shape,
     /// True if it may contain nulls.
     pub nullable: bool,
-    /// Returns an array of one element, in the write type: the value of all rows if a file lacks this column, and of nulls
-    /// if the column is not nullable. `None` unless the field has the attribute `default`.
-    pub default: Option<fn() -> Result<ArrayRef, ValueError>>,
+    /// The value of all rows if a file lacks this column, and of nulls if the column is not nullable. `None` unless the
+    /// field has the attribute `default`.
+    pub default: Option<DefaultValue>,
     /// The part that the column plays in its record.
     pub role: Role,
     /// If `true`, a list is written as a repeated column instead of a group with the logical type LIST.
@@ -130,8 +136,28 @@ pub struct ColumnNode {
     pub values: Vec<String>,
 }
 
+/// The value of a column in files that lack it: an array of one element, in the write type.
+#[derive(Debug, Clone)]
+pub enum DefaultValue {
+    /// A function that makes the array.
+    Made(fn() -> Result<ArrayRef, ValueError>),
+    /// The array, which another process has made.
+    Array(ArrayRef),
+}
+
+impl DefaultValue {
+    /// Returns the array.
+    pub(crate) fn array(&self) -> Result<ArrayRef, ValueError> {
+        match self {
+            Self::Made(make) => make(),
+            Self::Array(array) => Ok(Arc::clone(array)),
+        }
+    }
+}
+
 /// The part that a column plays in its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub enum Role {
     /// It is a value. A file may lack the column if it is nullable.
     Value,
@@ -157,6 +183,7 @@ impl Role {
 
 /// The shape of a node.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub enum Shape {
     /// A single value. Strings are `Utf8` and bytes are `Binary` here; reads use their view types.
     Leaf(DataType),

@@ -133,6 +133,7 @@ pub struct Version<T> {
 
 /// A value of a column that identifies entities or orders versions, in a form whose order is that of the stored values.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub enum KeyPart {
     /// A number: also `bool`, a date in days since 1970, a time in nanoseconds, and a decimal without its point.
     Int(i128),

@@ -17,6 +17,8 @@ mod selected;
 mod types;
 mod value;
 mod view;
+#[cfg(feature = "ballista")]
+mod wire;
 
 pub use column::{AsColumn, Column, ColumnType, ColumnWith};
 pub use derived::{
@@ -27,7 +29,7 @@ pub use derived::{
 };
 #[cfg(feature = "serde")]
 pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
-pub use describe::{ColumnNode, Description, Key, Names, Rendering, RenderingForm, Role, Shape};
+pub use describe::{ColumnNode, DefaultValue, Description, Key, Names, Rendering, RenderingForm, Role, Shape};
 pub(crate) use describe::{ReadLayout, RowFilter, TimeUnits, per_second};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;

@@ -32,6 +32,7 @@ pub(crate) struct ListedObject {
 ///
 /// It is a hash, because an ETag would take as much memory as a key. Versions of different keys must not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ObjectVersion(u64);
 
 impl ObjectVersion {

@@ -5,6 +5,7 @@ use crate::s3::ObjectVersion;
 
 /// A data file in S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct StoredFile {
     pub(crate) key: String,
     pub(crate) size: FileSize,
@@ -26,6 +27,7 @@ impl StoredFile {
 
 /// The size of a data file before it is fetched, exact or estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum FileSize {
     /// The size in bytes, from a listing.
     Bytes(u64),
@@ -45,6 +47,7 @@ impl FileSize {
 
 /// A partition's files, in key order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct PartitionFiles {
     pub(crate) key: String,
     pub(crate) files: Vec<StoredFile>,

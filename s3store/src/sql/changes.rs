@@ -14,9 +14,10 @@ use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::external;
+use super::condition::Conditions;
+use super::found::{Found, TableRows};
 use super::groups::{self, Unit};
 use super::provider::{TableColumns, can_match};
-use super::scan::{ScanExec, ScanParts};
 use super::snapshot::Queries;
 use crate::format::Offset;
 use crate::pattern::Pattern;
@@ -27,22 +28,22 @@ use crate::table::Table;
 /// The function `changes(since, until)`.
 #[derive(Debug)]
 pub(super) struct ChangesFunction {
-    table: Table,
-    columns: Arc<TableColumns>,
+    rows: TableRows,
 }
 
 /// The changes between two offsets.
 #[derive(Debug)]
-struct ChangesTable {
-    table: Table,
-    columns: Arc<TableColumns>,
+pub(super) struct ChangesTable {
+    rows: TableRows,
     after: Offset,
     until: Option<Offset>,
 }
 
 impl ChangesFunction {
-    pub(super) fn new(table: &Table) -> Self {
-        Self { table: table.clone(), columns: Arc::new(TableColumns::of_changes(table)) }
+    pub(super) fn new(table: &Table, views: bool) -> Self {
+        let columns = TableColumns::of_changes(table);
+        let columns = Arc::new(if views { columns } else { columns.without_views() });
+        Self { rows: TableRows { table: table.clone(), columns, history: true } }
     }
 
     /// Returns the offset that an argument stands for: an offset as text, or an instant. Returns `None` for null.
@@ -56,7 +57,7 @@ impl ChangesFunction {
         let Expr::Literal(value, _) = &simplified else {
             return plan_err!("{argument} is not a constant: changes takes offsets and instants");
         };
-        let dataset = self.table.dataset();
+        let dataset = self.rows.table.dataset();
         if value.is_null() {
             return Ok(None);
         }
@@ -90,39 +91,25 @@ impl TableFunctionImpl for ChangesFunction {
             _ => return plan_err!("changes takes at most two arguments: since and until"),
         };
         Ok(Arc::new(ChangesTable {
-            table: self.table.clone(),
-            columns: Arc::clone(&self.columns),
+            rows: self.rows.clone(),
             after: since.unwrap_or(Offset::START),
             until,
         }))
     }
 }
 
-#[async_trait]
-impl TableProvider for ChangesTable {
-    fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.columns.schema)
+impl ChangesTable {
+    /// Returns the rows that the table has.
+    #[cfg(feature = "ballista")]
+    pub(super) fn rows(&self) -> &TableRows {
+        &self.rows
     }
 
-    fn table_type(&self) -> TableType {
-        TableType::Base
-    }
-
-    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        self.columns.support(filters)
-    }
-
-    async fn scan(
-        &self,
-        state: &dyn Session,
-        projection: Option<&Vec<usize>>,
-        filters: &[Expr],
-        limit: Option<usize>,
-    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let (dataset, root) = (self.table.dataset(), &self.columns.root);
-        let conditions = self.columns.conditions(filters)?;
-        let (names, subject) = (root.partition.clone(), self.table.subject().cloned());
-        let snapshot = dataset.shared::<Queries>().snapshot(state);
+    /// Finds the entries of the partitions that can match the conditions, each file once.
+    pub(super) async fn find(&self, session: &dyn Session, conditions: &Conditions) -> DataFusionResult<Found> {
+        let (dataset, root) = (self.rows.table.dataset(), &self.rows.columns.root);
+        let (names, subject) = (root.partition.clone(), self.rows.table.subject().cloned());
+        let snapshot = dataset.shared::<Queries>().snapshot(session);
         let reading = snapshot.reading(dataset);
         let poll = PollRange::between(dataset, names, subject, self.after.clone(), self.until.clone(), reading);
         let patterns = partition_patterns(root, &conditions.rows, &conditions.partitions);
@@ -132,24 +119,38 @@ impl TableProvider for ChangesTable {
         let mut entries = poll.await.map_err(external)?;
         entries.retain(|entry| seen.insert(entry.data_path.clone()));
         let listed = entries.len();
-        entries.retain(|entry| can_match(&conditions, root, &entry.partition));
+        entries.retain(|entry| can_match(conditions, root, &entry.partition));
         let excluded = listed - entries.len();
-        let units: Vec<Unit> = entries.into_iter().map(Unit::of_entry).collect();
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.columns.sources.len()).collect());
-        ScanExec::planned(ScanParts {
-            table: self.table.clone(),
-            columns: Arc::clone(&self.columns),
-            snapshot,
-            history: true,
-            excluded,
-            groups: groups::by_size(units, state.config().target_partitions()).into(),
-            // The size of a unit is that of its rows.
-            rows_per_byte: Some(1.0 / f64::from(groups::ROW_BYTES)),
-            projection,
-            conditions,
-            live: Vec::new(),
-            fetch: limit,
-        })
-        .map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
+        // The size of a unit is that of its rows.
+        let rows_per_byte = Some(1.0 / f64::from(groups::ROW_BYTES));
+        Ok(Found { snapshot, units: entries.into_iter().map(Unit::of_entry).collect(), excluded, rows_per_byte })
+    }
+}
+
+#[async_trait]
+impl TableProvider for ChangesTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.rows.columns.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        self.rows.columns.support(filters)
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let conditions = self.rows.columns.conditions(filters)?;
+        let found = self.find(state, &conditions).await?;
+        let target = state.config().target_partitions();
+        Ok(Arc::new(self.rows.scan(found, conditions, projection, limit, target)?))
     }
 }

@@ -34,6 +34,7 @@ pub(super) enum EntryPart {
 
 /// Conditions that must all be true.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Conditions {
     /// Conditions on the columns of the record.
     pub(super) rows: Vec<Predicate>,

@@ -13,6 +13,7 @@ use crate::stream::Entry;
 
 /// Files that are merged with each other: those of a partition, or the file of one entry of the change stream.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Unit {
     pub(super) files: PartitionFiles,
     pub(super) entry: Option<Arc<Entry>>,

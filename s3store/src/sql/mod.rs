@@ -50,7 +50,10 @@
 //! ```
 
 mod changes;
+#[cfg(feature = "ballista")]
+pub mod cluster;
 mod condition;
+mod found;
 mod groups;
 mod provider;
 mod scan;
@@ -122,15 +125,16 @@ pub(crate) fn register_as(
     table: &Table,
 ) -> DataFusionResult<()> {
     let changes = format!("{start}changes");
-    let mut tables: Vec<(String, Arc<dyn TableProvider>)> = vec![
-        (history.to_owned(), Arc::new(table.provider().history())),
-        (latest.to_owned(), Arc::new(table.provider())),
-    ];
+    let views = context.copied_config().options().execution.parquet.schema_force_view_types;
+    let provider = if views { table.provider() } else { table.provider().without_views() };
+    let mut tables: Vec<(String, Arc<dyn TableProvider>)> =
+        vec![(history.to_owned(), Arc::new(provider.clone().history())), (latest.to_owned(), Arc::new(provider))];
     for view in &table.schema().views {
         let name = format!("{start}{}", view.name.to_lowercase());
         let is_taken = name == changes || tables.iter().any(|(taken, _)| *taken == name);
         let name = if is_taken { format!("{start}view_{}", view.name.to_lowercase()) } else { name };
-        tables.push((name, Arc::new(ViewTable::new(table.dataset(), view))));
+        let view = ViewTable::new(table.dataset(), view);
+        tables.push((name, Arc::new(if views { view } else { view.without_views() })));
     }
     // All or none.
     for (name, _) in &tables {
@@ -144,7 +148,7 @@ pub(crate) fn register_as(
     for (name, provider) in tables {
         context.register_table(TableReference::bare(name), provider)?;
     }
-    context.register_udtf(&changes, Arc::new(ChangesFunction::new(table)));
+    context.register_udtf(&changes, Arc::new(ChangesFunction::new(table, views)));
     Ok(())
 }
 

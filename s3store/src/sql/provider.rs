@@ -15,8 +15,8 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::condition::{Conditions, Converted, EntryPart, Source, convert};
 use super::external;
+use super::found::{Found, TableRows};
 use super::groups::{self, Unit};
-use super::scan::{ScanExec, ScanParts};
 use super::snapshot::Queries;
 use crate::error::Result;
 use crate::pattern::{IntoPatterns, PartitionFilter};
@@ -34,15 +34,13 @@ use crate::table::Table;
 /// limit runs. `EXPLAIN` shows which partitions were excluded, and `EXPLAIN ANALYZE` how much was read.
 #[derive(Debug, Clone)]
 pub struct DatasetTable {
-    table: Table,
-    history: bool,
-    columns: Arc<TableColumns>,
+    rows: TableRows,
     /// The partitions that the table has.
     only: PartitionFilter,
 }
 
 /// The columns of a table in SQL.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TableColumns {
     pub(super) root: Arc<Description>,
     pub(super) schema: SchemaRef,
@@ -100,6 +98,12 @@ impl TableColumns {
         Self { root: Arc::new(root), schema: Arc::new(Schema::new(Fields::from(fields))), sources: all }
     }
 
+    /// Returns the columns with texts and bytes as `Utf8` and `Binary`, instead of as views.
+    pub(super) fn without_views(&self) -> Self {
+        let fields = self.schema.fields().iter().map(|field| without_views(field));
+        Self { schema: Arc::new(Schema::new(fields.collect::<Fields>())), ..self.clone() }
+    }
+
     /// Returns which filters a scan applies.
     pub(super) fn support(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
@@ -136,13 +140,24 @@ impl TableColumns {
 impl DatasetTable {
     pub(super) fn new(table: &Table) -> Self {
         let columns = Arc::new(TableColumns::of(table));
-        Self { table: table.clone(), history: false, columns, only: PartitionFilter::All }
+        let rows = TableRows { table: table.clone(), columns, history: false };
+        Self { rows, only: PartitionFilter::All }
     }
 
     /// Returns every version of each entity instead of only the latest.
     #[must_use]
     pub fn history(mut self) -> Self {
-        self.history = true;
+        self.rows.history = true;
+        self
+    }
+
+    /// Returns texts and bytes as `Utf8` and `Binary`, instead of as views. [`register`](super::register) does so if the
+    /// session's option `datafusion.execution.parquet.schema_force_view_types` is off.
+    ///
+    /// Batches with views keep the memory of all texts of a file, and are sent to other processes with it.
+    #[must_use]
+    pub fn without_views(mut self) -> Self {
+        self.rows.columns = Arc::new(self.rows.columns.without_views());
         self
     }
 
@@ -152,15 +167,40 @@ impl DatasetTable {
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput): a pattern is not valid.
     pub fn only(mut self, patterns: impl IntoPatterns) -> Result<Self> {
-        self.only = PartitionFilter::new(Ok(patterns.into_patterns(&self.columns.root.partition.texts())?));
+        self.only = PartitionFilter::new(Ok(patterns.into_patterns(&self.rows.columns.root.partition.texts())?));
         Ok(self)
+    }
+}
+
+impl DatasetTable {
+    /// Returns the rows that the table has.
+    #[cfg(feature = "ballista")]
+    pub(super) fn rows(&self) -> &TableRows {
+        &self.rows
+    }
+
+    /// Finds the committed files of the partitions that can match the conditions.
+    pub(super) async fn find(&self, session: &dyn Session, conditions: &Conditions) -> DataFusionResult<Found> {
+        let (dataset, root) = (self.rows.table.dataset(), &self.rows.columns.root);
+        if let Some(subject) = self.rows.table.subject() {
+            dataset.check_schema(subject.clone()).await.map_err(external)?;
+        }
+        let snapshot = dataset.shared::<Queries>().snapshot(session);
+        let patterns = partition_patterns(root, &conditions.rows, &conditions.partitions);
+        let mut listed = snapshot.files(dataset, root, patterns).await.map_err(external)?;
+        listed.retain(|partition| self.only.selects(&partition.key, &root.partition));
+        let count = listed.len();
+        listed.retain(|partition| can_match(conditions, root, &partition.key));
+        let (excluded, rows_per_byte) = (count - listed.len(), groups::rows_per_byte(dataset, &listed).await);
+        let units = listed.into_iter().map(Unit::of_partition).collect();
+        Ok(Found { snapshot, units, excluded, rows_per_byte: rows_per_byte.map_err(external)? })
     }
 }
 
 #[async_trait]
 impl TableProvider for DatasetTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.columns.schema)
+        Arc::clone(&self.rows.columns.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -168,7 +208,7 @@ impl TableProvider for DatasetTable {
     }
 
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
-        self.columns.support(filters)
+        self.rows.columns.support(filters)
     }
 
     async fn scan(
@@ -178,36 +218,24 @@ impl TableProvider for DatasetTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let (dataset, root) = (self.table.dataset(), &self.columns.root);
-        if let Some(subject) = self.table.subject() {
-            dataset.check_schema(subject.clone()).await.map_err(external)?;
-        }
-        let conditions = self.columns.conditions(filters)?;
-        let snapshot = dataset.shared::<Queries>().snapshot(state);
-        let patterns = partition_patterns(root, &conditions.rows, &conditions.partitions);
-        let mut listed = snapshot.files(dataset, root, patterns).await.map_err(external)?;
-        listed.retain(|partition| self.only.selects(&partition.key, &root.partition));
-        let (kept, excluded): (Vec<_>, Vec<_>) =
-            listed.into_iter().partition(|partition| can_match(&conditions, root, &partition.key));
-        let rows_per_byte = groups::rows_per_byte(dataset, &kept).await.map_err(external)?;
-        let units = kept.into_iter().map(Unit::of_partition).collect();
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.columns.sources.len()).collect());
+        let conditions = self.rows.columns.conditions(filters)?;
+        let found = self.find(state, &conditions).await?;
         let target = state.config().target_partitions();
-        ScanExec::planned(ScanParts {
-            table: self.table.clone(),
-            columns: Arc::clone(&self.columns),
-            snapshot,
-            history: self.history,
-            excluded: excluded.len(),
-            groups: groups::by_size(units, target).into(),
-            rows_per_byte,
-            projection,
-            conditions,
-            live: Vec::new(),
-            fetch: limit,
-        })
-        .map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>)
+        Ok(Arc::new(self.rows.scan(found, conditions, projection, limit, target)?))
     }
+}
+
+/// Returns a field whose texts and bytes are no views.
+fn without_views(field: &Arc<Field>) -> Arc<Field> {
+    let data_type = match field.data_type() {
+        DataType::Utf8View => DataType::Utf8,
+        DataType::BinaryView => DataType::Binary,
+        DataType::List(element) => DataType::List(without_views(element)),
+        DataType::Map(entries, sorted) => DataType::Map(without_views(entries), *sorted),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_views).collect()),
+        other => other.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(data_type))
 }
 
 /// Returns whether a partition can have a row for which the conditions are true.

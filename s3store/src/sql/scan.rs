@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{SchemaRef, SortOptions};
+use arrow_cast::cast;
+use arrow_schema::{Field, SchemaRef, SortOptions};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -33,7 +34,8 @@ use futures_util::{StreamExt as _, stream};
 use super::condition::{Conditions, EntryPart, Source, convert};
 use super::external;
 use super::groups::{Group, Unit};
-use super::provider::{TableColumns, can_match};
+use super::found::TableRows;
+use super::provider::can_match;
 use super::snapshot::QuerySnapshot;
 use crate::merge::Keep;
 use crate::metrics::Tally;
@@ -41,7 +43,6 @@ use crate::read::{Columns, Events, FileSource, MissingFile, ReadMethod, Request,
 use crate::record::Predicate;
 use crate::scan::{Event, LiveFilter, ScanLimits};
 use crate::spill::SpillDirectory;
-use crate::table::Table;
 
 /// The memory that a partition of a plan asks for: what a read may use.
 const MOST_BYTES: u64 = 256 << 20;
@@ -61,11 +62,9 @@ pub(super) struct ScanExec {
 /// The parts of a scan.
 #[derive(Debug, Clone)]
 pub(super) struct ScanParts {
-    pub(super) table: Table,
-    pub(super) columns: Arc<TableColumns>,
+    pub(super) rows: TableRows,
     /// Held, so that all scans of the query find it.
     pub(super) snapshot: Arc<QuerySnapshot>,
-    pub(super) history: bool,
     /// The number of partitions that were listed, and that the conditions exclude.
     pub(super) excluded: usize,
     /// The files of each partition of the plan.
@@ -81,16 +80,16 @@ pub(super) struct ScanParts {
 
 impl ScanParts {
     fn source(&self, column: usize) -> Option<Source> {
-        self.projection.get(column).and_then(|&column| self.columns.sources.get(column)).copied()
+        self.projection.get(column).and_then(|&column| self.rows.columns.sources.get(column)).copied()
     }
 
     fn keep(&self) -> Keep {
-        keep_for(self.columns.root.key.as_ref(), self.history)
+        keep_for(self.rows.columns.root.key.as_ref(), self.rows.history)
     }
 
     /// Returns whether the units are entries of the change stream.
     fn is_of_changes(&self) -> bool {
-        self.columns.sources.iter().any(|source| matches!(source, Source::Entry(_)))
+        self.rows.columns.sources.iter().any(|source| matches!(source, Source::Entry(_)))
     }
 
     /// Returns the order of the rows in each partition of the plan: by entity and version, as far as these columns are
@@ -100,13 +99,13 @@ impl ScanParts {
         if self.is_of_changes() {
             let offset = |&index: &usize| self.source(index) == Some(Source::Entry(EntryPart::Offset));
             let offset = (0..self.projection.len()).find(offset).map(|position| {
-                let name = self.projection.get(position).and_then(|&column| self.columns.schema.fields().get(column));
+                let name = self.projection.get(position).and_then(|&column| self.rows.columns.schema.fields().get(column));
                 let name = name.map_or("offset", |field| field.name().as_str());
                 PhysicalSortExpr::new(Arc::new(Column::new(name, position)), options)
             });
             return offset.into_iter().collect();
         }
-        let root = &self.columns.root;
+        let root = &self.rows.columns.root;
         let (Some(key), true) = (&root.key, self.groups.iter().all(|group| group.len() <= 1)) else {
             return Vec::new();
         };
@@ -126,7 +125,7 @@ impl ScanParts {
         for filter in &self.live {
             number = number.wrapping_add(snapshot_generation(filter));
             let Ok(now) = snapshot_physical_expr(Arc::clone(filter)) else { continue };
-            if let Some(converted) = convert(&now, &self.columns.root, &|column| self.source(column)) {
+            if let Some(converted) = convert(&now, &self.rows.columns.root, &|column| self.source(column)) {
                 conditions.extend(converted.conditions);
             }
         }
@@ -142,7 +141,7 @@ impl ScanParts {
 
 impl ScanExec {
     pub(super) fn planned(parts: ScanParts) -> DataFusionResult<Self> {
-        let schema = Arc::new(parts.columns.schema.project(&parts.projection)?);
+        let schema = Arc::new(parts.rows.columns.schema.project(&parts.projection)?);
         let mut equivalence = EquivalenceProperties::new(Arc::clone(&schema));
         let ordering = parts.ordering();
         if !ordering.is_empty() {
@@ -162,7 +161,13 @@ impl ScanExec {
         })
     }
 
-    fn changed(&self, change: impl FnOnce(&mut ScanParts)) -> DataFusionResult<Arc<Self>> {
+    /// Returns the parts of the scan.
+    #[cfg(feature = "ballista")]
+    pub(super) fn parts(&self) -> &ScanParts {
+        &self.parts
+    }
+
+    pub(super) fn changed(&self, change: impl FnOnce(&mut ScanParts)) -> DataFusionResult<Arc<Self>> {
         let mut parts = (*self.parts).clone();
         change(&mut parts);
         Self::planned(parts).map(Arc::new)
@@ -183,8 +188,8 @@ impl DisplayAs for ScanExec {
         if format != DisplayFormatType::TreeRender {
             f.write_str("S3storeScanExec: ")?;
         }
-        let root = &parts.columns.root;
-        write!(f, "dataset={}", parts.table.dataset().prefix())?;
+        let root = &parts.rows.columns.root;
+        write!(f, "dataset={}", parts.rows.table.dataset().prefix())?;
         let kept = match parts.keep() {
             Keep::Latest => "latest",
             Keep::History => "history",
@@ -320,7 +325,7 @@ impl ExecutionPlan for ScanExec {
             }
             let source = |column| self.parts.source(column);
             match phase {
-                FilterPushdownPhase::Pre => match convert(&result.filter, &self.parts.columns.root, &source) {
+                FilterPushdownPhase::Pre => match convert(&result.filter, &self.parts.rows.columns.root, &source) {
                     Some(converted) => {
                         conditions.extend(converted.conditions);
                         if converted.is_exact { PushedDown::Yes } else { PushedDown::No }
@@ -341,7 +346,7 @@ impl ExecutionPlan for ScanExec {
         let changed = self.changed(|parts| {
             // The partitions that the conditions exclude leave their groups, which stay as they are.
             let kept = parts.groups.iter().map(|group| {
-                let kept = group.iter().filter(|unit| can_match(&conditions, &parts.columns.root, &unit.files.key));
+                let kept = group.iter().filter(|unit| can_match(&conditions, &parts.rows.columns.root, &unit.files.key));
                 kept.cloned().collect::<Group>()
             });
             let kept: Arc<[_]> = kept.collect();
@@ -410,7 +415,7 @@ impl PartitionStream {
         let partitions = stream::iter(0..units.len()).filter_map(move |index| {
             let unit = all.get(index).filter(|unit| {
                 let is_needed =
-                    live.live.is_empty() || can_match(&live.live_conditions().1, &live.columns.root, &unit.files.key);
+                    live.live.is_empty() || can_match(&live.live_conditions().1, &live.rows.columns.root, &unit.files.key);
                 if !is_needed {
                     excluded.add(1);
                 }
@@ -428,7 +433,7 @@ impl PartitionStream {
                 Some(Source::Record(column)) => {
                     columns.push(Place::Batch(names.len()));
                     names.push(
-                        parts.columns.root.columns.get(column).map(|node| node.name.as_ref()).unwrap_or_default(),
+                        parts.rows.columns.root.columns.get(column).map(|node| node.name.as_ref()).unwrap_or_default(),
                     );
                 }
                 Some(source) => columns.push(Place::Constant(source)),
@@ -436,15 +441,15 @@ impl PartitionStream {
             }
         }
         let source = FileSource::Partitions(partitions.boxed());
-        let root = &parts.columns.root;
+        let root = &parts.rows.columns.root;
         let record = root.projection(root.record.clone(), &names);
         let wanted = Columns::described(Arc::new(record), Arc::clone(root), None);
         let (method, missing) = match parts.is_of_changes() {
             true => (ReadMethod::Entries, MissingFile::Skip(Arc::default())),
             false => (ReadMethod::Snapshot, MissingFile::Fail),
         };
-        let mut request = Request::new(parts.table.dataset(), wanted, source, method, missing);
-        (request.history, request.limits) = (parts.history, limits);
+        let mut request = Request::new(parts.rows.table.dataset(), wanted, source, method, missing);
+        (request.history, request.limits) = (parts.rows.history, limits);
         for condition in &parts.conditions.rows {
             request.add_filter(Ok(condition.clone()));
         }
@@ -455,7 +460,7 @@ impl PartitionStream {
                     let (number, conditions) = live.live_conditions();
                     (number, Predicate::all(conditions.rows))
                 }),
-                root: Arc::clone(&parts.columns.root),
+                root: Arc::clone(&parts.rows.columns.root),
                 split: split_filter,
             });
         }
@@ -495,7 +500,9 @@ impl PartitionStream {
                 },
             }
         };
-        let columns = self.columns.iter().map(column).collect::<DataFusionResult<Vec<_>>>()?;
+        let fields = self.schema.fields();
+        let columns = self.columns.iter().map(column).zip(fields).map(|(column, field)| fitted(column?, field));
+        let columns = columns.collect::<DataFusionResult<Vec<_>>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
@@ -557,6 +564,14 @@ impl Drop for PartitionStream {
 impl RecordBatchStream for PartitionStream {
     fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
+    }
+}
+
+/// Returns a column in the type of its field. Reads return views; a table may have none.
+pub(super) fn fitted(column: ArrayRef, field: &Field) -> DataFusionResult<ArrayRef> {
+    match column.data_type() == field.data_type() {
+        true => Ok(column),
+        false => Ok(cast(&column, field.data_type())?),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow_array::{RecordBatch, RecordBatchOptions, StringViewArray};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -21,6 +21,7 @@ use futures_util::stream;
 use super::condition::{Conditions, Source};
 use super::external;
 use super::provider::{TableColumns, holds_for};
+use super::scan::fitted;
 use crate::dataset::Dataset;
 use crate::pattern::Pattern;
 use crate::record::{Description, Names, partition_patterns};
@@ -55,6 +56,49 @@ impl ViewTable {
         let columns = TableColumns { root: Arc::new(root), schema: Arc::new(Schema::new(fields)), sources };
         Self { dataset: dataset.clone(), view: view.clone(), columns: Arc::new(columns) }
     }
+
+    /// Returns texts as `Utf8`, instead of as views: see [`DatasetTable::without_views`](super::DatasetTable::without_views).
+    #[must_use]
+    pub fn without_views(mut self) -> Self {
+        self.columns = Arc::new(self.columns.without_views());
+        self
+    }
+
+    /// Returns the scan of the tuples that match filters.
+    #[cfg(feature = "ballista")]
+    pub(super) fn scan_of(&self, filters: &[Expr], projection: Option<&Vec<usize>>) -> DataFusionResult<ViewExec> {
+        self.exec(self.columns.conditions(filters)?, projection)
+    }
+
+    #[cfg(feature = "ballista")]
+    pub(super) fn dataset(&self) -> &Dataset {
+        &self.dataset
+    }
+
+    #[cfg(feature = "ballista")]
+    pub(super) fn view(&self) -> &SchemaView {
+        &self.view
+    }
+
+    /// Returns whether texts are views.
+    #[cfg(feature = "ballista")]
+    pub(super) fn has_views(&self) -> bool {
+        self.columns.schema != self.columns.without_views().schema
+    }
+
+    /// Returns the scan of the tuples that the conditions select.
+    pub(super) fn exec(&self, conditions: Conditions, projection: Option<&Vec<usize>>) -> DataFusionResult<ViewExec> {
+        let projection = projection.cloned().unwrap_or_else(|| (0..self.view.columns.len()).collect());
+        let schema = Arc::new(self.columns.schema.project(&projection)?);
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
+        let (table, properties) = (self.clone(), Arc::new(properties));
+        Ok(ViewExec { table, conditions, projection, schema, properties, metrics: ExecutionPlanMetricsSet::new() })
+    }
 }
 
 #[async_trait]
@@ -78,35 +122,14 @@ impl TableProvider for ViewTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        let conditions = self.columns.conditions(filters)?;
-        let patterns = partition_patterns(&self.columns.root, &[], &conditions.partitions);
-        let projection = projection.cloned().unwrap_or_else(|| (0..self.view.columns.len()).collect());
-        let schema = Arc::new(self.columns.schema.project(&projection)?);
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(Arc::clone(&schema)),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
-        Ok(Arc::new(ViewExec {
-            dataset: self.dataset.clone(),
-            view: self.view.clone(),
-            patterns,
-            conditions,
-            projection,
-            schema,
-            properties: Arc::new(properties),
-            metrics: ExecutionPlanMetricsSet::new(),
-        }))
+        Ok(Arc::new(self.exec(self.columns.conditions(filters)?, projection)?))
     }
 }
 
 /// Looks the tuples of a view up.
 #[derive(Debug)]
-struct ViewExec {
-    dataset: Dataset,
-    view: SchemaView,
-    patterns: Vec<Pattern>,
+pub(super) struct ViewExec {
+    table: ViewTable,
     conditions: Conditions,
     projection: Vec<usize>,
     schema: SchemaRef,
@@ -114,9 +137,31 @@ struct ViewExec {
     metrics: ExecutionPlanMetricsSet,
 }
 
+impl ViewExec {
+    #[cfg(feature = "ballista")]
+    pub(super) fn table(&self) -> &ViewTable {
+        &self.table
+    }
+
+    #[cfg(feature = "ballista")]
+    pub(super) fn conditions(&self) -> &Conditions {
+        &self.conditions
+    }
+
+    /// Returns the columns that are returned, as indices into those of the view.
+    #[cfg(feature = "ballista")]
+    pub(super) fn projection(&self) -> &[usize] {
+        &self.projection
+    }
+
+    fn patterns(&self) -> Vec<Pattern> {
+        partition_patterns(&self.table.columns.root, &[], &self.conditions.partitions)
+    }
+}
+
 impl DisplayAs for ViewExec {
     fn fmt_as(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "S3storeViewExec: view={}, patterns={}", self.view.name, self.patterns.len())
+        write!(f, "S3storeViewExec: view={}, patterns={}", self.table.view.name, self.patterns().len())
     }
 }
 
@@ -148,7 +193,7 @@ impl ExecutionPlan for ViewExec {
     }
 
     fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let pages = tuples(&self.dataset, self.view.clone(), self.patterns.clone());
+        let pages = tuples(&self.table.dataset, self.table.view.clone(), self.patterns());
         let (conditions, projection, schema) =
             (self.conditions.clone(), self.projection.clone(), Arc::clone(&self.schema));
         let baseline = BaselineMetrics::new(&self.metrics, partition);
@@ -159,12 +204,13 @@ impl ExecutionPlan for ViewExec {
                 let page = pages.next().await?;
                 let batch = page.map_err(external).and_then(|mut page| {
                     page.retain(|(tuple, _)| conditions.partitions.iter().all(|condition| holds_for(condition, tuple)));
-                    let column = |&index: &usize| {
+                    let column = |(&index, field): (&usize, &Arc<Field>)| {
                         let texts = page.iter().map(|(_, values)| values.get(index).map(String::as_str));
-                        Arc::new(StringViewArray::from_iter(texts)) as ArrayRef
+                        fitted(Arc::new(StringViewArray::from_iter(texts)), field)
                     };
                     let options = RecordBatchOptions::new().with_row_count(Some(page.len()));
-                    let columns = projection.iter().map(column).collect();
+                    let columns = projection.iter().zip(schema.fields()).map(column);
+                    let columns = columns.collect::<DataFusionResult<_>>()?;
                     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
                 });
                 Some((batch.record_output(&baseline), pages))

@@ -124,6 +124,13 @@ impl Table {
         Ok(Self { dataset: dataset.clone(), schema: Arc::new(schema), root, subject: None })
     }
 
+    /// Returns a table whose record another process has described. It has the columns of these names.
+    #[cfg(feature = "ballista")]
+    pub(crate) fn described(dataset: Dataset, root: Description, names: &[&str], views: Vec<SchemaView>) -> Self {
+        let schema = Schema::described(&root.projection(root.record.clone(), names), &root, views);
+        Self { dataset, schema: Arc::new(schema), root: Arc::new(root), subject: None }
+    }
+
     /// Returns the schema.
     #[must_use]
     pub fn schema(&self) -> &Schema {

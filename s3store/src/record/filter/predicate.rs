@@ -15,6 +15,7 @@ use crate::record::KeyPart;
 /// A row's result is true, false or unknown, as in SQL. A comparison with a null is unknown. `And` is false if a part is,
 /// `Or` is true if a part is, and `Not` of unknown is unknown. A row matches if the result is true.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Predicate<C = usize> {
     /// A test of one column.
     Test(C, Test),
@@ -28,6 +29,7 @@ pub(crate) enum Predicate<C = usize> {
 
 /// A test of a column's value.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Test {
     /// A comparison with a value.
     Compare(Comparison, Literal),
@@ -41,6 +43,7 @@ pub(crate) enum Test {
 
 /// A comparison of a column's value, on the left, with another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Comparison {
     Equal,
     Less,
@@ -51,11 +54,12 @@ pub(crate) enum Comparison {
 
 /// A value that a column is compared with.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "ballista", derive(serde::Serialize, serde::Deserialize))]
 pub enum Literal {
     /// A value with a total order.
     Part(KeyPart),
     /// A float. It compares as Rust's operators do.
-    Float(f64),
+    Float(#[cfg_attr(feature = "ballista", serde(with = "crate::record::wire::float_bits"))] f64),
 }
 
 /// The rows for which a predicate is true, and those for which it is false. It is unknown for all others.

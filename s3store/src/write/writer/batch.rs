@@ -14,7 +14,7 @@ use parquet::arrow::ArrowWriter;
 
 use crate::codec::{Footer, Mapping};
 use crate::error::{Error, Result};
-use crate::record::{ColumnNode, Description, ReadLayout, Record, RowError, Shape, ValueError};
+use crate::record::{ColumnNode, DefaultValue, Description, ReadLayout, Record, RowError, Shape, ValueError};
 
 /// How batches with one schema become records.
 #[derive(Debug)]
@@ -162,7 +162,8 @@ fn rows_of(column: &ArrayRef, start: usize, rows: usize) -> Result<ArrayRef, arr
 fn layout(record: &Description) -> ReadLayout {
     let mut columns = record.columns.clone();
     if let Some(column) = record.inserted_at.and_then(|index| columns.get_mut(index)) {
-        column.default = Some(|| Ok(Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC"))));
+        let epoch = || Ok(Arc::new(TimestampMicrosecondArray::from(vec![0]).with_timezone("UTC")) as ArrayRef);
+        column.default = Some(DefaultValue::Made(epoch));
     }
     ReadLayout::unordered(columns)
 }

@@ -1,0 +1,200 @@
+//! Queries on a cluster have the answers that they have over the rows of a read.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use s3store::sql::register;
+use s3store::testing::Operation;
+use s3store::{Dataset, Record};
+
+use super::fleet::{EXECUTORS, fleet, gets, server};
+use crate::harness::sleep;
+use crate::sql::costs::{CONDITIONS, Cost, costs};
+use crate::sql::generated::{self, check_model, commit, query, write};
+use crate::sql::support::{Sessions, explain, number, rows};
+
+async fn filled() -> (crate::harness::Server, Dataset) {
+    let server = server().await;
+    let dataset = server.dataset().await;
+    let store = dataset.store::<Cost>();
+    for seed in 0..3 {
+        store.write(&costs(seed, 90, 5)).await.unwrap();
+    }
+    (server, dataset)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conditions_select_the_same_rows_as_in_memory() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
+    let sessions = Sessions::of(session, &store, &store.table(), &[("client", "customer")]).await;
+    for condition in CONDITIONS {
+        for name in ["t", "t_latest"] {
+            sessions.check(&format!("SELECT day, client, sku, revised_at, net FROM {name} WHERE {condition}")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_have_the_rows_of_reads() {
+    let (_server, dataset) = filled().await;
+    let store = dataset.store::<Cost>();
+    for (table, partitions) in [(store.table(), 1), (dataset.table().deleted("gone").await.unwrap(), 6)] {
+        let session = fleet().await.session(partitions);
+        let sessions = Sessions::of(session, &store, &table, &[("client", "customer")]).await;
+        for name in ["t", "t_latest"] {
+            sessions.check(&format!("SELECT * FROM {name}")).await;
+            sessions.check(&format!("SELECT count(*) FROM {name}")).await;
+            sessions.check(&format!("SELECT day, sum(gross), count(note) FROM {name} GROUP BY day ORDER BY day")).await;
+            let order = "day, client, sku, revised_at";
+            sessions.check(&format!("SELECT * FROM {name} ORDER BY {order} LIMIT 7")).await;
+            sessions.check(&format!("SELECT * FROM {name} ORDER BY revised_at DESC, {order} LIMIT 7")).await;
+            assert_eq!(rows(&sessions.ours, &format!("SELECT sku FROM {name} LIMIT 5")).await.unwrap().len(), 5);
+        }
+        for query in [
+            "SELECT a.day, a.sku, b.net, a.net FROM t_latest a JOIN t b ON a.day = b.day AND a.sku = b.sku \
+             AND a.client = b.customer WHERE b.sku > 0",
+            "SELECT day FROM t_latest WHERE sku = (SELECT max(sku) FROM t WHERE net > 1)",
+            "SELECT sku FROM t_latest WHERE net IN (SELECT net FROM t WHERE sku > 0)",
+            "SELECT day, sku FROM t WHERE sku > 2 UNION ALL SELECT day, sku FROM t_latest",
+            "SELECT count(*) FROM t a, t_latest b WHERE a.sku = 1 AND b.sku = 2",
+            "SELECT client, avg(net) OVER (PARTITION BY client ORDER BY day, sku, revised_at) FROM t_latest WHERE net > -5",
+        ] {
+            sessions.check(query).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn random_queries_have_the_answers_of_reads_and_of_a_model() {
+    let server = server().await;
+    let mut runner = TestRunner::deterministic();
+    for case in 0..12 {
+        let writes = prop::collection::vec(write(), 1..6).new_tree(&mut runner).unwrap().current();
+        let queries = prop::collection::vec(query(), 6).new_tree(&mut runner).unwrap().current();
+        let prefix = format!("{}/{case}", server.prefix);
+        let options = crate::harness::options();
+        let dataset = options.init(server.client.clone(), &server.bucket, &prefix).await.unwrap().into_dataset();
+        for write in &writes {
+            commit(&server.client, &dataset, write).await;
+        }
+        let store = dataset.store::<generated::Cost>();
+        let session = fleet().await.session(1 + case % 5);
+        let sessions = Sessions::of(session, &store, &store.table(), &[("client", "customer")]).await;
+        for query in &queries {
+            sessions.check(query).await;
+        }
+        check_model(&sessions, &writes).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_are_looked_up_by_executors() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
+    register(&session, "t", &store.table()).unwrap();
+    let expected = rows(&session, "SELECT DISTINCT sku::text, day::text FROM t ORDER BY 1, 2").await.unwrap();
+    assert_eq!(rows(&session, "SELECT * FROM t_sku_days ORDER BY 1, 2").await.unwrap(), expected);
+    let twice = "SELECT sku FROM t_sku_days UNION ALL SELECT sku FROM t_sku_days";
+    assert_eq!(rows(&session, twice).await.unwrap().len(), 2 * expected.len());
+    let of_sku = rows(&session, "SELECT DISTINCT day::text FROM t WHERE sku = 1 ORDER BY 1").await.unwrap();
+    assert_eq!(rows(&session, "SELECT day FROM t_sku_days WHERE sku = '1' ORDER BY 1").await.unwrap(), of_sku);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_are_the_rows_of_the_entries() {
+    let (server, dataset) = filled().await;
+    let settled = server.settled().await;
+    let (store, session) = (settled.store::<Cost>(), fleet().await.session(3));
+    register(&session, "t", &store.table()).unwrap();
+    let all = dataset.store::<Cost>().read_all().history().count().await.unwrap();
+    let changes = "SELECT count(*) FROM t_changes() WHERE stamped_at > to_timestamp(0)";
+    assert!(number(&session, changes).await >= i64::try_from(all).unwrap());
+    let entries = store.poll_range(..).await.unwrap();
+    let records: u64 = entries.iter().map(|entry| entry.record_count).sum();
+    assert_eq!(number(&session, "SELECT count(*) FROM t_changes()").await, i64::try_from(records).unwrap());
+    let offsets = rows(&session, "SELECT DISTINCT \"offset\" FROM t_changes() ORDER BY 1").await.unwrap();
+    let expected: Vec<_> = entries.iter().map(|entry| entry.offset.as_str().to_owned()).collect();
+    assert_eq!(offsets, expected);
+    let since = &expected[expected.len() / 2];
+    let after = rows(&session, &format!("SELECT DISTINCT \"offset\" FROM t_changes('{since}')")).await.unwrap();
+    assert_eq!(after.len(), expected.len() - expected.len() / 2 - 1);
+}
+
+/// An older form of [`Grown`].
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(region))]
+struct Small {
+    region: String,
+    id: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(region))]
+struct Grown {
+    region: String,
+    id: i64,
+    #[record(default = "old".to_owned())]
+    form: String,
+    #[record(default = 7)]
+    count: u32,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn defaults_are_those_of_the_record() {
+    let dataset = server().await.dataset().await;
+    dataset.store::<Small>().write(&[Small { region: "eu".into(), id: 1 }]).await.unwrap();
+    let new = Grown { region: "us".into(), id: 2, form: "new".into(), count: 8 };
+    dataset.store::<Grown>().write(&[new]).await.unwrap();
+    let session = fleet().await.session(2);
+    register(&session, "t", &dataset.store::<Grown>().table()).unwrap();
+    let found = rows(&session, "SELECT * FROM t ORDER BY id").await.unwrap();
+    assert_eq!(found, ["eu|1|old|7", "us|2|new|8"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_reads_the_files_that_were_listed_when_it_was_made() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
+    register(&session, "t", &store.table()).unwrap();
+    let query = session.sql("SELECT count(*) FROM t UNION ALL SELECT count(*) FROM t").await.unwrap();
+    let plan = query.create_physical_plan().await.unwrap();
+    let before = store.read_all().history().count().await.unwrap();
+    let late: Vec<_> = costs(9, 50, 9).into_iter().filter(|cost| cost.sku > 0).collect();
+    store.write(&late).await.unwrap();
+    assert!(store.read_all().history().count().await.unwrap() > before);
+    let batches = s3store::datafusion::physical_plan::collect(plan, session.task_ctx()).await.unwrap();
+    let counts: Vec<_> = batches
+        .iter()
+        .flat_map(|batch| {
+            let counts = s3store::arrow::array::AsArray::as_primitive::<s3store::arrow::datatypes::Int64Type>(batch.column(0));
+            counts.values().to_vec()
+        })
+        .collect();
+    assert_eq!(counts, [i64::try_from(before).unwrap(); 2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_lists_and_all_executors_read() {
+    let server = server().await;
+    let dataset = server.dataset().await;
+    let store = dataset.store::<Cost>();
+    store.write(&costs(1, 600, 12)).await.unwrap();
+    let session = fleet().await.session(2 * EXECUTORS);
+    register(&session, "t", &store.table()).unwrap();
+    let Some(before) = gets() else { return };
+    for _ in 0..4 {
+        rows(&session, "SELECT day, sum(gross) FROM t_latest GROUP BY day").await.unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+    let after = gets().unwrap();
+    let gets: Vec<_> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
+    // Other tests' queries run on the same executors, so this is no exact count.
+    assert!(gets.iter().all(|&gets| gets > 0), "{gets:?}");
+    println!("GETs by executor: {gets:?}");
+    let plan = explain(&session, "SELECT day FROM t_latest WHERE client = 'abc'", false).await;
+    assert!(plan.contains("S3storeScanExec"), "{plan}");
+    let _ = Operation::Get;
+}
