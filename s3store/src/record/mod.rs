@@ -29,8 +29,8 @@ pub use derived::{
 };
 #[cfg(feature = "serde")]
 pub use derived::{deserialize_enum_integer, deserialize_enum_text, serialize_enum_integer, serialize_enum_text};
-pub use describe::{ColumnNode, DefaultValue, Description, Key, Names, Rendering, RenderingForm, Role, Shape};
-pub(crate) use describe::{ReadLayout, RowFilter, TimeUnits, per_second};
+pub use describe::{ColumnNode, Description, Key, Names, Rendering, RenderingForm, Role, Shape};
+pub(crate) use describe::{DefaultValue, ReadLayout, RowFilter, TimeUnits, per_second};
 #[cfg(feature = "decimal")]
 pub use encoding::DecimalOf;
 pub use encoding::{

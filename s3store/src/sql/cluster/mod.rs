@@ -27,6 +27,7 @@
 //! - All processes need the same version of this crate. A plan of another one is refused.
 //! - A message of Ballista may have [`MAX_MESSAGE_BYTES`]. A file takes some 300 bytes of the plan, so a query may read some 800,000
 //!   files. Compact partitions, or query fewer of them, if there are more.
+//! - A `UNION` of which a part is sorted, limited, or aggregated to one row is refused, because Ballista 55 returns wrong rows for it.
 //! - Filters that DataFusion finds while a query runs do not cross from one task to another, so Ballista switches them off.
 //! - If an executor is lost, the scheduler notices within [`EXECUTOR_TIMEOUT`] and repeats the tasks whose results are gone. If the last one is
 //!   lost, queries fail after the same time again. A query that is sent before any executor has come waits for the first.
@@ -35,6 +36,7 @@
 mod codec;
 mod datasets;
 mod frozen;
+mod refused;
 mod remote;
 
 use std::fmt;
@@ -47,13 +49,14 @@ pub use ballista_core;
 use ballista_core::error::{BallistaError, Result as BallistaResult};
 use ballista_core::extension::{SessionConfigExt as _, SessionStateExt as _};
 use ballista_core::planner::BallistaQueryPlanner;
+use ballista_core::registry::BallistaFunctionRegistry;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
 use ballista_scheduler::scheduler_process::start_server;
 use datafusion::catalog::Session;
 use datafusion::common::{Result as DataFusionResult, plan_datafusion_err};
-use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::execution::context::QueryPlanner;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -134,6 +137,7 @@ impl QueryPlanner for ClusterPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        refused::check(plan)?;
         self.0.create_physical_plan(&frozen::freeze(plan, session).await?, session).await
     }
 }
@@ -242,6 +246,7 @@ impl Executor {
             grpc_max_decoding_message_size: MAX_MESSAGE_BYTES,
             grpc_max_encoding_message_size: MAX_MESSAGE_BYTES,
             executor_heartbeat_interval_seconds: HEARTBEAT.as_secs(),
+            override_function_registry: Some(Arc::new(functions())),
             ..ExecutorProcessConfig::default()
         };
         Self { client, options: DatasetOptions::default(), config }
@@ -314,6 +319,15 @@ impl fmt::Debug for Executor {
             .field("port", port)
             .field("scheduler", &format_args!("{scheduler_host}:{scheduler_port}"))
             .finish_non_exhaustive()
+    }
+}
+
+/// Returns the functions that a session has. Ballista's own list lacks those of nested values.
+fn functions() -> BallistaFunctionRegistry {
+    let scalar = SessionStateDefaults::default_scalar_functions().into_iter();
+    BallistaFunctionRegistry {
+        scalar_functions: scalar.map(|function| (function.name().to_owned(), function)).collect(),
+        ..BallistaFunctionRegistry::default()
     }
 }
 

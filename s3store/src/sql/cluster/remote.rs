@@ -12,7 +12,8 @@ use datafusion::common::{Result as DataFusionResult, Statistics, internal_datafu
 use datafusion::datasource::memory::MemorySourceConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::{Partitioning, PhysicalExpr};
+use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::filter_pushdown::{
     ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation,
 };
@@ -89,8 +90,13 @@ impl RemoteExec {
     }
 
     fn of_child(scan: Scan, child: Arc<dyn ExecutionPlan>, partitions: usize) -> Self {
-        let properties = scan.plan().properties().as_ref().clone();
-        let properties = properties.with_partitioning(Partitioning::UnknownPartitioning(partitions));
+        // It declares no order: a shuffle between tasks does not keep one, although DataFusion's repartition does.
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(scan.plan().schema()),
+            Partitioning::UnknownPartitioning(partitions),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        );
         Self { scan, child, properties: Arc::new(properties) }
     }
 
