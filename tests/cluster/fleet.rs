@@ -175,10 +175,11 @@ fn child() {
                 let client = Server::start().await.client;
                 let config = client.config().to_builder().app_name(AppName::new(parts[0].to_owned()).unwrap());
                 let executor = Executor::new(Client::from_conf(config.build())).scheduler("127.0.0.1", scheduler);
-                let few = |config: &mut s3store::sql::cluster::ballista_executor::executor_process::ExecutorProcessConfig| {
-                    config.vcores = 2;
-                    config.memory_pool_size = Some(1 << 30);
-                };
+                let few =
+                    |config: &mut s3store::sql::cluster::ballista_executor::executor_process::ExecutorProcessConfig| {
+                        config.vcores = 2;
+                        config.memory_pool_size = Some(1 << 30);
+                    };
                 executor.bind(address(results), tasks).configure(few).run().await
             }
             _ => panic!("{role} is no role"),

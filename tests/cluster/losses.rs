@@ -50,7 +50,8 @@ async fn a_scheduler_that_is_not_there_is_an_error() {
     let dataset = server().await.dataset().await;
     let session = connect("df://127.0.0.1:9").unwrap();
     register(&session, "t", &dataset.store::<Cost>().table()).unwrap();
-    let ended = within(Duration::from_secs(60), rows(&session, "SELECT count(*) FROM t")).await.expect("the query hangs");
+    let ended =
+        within(Duration::from_secs(60), rows(&session, "SELECT count(*) FROM t")).await.expect("the query hangs");
     let error = ended.unwrap_err().to_string();
     assert!(error.contains("127.0.0.1:9"), "{error}");
 }

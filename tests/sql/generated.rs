@@ -244,8 +244,10 @@ pub async fn check_model(sessions: &Sessions, writes: &[Write]) {
         format!("{day}|{customer}|{sku}|{}|{net}", version.timestamp_micros())
     };
     let select = |table: &str| {
-        format!("SELECT day, client, sku, arrow_cast(revised_at, 'Timestamp(Microsecond, None)')::bigint, net FROM {table} \
-                 ORDER BY 1, 2, 3, 4")
+        format!(
+            "SELECT day, client, sku, arrow_cast(revised_at, 'Timestamp(Microsecond, None)')::bigint, net FROM {table} \
+                 ORDER BY 1, 2, 3, 4"
+        )
     };
     let expected: Vec<_> = model.iter().map(|(key, net)| shown(key, net)).collect();
     assert_eq!(rows(&sessions.ours, &select("t")).await.unwrap(), expected);

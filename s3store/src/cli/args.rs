@@ -33,6 +33,13 @@ pub(super) struct Connection {
     pub(super) verbose: u8,
 }
 
+impl Command {
+    /// Returns whether the command acts on Ctrl-C itself.
+    pub(super) fn handles_interrupts(&self) -> bool {
+        matches!(self, Self::Bench(_) | Self::Sql(_))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Initialise a dataset
@@ -70,9 +77,17 @@ pub(super) enum Command {
     Doctor(Doctor),
     /// Query a dataset: the tables `latest`, `history` and the views, and the function `changes(since, until)`
     #[command(
-        after_help = "Example:\n  s3store sql s3://warehouse/billing \"SELECT customer, sum(net) FROM latest GROUP BY 1\""
+        after_help = "Examples:\n  s3store sql s3://warehouse/billing \"SELECT customer, sum(net) FROM latest GROUP BY 1\"\n  \
+            s3store sql s3://warehouse/billing < report.sql\n  s3store sql s3://warehouse/billing   (a prompt; \\? for help)"
     )]
     Sql(Sql),
+    /// Measure a bucket, and test what the library needs of it; exit with 1 if it lacks that
+    ///
+    /// Writes objects below a new prefix, and removes them at the end. Sends some 6 requests for each object.
+    #[command(
+        after_help = "Example:\n  s3store bench s3://warehouse/scratch --objects 500 --size 64KiB --concurrency 32"
+    )]
+    Bench(Bench),
     /// Serve an S3 in memory on a loopback socket, for development and tests
     #[command(after_help = "Example:\n  s3store serve --port 9000 --bucket warehouse --latency 20ms")]
     Serve(Serve),
@@ -278,8 +293,8 @@ pub(super) struct Doctor {
 pub(super) struct Sql {
     /// The dataset
     pub(super) location: Location,
-    /// The query
-    pub(super) query: String,
+    /// The query [default: a prompt on a terminal, otherwise the queries of the standard input]
+    pub(super) query: Option<String>,
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]
@@ -297,6 +312,24 @@ pub(super) struct Serve {
     /// Delay every request
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) latency: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Bench {
+    /// Where objects may be written
+    pub(super) location: Location,
+    /// The number of objects
+    #[arg(long, value_name = "COUNT", default_value_t = 200)]
+    pub(super) objects: usize,
+    /// The size of an object
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", value_parser = byte_size)]
+    pub(super) size: usize,
+    /// How many requests are in flight
+    #[arg(long, value_name = "REQUESTS", default_value_t = 16)]
+    pub(super) concurrency: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 /// The form of rows.
@@ -325,6 +358,21 @@ pub(super) enum Format {
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, column) = text.split_once('=').ok_or("expected PARTITION=COLUMN")?;
     Ok((name.to_owned(), column.to_owned()))
+}
+
+/// Parses a size such as `512`, `64KiB`, `8MiB` or `1GiB`.
+fn byte_size(text: &str) -> Result<usize, String> {
+    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let invalid = || format!("{text:?} is no size; write 512, 64KiB, 8MiB or 1GiB");
+    let each = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(invalid()),
+    };
+    number.parse().ok().and_then(|number: usize| number.checked_mul(each)).ok_or_else(invalid)
 }
 
 /// Parses a time span such as `1500ms`, `15s`, `10m`, `2h` or `7d`.
@@ -391,6 +439,14 @@ mod tests {
         assert_eq!(location, Location { bucket: "warehouse".to_owned(), prefix: "a/b".to_owned() });
         for wrong in ["warehouse/a", "s3://", "s3://warehouse", "s3://warehouse/", "s3:///a"] {
             assert!(wrong.parse::<Location>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(["0", "512B", "64KiB", "2MiB"].map(byte_size), [Ok(0), Ok(512), Ok(65_536), Ok(2 << 20)]);
+        for wrong in ["", "KiB", "1KB", "1.5MiB", "99999999999999999999", "99999999999GiB"] {
+            assert!(byte_size(wrong).is_err(), "{wrong}");
         }
     }
 

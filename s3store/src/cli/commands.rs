@@ -1,7 +1,9 @@
 //! The commands.
 
+mod bench;
 mod records;
 mod serve;
+mod sql;
 mod state;
 
 use clap::CommandFactory as _;
@@ -19,9 +21,10 @@ pub(super) async fn run(arguments: Arguments) -> Outcome<Done> {
         Command::Token(token) => state::token(&connection, token).await,
         Command::Doctor(doctor) => state::doctor(&connection, doctor).await,
         Command::Cat(cat) => records::cat(&connection, cat).await,
-        Command::Sql(sql) => records::sql(&connection, sql).await,
+        Command::Sql(sql) => sql::sql(&connection, sql).await,
         Command::Tail(tail) => records::tail(&connection, tail).await,
         Command::Lookup(lookup) => records::lookup(&connection, lookup).await,
+        Command::Bench(bench) => bench::bench(&connection, bench).await,
         Command::Serve(serve) => serve::serve(serve).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "s3store", &mut std::io::stdout());

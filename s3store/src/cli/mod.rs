@@ -35,6 +35,8 @@ enum Done {
     Well,
     /// Something was found that the caller may want to act on. The exit code is 1.
     WithFindings,
+    /// The user ended it with Ctrl-C. The exit code is 130.
+    Interrupted,
 }
 
 /// Why a command failed, in a line, and what helps. The exit code is 2.
@@ -138,17 +140,18 @@ pub fn main() -> ExitCode {
         let level = if verbose > 1 { tracing::Level::DEBUG } else { tracing::Level::INFO };
         tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).init();
     }
+    let handles_interrupts = arguments.command.handles_interrupts();
     let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = commands::run(arguments) => Some(outcome),
-            _ = tokio::signal::ctrl_c() => None,
+            _ = tokio::signal::ctrl_c(), if !handles_interrupts => None,
         }
     });
     // Tasks that put a commit end first.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match outcome {
         Some(outcome) => end(outcome, verbose),
-        None => ExitCode::from(130),
+        None => end(Ok(Done::Interrupted), verbose),
     }
 }
 
@@ -156,6 +159,7 @@ fn end(outcome: Outcome<Done>, verbose: u8) -> ExitCode {
     match outcome {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::WithFindings) => ExitCode::from(1),
+        Ok(Done::Interrupted) => ExitCode::from(130),
         // Somebody closed the pipe, such as `head`.
         Err(failure) if failure.message.contains("Broken pipe") => ExitCode::SUCCESS,
         Err(failure) => {

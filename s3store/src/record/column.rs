@@ -8,7 +8,9 @@ use arrow_cast::cast;
 
 use super::derived::{Collect, ColumnReader, FieldOf, collector};
 use super::types::invalid_array;
-use super::{ColumnNode, DefaultValue, KeyPart, Plain, Reachable, RowColumn, RowError, Shape, ValueError, VecLayout, hold_column};
+use super::{
+    ColumnNode, DefaultValue, KeyPart, Plain, Reachable, RowColumn, RowError, Shape, ValueError, VecLayout, hold_column,
+};
 
 /// A type that fits a column under the encoding `E`, which the attributes of a field select.
 ///

@@ -33,7 +33,9 @@ impl<'de> Deserialize<'de> for DefaultValue {
         let batch = StreamReader::try_new(stream.as_slice(), None).and_then(|mut reader| reader.next().transpose());
         let batch = batch.map_err(D::Error::custom)?;
         let column = batch.as_ref().and_then(|batch| batch.columns().first());
-        column.map(|column| Self::Array(Arc::clone(column))).ok_or_else(|| D::Error::custom("a default without a value"))
+        column
+            .map(|column| Self::Array(Arc::clone(column)))
+            .ok_or_else(|| D::Error::custom("a default without a value"))
     }
 }
 

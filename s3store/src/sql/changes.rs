@@ -13,8 +13,8 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::external;
 use super::condition::Conditions;
+use super::external;
 use super::found::{Found, TableRows};
 use super::groups::{self, Unit};
 use super::provider::{TableColumns, can_match};
@@ -90,11 +90,7 @@ impl TableFunctionImpl for ChangesFunction {
             [since, until] => (self.offset(since, args.session())?, self.offset(until, args.session())?),
             _ => return plan_err!("changes takes at most two arguments: since and until"),
         };
-        Ok(Arc::new(ChangesTable {
-            rows: self.rows.clone(),
-            after: since.unwrap_or(Offset::START),
-            until,
-        }))
+        Ok(Arc::new(ChangesTable { rows: self.rows.clone(), after: since.unwrap_or(Offset::START), until }))
     }
 }
 

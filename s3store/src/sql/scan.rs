@@ -33,8 +33,8 @@ use futures_util::{StreamExt as _, stream};
 
 use super::condition::{Conditions, EntryPart, Source, convert};
 use super::external;
-use super::groups::{Group, Unit};
 use super::found::TableRows;
+use super::groups::{Group, Unit};
 use super::provider::can_match;
 use super::snapshot::QuerySnapshot;
 use crate::merge::Keep;
@@ -99,7 +99,8 @@ impl ScanParts {
         if self.is_of_changes() {
             let offset = |&index: &usize| self.source(index) == Some(Source::Entry(EntryPart::Offset));
             let offset = (0..self.projection.len()).find(offset).map(|position| {
-                let name = self.projection.get(position).and_then(|&column| self.rows.columns.schema.fields().get(column));
+                let name =
+                    self.projection.get(position).and_then(|&column| self.rows.columns.schema.fields().get(column));
                 let name = name.map_or("offset", |field| field.name().as_str());
                 PhysicalSortExpr::new(Arc::new(Column::new(name, position)), options)
             });
@@ -346,7 +347,8 @@ impl ExecutionPlan for ScanExec {
         let changed = self.changed(|parts| {
             // The partitions that the conditions exclude leave their groups, which stay as they are.
             let kept = parts.groups.iter().map(|group| {
-                let kept = group.iter().filter(|unit| can_match(&conditions, &parts.rows.columns.root, &unit.files.key));
+                let kept =
+                    group.iter().filter(|unit| can_match(&conditions, &parts.rows.columns.root, &unit.files.key));
                 kept.cloned().collect::<Group>()
             });
             let kept: Arc<[_]> = kept.collect();
@@ -414,8 +416,8 @@ impl PartitionStream {
         let (live, begun, all) = (Arc::clone(parts), Arc::clone(&reading), Arc::clone(&units));
         let partitions = stream::iter(0..units.len()).filter_map(move |index| {
             let unit = all.get(index).filter(|unit| {
-                let is_needed =
-                    live.live.is_empty() || can_match(&live.live_conditions().1, &live.rows.columns.root, &unit.files.key);
+                let is_needed = live.live.is_empty()
+                    || can_match(&live.live_conditions().1, &live.rows.columns.root, &unit.files.key);
                 if !is_needed {
                     excluded.add(1);
                 }

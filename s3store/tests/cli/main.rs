@@ -5,7 +5,7 @@
 use std::process::{Command, Output, Stdio};
 
 use s3store::chrono::{DateTime, Utc};
-use s3store::testing::{ACCESS_KEY, Fault, Listener, Operation, S3, SECRET_KEY};
+use s3store::testing::{ACCESS_KEY, ConditionalPut, Fault, Listener, Operation, S3, SECRET_KEY};
 use s3store::{Dataset, Record, View};
 use serde_json::Value;
 
@@ -269,4 +269,53 @@ async fn a_served_s3_is_a_place_to_try_things_out() {
     });
     let made = served.await.unwrap();
     assert!(made.status.success() && text(&made.stdout).contains("s3://warehouse/x initialised"), "{made:?}");
+}
+
+#[tokio::test]
+async fn bench_measures_a_bucket_and_leaves_nothing() {
+    let world = World::new().await;
+    let before = world.s3.keys("warehouse").len();
+    let arguments = ["bench", "s3://warehouse/scratch", "--objects", "12", "--size", "5KiB", "--concurrency", "3"];
+    let found = world.run(&[arguments.as_slice(), &["--json"]].concat()).await;
+    assert!(found.status.success(), "{found:?}");
+    let report: Value = serde_json::from_str(&text(&found.stdout)).unwrap();
+    assert!(report["tests"].as_array().unwrap().iter().all(|test| test["passed"] == true), "{report}");
+    let counts: Vec<_> = report["requests"].as_array().unwrap().iter().map(|one| one["count"].as_u64().unwrap()).collect();
+    assert_eq!(counts, [12, 12, 12, 12, 12, 2]);
+    assert_eq!(world.s3.keys("warehouse").len(), before);
+
+    // A server that ignores the condition.
+    world.s3.set_conditional_put(ConditionalPut::Ignored);
+    let found = world.run(&arguments).await;
+    let shown = text(&found.stdout);
+    assert!(shown.contains("LACKS  If-None-Match: the condition is ignored"), "{shown}");
+    assert!(shown.contains("PUT if none"), "{shown}");
+
+    let refused = world.run(&["bench", "s3://nowhere/scratch"]).await;
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("NoSuchBucket"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn sql_answers_the_queries_of_the_standard_input() {
+    let world = World::new().await;
+    let piped = async |input: &'static str, more: &[&str]| {
+        let mut command = world.command(&[["sql", LOCATION].as_slice(), more].concat());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap();
+            std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+            child.wait_with_output().unwrap()
+        })
+        .await
+        .unwrap()
+    };
+    let found = piped("-- two queries\nSELECT count(*) AS n FROM latest;\nSELECT 'a;b' AS t;", &[]).await;
+    assert_eq!(text(&found.stdout), "n\n8\nt\na;b\n", "{found:?}");
+    let found = piped("SELECT 1; SELECT 2", &["--output", "/nonexistent/file"]).await;
+    assert!(text(&found.stderr).contains("2 queries can't be written to one file"), "{found:?}");
+    let found = piped("SELECT 1 AS one; SELECT nothing FROM latest; SELECT 3", &[]).await;
+    assert_eq!((found.status.code(), text(&found.stdout).as_str()), (Some(2), "one\n1\n"), "{found:?}");
+    assert!(text(&piped(" ", &[]).await.stderr).contains("there is no query"));
+    assert!(text(&piped("SHOW TABLES", &[]).await.stdout).contains("latest"));
 }

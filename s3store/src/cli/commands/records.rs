@@ -11,7 +11,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures_util::stream;
 
-use crate::cli::args::{Cat, Connection, Lookup, Place, Sql, Tail};
+use crate::cli::args::{Cat, Connection, Lookup, Place, Tail};
 use crate::cli::output::write_rows;
 use crate::cli::{Done, Failure, Outcome, connect};
 use crate::dataset::Dataset;
@@ -53,17 +53,6 @@ pub(super) async fn cat(connection: &Connection, cat: Cat) -> Outcome<Done> {
     }
     let rows = context.sql(&query).await?.execute_stream().await?;
     write_rows(rows, &cat.output).await?;
-    Ok(Done::Well)
-}
-
-/// Answers a query.
-pub(super) async fn sql(connection: &Connection, sql: Sql) -> Outcome<Done> {
-    let dataset = connect::open(connection, &sql.location).await?;
-    let table = connect::table(&dataset, &sql.table).await?;
-    let context = SessionContext::new();
-    crate::sql::register_as(&context, "history", "latest", "", &table)?;
-    let rows = context.sql(&sql.query).await?.execute_stream().await?;
-    write_rows(rows, &sql.output).await?;
     Ok(Done::Well)
 }
 

@@ -62,7 +62,13 @@ enum ScanForm {
         conditions: Conditions,
         fetch: Option<usize>,
     },
-    View { dataset: DatasetName, view: SchemaView, has_views: bool, projection: Vec<usize>, conditions: Conditions },
+    View {
+        dataset: DatasetName,
+        view: SchemaView,
+        has_views: bool,
+        projection: Vec<usize>,
+        conditions: Conditions,
+    },
 }
 
 impl RowsForm {
@@ -115,10 +121,14 @@ fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> DataFusionResult<Option
         return Ok(None);
     }
     let Some(json) = bytes.strip_prefix(MAGIC) else {
-        return plan_err!("the plan is in the form of another version of s3store: use the same in all processes of a cluster");
+        return plan_err!(
+            "the plan is in the form of another version of s3store: use the same in all processes of a cluster"
+        );
     };
     serde_json::from_slice(json).map(Some).map_err(|error| {
-        exec_datafusion_err!("a plan is not readable: {error}; use the same version of s3store in all processes of a cluster")
+        exec_datafusion_err!(
+            "a plan is not readable: {error}; use the same version of s3store in all processes of a cluster"
+        )
     })
 }
 
@@ -171,7 +181,9 @@ impl LogicalExtensionCodec for LogicalCodec {
             return encode(&TableForm::View { dataset, view: view.view().clone(), has_views }, bytes);
         }
         if table.is::<DatasetTable>() || table.is::<ChangesTable>() {
-            return internal_err!("the files of {name} were not listed: use a session of s3store::sql::cluster::connect");
+            return internal_err!(
+                "the files of {name} were not listed: use a session of s3store::sql::cluster::connect"
+            );
         }
         self.others.try_encode_table_provider(name, table, bytes)
     }

@@ -14,9 +14,7 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
-use datafusion::physical_plan::filter_pushdown::{
-    ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation,
-};
+use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation};
 use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::statistics::StatisticsArgs;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
@@ -81,7 +79,8 @@ impl RemoteExec {
         let partitions = source.partitions();
         let scan = match scan {
             Scan::Files(scan) => {
-                let groups = partitions.iter().map(|batches| decoded(batches)).collect::<DataFusionResult<Arc<[Group]>>>()?;
+                let groups =
+                    partitions.iter().map(|batches| decoded(batches)).collect::<DataFusionResult<Arc<[Group]>>>()?;
                 Scan::Files(scan.changed(|parts| parts.groups = groups)?)
             }
             Scan::View(scan) => Scan::View(Arc::clone(scan)),
@@ -200,7 +199,8 @@ fn encoded(group: &Group) -> DataFusionResult<Vec<u8>> {
 }
 
 fn decoded(batches: &[RecordBatch]) -> DataFusionResult<Group> {
-    let column = batches.first().and_then(|batch| batch.columns().first()).and_then(|column| column.as_binary_opt::<i32>());
+    let column =
+        batches.first().and_then(|batch| batch.columns().first()).and_then(|column| column.as_binary_opt::<i32>());
     let Some(row) = column.filter(|column| column.len() == 1).map(|column| column.value(0)) else {
         return internal_err!("a partition of a plan names no files");
     };
