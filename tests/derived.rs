@@ -315,7 +315,7 @@ fn timestamp(unit: TimeUnit) -> DataType {
 fn a_missing_column_is_read_as_the_default() {
     let single = |name: &str| {
         let column = Cost::description().columns.iter().find(|column| column.name == name).unwrap();
-        let array = (column.default.unwrap())().unwrap();
+        let array = column.default.as_ref().unwrap().array().unwrap();
         assert_eq!((array.data_type(), array.len()), (&column.write_type(), 1), "{name}");
         format!("{:?}", cast(&array, &DataType::Utf8).unwrap())
     };

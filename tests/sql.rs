@@ -10,6 +10,7 @@ mod sql {
     mod plans;
     mod queries;
     mod random;
+    #[expect(dead_code, reason = "shared with the tests of a cluster")]
     mod support;
     mod traps;
 }

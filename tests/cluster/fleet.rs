@@ -11,7 +11,7 @@ use aws_sdk_s3::config::AppName;
 use s3store::datafusion::prelude::{SessionConfig, SessionContext};
 use s3store::sql::cluster::ballista_core::extension::SessionConfigExt;
 use s3store::sql::cluster::{Executor, Scheduler, connect_with};
-use s3store::testing::{ACCESS_KEY, REGION, S3, SECRET_KEY};
+use s3store::testing::{ACCESS_KEY, Operation, REGION, S3, SECRET_KEY};
 
 use crate::harness::{BUCKET, Server, sleep};
 
@@ -19,6 +19,9 @@ use crate::harness::{BUCKET, Server, sleep};
 const ROLE: &str = "S3STORE_CLUSTER_ROLE";
 
 pub const EXECUTORS: usize = 3;
+
+/// The scheduler's address.
+const SCHEDULER: [u8; 4] = [127, 0, 0, 2];
 
 /// A scheduler and its executors, each in a process of its own. They end with this one.
 pub struct Fleet {
@@ -67,16 +70,18 @@ pub async fn server() -> Server {
     server
 }
 
-/// Returns the number of GETs that each executor has sent, if the S3 counts them.
-pub fn gets() -> Option<Vec<usize>> {
-    let shared = shared()?;
-    let requests = shared.s3.requests();
-    let of = |number: usize| {
-        let name = format!("executor-{number}");
-        let is_get = |request: &&s3store::testing::Request| request.operation == s3store::testing::Operation::Get;
-        requests.iter().filter(is_get).filter(|request| crate::harness::sent_by(request, &name)).count()
-    };
-    Some((0..EXECUTORS).map(of).collect())
+/// Returns the requests of each executor, and then those of this process, for keys below a prefix. Returns `None` if the S3
+/// does not log them.
+pub fn requests(prefix: &str) -> Option<[Vec<Operation>; EXECUTORS + 1]> {
+    let mut found: [Vec<Operation>; EXECUTORS + 1] = Default::default();
+    for request in shared()?.s3.requests() {
+        if request.target().is_some_and(|target| target.starts_with(prefix)) {
+            let is_sender = |number: &usize| crate::harness::sent_by(&request, &format!("executor-{number}"));
+            let sender = (0..EXECUTORS).find(is_sender).unwrap_or(EXECUTORS);
+            found[sender].push(request.operation);
+        }
+    }
+    Some(found)
 }
 
 /// Returns the fleet that the tests share.
@@ -90,13 +95,13 @@ impl Fleet {
         let ports: Vec<u16> = free_ports(1 + 2 * executors);
         let scheduler = ports[0];
         let process = spawn(&format!("scheduler:{scheduler}"));
-        listens(scheduler).await;
+        listens(SCHEDULER, scheduler).await;
         let role = |(number, ports): (usize, &[u16])| {
             spawn(&format!("executor-{number}:{scheduler}:{}:{}", ports[0], ports[1]))
         };
         let executors = ports[1..].chunks(2).enumerate().map(role).collect();
         for port in &ports[1..] {
-            listens(*port).await;
+            listens([127, 0, 0, 1], *port).await;
         }
         // They register after they listen.
         sleep(Duration::from_secs(1)).await;
@@ -106,7 +111,7 @@ impl Fleet {
     /// Returns a session whose queries run on the cluster.
     pub fn session(&self, partitions: usize) -> SessionContext {
         let config = SessionConfig::new_with_ballista().with_target_partitions(partitions);
-        connect_with(&format!("df://127.0.0.1:{}", self.scheduler), config).unwrap()
+        connect_with(&format!("df://127.0.0.2:{}", self.scheduler), config).unwrap()
     }
 
     pub fn kill(&mut self, executor: usize) {
@@ -146,9 +151,9 @@ fn spawn(role: &str) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-async fn listens(port: u16) {
+async fn listens(ip: [u8; 4], port: u16) {
     for _ in 0..600 {
-        if TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).is_ok() {
+        if TcpStream::connect(SocketAddr::from((ip, port))).is_ok() {
             return;
         }
         sleep(Duration::from_millis(50)).await;
@@ -170,11 +175,12 @@ fn child() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let ended = runtime.block_on(async {
         match ports[..] {
-            [port] => Scheduler::new().bind(address(port)).run().await,
+            // Not the loopback address of everything else, so that a report to another one fails.
+            [port] => Scheduler::new().bind(SocketAddr::from((SCHEDULER, port))).run().await,
             [scheduler, results, tasks] => {
                 let client = Server::start().await.client;
                 let config = client.config().to_builder().app_name(AppName::new(parts[0].to_owned()).unwrap());
-                let executor = Executor::new(Client::from_conf(config.build())).scheduler("127.0.0.1", scheduler);
+                let executor = Executor::new(Client::from_conf(config.build())).scheduler("127.0.0.2", scheduler);
                 let few =
                     |config: &mut s3store::sql::cluster::ballista_executor::executor_process::ExecutorProcessConfig| {
                         config.vcores = 2;

@@ -1,15 +1,13 @@
 //! Queries on a cluster have the answers that they have over the rows of a read.
 
-use std::time::Duration;
-
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use s3store::sql::register;
+use s3store::testing::Operation;
 use s3store::{Dataset, Record};
 
-use super::fleet::{EXECUTORS, fleet, gets, server};
-use crate::harness::sleep;
+use super::fleet::{EXECUTORS, fleet, requests, server};
 use crate::sql::costs::{CONDITIONS, Cost, costs};
 use crate::sql::generated::{self, check_model, commit, query, write};
 use crate::sql::support::{Sessions, explain, number, rows};
@@ -170,6 +168,22 @@ async fn a_plan_reads_the_files_that_were_listed_when_it_was_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_runs_again_reads_what_is_new() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
+    register(&session, "t", &store.table()).unwrap();
+    let frame = session.sql("SELECT sku FROM t").await.unwrap();
+    let before = store.read_all().history().count().await.unwrap();
+    // Its plan is kept.
+    let plan = frame.clone().create_physical_plan().await.unwrap();
+    store.write(&costs(17, 40, 9)).await.unwrap();
+    let after = store.read_all().history().count().await.unwrap();
+    assert!(after > before);
+    assert_eq!(frame.count().await.unwrap() as u64, after);
+    drop(plan);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_client_lists_and_all_executors_read() {
     let server = server().await;
     let dataset = server.dataset().await;
@@ -177,44 +191,106 @@ async fn the_client_lists_and_all_executors_read() {
     store.write(&costs(1, 600, 12)).await.unwrap();
     let session = fleet().await.session(2 * EXECUTORS);
     register(&session, "t", &store.table()).unwrap();
-    let Some(before) = gets() else { return };
-    for _ in 0..4 {
-        rows(&session, "SELECT day, sum(gross) FROM t_latest GROUP BY day").await.unwrap();
-        sleep(Duration::from_millis(50)).await;
-    }
-    let after = gets().unwrap();
-    let gets: Vec<_> = before.iter().zip(&after).map(|(before, after)| after - before).collect();
-    // Other tests' queries run on the same executors, so this is no exact count.
-    assert!(gets.iter().all(|&gets| gets > 0), "{gets:?}");
-    println!("GETs by executor: {gets:?}");
     let plan = explain(&session, "SELECT day FROM t_latest WHERE client = 'abc'", false).await;
     assert!(plan.contains("S3storeScanExec"), "{plan}");
+    let lists = |operations: &[Operation]| operations.iter().filter(|one| **one == Operation::List).count();
+    let Some(before) = requests(&server.prefix) else { return };
+    rows(&session, "SELECT day, sum(gross) FROM t_latest GROUP BY day").await.unwrap();
+    let after = requests(&server.prefix).unwrap();
+    let own = lists(&after[EXECUTORS]) - lists(&before[EXECUTORS]);
+    let mut read = Vec::new();
+    for (executor, operations) in after[..EXECUTORS].iter().enumerate() {
+        assert!(operations.iter().all(|one| *one == Operation::Get), "executor {executor}: {operations:?}");
+        read.push(operations.len() - before[executor].len());
+    }
+    println!("{own} LISTs by the client; GETs by executor: {read:?}");
+    assert!(own > 0 && read.iter().all(|&gets| gets > 0), "{own} {read:?}");
+    // Twice in a query, but listed once.
+    let before = requests(&server.prefix).unwrap();
+    let twice =
+        "WITH d AS (SELECT day, sku FROM t) SELECT count(*) FROM d a JOIN d b ON a.day = b.day AND a.sku = b.sku";
+    rows(&session, twice).await.unwrap();
+    let after = requests(&server.prefix).unwrap();
+    assert_eq!(lists(&after[EXECUTORS]) - lists(&before[EXECUTORS]), own);
 }
 
-/// Ballista returns wrong rows for these.
 #[tokio::test(flavor = "multi_thread")]
-async fn unions_that_the_cluster_gets_wrong_are_refused() {
+async fn unions_and_empty_relations_have_the_rows_of_datafusion() {
     let (_server, dataset) = filled().await;
-    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
-    let sessions = Sessions::of(session, &store, &store.table(), &[("client", "customer")]).await;
-    for part in [
+    let store = dataset.store::<Cost>();
+    let parts = [
         "SELECT count(*) FROM t",
-        "SELECT sku FROM t ORDER BY sku LIMIT 2",
-        "SELECT sku FROM (SELECT sku FROM t LIMIT 3) GROUP BY sku",
-        "SELECT row_number() OVER (ORDER BY day) FROM t",
+        "SELECT sku FROM (SELECT sku FROM t ORDER BY sku, day, client, revised_at LIMIT 3)",
+        "SELECT max(sku) FROM (SELECT sku FROM t_latest ORDER BY sku LIMIT 3) GROUP BY sku",
+        "SELECT row_number() OVER (ORDER BY day, client, sku, revised_at) FROM t",
+        "SELECT sku FROM t_latest WHERE day = '2026-03-02' AND client = 'abc'",
+        "SELECT sku FROM t_latest WHERE small NOT IN (SELECT small FROM t WHERE small IS NOT NULL AND small < 20)",
         "SELECT sku FROM t WHERE sku = (SELECT max(sku) FROM t)",
-    ] {
-        for query in [format!("SELECT sku FROM t UNION ALL ({part})"), format!("({part}) UNION SELECT sku FROM t")] {
-            let error = rows(&sessions.ours, &query).await.unwrap_err().to_string();
-            assert!(error.contains("as a query of its own"), "{query}: {error}");
+        "SELECT sku::int FROM t_sku_days",
+        "SELECT a.sku FROM t a JOIN t_latest b ON a.sku = b.sku AND a.day = b.day",
+        "SELECT sku FROM t WHERE 1 = 0",
+        "SELECT 7",
+    ];
+    for partitions in [1, 5] {
+        let session = fleet().await.session(partitions);
+        let sessions = Sessions::of(session, &store, &store.table(), &[("client", "customer")]).await;
+        sessions.also_view("t_sku_days").await;
+        for part in parts {
+            for query in [
+                format!("SELECT sku FROM t UNION ALL ({part})"),
+                format!("({part}) UNION SELECT sku FROM t"),
+                format!("SELECT sku FROM t UNION ALL ({part}) ORDER BY 1"),
+                format!("SELECT sku FROM t UNION ALL ({part}) ORDER BY 1 LIMIT 9"),
+                format!("SELECT count(*) FROM (({part}) UNION ALL SELECT sku FROM t_latest)"),
+            ] {
+                sessions.check(&query).await;
+            }
         }
+        for query in [
+            "SELECT max(net) FROM t WHERE false",
+            "SELECT * FROM t WHERE 1 = 0",
+            "SELECT count(*), max(note) FROM t_latest WHERE 1 = 0",
+            "SELECT a.day, b.note FROM t a LEFT JOIN (SELECT * FROM t WHERE false) b ON a.day = b.day",
+            "SELECT count(*) FROM t a JOIN (SELECT * FROM t_latest WHERE false) b ON a.day = b.day WHERE a.tags IS NOT NULL",
+            "SELECT 1 + 1",
+        ] {
+            sessions.check(query).await;
+        }
+        let five = "SELECT sku FROM t UNION ALL SELECT sku FROM t_latest LIMIT 5";
+        assert_eq!(rows(&sessions.ours, five).await.unwrap().len(), 5);
+        let empty = sessions.ours.sql("SELECT * FROM t WHERE 1 = 0").await.unwrap();
+        let columns = empty.schema().fields().len();
+        let batches = empty.collect().await.unwrap();
+        assert!(columns > 9 && batches.iter().all(|batch| batch.num_columns() == columns && batch.num_rows() == 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn joins_that_the_cluster_gets_wrong_are_refused() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(4));
+    let sessions = Sessions::of(session, &store, &store.table(), &[("client", "customer")]).await;
+    for query in [
+        "SELECT a.sku FROM t_latest a WHERE EXISTS (SELECT 1 FROM t b WHERE b.net > a.net)",
+        "SELECT a.sku FROM t_latest a WHERE NOT EXISTS (SELECT 1 FROM t b WHERE b.net > a.net)",
+        "SELECT a.sku, b.sku FROM t_latest a LEFT JOIN t b ON a.net < b.net",
+        "SELECT a.sku, b.sku FROM t_latest a FULL JOIN t b ON a.net < b.net",
+    ] {
+        let error = rows(&sessions.ours, query).await.unwrap_err().to_string();
+        assert!(error.contains("without a condition that two columns are equal"), "{query}: {error}");
     }
     for query in [
-        "SELECT sku FROM t UNION SELECT sku + 1 FROM t_latest WHERE net > 0",
-        "SELECT sku, count(*) FROM t GROUP BY sku UNION ALL SELECT sku, sum(net) FROM t_latest GROUP BY sku",
-        "SELECT count(*) FROM (SELECT sku FROM t UNION ALL SELECT sku FROM t_latest)",
-        "SELECT a.sku FROM t a JOIN t_latest b ON a.sku = b.sku AND a.day = b.day UNION ALL SELECT sku FROM t_latest",
+        "SELECT a.sku FROM t_latest a WHERE EXISTS (SELECT 1 FROM t b WHERE b.day = a.day AND b.net > a.net)",
+        "SELECT a.sku FROM t_latest a WHERE NOT EXISTS (SELECT 1 FROM t b WHERE b.day = a.day AND b.net > a.net)",
+        "SELECT a.day, a.sku, b.net FROM t_latest a LEFT JOIN t b ON a.day = b.day AND a.net < b.net",
+        "SELECT a.day, a.sku, b.net FROM t_latest a FULL JOIN t b ON a.day = b.day AND a.sku = b.sku AND a.net < b.net",
+        "SELECT count(*) FROM t_latest a JOIN t b ON a.net < b.net",
+        "SELECT sku FROM t WHERE net > (SELECT avg(net) FROM t_latest WHERE net > -9 AND net < 9)",
     ] {
         sessions.check(query).await;
     }
+    rows(&sessions.ours, "SET ballista.planner.adaptive.enabled = true").await.unwrap();
+    let union = "SELECT sku FROM t UNION ALL SELECT sku FROM t_latest";
+    let error = rows(&sessions.ours, union).await.unwrap_err().to_string();
+    assert!(error.contains("adaptive planner"), "{error}");
 }

@@ -147,7 +147,10 @@ pub enum DefaultValue {
 
 impl DefaultValue {
     /// Returns the array.
-    pub(crate) fn array(&self) -> Result<ArrayRef, ValueError> {
+    ///
+    /// # Errors
+    /// The value does not fit the column.
+    pub fn array(&self) -> Result<ArrayRef, ValueError> {
         match self {
             Self::Made(make) => make(),
             Self::Array(array) => Ok(Arc::clone(array)),

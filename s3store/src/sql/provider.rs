@@ -100,7 +100,7 @@ impl TableColumns {
 
     /// Returns the columns with texts and bytes as `Utf8` and `Binary`, instead of as views.
     pub(super) fn without_views(&self) -> Self {
-        let fields = self.schema.fields().iter().map(|field| without_views(field));
+        let fields = self.schema.fields().iter().map(without_views);
         Self { schema: Arc::new(Schema::new(fields.collect::<Fields>())), ..self.clone() }
     }
 

@@ -280,7 +280,8 @@ async fn bench_measures_a_bucket_and_leaves_nothing() {
     assert!(found.status.success(), "{found:?}");
     let report: Value = serde_json::from_str(&text(&found.stdout)).unwrap();
     assert!(report["tests"].as_array().unwrap().iter().all(|test| test["passed"] == true), "{report}");
-    let counts: Vec<_> = report["requests"].as_array().unwrap().iter().map(|one| one["count"].as_u64().unwrap()).collect();
+    let counts: Vec<_> =
+        report["requests"].as_array().unwrap().iter().map(|one| one["count"].as_u64().unwrap()).collect();
     assert_eq!(counts, [12, 12, 12, 12, 12, 2]);
     assert_eq!(world.s3.keys("warehouse").len(), before);
 

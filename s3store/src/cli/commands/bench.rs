@@ -95,23 +95,28 @@ pub(super) async fn bench(connection: &Connection, bench: Bench) -> Outcome<Done
         print(&tests, &times, &bench);
     }
     if let Err(error) = left {
-        let failure = Failure::new(format!("the objects below s3://{}/{} are left: {error}", place.bucket, place.prefix));
+        let failure =
+            Failure::new(format!("the objects below s3://{}/{} are left: {error}", place.bucket, place.prefix));
         return Err(failure.with_hint("remove them by hand"));
     }
     if !is_whole {
         return Ok(Done::Interrupted);
     }
-    let failed = tests.iter().any(|test| !test.passed && !test.is_optional) || times.iter().any(|one| !one.errors.is_empty());
+    let failed =
+        tests.iter().any(|test| !test.passed && !test.is_optional) || times.iter().any(|one| !one.errors.is_empty());
     Ok(if failed { Done::WithFindings } else { Done::Well })
 }
 
 async fn measure(place: &Place<'_>, bench: &Bench) -> (Vec<Test>, Vec<Times>) {
-    let tests = vec![place.conditional().await, place.race().await, place.read_after_write().await, place.order().await];
+    let tests =
+        vec![place.conditional().await, place.race().await, place.read_after_write().await, place.order().await];
     let (objects, bytes) = (bench.objects, bench.size);
     let key = |number: usize| format!("objects/{number:06}");
     let times = vec![
         place.time("PUT", objects, async |number| place.put(&key(number), bytes, false).await).await,
-        place.time("PUT if none", objects, async |number| place.put(&format!("empty/{number:06}"), 0, true).await).await,
+        place
+            .time("PUT if none", objects, async |number| place.put(&format!("empty/{number:06}"), 0, true).await)
+            .await,
         place.time("HEAD", objects, async |number| place.head(&key(number)).await).await,
         place.time("GET", objects, async |number| place.get(&key(number), None).await.map(drop)).await,
         place.time("GET 4 KiB", objects, async |number| place.get(&key(number), Some(4_096)).await.map(drop)).await,
@@ -191,7 +196,9 @@ impl Place<'_> {
         let (found, passed) = match (first, self.put("conditional", 1, true).await) {
             (Ok(()), Err(code)) if code == "PreconditionFailed" => ("a second PUT is refused".to_owned(), true),
             (Ok(()), Err(code)) => (format!("a second PUT fails with {code}"), false),
-            (Ok(()), Ok(())) => ("the condition is ignored: a retry of a write may make a second commit".to_owned(), false),
+            (Ok(()), Ok(())) => {
+                ("the condition is ignored: a retry of a write may make a second commit".to_owned(), false)
+            }
             (Err(code), _) => (format!("the first PUT fails with {code}"), false),
         };
         Test { name: "If-None-Match", is_optional: true, found, passed }
@@ -286,7 +293,8 @@ fn print(tests: &[Test], times: &[Times], bench: &Bench) {
     let header = ["request", "count", "errors", "per second", "p50 ms", "p95 ms", "p99 ms", "max ms"];
     let mut table = new_table(header.map(str::to_owned));
     for one in times {
-        let numbers = [50, 95, 99, 100].map(|percent| one.quantile(percent).map_or_else(String::new, |ms| format!("{ms:.1}")));
+        let numbers =
+            [50, 95, 99, 100].map(|percent| one.quantile(percent).map_or_else(String::new, |ms| format!("{ms:.1}")));
         let counts = [one.each.len().to_string(), one.errors.len().to_string(), format!("{:.0}", one.per_second())];
         let right = counts.into_iter().chain(numbers).map(|text| Cell::new(text).set_alignment(CellAlignment::Right));
         table.add_row(std::iter::once(Cell::new(one.name)).chain(right));

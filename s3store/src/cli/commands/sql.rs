@@ -29,10 +29,49 @@ Tab completes the names of tables and columns, and words of SQL. Ctrl-C stops a 
 
 /// Words that the prompt completes.
 const WORDS: &[&str] = &[
-    "SELECT", "DISTINCT", "FROM", "WHERE", "GROUP BY", "ORDER BY", "HAVING", "LIMIT", "JOIN", "LEFT JOIN", "ON", "USING",
-    "UNION ALL", "WITH", "AS", "AND", "OR", "NOT", "IN", "LIKE", "BETWEEN", "IS NULL", "IS NOT NULL", "CASE", "WHEN", "THEN",
-    "ELSE", "END", "OVER", "PARTITION BY", "DESC", "EXPLAIN", "ANALYZE", "DESCRIBE", "SHOW TABLES", "count", "sum", "avg",
-    "min", "max", "date_trunc", "to_timestamp", "now",
+    "SELECT",
+    "DISTINCT",
+    "FROM",
+    "WHERE",
+    "GROUP BY",
+    "ORDER BY",
+    "HAVING",
+    "LIMIT",
+    "JOIN",
+    "LEFT JOIN",
+    "ON",
+    "USING",
+    "UNION ALL",
+    "WITH",
+    "AS",
+    "AND",
+    "OR",
+    "NOT",
+    "IN",
+    "LIKE",
+    "BETWEEN",
+    "IS NULL",
+    "IS NOT NULL",
+    "CASE",
+    "WHEN",
+    "THEN",
+    "ELSE",
+    "END",
+    "OVER",
+    "PARTITION BY",
+    "DESC",
+    "EXPLAIN",
+    "ANALYZE",
+    "DESCRIBE",
+    "SHOW TABLES",
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "date_trunc",
+    "to_timestamp",
+    "now",
 ];
 
 /// Answers queries.
@@ -163,7 +202,8 @@ async fn show_tables(context: &SessionContext) -> Outcome<()> {
 
 fn table_names(context: &SessionContext) -> Vec<String> {
     let catalog = context.catalog("datafusion");
-    let mut names = catalog.and_then(|catalog| catalog.schema("public")).map(|schema| schema.table_names()).unwrap_or_default();
+    let mut names =
+        catalog.and_then(|catalog| catalog.schema("public")).map(|schema| schema.table_names()).unwrap_or_default();
     names.sort_unstable();
     names
 }

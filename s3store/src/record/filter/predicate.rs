@@ -112,24 +112,29 @@ impl<S: RowSet> Truth<S> {
 impl<C> Predicate<C> {
     /// Returns the condition that both are true.
     pub(crate) fn and(self, other: Self) -> Self {
-        match self {
-            Self::And(first, mut rest) => {
-                rest.push(other);
-                Self::And(first, rest)
-            }
-            first => Self::And(Box::new(first), vec![other]),
+        let (first, mut rest) = match self {
+            Self::And(first, rest) => (first, rest),
+            first => (Box::new(first), Vec::new()),
+        };
+        // Flat, however it was nested.
+        match other {
+            Self::And(next, more) => rest.extend(std::iter::once(*next).chain(more)),
+            other => rest.push(other),
         }
+        Self::And(first, rest)
     }
 
     /// Returns the condition that one of both is true at least.
     pub(crate) fn or(self, other: Self) -> Self {
-        match self {
-            Self::Or(first, mut rest) => {
-                rest.push(other);
-                Self::Or(first, rest)
-            }
-            first => Self::Or(Box::new(first), vec![other]),
+        let (first, mut rest) = match self {
+            Self::Or(first, rest) => (first, rest),
+            first => (Box::new(first), Vec::new()),
+        };
+        match other {
+            Self::Or(next, more) => rest.extend(std::iter::once(*next).chain(more)),
+            other => rest.push(other),
         }
+        Self::Or(first, rest)
     }
 
     /// Returns the opposite condition.

@@ -125,11 +125,7 @@ fn decode<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> DataFusionResult<Option
             "the plan is in the form of another version of s3store: use the same in all processes of a cluster"
         );
     };
-    serde_json::from_slice(json).map(Some).map_err(|error| {
-        exec_datafusion_err!(
-            "a plan is not readable: {error}; use the same version of s3store in all processes of a cluster"
-        )
-    })
+    serde_json::from_slice(json).map(Some).map_err(|error| exec_datafusion_err!("a plan is not readable: {error}"))
 }
 
 /// Encodes the tables of logical plans. Leaves everything else to Ballista.

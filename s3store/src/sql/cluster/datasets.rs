@@ -1,11 +1,12 @@
 //! The datasets that a process reads for others.
 
-use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Config, Region};
+use lru::LruCache;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, DatasetOptions, SchemaCheck};
@@ -31,20 +32,23 @@ impl DatasetName {
     }
 }
 
+/// The most datasets whose handles are kept for later plans.
+const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
+
 /// The datasets of the plans that a process has decoded. All plans share the handle of a dataset, with its permits and its
 /// cache of footers.
 #[derive(Debug)]
 pub(super) struct Datasets {
     client: Client,
     options: DatasetOptions,
-    known: Mutex<HashMap<DatasetName, Dataset>>,
+    known: Mutex<LruCache<DatasetName, Dataset>>,
 }
 
 impl Datasets {
     pub(super) fn new(client: Client, options: DatasetOptions) -> Arc<Self> {
         // The process that planned the query has compared the schemas.
         let options = options.schema_check(SchemaCheck::Off);
-        Arc::new(Self { client, options, known: Mutex::default() })
+        Arc::new(Self { client, options, known: Mutex::new(LruCache::new(KEPT)) })
     }
 
     /// Returns the datasets of a process that reads none: its plans are for others.
@@ -62,7 +66,7 @@ impl Datasets {
         let DatasetName { bucket, prefix, commit_timeout, max_clock_skew } = name.clone();
         let options = self.options.clone();
         let dataset = options.attach(self.client.clone(), bucket, prefix, commit_timeout, max_clock_skew)?;
-        known.insert(name.clone(), dataset.clone());
+        known.put(name.clone(), dataset.clone());
         Ok(dataset)
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow_schema::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::common::{Column, DFSchema, Result as DataFusionResult, ScalarValue};
 use datafusion::datasource::{provider_as_source, source_as_provider};
-use datafusion::logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableType};
+use datafusion::logical_expr::{
+    Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableScan, TableType, lit,
+};
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::super::changes::ChangesTable;
@@ -39,10 +41,9 @@ pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFus
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
-    let mut frozen = Vec::new();
+    let (mut frozen, mut snapshots) = (Vec::new(), Vec::new());
     for scan in scans {
         let Ok(provider) = source_as_provider(&scan.source) else { continue };
-        // Each of them holds the query's snapshot.
         let (rows, found) = if let Some(table) = provider.downcast_ref::<DatasetTable>() {
             let conditions = table.rows().columns.conditions(&scan.filters)?;
             (table.rows(), table.find(session, &conditions).await?)
@@ -52,11 +53,27 @@ pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFus
         } else {
             continue;
         };
+        snapshots.push(Arc::clone(&found.snapshot));
         let table = FrozenTable { rows: rows.clone(), found };
         frozen.push((scan, provider_as_source(Arc::new(table))));
     }
+    for snapshot in snapshots {
+        // The query is planned. When it is planned again, it lists again.
+        snapshot.begin();
+    }
     let plan = plan.clone().transform_down_with_subqueries(|node| {
-        let LogicalPlan::TableScan(mut scan) = node else { return Ok(Transformed::no(node)) };
+        let mut scan = match node {
+            LogicalPlan::TableScan(scan) => scan,
+            LogicalPlan::EmptyRelation(empty) if empty.produce_one_row => {
+                // In a union, Ballista never ends the tasks that have no part of an empty relation with a row.
+                let null = LogicalPlanBuilder::values(vec![vec![lit(ScalarValue::Null)]])?;
+                return Ok(Transformed::yes(null.project(Vec::<Expr>::new())?.build()?));
+            }
+            LogicalPlan::EmptyRelation(empty) if !empty.schema.fields().is_empty() => {
+                return no_rows(&empty.schema).map(Transformed::yes);
+            }
+            node => return Ok(Transformed::no(node)),
+        };
         let is_same = |other: &TableScan| Arc::ptr_eq(&other.source, &scan.source) && other.filters == scan.filters;
         Ok(match frozen.iter().find(|(other, _)| is_same(other)) {
             Some((_, source)) => {
@@ -67,6 +84,28 @@ pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFus
         })
     })?;
     Ok(plan.data)
+}
+
+/// Returns whether a plan scans no table.
+pub(super) fn scans_nothing(plan: &LogicalPlan) -> DataFusionResult<bool> {
+    let mut scans_nothing = true;
+    plan.apply_with_subqueries(|node| {
+        scans_nothing &= !matches!(node, LogicalPlan::TableScan(_));
+        Ok(if scans_nothing { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
+    })?;
+    Ok(scans_nothing)
+}
+
+/// Returns a plan without rows that keeps its columns when it is sent, which an empty relation does not.
+fn no_rows(schema: &DFSchema) -> DataFusionResult<LogicalPlan> {
+    let nulls = schema.fields().iter().map(|field| ScalarValue::try_from(field.data_type()).map(lit));
+    let values = LogicalPlanBuilder::values(vec![nulls.collect::<DataFusionResult<Vec<_>>>()?])?;
+    let names = schema.iter().enumerate().map(|(index, (relation, field))| {
+        Expr::Column(Column::new_unqualified(format!("column{}", index + 1)))
+            .alias_qualified(relation.cloned(), field.name())
+    });
+    let names: Vec<_> = names.collect();
+    values.filter(lit(false))?.project(names)?.build()
 }
 
 #[async_trait]

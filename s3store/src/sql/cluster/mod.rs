@@ -25,13 +25,20 @@
 //!
 //! # Limits
 //! - All processes need the same version of this crate. A plan of another one is refused.
-//! - A message of Ballista may have [`MAX_MESSAGE_BYTES`]. A file takes some 300 bytes of the plan, so a query may read some 800,000
-//!   files. Compact partitions, or query fewer of them, if there are more.
-//! - A `UNION` of which a part is sorted, limited, or aggregated to one row is refused, because Ballista 55 returns wrong rows for it.
+//! - A message of Ballista may have [`MAX_MESSAGE_BYTES`], and the scheduler must have received it within 5 minutes. A file takes some
+//!   300 bytes of the plan for each scan of it, and an entry of the change stream three times that. The scheduler holds the plan until a
+//!   minute after the query's end.
+//! - An outer join, `EXISTS` or `NOT EXISTS` whose condition compares no columns for equality is refused, because Ballista 55 returns wrong
+//!   rows for it. Its adaptive planner returns wrong rows for unions, so sessions have it off, and refuse a union if it is switched on.
+//! - A large table in `NOT IN (SELECT …)` is an error of Ballista if the column may be null. Use `NOT EXISTS`.
+//! - Views are looked up when a task runs, so they are not part of the snapshot.
+//! - The kind of an error is lost on its way from an executor. Its text is kept.
 //! - Filters that DataFusion finds while a query runs do not cross from one task to another, so Ballista switches them off.
 //! - If an executor is lost, the scheduler notices within [`EXECUTOR_TIMEOUT`] and repeats the tasks whose results are gone. If the last one is
 //!   lost, queries fail after the same time again. A query that is sent before any executor has come waits for the first.
-//! - Anyone who reaches the scheduler's port can run queries. Keep it in a private network.
+//! - Anyone who reaches the port of a scheduler or an executor can run queries with the executors' credentials, or fetch results. So can
+//!   anyone who may send queries: files are named by the sender. Keep all ports in a private network, and give executors no more rights than
+//!   their users may have.
 
 mod codec;
 mod datasets;
@@ -40,16 +47,18 @@ mod refused;
 mod remote;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 pub use ballista_core;
+use ballista_core::config::BALLISTA_CLIENT_GRPC_TIMEOUT_SECONDS;
 use ballista_core::error::{BallistaError, Result as BallistaResult};
 use ballista_core::extension::{SessionConfigExt as _, SessionStateExt as _};
 use ballista_core::planner::BallistaQueryPlanner;
 use ballista_core::registry::BallistaFunctionRegistry;
+use ballista_core::utils::GrpcServerConfig;
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::{SchedulerConfig, TaskDistributionPolicy};
@@ -60,6 +69,7 @@ use datafusion::execution::context::QueryPlanner;
 use datafusion::execution::{SessionStateBuilder, SessionStateDefaults};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, PhysicalPlanner as _};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_proto::protobuf::LogicalPlanNode;
 
@@ -77,6 +87,12 @@ pub const EXECUTOR_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The port of a scheduler, unless told otherwise.
 pub const SCHEDULER_PORT: u16 = 50050;
+
+/// The time that a request between the processes may take. The largest plans take longer than Ballista's 20 seconds.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long the results of a query stay on an executor, if the scheduler does not remove them.
+const RESULTS_KEPT: Duration = Duration::from_secs(6 * 3_600);
 
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -104,6 +120,8 @@ pub fn connect_with(url: &str, config: SessionConfig) -> DataFusionResult<Sessio
     let codec = Arc::new(LogicalCodec::new(&datasets));
     let config = config
         .upgrade_for_ballista()
+        .with_ballista_adaptive_query_planner(false)
+        .set_str(BALLISTA_CLIENT_GRPC_TIMEOUT_SECONDS, &REQUEST_TIMEOUT.as_secs().to_string())
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)
         .with_ballista_logical_extension_codec(Arc::clone(&codec) as _)
         .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::new(&datasets)));
@@ -137,7 +155,12 @@ impl QueryPlanner for ClusterPlanner {
         plan: &LogicalPlan,
         session: &dyn Session,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        refused::check(plan)?;
+        let is_adaptive = session.config().ballista_adaptive_query_planner_enabled();
+        refused::check(plan, is_adaptive)?;
+        if frozen::scans_nothing(plan)? {
+            // Ballista loses the columns of a plan that was simplified to no rows.
+            return DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await;
+        }
         self.0.create_physical_plan(&frozen::freeze(plan, session).await?, session).await
     }
 }
@@ -149,12 +172,16 @@ impl QueryPlanner for ClusterPlanner {
 /// # Example
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// s3store::sql::cluster::Scheduler::new().bind("0.0.0.0:50050".parse()?).run().await?;
+/// use s3store::sql::cluster::Scheduler;
+///
+/// Scheduler::new().bind("0.0.0.0:50050".parse()?).external_host("scheduler").run().await?;
 /// # Ok(())
 /// # }
 /// ```
 pub struct Scheduler {
     config: SchedulerConfig,
+    /// If `true`, executors were told another host than that of the address.
+    has_external_host: bool,
 }
 
 impl Scheduler {
@@ -165,6 +192,7 @@ impl Scheduler {
     pub fn new() -> Self {
         let datasets = Datasets::unread();
         let config = SchedulerConfig {
+            external_host: "127.0.0.1".to_owned(),
             bind_port: SCHEDULER_PORT,
             task_distribution: TaskDistributionPolicy::RoundRobin,
             grpc_server_max_decoding_message_size: MAX_MESSAGE_BYTES,
@@ -173,17 +201,32 @@ impl Scheduler {
             executor_timeout_seconds: EXECUTOR_TIMEOUT.as_secs(),
             expire_dead_executor_interval_seconds: HEARTBEAT.as_secs(),
             no_executors_grace_period_seconds: EXECUTOR_TIMEOUT.as_secs(),
+            // Each has its plan.
+            finished_job_state_clean_up_interval_seconds: 60,
+            finished_job_data_clean_up_interval_seconds: 60,
+            override_config_producer: Some(Arc::new(process_config)),
             override_logical_codec: Some(Arc::new(LogicalCodec::new(&datasets))),
             override_physical_codec: Some(Arc::new(PhysicalCodec::new(&datasets))),
             ..SchedulerConfig::default()
         };
-        Self { config }
+        Self { config, has_external_host: false }
     }
 
-    /// Listens on another address.
+    /// Listens on another address. Executors report to it, so an address such as `0.0.0.0` needs an
+    /// [external host](Self::external_host).
     #[must_use]
     pub fn bind(mut self, address: SocketAddr) -> Self {
         (self.config.bind_host, self.config.bind_port) = (address.ip().to_string(), address.port());
+        if !self.has_external_host {
+            self.config.external_host = self.config.bind_host.clone();
+        }
+        self
+    }
+
+    /// Sets the host by which executors reach the scheduler, if it is not that of the address. The port is the same.
+    #[must_use]
+    pub fn external_host(mut self, host: impl Into<String>) -> Self {
+        (self.config.external_host, self.has_external_host) = (host.into(), true);
         self
     }
 
@@ -197,12 +240,18 @@ impl Scheduler {
     /// Runs the scheduler until it fails.
     ///
     /// # Errors
-    /// The address can't be bound, or an option is not valid.
+    /// The address can't be bound, or is one such as `0.0.0.0` without an external host, or an option is not valid.
     ///
     /// # Cancel safety
     /// Dropping the future closes the port. Queries that run are lost.
     pub async fn run(self) -> BallistaResult<()> {
         let address = address(&self.config.bind_host, self.config.bind_port)?;
+        let external: Option<IpAddr> = self.config.external_host.parse().ok();
+        if external.is_some_and(|ip| ip.is_unspecified()) {
+            return Err(BallistaError::Configuration(format!(
+                "executors can't reach {address}: name the host by which they do with Scheduler::external_host"
+            )));
+        }
         let cluster = BallistaCluster::new_from_config(&self.config).await?;
         start_server(cluster, address, Arc::new(self.config)).await
     }
@@ -246,6 +295,13 @@ impl Executor {
             grpc_max_decoding_message_size: MAX_MESSAGE_BYTES,
             grpc_max_encoding_message_size: MAX_MESSAGE_BYTES,
             executor_heartbeat_interval_seconds: HEARTBEAT.as_secs(),
+            grpc_server_config: GrpcServerConfig {
+                timeout_seconds: REQUEST_TIMEOUT.as_secs(),
+                ..GrpcServerConfig::default()
+            },
+            job_data_clean_up_interval_seconds: 1_800,
+            job_data_ttl_seconds: RESULTS_KEPT.as_secs(),
+            override_config_producer: Some(Arc::new(process_config)),
             override_function_registry: Some(Arc::new(functions())),
             ..ExecutorProcessConfig::default()
         };
@@ -320,6 +376,14 @@ impl fmt::Debug for Executor {
             .field("scheduler", &format_args!("{scheduler_host}:{scheduler_port}"))
             .finish_non_exhaustive()
     }
+}
+
+/// Returns the options of a process, for what sessions don't set.
+fn process_config() -> SessionConfig {
+    SessionConfig::new_with_ballista()
+        .with_ballista_adaptive_query_planner(false)
+        .set_str(BALLISTA_CLIENT_GRPC_TIMEOUT_SECONDS, &REQUEST_TIMEOUT.as_secs().to_string())
+        .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)
 }
 
 /// Returns the functions that a session has. Ballista's own list lacks those of nested values.

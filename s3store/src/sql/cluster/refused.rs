@@ -1,48 +1,31 @@
 //! Queries for which Ballista returns wrong rows.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result as DataFusionResult, not_impl_err};
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::common::{JoinType, Result as DataFusionResult, not_impl_err};
+use datafusion::logical_expr::{Join, LogicalPlan};
 
-/// Fails if Ballista would return wrong rows for a plan.
+/// Fails if Ballista 55 would return wrong rows for a plan.
 ///
-/// Ballista 55 runs each part of a union in tasks of its own. A part whose rows are brought together in one task, by a sort, a
-/// limit, or an aggregate without groups, is run by the tasks of the other parts, too: its rows are missing, or there are too
-/// many of them.
-pub(super) fn check(plan: &LogicalPlan) -> DataFusionResult<()> {
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::Union(union) = node {
-            for input in &union.inputs {
-                check_part(input)?;
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
+/// - A join without a condition of equality gets the whole left side, and a part of the right side, in each task. A task does not know which
+///   rows of the left side have a match in another one.
+/// - The adaptive planner runs a part of a union that is brought together in one task also in the tasks of the other parts.
+pub(super) fn check(plan: &LogicalPlan, is_adaptive: bool) -> DataFusionResult<()> {
+    plan.apply_with_subqueries(|node| match node {
+        LogicalPlan::Join(join) if is_torn(join) => not_impl_err!(
+            "Ballista returns wrong rows for a join ({}) without a condition that two columns are equal: add one, or run the query \
+             without the cluster",
+            join.join_type
+        ),
+        LogicalPlan::Union(_) if is_adaptive => not_impl_err!(
+            "Ballista's adaptive planner returns wrong rows for unions: leave ballista.planner.adaptive.enabled off"
+        ),
+        _ => Ok(TreeNodeRecursion::Continue),
     })?;
     Ok(())
 }
 
-fn check_part(part: &LogicalPlan) -> DataFusionResult<()> {
-    part.apply_with_subqueries(|node| {
-        let what = match node {
-            LogicalPlan::Sort(_) => "is sorted",
-            LogicalPlan::Limit(_) => "has a limit",
-            LogicalPlan::Aggregate(aggregate) if aggregate.group_expr.is_empty() => "is aggregated to one row",
-            LogicalPlan::Window(window) if !window.window_expr.iter().all(is_partitioned) => {
-                "has a window function without PARTITION BY"
-            }
-            _ => return Ok(TreeNodeRecursion::Continue),
-        };
-        not_impl_err!(
-            "a part of a UNION {what}, or reads rows for which this holds; Ballista returns wrong rows for that: run the part \
-             as a query of its own"
-        )
-    })?;
-    Ok(())
-}
-
-fn is_partitioned(window: &Expr) -> bool {
-    match window.clone().unalias() {
-        Expr::WindowFunction(function) => !function.params.partition_by.is_empty(),
-        _ => false,
-    }
+fn is_torn(join: &Join) -> bool {
+    // A scalar subquery has one row, with which each task can tell all matches of its own rows.
+    let has_one_row = || [&join.left, &join.right].iter().any(|side| side.max_rows() == Some(1));
+    join.on.is_empty() && join.join_type != JoinType::Inner && !has_one_row()
 }
