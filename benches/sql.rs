@@ -48,7 +48,7 @@ fn main() {
     });
 }
 
-/// Returns the sum of a column, or 0 if it is no number.
+/// Returns the sum of a column, or 0 if its values are not numbers.
 fn added_up(column: &ArrayRef) -> f64 {
     if !column.data_type().is_numeric() {
         return 0.0;

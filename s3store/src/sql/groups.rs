@@ -1,4 +1,4 @@
-//! What the scans of a plan read, and how it is divided between their partitions.
+//! The files that the scans of a plan read, divided between the partitions of the plan.
 
 use std::sync::Arc;
 

@@ -247,7 +247,7 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
             dataset.restamp(commit).await.map_err(|error| Failure::new(error.to_string()))?;
         }
         eprintln!("restamped {} commits", commits.len());
-        // What remains can't be repaired by a restamp.
+        // A restamp does not repair the others.
         return Ok(if commits.len() == report.findings.len() { Done::Well } else { Done::WithFindings });
     }
     Ok(if report.findings.is_empty() { Done::Well } else { Done::WithFindings })
