@@ -44,6 +44,7 @@ mod integration {
     mod partial_writes;
     mod permits;
     mod poll_time;
+    mod prune;
     mod pruning;
     mod race;
     mod read;

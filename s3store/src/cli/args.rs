@@ -75,6 +75,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  s3store doctor s3://warehouse/billing --since 7d\n  s3store doctor s3://warehouse/billing --restamp"
     )]
     Doctor(Doctor),
+    /// Delete the data files and refs of writes that failed; without --yes, show what would be deleted
+    #[command(
+        after_help = "Examples:\n  s3store prune s3://warehouse/billing\n  s3store prune s3://warehouse/billing --older-than 30d --yes"
+    )]
+    Prune(Prune),
     /// Query a dataset: the tables `latest`, `history` and the views, and the function `changes(since, until)`
     #[command(
         after_help = "Examples:\n  s3store sql s3://warehouse/billing \"SELECT customer, sum(net) FROM latest GROUP BY 1\"\n  \
@@ -283,6 +288,21 @@ pub(super) struct Doctor {
     pub(super) restamp: bool,
     /// Do not ask
     #[arg(long, requires = "restamp")]
+    pub(super) yes: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Prune {
+    /// The dataset
+    pub(super) location: Location,
+    /// The least age of what is deleted; longer than any process is paused for, and at least 24h
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub(super) older_than: Duration,
+    /// Delete
+    #[arg(long)]
     pub(super) yes: bool,
     /// Print JSON lines
     #[arg(long)]

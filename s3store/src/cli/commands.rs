@@ -20,6 +20,7 @@ pub(super) async fn run(arguments: Arguments) -> Outcome<Done> {
         Command::Ls(ls) => state::ls(&connection, ls).await,
         Command::Token(token) => state::token(&connection, token).await,
         Command::Doctor(doctor) => state::doctor(&connection, doctor).await,
+        Command::Prune(prune) => state::prune(&connection, prune).await,
         Command::Cat(cat) => records::cat(&connection, cat).await,
         Command::Sql(sql) => sql::sql(&connection, sql).await,
         Command::Tail(tail) => records::tail(&connection, tail).await,

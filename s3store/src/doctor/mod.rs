@@ -1,6 +1,7 @@
-//! The report of what failed, late and lost writes left behind.
+//! The report of what failed, late and lost writes left behind, and the deletion of what no reader sees.
 
 mod diagnose;
+mod prune;
 mod report;
 
 use std::future::{Future, IntoFuture};
@@ -9,6 +10,7 @@ use std::pin::Pin;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::diagnose::{CommittedFile, Diagnosis, Listing, Scope};
+pub use self::prune::{Prune, Pruned};
 pub use self::report::{Finding, Report};
 use crate::clock::{Reading, micros};
 use crate::dataset::Dataset;

@@ -73,8 +73,8 @@ pub enum Finding {
         /// The ref's key.
         ref_path: String,
     },
-    /// A data file whose attempt was never committed: the write failed after it, or its process died. Readers skip it. It
-    /// may be deleted once no write of its time can be in progress.
+    /// A data file whose attempt was never committed: the write failed after it, or its process died. Readers skip it.
+    /// [`prune`](crate::Dataset::prune) deletes it.
     FileWithoutCommit {
         /// The file's key.
         data_path: String,

@@ -44,6 +44,7 @@ methods! {
     ReadEntity = "read_entity",
     HistoryOf = "history_of",
     Doctor = "doctor",
+    Prune = "prune",
     Init = "init",
     Open = "open",
 }

@@ -7,6 +7,7 @@
 
 mod condition;
 mod consistency;
+mod delete;
 mod etag;
 mod failure;
 mod get;

@@ -320,3 +320,27 @@ async fn sql_answers_the_queries_of_the_standard_input() {
     assert!(text(&piped(" ", &[]).await.stderr).contains("there is no query"));
     assert!(text(&piped("SHOW TABLES", &[]).await.stdout).contains("latest"));
 }
+
+#[tokio::test]
+async fn prune_shows_and_then_deletes_orphans() {
+    let world = World::new().await;
+    // The server's clock is years behind.
+    let options = Dataset::options().clock_guard(s3store::dataset::ClockGuard::Off);
+    let dataset = options.open(world.s3.client(), "warehouse", "billing").await.unwrap();
+    world.s3.set_time(s3store::testing::ServerTime::Fixed(DateTime::from_timestamp(1_700_000_000, 0).unwrap()));
+    world.s3.inject(Fault::on(Operation::Put).key_ends_with(".commit").always().fail(403, "AccessDenied"));
+    let old = dataset.store::<Cost>().write(&[cost(1, 9)]).await;
+    assert!(old.is_err());
+    world.s3.clear_faults();
+    world.s3.set_time(s3store::testing::ServerTime::System);
+    let before = world.s3.keys("warehouse").len();
+    let shown = text(&world.run(&["prune", LOCATION]).await.stdout);
+    assert!(shown.contains("1 files of") && shown.contains("add --yes"), "{shown}");
+    assert_eq!(world.s3.keys("warehouse").len(), before);
+    let deleted = text(&world.run(&["prune", LOCATION, "--yes", "--json"]).await.stdout);
+    let kinds: Vec<Value> = deleted.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(kinds.iter().map(|one| one["kind"].as_str().unwrap()).collect::<Vec<_>>(), ["file", "ref"], "{deleted}");
+    assert_eq!(world.s3.keys("warehouse").len(), before - 2);
+    let refused = world.run(&["prune", LOCATION, "--older-than", "1h"]).await;
+    assert!(text(&refused.stderr).contains("24 hours"), "{refused:?}");
+}

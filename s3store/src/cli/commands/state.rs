@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use comfy_table::{Cell, CellAlignment};
 use serde_json::json;
 
-use crate::cli::args::{Connection, Doctor, Info, Init, Ls, Place, Token};
+use crate::cli::args::{Connection, Doctor, Info, Init, Ls, Place, Prune, Token};
 use crate::cli::output::{new_table, size};
 use crate::cli::{Done, Failure, Outcome, connect};
 use crate::dataset::{Dataset, Initialized};
@@ -251,6 +251,29 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
         return Ok(if commits.len() == report.findings.len() { Done::Well } else { Done::WithFindings });
     }
     Ok(if report.findings.is_empty() { Done::Well } else { Done::WithFindings })
+}
+
+/// Deletes what failed writes left behind, or shows it.
+pub(super) async fn prune(connection: &Connection, prune: Prune) -> Outcome<Done> {
+    let dataset = connect::open(connection, &prune.location).await?;
+    let pruning = dataset.prune(prune.older_than);
+    let pruned = if prune.yes { pruning.await? } else { pruning.dry_run().await? };
+    for (kind, keys) in [("file", &pruned.files), ("ref", &pruned.refs)] {
+        for key in keys {
+            match prune.json {
+                true => say!("{}", json!({"kind": kind, "key": key, "deleted": prune.yes})),
+                false => say!("{kind}  {key}"),
+            }
+        }
+    }
+    for (key, error) in &pruned.unreadable {
+        eprintln!("kept the files of {key}: {error}");
+    }
+    if !prune.json {
+        let done = if prune.yes { "deleted" } else { "would be deleted; add --yes" };
+        say!("{} files of {} and {} refs {done}", pruned.files.len(), size(pruned.bytes), pruned.refs.len());
+    }
+    Ok(if pruned.unreadable.is_empty() { Done::Well } else { Done::WithFindings })
 }
 
 /// Asks a question on the terminal.
