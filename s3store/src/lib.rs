@@ -76,6 +76,7 @@
 //! | `decimal` | `rust_decimal::Decimal` as a column type |
 //! | `arrow` | `Read::batches`, and the `arrow` crate that it uses, re-exported |
 //! | `datafusion` | SQL: tables for DataFusion, and the `datafusion` crate, re-exported |
+//! | `ballista` | SQL on a Ballista cluster, in `sql::cluster` |
 //! | `cli` | the binary `s3store`: see [`guide::command_line`] |
 //! | `serde` | `Serialize` and `Deserialize` for [`Offset`] and [`Entry`] |
 //! | `testing` | the in-process S3 with fault injection |
