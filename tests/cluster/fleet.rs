@@ -15,7 +15,7 @@ use s3store::testing::{ACCESS_KEY, Operation, REGION, S3, SECRET_KEY};
 
 use crate::harness::{BUCKET, Server, sleep};
 
-/// What the child process is, with the ports: `scheduler:PORT` or `executor NUMBER:SCHEDULER:RESULTS:TASKS`.
+/// The variable with the role and the ports of a child process: `scheduler:PORT`, or `executor-NUMBER:SCHEDULER:RESULTS:TASKS`.
 const ROLE: &str = "S3STORE_CLUSTER_ROLE";
 
 pub const EXECUTORS: usize = 3;

@@ -4,26 +4,16 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use s3store::testing::{Fault, Meanwhile, Operation};
-use s3store::{Dataset, ErrorKind, Record};
+use s3store::{Dataset, ErrorKind};
 
 use crate::integration::harness::{BUCKET, Virtual, draws, put, sleep};
+use crate::integration::records::Item;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-#[derive(Debug, Clone, PartialEq, Record)]
-#[record(partition_by(part))]
-struct Item {
-    #[record(entity)]
-    part: String,
-    #[record(entity)]
-    id: i64,
-    #[record(version)]
-    version: i64,
-}
-
 fn items(id: i64) -> Vec<Item> {
-    ["a", "b"].map(|part| Item { part: part.to_owned(), id, version: 0 }).into()
+    ["a", "b"].map(|part| Item::new(part, id, 0, "")).into()
 }
 
 /// Writes that succeed, that fail at their data file, ref or commit, and that are retried. Returns the keys that a commit needs.
@@ -68,7 +58,7 @@ async fn only_orphans_are_deleted_wherever_a_call_stops() {
         assert_eq!(world.s3.keys(BUCKET).len(), all.len(), "a dry run deletes nothing");
         let orphans: BTreeSet<String> = dry.files.iter().chain(&dry.refs).cloned().collect();
         assert!(orphans.is_disjoint(&needed), "{:?}", orphans.intersection(&needed).collect::<Vec<_>>());
-        // What is left are the objects that commits need, and those that are no part of a write.
+        // Commits need all data files and refs that are left.
         let mut left = all.difference(&orphans).filter(|key| key.ends_with(".parquet") || key.ends_with(".ref"));
         assert!(left.all(|key| needed.contains(key)));
         // A call that fails at its first, second, … DELETE, with or without effect.

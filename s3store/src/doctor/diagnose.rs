@@ -11,7 +11,7 @@ use crate::s3::{ListedObject, ListedUpload};
 use crate::write::Commit;
 
 /// A second in microseconds. S3 reports times in whole seconds, so an object landed up to a second later than reported.
-const SECOND: i64 = 1_000_000;
+pub(super) const SECOND: i64 = 1_000_000;
 
 /// The age at which an upload counts as left behind, in microseconds: 24 hours.
 ///

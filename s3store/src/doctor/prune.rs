@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
+use super::diagnose::SECOND;
 use crate::clock::micros;
 use crate::dataset::Dataset;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,9 +19,6 @@ use crate::s3::ListedObject;
 ///
 /// A write of several partitions commits none before all files are uploaded, which may take long.
 const LEAST_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// A second in microseconds. S3 reports times in whole seconds.
-const SECOND: i64 = 1_000_000;
 
 impl Dataset {
     /// Deletes the data files and refs of writes that failed, if they are older than `older_than`. Await the returned builder.

@@ -1,4 +1,4 @@
-//! What a scan reads, once its files are found.
+//! The files that were found for a scan, and the scan of them.
 
 use std::sync::Arc;
 

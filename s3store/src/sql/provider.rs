@@ -104,6 +104,12 @@ impl TableColumns {
         Self { schema: Arc::new(Schema::new(fields.collect::<Fields>())), ..self.clone() }
     }
 
+    /// Returns whether texts or bytes are views.
+    #[cfg(feature = "ballista")]
+    pub(super) fn has_views(&self) -> bool {
+        self.schema != self.without_views().schema
+    }
+
     /// Returns which filters a scan applies.
     pub(super) fn support(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
         let schema = DFSchema::try_from(Arc::clone(&self.schema))?;
@@ -225,7 +231,7 @@ impl TableProvider for DatasetTable {
     }
 }
 
-/// Returns a field whose texts and bytes are no views.
+/// Returns a field with `Utf8` and `Binary` in place of their view types.
 fn without_views(field: &Arc<Field>) -> Arc<Field> {
     let data_type = match field.data_type() {
         DataType::Utf8View => DataType::Utf8,

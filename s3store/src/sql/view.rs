@@ -65,7 +65,6 @@ impl ViewTable {
     }
 
     /// Returns the scan of the tuples that match filters.
-    #[cfg(feature = "ballista")]
     pub(super) fn scan_of(&self, filters: &[Expr], projection: Option<&Vec<usize>>) -> DataFusionResult<ViewExec> {
         self.exec(self.columns.conditions(filters)?, projection)
     }
@@ -80,10 +79,9 @@ impl ViewTable {
         &self.view
     }
 
-    /// Returns whether texts are views.
     #[cfg(feature = "ballista")]
-    pub(super) fn has_views(&self) -> bool {
-        self.columns.schema != self.columns.without_views().schema
+    pub(super) fn columns(&self) -> &TableColumns {
+        &self.columns
     }
 
     /// Returns the scan of the tuples that the conditions select.
@@ -122,7 +120,7 @@ impl TableProvider for ViewTable {
         filters: &[Expr],
         _limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(self.exec(self.columns.conditions(filters)?, projection)?))
+        Ok(Arc::new(self.scan_of(filters, projection)?))
     }
 }
 

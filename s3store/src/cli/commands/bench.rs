@@ -68,12 +68,16 @@ pub(super) async fn bench(connection: &Connection, bench: Bench) -> Outcome<Done
         measured = measure(&place, &bench) => Some(measured),
         _ = tokio::signal::ctrl_c() => None,
     };
-    let left = place.remove_all().await;
-    let is_whole = measured.is_some();
-    let (tests, times) = measured.unwrap_or_default();
-    if !is_whole {
+    let removed = place.remove_all().await.map_err(|error| {
+        Failure::new(format!("the objects below s3://{}/{} are left: {error}", place.bucket, place.prefix))
+            .with_hint("remove them by hand")
+    });
+    let Some((tests, times)) = measured else {
+        removed?;
         eprintln!("stopped; the objects are removed");
-    } else if bench.json {
+        return Ok(Done::Interrupted);
+    };
+    if bench.json {
         let tests = tests.iter().map(|test| {
             json!({ "test": test.name, "passed": test.passed, "optional": test.is_optional, "found": test.found })
         });
@@ -94,14 +98,7 @@ pub(super) async fn bench(connection: &Connection, bench: Bench) -> Outcome<Done
     } else {
         print(&tests, &times, &bench);
     }
-    if let Err(error) = left {
-        let failure =
-            Failure::new(format!("the objects below s3://{}/{} are left: {error}", place.bucket, place.prefix));
-        return Err(failure.with_hint("remove them by hand"));
-    }
-    if !is_whole {
-        return Ok(Done::Interrupted);
-    }
+    removed?;
     let failed =
         tests.iter().any(|test| !test.passed && !test.is_optional) || times.iter().any(|one| !one.errors.is_empty());
     Ok(if failed { Done::WithFindings } else { Done::Well })

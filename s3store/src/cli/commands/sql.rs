@@ -141,7 +141,7 @@ async fn prompt(context: &SessionContext, output: &Output) -> Outcome<Done> {
             Err(error) => return Err(readline(error)),
         };
         if let Some(file) = &history {
-            // A history that can't be kept is no reason to stop.
+            // The prompt goes on without a history if the file can't be written.
             let _ = file.parent().map(std::fs::create_dir_all);
             let _ = editor.append_history(file);
         }

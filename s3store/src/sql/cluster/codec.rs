@@ -80,7 +80,7 @@ impl RowsForm {
             root: rows.table.root().as_ref().clone(),
             columns: names.collect(),
             is_of_changes: rows.columns.sources.iter().any(is_entry),
-            has_views: rows.columns.schema != rows.columns.without_views().schema,
+            has_views: rows.columns.has_views(),
             history: rows.history,
         }
     }
@@ -173,7 +173,7 @@ impl LogicalExtensionCodec for LogicalCodec {
         }
         let view = table.downcast_ref::<ViewTable>().or_else(|| table.downcast_ref::<RemoteView>().map(|view| &view.0));
         if let Some(view) = view {
-            let (dataset, has_views) = (DatasetName::of(view.dataset()), view.has_views());
+            let (dataset, has_views) = (DatasetName::of(view.dataset()), view.columns().has_views());
             return encode(&TableForm::View { dataset, view: view.view().clone(), has_views }, bytes);
         }
         if table.is::<DatasetTable>() || table.is::<ChangesTable>() {
@@ -276,7 +276,7 @@ impl PhysicalExtensionCodec for PhysicalCodec {
             Scan::View(scan) => ScanForm::View {
                 dataset: DatasetName::of(scan.table().dataset()),
                 view: scan.table().view().clone(),
-                has_views: scan.table().has_views(),
+                has_views: scan.table().columns().has_views(),
                 projection: scan.projection().to_vec(),
                 conditions: scan.conditions().clone(),
             },

@@ -30,10 +30,11 @@ pub(super) struct FrozenTable {
 #[derive(Debug)]
 pub(super) struct RemoteView(pub(super) ViewTable);
 
-/// Lists the files of all tables of datasets that a plan scans, and returns the plan that reads these files.
+/// Lists the files of all tables of datasets that a plan scans, and returns the plan that reads these files. Returns `None` if
+/// the plan scans no table.
 ///
 /// The scans of a dataset see one snapshot. The filters of a scan select what is listed, so the plan has to be optimised.
-pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFusionResult<LogicalPlan> {
+pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFusionResult<Option<LogicalPlan>> {
     let mut scans: Vec<TableScan> = Vec::new();
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
@@ -41,6 +42,9 @@ pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFus
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
+    if scans.is_empty() {
+        return Ok(None);
+    }
     let (mut frozen, mut snapshots) = (Vec::new(), Vec::new());
     for scan in scans {
         let Ok(provider) = source_as_provider(&scan.source) else { continue };
@@ -83,17 +87,7 @@ pub(super) async fn freeze(plan: &LogicalPlan, session: &dyn Session) -> DataFus
             None => Transformed::no(LogicalPlan::TableScan(scan)),
         })
     })?;
-    Ok(plan.data)
-}
-
-/// Returns whether a plan scans no table.
-pub(super) fn scans_nothing(plan: &LogicalPlan) -> DataFusionResult<bool> {
-    let mut scans_nothing = true;
-    plan.apply_with_subqueries(|node| {
-        scans_nothing &= !matches!(node, LogicalPlan::TableScan(_));
-        Ok(if scans_nothing { TreeNodeRecursion::Continue } else { TreeNodeRecursion::Stop })
-    })?;
-    Ok(scans_nothing)
+    Ok(Some(plan.data))
 }
 
 /// Returns a plan without rows that keeps its columns when it is sent, which an empty relation does not.

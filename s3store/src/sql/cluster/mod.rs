@@ -118,11 +118,7 @@ pub fn connect_with(url: &str, config: SessionConfig) -> DataFusionResult<Sessio
     let scheduler = scheduler_url(url)?;
     let datasets = Datasets::unread();
     let codec = Arc::new(LogicalCodec::new(&datasets));
-    let config = config
-        .upgrade_for_ballista()
-        .with_ballista_adaptive_query_planner(false)
-        .set_str(BALLISTA_CLIENT_GRPC_TIMEOUT_SECONDS, &REQUEST_TIMEOUT.as_secs().to_string())
-        .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)
+    let config = with_cluster_options(config.upgrade_for_ballista())
         .with_ballista_logical_extension_codec(Arc::clone(&codec) as _)
         .with_ballista_physical_extension_codec(Arc::new(PhysicalCodec::new(&datasets)));
     let planner = BallistaQueryPlanner::with_extension(scheduler.clone(), config.ballista_config(), codec);
@@ -157,11 +153,11 @@ impl QueryPlanner for ClusterPlanner {
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let is_adaptive = session.config().ballista_adaptive_query_planner_enabled();
         refused::check(plan, is_adaptive)?;
-        if frozen::scans_nothing(plan)? {
+        match frozen::freeze(plan, session).await? {
+            Some(frozen) => self.0.create_physical_plan(&frozen, session).await,
             // Ballista loses the columns of a plan that was simplified to no rows.
-            return DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await;
+            None => DefaultPhysicalPlanner::default().create_physical_plan(plan, session).await,
         }
-        self.0.create_physical_plan(&frozen::freeze(plan, session).await?, session).await
     }
 }
 
@@ -180,7 +176,7 @@ impl QueryPlanner for ClusterPlanner {
 /// ```
 pub struct Scheduler {
     config: SchedulerConfig,
-    /// If `true`, executors were told another host than that of the address.
+    /// If `true`, the caller has set the host by which executors reach the scheduler.
     has_external_host: bool,
 }
 
@@ -337,7 +333,7 @@ impl Executor {
         self
     }
 
-    /// Runs the executor until it is told to stop by SIGTERM, SIGINT or the scheduler. It ends its tasks first.
+    /// Runs the executor until SIGTERM, SIGINT or the scheduler stops it. The executor completes its tasks first.
     ///
     /// # Errors
     /// The scheduler can't be reached for a minute, a port can't be bound, or an option is not valid.
@@ -380,7 +376,12 @@ impl fmt::Debug for Executor {
 
 /// Returns the options of a process, for what sessions don't set.
 fn process_config() -> SessionConfig {
-    SessionConfig::new_with_ballista()
+    with_cluster_options(SessionConfig::new_with_ballista())
+}
+
+/// Sets the options that differ from Ballista's, in sessions and in processes.
+fn with_cluster_options(config: SessionConfig) -> SessionConfig {
+    config
         .with_ballista_adaptive_query_planner(false)
         .set_str(BALLISTA_CLIENT_GRPC_TIMEOUT_SECONDS, &REQUEST_TIMEOUT.as_secs().to_string())
         .with_ballista_grpc_client_max_message_size(MAX_MESSAGE_BYTES as usize)

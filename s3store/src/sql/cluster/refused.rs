@@ -25,7 +25,7 @@ pub(super) fn check(plan: &LogicalPlan, is_adaptive: bool) -> DataFusionResult<(
 }
 
 fn is_torn(join: &Join) -> bool {
-    // A scalar subquery has one row, with which each task can tell all matches of its own rows.
+    // If one side has one row, as a scalar subquery has, each task has all of that side and finds every match of its own rows.
     let has_one_row = || [&join.left, &join.right].iter().any(|side| side.max_rows() == Some(1));
     join.on.is_empty() && join.join_type != JoinType::Inner && !has_one_row()
 }

@@ -35,7 +35,7 @@ pub(super) struct RemoteExec {
     properties: Arc<PlanProperties>,
 }
 
-/// What is scanned.
+/// The scan of files, or of a view.
 #[derive(Debug, Clone)]
 pub(super) enum Scan {
     /// Files of a dataset.
@@ -113,10 +113,7 @@ impl RemoteExec {
 
 impl DisplayAs for RemoteExec {
     fn fmt_as(&self, format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.scan {
-            Scan::Files(scan) => scan.fmt_as(format, f),
-            Scan::View(scan) => scan.fmt_as(format, f),
-        }
+        self.scan.plan().fmt_as(format, f)
     }
 }
 
