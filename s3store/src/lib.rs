@@ -64,6 +64,7 @@
 //! | [`schema`](mod@schema) | the columns, keys, partitions and views of a dataset as plain data |
 //! | [`column`](mod@column) | traits that fit your own types to a column |
 //! | [`doctor`](mod@doctor) | a report of what late, failed and lost writes left behind |
+//! | [`copy`](mod@copy) | copies of a dataset in another bucket or under another prefix |
 #![cfg_attr(feature = "testing", doc = "| [`testing`] | the in-process S3 with fault injection |")]
 #![cfg_attr(not(feature = "testing"), doc = "| `testing` | the in-process S3 with fault injection |")]
 //!
@@ -88,6 +89,7 @@
 pub mod cli;
 mod clock;
 mod codec;
+pub mod copy;
 mod cpu;
 pub mod dataset;
 pub mod doctor;

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
 }
 
 /// How S3 is reached. Credentials come from the environment, profiles, SSO or the machine, as for every AWS tool.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(super) struct Connection {
     /// The URL of the S3 server [default: that of AWS, or AWS_ENDPOINT_URL]
     #[arg(long, global = true, value_name = "URL", help_heading = "Connection")]
@@ -80,6 +80,14 @@ pub(super) enum Command {
         after_help = "Examples:\n  s3store prune s3://warehouse/billing\n  s3store prune s3://warehouse/billing --older-than 30d --yes"
     )]
     Prune(Prune),
+    /// Copy a dataset, or some partitions, to another bucket, prefix or S3, and verify the copy
+    ///
+    /// Run it again to continue a copy that was interrupted, or to add what was written since. It overwrites nothing. Start
+    /// readers that follow the change stream of the copy after it has ended.
+    #[command(after_help = "Examples:\n  s3store copy s3://warehouse/billing s3://backup/billing\n  \
+        s3store copy s3://warehouse/billing s3://warehouse/march 'day=2026-03-*/*' --dry-run\n  \
+        s3store copy s3://warehouse/billing s3://warehouse/billing --to-endpoint-url https://s3.example.com --to-profile other")]
+    Copy(Copy),
     /// Query a dataset: the tables `latest`, `history` and the views, and the function `changes(since, until)`
     #[command(
         after_help = "Examples:\n  s3store sql s3://warehouse/billing \"SELECT customer, sum(net) FROM latest GROUP BY 1\"\n  \
@@ -305,6 +313,31 @@ pub(super) struct Prune {
     #[arg(long)]
     pub(super) yes: bool,
     /// Print JSON lines
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Copy {
+    /// The dataset
+    pub(super) source: Location,
+    /// Where the copy is made
+    pub(super) destination: Location,
+    /// The partitions, such as 'day=2026-03-*/*' [default: all]
+    pub(super) patterns: Vec<String>,
+    /// The URL of the destination's S3 server [default: that of the source]
+    #[arg(long, value_name = "URL", help_heading = "Connection")]
+    pub(super) to_endpoint_url: Option<String>,
+    /// The profile for the destination [default: that of the source]
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    pub(super) to_profile: Option<String>,
+    /// The region of the destination [default: that of the source]
+    #[arg(long, value_name = "NAME", help_heading = "Connection")]
+    pub(super) to_region: Option<String>,
+    /// Write nothing, and show what would be copied
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
 }

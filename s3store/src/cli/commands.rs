@@ -1,6 +1,7 @@
 //! The commands.
 
 mod bench;
+mod copy;
 mod records;
 mod serve;
 mod sql;
@@ -21,6 +22,7 @@ pub(super) async fn run(arguments: Arguments) -> Outcome<Done> {
         Command::Token(token) => state::token(&connection, token).await,
         Command::Doctor(doctor) => state::doctor(&connection, doctor).await,
         Command::Prune(prune) => state::prune(&connection, prune).await,
+        Command::Copy(copy) => copy::copy(&connection, copy).await,
         Command::Cat(cat) => records::cat(&connection, cat).await,
         Command::Sql(sql) => sql::sql(&connection, sql).await,
         Command::Tail(tail) => records::tail(&connection, tail).await,

@@ -1,5 +1,7 @@
 //! The way to S3, and to a dataset.
 
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_smithy_http_client::Builder as HttpClientBuilder;
 use aws_smithy_http_client::tls::Provider;
@@ -14,9 +16,12 @@ use crate::table::Table;
 /// Returns a client with the configuration that AWS tools have.
 pub(super) async fn client(connection: &Connection) -> aws_sdk_s3::Client {
     let https = HttpClientBuilder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(https.clone());
     if let Some(profile) = &connection.profile {
-        loader = loader.profile_name(profile);
+        // A profile that is asked for goes before the credentials in the environment, as in other AWS tools.
+        let config = ProviderConfig::default().with_http_client(https);
+        let credentials = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(credentials);
     }
     if let Some(region) = &connection.region {
         loader = loader.region(Region::new(region.clone()));

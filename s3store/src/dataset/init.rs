@@ -122,6 +122,15 @@ impl Init {
         self
     }
 
+    /// Returns the dataset as it would be after initialising it, without writing anything: 2 GET. Refuses another timing.
+    pub(crate) async fn preview(self) -> Result<Dataset> {
+        let Self { options, client, bucket, prefix, timing } = self;
+        let unopened = options.connect(client, bucket, prefix)?;
+        let stored = StoredTiming::get(&unopened.client, &unopened.prefix).await?;
+        refuse_others(&unopened, stored, timing)?;
+        Ok(unopened.into_dataset(timing))
+    }
+
     async fn run(self) -> Result<Initialized> {
         let Self { options, client, bucket, prefix, timing } = self;
         if timing.commit_timeout < Duration::from_millis(1) {

@@ -14,6 +14,17 @@ impl Prefix {
         format!("{self}/_matview/{view}/")
     }
 
+    /// Returns the folder of all views: `<prefix>/_matview/`.
+    pub(crate) fn views_prefix(&self) -> String {
+        format!("{self}/_matview/")
+    }
+
+    /// Returns whether a key below [`views_prefix`](Self::views_prefix) has the shape of a marker's.
+    pub(crate) fn is_marker_key(&self, key: &str) -> bool {
+        let rest = self.strip(key).and_then(|rest| rest.strip_prefix("/_matview/"));
+        rest.is_some_and(|rest| rest.strip_suffix(BASENAME).is_some_and(|folder| folder.ends_with('/')))
+    }
+
     /// Renders the key of a tuple's marker. The names of view and columns are not checked: the derive has done so.
     ///
     /// # Errors

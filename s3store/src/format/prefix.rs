@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AttemptId, MAX_KEY_LEN};
+use super::{AttemptId, MAX_KEY_LEN, check_key_length};
 use crate::error::{Error, Result};
 
 /// The length of the shortest ref without the prefix: `/_ref/<micros>-<token>-<attempt>;<partition>.ref`.
@@ -82,6 +82,18 @@ impl Prefix {
         let digits = self.strip(key)?.strip_prefix("/_config/schema/")?.strip_suffix(".json")?;
         let is_number = digits.len() >= SCHEMA_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
         is_number.then(|| digits.parse().ok())?
+    }
+
+    /// Returns the key that an object of this dataset has in a copy under another prefix.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the key would be longer than S3 allows, or if it belongs to another dataset.
+    pub(crate) fn moved(&self, key: &str, to: &Self) -> Result<String> {
+        let Some(rest) = self.strip(key).filter(|rest| rest.starts_with('/')) else {
+            return Err(Error::invalid_input(format!("key {key:?} does not belong to the prefix {:?}", self.0)));
+        };
+        let moved = format!("{to}{rest}");
+        check_key_length(&moved).map(|()| moved)
     }
 
     /// Returns the kind of object that a key, or the beginning of a key, belongs to. It appears in tracing spans.

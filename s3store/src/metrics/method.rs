@@ -45,6 +45,7 @@ methods! {
     HistoryOf = "history_of",
     Doctor = "doctor",
     Prune = "prune",
+    Copy = "copy",
     Init = "init",
     Open = "open",
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::etag::md5_in;
 use super::failure::Failure;
 use super::interceptor::micros_of;
 use super::retry::Response;
@@ -15,6 +16,8 @@ pub(crate) struct Head {
     pub(crate) metadata: HashMap<String, String>,
     /// The size in bytes, or `None` if the server does not report it.
     pub(crate) size: Option<u64>,
+    /// The MD5 in hex, if the `ETag` has the form of one and the object's encryption allows it.
+    pub(crate) md5: Option<String>,
     /// S3's `Last-Modified`, in microseconds; whole seconds.
     pub(crate) last_modified: Option<i64>,
 }
@@ -34,7 +37,9 @@ impl BucketClient {
         if seen.is_no_object() {
             return Err(seen.unlike_s3(&[]));
         }
+        let md5 = md5_in(response.e_tag(), response.server_side_encryption(), response.sse_customer_algorithm());
         Ok(Head {
+            md5: md5.map(str::to_ascii_lowercase),
             size: response.content_length().and_then(|length| u64::try_from(length).ok()),
             last_modified: response.last_modified().and_then(micros_of),
             metadata: response.metadata.unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! PUT: replaces an object, or creates it if its key does not exist.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -24,7 +25,7 @@ pub(crate) struct Put {
     pub(crate) body: Bytes,
     /// The body's MD5 in hex: see [`md5_hex`]. It is compared with the response's `ETag` if the server confirms no checksum.
     pub(crate) md5: String,
-    pub(crate) metadata: Vec<(&'static str, String)>,
+    pub(crate) metadata: Vec<(Cow<'static, str>, String)>,
     /// The deadline of each try, in place of the dataset's.
     pub(crate) try_deadline: Option<Duration>,
 }
@@ -201,7 +202,7 @@ impl BucketClient {
             self.0.client.put_object().bucket(self.bucket()).key(&put.key).content_type(CONTENT_TYPE).body(body);
         let mut request = request.set_if_none_match((condition == Condition::IfNoneMatch).then(|| "*".to_owned()));
         for (name, value) in &put.metadata {
-            request = request.metadata(*name, value);
+            request = request.metadata(name.as_ref(), value);
         }
         let retries = match condition {
             Condition::None => self.0.settings.client_retries,

@@ -145,7 +145,8 @@ async fn probe(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
 
 fn commit_put(dataset: &Dataset, referenced: &Referenced) -> Put {
     let put = urgent_put(dataset, referenced.attempt().slot.commit_key());
-    Put { metadata: referenced.meta().to_metadata(), ..put }
+    let metadata = referenced.meta().to_metadata().into_iter();
+    Put { metadata: metadata.map(|(name, value)| (name.into(), value)).collect(), ..put }
 }
 
 /// Makes the PUT of an empty object whose tries have short deadlines: at most a quarter of the commit timeout each.

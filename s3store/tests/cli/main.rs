@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
+mod copy;
+
 use std::process::{Command, Output, Stdio};
 
 use s3store::chrono::{DateTime, Utc};

@@ -4,35 +4,23 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use tokio::runtime::Handle;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
 
 use super::super::attempt::FileInParts;
 use super::limits::Limits;
 use super::rows::PartitionRows;
 use crate::codec::{ContentHasher, Encoder, Fast, FileWriter};
 use crate::cpu;
-use crate::dataset::{Dataset, task_error};
-use crate::error::{Error, ErrorKind, Result};
+use crate::dataset::{Dataset, Part, PartsInFlight};
+use crate::error::Result;
 use crate::format::ContentDigest;
 use crate::record::Description;
-use crate::s3::{Put, Upload, UploadedPart, md5_hex};
+use crate::s3::Put;
 
 /// The number of parts after which their size doubles. S3 takes 10,000 parts of up to 5 GiB, and objects of 5 TiB.
 const PARTS_OF_A_SIZE: usize = 1_000;
 
-/// How many parts are in flight while the next ones are encoded.
-const PARTS_IN_FLIGHT: usize = 3;
-
 /// How many batches are encoded before the thread takes other work, if they fill no part.
 const BATCHES_PER_TURN: usize = 16;
-
-/// A part of a file that is ready to be put.
-struct Part {
-    body: Bytes,
-    md5: String,
-}
 
 /// A file that is being encoded. It moves between the threads for CPU work and the task of its writer.
 pub(super) struct FileInProgress {
@@ -148,7 +136,7 @@ impl PartCutter {
         };
         self.held.pop_front_if(|piece| piece.is_empty());
         self.bytes -= body.len();
-        Part { md5: md5_hex(&body), body }
+        Part::new(body)
     }
 }
 
@@ -191,112 +179,14 @@ async fn started<'p>(
 ) -> Result<&'p mut PartsInFlight> {
     match parts {
         Some(parts) => Ok(parts),
-        none => {
-            let upload = start(dataset, data_key).await?;
-            Ok(none.insert(PartsInFlight::new(upload)))
-        }
-    }
-}
-
-/// Starts an upload, in a task that goes on if the future is dropped: only the response has the id, without which nobody can
-/// abort it.
-async fn start(dataset: &Dataset, data_key: &str) -> Result<UploadGuard> {
-    let (sender, started) = tokio::sync::oneshot::channel();
-    let (owned, data_key, runtime) = (dataset.clone(), data_key.to_owned(), Handle::current());
-    dataset.spawn_finisher(async move {
-        let upload = owned.client().start_upload("data file", &data_key).await;
-        let guard = upload.map(|upload| UploadGuard { upload: Some(upload), dataset: owned, runtime });
-        if let Err(Ok(mut unwanted)) = sender.send(guard) {
-            unwanted.abort().await;
-        }
-    });
-    started.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Cancelled, "an upload was not started")))
-}
-
-/// A multipart upload in progress. Dropping it aborts the upload.
-struct PartsInFlight {
-    /// Declared first: their tasks end before the upload is aborted.
-    in_flight: VecDeque<AbortOnDropHandle<Result<UploadedPart>>>,
-    landed: Vec<UploadedPart>,
-    started: i32,
-    bytes: u64,
-    upload: UploadGuard,
-}
-
-impl PartsInFlight {
-    fn new(upload: UploadGuard) -> Self {
-        Self { in_flight: VecDeque::new(), landed: Vec::new(), started: 0, bytes: 0, upload }
-    }
-
-    /// Puts the next part. Returns once it is in flight with few others.
-    async fn add(&mut self, part: Part) -> Result<()> {
-        while self.in_flight.len() >= PARTS_IN_FLIGHT {
-            self.land_next().await?;
-        }
-        self.started += 1;
-        self.bytes += part.body.len() as u64;
-        let (number, upload) = (self.started, self.upload.get()?.clone());
-        let put = async move { upload.put_part(number, part.body, part.md5).await };
-        self.in_flight.push_back(AbortOnDropHandle::new(tokio::spawn(put.in_current_span())));
-        Ok(())
-    }
-
-    async fn land_next(&mut self) -> Result<()> {
-        if let Some(next) = self.in_flight.front_mut() {
-            let landed = next.await.unwrap_or_else(|error| Err(task_error(error)))?;
-            self.in_flight.pop_front();
-            self.landed.push(landed);
-        }
-        Ok(())
-    }
-
-    /// Puts the last part, and makes the object. Returns its size.
-    async fn complete(mut self, last: Part) -> Result<u64> {
-        self.add(last).await?;
-        while !self.in_flight.is_empty() {
-            self.land_next().await?;
-        }
-        let bytes = self.bytes;
-        self.upload.get()?.complete(std::mem::take(&mut self.landed), bytes).await?;
-        self.upload.upload = None;
-        Ok(bytes)
-    }
-}
-
-/// An upload that is aborted when it is dropped, unless it was completed.
-struct UploadGuard {
-    upload: Option<Upload>,
-    dataset: Dataset,
-    /// The runtime of the write. It may be dropped elsewhere.
-    runtime: Handle,
-}
-
-impl UploadGuard {
-    fn get(&self) -> Result<&Upload> {
-        self.upload.as_ref().ok_or_else(|| Error::internal("an upload goes on after its end"))
-    }
-
-    async fn abort(&mut self) {
-        let Some(upload) = self.upload.take() else { return };
-        if let Err(error) = upload.abort().await {
-            tracing::warn!(%error, "a multipart upload was not aborted: a lifecycle rule has to end it");
-        }
-    }
-}
-
-impl Drop for UploadGuard {
-    fn drop(&mut self) {
-        let Some(upload) = self.upload.take() else { return };
-        let mut rest = Self { upload: Some(upload), dataset: self.dataset.clone(), runtime: self.runtime.clone() };
-        let _runtime = self.runtime.enter();
-        // `drain` waits for it.
-        self.dataset.spawn_finisher(async move { rest.abort().await });
+        none => Ok(none.insert(PartsInFlight::start(dataset, "data file", data_key).await?)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::s3::md5_hex;
 
     const PART_BYTES: usize = 16 << 20;
 
