@@ -353,6 +353,11 @@ async fn follow(table: &mut RequestTable) {
         table.check(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
         dataset.doctor(..).without_record_counts().await.unwrap();
         table.check(&world, "`doctor` with `without_record_counts`", &[('c', 10), ('p', pages)]);
+        // One attempt has no commit. It is not deleted, because this is a dry run.
+        sleep(Duration::from_secs(48 * 60 * 60)).await;
+        let orphans = dataset.prune(Duration::from_secs(24 * 60 * 60)).dry_run().await.unwrap();
+        assert_eq!((orphans.files.len(), orphans.refs.len()), (1, 1));
+        table.check(&world, "`prune` where nothing is deleted", &[('c', 1), ('p', pages)]);
     }
 }
 

@@ -70,6 +70,8 @@ use datafusion::prelude::SessionContext;
 use self::changes::ChangesFunction;
 pub use self::provider::DatasetTable;
 pub use self::view::ViewTable;
+#[cfg(feature = "cli")]
+pub(crate) use self::view::tuple_batches;
 use crate::error::Error;
 use crate::table::Table;
 

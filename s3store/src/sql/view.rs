@@ -16,7 +16,7 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures_util::stream;
+use futures_util::{Stream, StreamExt as _, stream};
 
 use super::condition::{Conditions, Source};
 use super::external;
@@ -191,33 +191,42 @@ impl ExecutionPlan for ViewExec {
     }
 
     fn execute(&self, partition: usize, _context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
-        let pages = tuples(&self.table.dataset, self.table.view.clone(), self.patterns());
-        let (conditions, projection, schema) =
-            (self.conditions.clone(), self.projection.clone(), Arc::clone(&self.schema));
+        let (conditions, projection) = (self.conditions.clone(), self.projection.clone());
+        let holds = move |tuple: &str| conditions.partitions.iter().all(|condition| holds_for(condition, tuple));
+        let ViewTable { dataset, view, .. } = &self.table;
+        let batches = tuple_batches(dataset, view, self.patterns(), holds, projection, Arc::clone(&self.schema));
         let baseline = BaselineMetrics::new(&self.metrics, partition);
-        let batches = stream::unfold(pages, move |mut pages| {
-            let (conditions, projection, schema) = (conditions.clone(), projection.clone(), Arc::clone(&schema));
-            let baseline = baseline.clone();
-            async move {
-                let page = pages.next().await?;
-                let batch = page.map_err(external).and_then(|mut page| {
-                    page.retain(|(tuple, _)| conditions.partitions.iter().all(|condition| holds_for(condition, tuple)));
-                    let column = |(&index, field): (&usize, &Arc<Field>)| {
-                        let texts = page.iter().map(|(_, values)| values.get(index).map(String::as_str));
-                        fitted(Arc::new(StringViewArray::from_iter(texts)), field)
-                    };
-                    let options = RecordBatchOptions::new().with_row_count(Some(page.len()));
-                    let columns = projection.iter().zip(schema.fields()).map(column);
-                    let columns = columns.collect::<DataFusionResult<_>>()?;
-                    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
-                });
-                Some((batch.record_output(&baseline), pages))
-            }
-        });
+        let batches = batches.map(move |batch| batch.record_output(&baseline));
         Ok(Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), batches)))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
         Some(self.metrics.clone_inner())
     }
+}
+
+/// Returns the tuples of a view for which `holds` is true, as batches of a schema. `projection` are the columns of the schema, as
+/// indices into those of the view.
+pub(crate) fn tuple_batches(
+    dataset: &Dataset,
+    view: &SchemaView,
+    patterns: Vec<Pattern>,
+    holds: impl Fn(&str) -> bool + Send + 'static,
+    projection: Vec<usize>,
+    schema: SchemaRef,
+) -> impl Stream<Item = DataFusionResult<RecordBatch>> + Send + 'static {
+    let state = (tuples(dataset, view.clone(), patterns), holds, projection, schema);
+    stream::unfold(state, |(mut pages, holds, projection, schema)| async move {
+        let batch = pages.next().await?.map_err(external).and_then(|mut page| {
+            page.retain(|(tuple, _)| holds(tuple));
+            let column = |(&index, field): (&usize, &Arc<Field>)| {
+                let texts = page.iter().map(|(_, values)| values.get(index).map(String::as_str));
+                fitted(Arc::new(StringViewArray::from_iter(texts)), field)
+            };
+            let options = RecordBatchOptions::new().with_row_count(Some(page.len()));
+            let columns = projection.iter().zip(schema.fields()).map(column).collect::<DataFusionResult<_>>()?;
+            Ok(RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options)?)
+        });
+        Some((batch, (pages, holds, projection, schema)))
+    })
 }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::json::LineDelimitedWriter;
-use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{Field, Fields, Schema};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use futures_util::stream;
 
 use crate::cli::args::{Cat, Connection, Lookup, Place, Tail};
 use crate::cli::output::write_rows;
@@ -18,9 +16,9 @@ use crate::dataset::Dataset;
 use crate::format::Offset;
 use crate::pattern::Pattern;
 use crate::schema::SchemaView;
+use crate::sql::tuple_batches;
 use crate::stream::Entry;
 use crate::table::Table;
-use crate::view::tuples;
 
 /// How often the change stream is polled for more.
 const PACE: Duration = Duration::from_secs(1);
@@ -137,20 +135,8 @@ pub(super) async fn lookup(connection: &Connection, lookup: Lookup) -> Outcome<D
     };
     let fields: Fields = names.iter().map(|name| Field::new(*name, arrow_schema::DataType::Utf8, false)).collect();
     let schema = Arc::new(Schema::new(fields));
-    let (columns, of_batches) = (names.len(), Arc::clone(&schema));
-    let batches = stream::unfold(tuples(&dataset, view.clone(), patterns), move |mut pages| {
-        let schema = Arc::clone(&of_batches);
-        async move {
-            let batch = pages.next().await?.map_err(crate::sql::external).and_then(|page| {
-                let column = |index: usize| {
-                    let texts = page.iter().map(|(_, values)| values.get(index).map(String::as_str));
-                    Arc::new(texts.collect::<StringArray>()) as ArrayRef
-                };
-                Ok(RecordBatch::try_new(schema, (0..columns).map(column).collect())?)
-            });
-            Some((batch, pages))
-        }
-    });
+    let all = (0..names.len()).collect();
+    let batches = tuple_batches(&dataset, &view, patterns, |_| true, all, Arc::clone(&schema));
     let rows: SendableRecordBatchStream = Box::pin(RecordBatchStreamAdapter::new(schema, batches));
     write_rows(rows, &lookup.output).await?;
     Ok(Done::Well)
