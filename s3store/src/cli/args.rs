@@ -6,6 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::faults::FaultSpec;
+
 /// Reads and looks after datasets of s3store.
 #[derive(Debug, Parser)]
 #[command(name = "s3store", version, about, max_term_width = 100, arg_required_else_help = true)]
@@ -101,8 +103,11 @@ pub(super) enum Command {
         after_help = "Example:\n  s3store bench s3://warehouse/scratch --objects 500 --size 64KiB --concurrency 32"
     )]
     Bench(Bench),
-    /// Serve an S3 in memory on a loopback socket, for development and tests
-    #[command(after_help = "Example:\n  s3store serve --port 9000 --bucket warehouse --latency 20ms")]
+    /// Serve an S3 on a loopback socket, for development and tests
+    #[command(
+        after_help = "Examples:\n  s3store serve --port 9000 --bucket warehouse --latency 20ms\n  s3store serve --dir ./objects\n  \
+            s3store serve --fault 'PUT *.commit 503 10%' --fault 'GET *.parquet delay=2s 3x'"
+    )]
     Serve(Serve),
     /// Print completions for a shell
     Completions {
@@ -362,9 +367,20 @@ pub(super) struct Serve {
     /// Buckets that exist at the start
     #[arg(long = "bucket", value_name = "NAME", default_values_t = ["warehouse".to_owned()])]
     pub(super) buckets: Vec<String>,
+    /// Keep the objects in a folder, and serve what it has; it must not be in use by another server
+    #[arg(long, value_name = "DIR")]
+    pub(super) dir: Option<PathBuf>,
     /// Delay every request
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) latency: Option<Duration>,
+    /// Let requests fail: 'REQUEST KEY EFFECT [HOW OFTEN]'; may be repeated, and the first that strikes counts
+    ///
+    /// REQUEST is PUT, GET, HEAD, LIST, DELETE, UPLOAD (the requests of multipart uploads) or *. KEY is the key, or the prefix of a
+    /// LIST, in which * stands for any text. EFFECT is a status (the request is not applied), lost (it is applied, and the
+    /// connection is closed), drop (it is not applied, and the connection is closed) or delay=TIME. HOW OFTEN is a rate such as
+    /// 10% (every tenth request) or a number of times such as 3x; otherwise always.
+    #[arg(long = "fault", value_name = "SPEC")]
+    pub(super) faults: Vec<FaultSpec>,
 }
 
 #[derive(Debug, Args)]

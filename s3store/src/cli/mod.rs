@@ -13,6 +13,7 @@ macro_rules! say {
 mod args;
 mod commands;
 mod connect;
+mod faults;
 mod output;
 
 use std::error::Error as _;

@@ -14,7 +14,7 @@ use s3s::dto::{
 };
 use s3s::{Body, S3Request, S3Response, S3Result, s3_error};
 
-use super::bucket::{BucketObjects, Buckets, Checksums, check_bucket_name, no_such_key};
+use super::bucket::{BucketObjects, Buckets, Checksums, check_bucket_name, internal, no_such_key};
 use super::checksum;
 use super::convert::{
     conditions, content_encoding, length, list_output, metadata, not_modified, octet_stream, position, timestamp,
@@ -44,7 +44,8 @@ impl s3s::S3 for Service {
             return Err(s3_error!(InvalidBucketName, "The specified bucket is not valid: its name {reason}"));
         }
         let now = lock(&self.0.clock).now();
-        if !lock(&self.0.buckets).create(&request.input.bucket, now) {
+        let created = lock(&self.0.buckets).create(&request.input.bucket, now);
+        if !created.map_err(|error| internal(&error))? {
             return Err(s3_error!(BucketAlreadyOwnedByYou));
         }
         let location = Some(format!("/{}", request.input.bucket));
@@ -180,7 +181,9 @@ impl s3s::S3 for Service {
     }
 
     async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
-        lock(&self.0.buckets).bucket_mut(&request.input.bucket)?.remove(&request.input.key);
+        let mut buckets = lock(&self.0.buckets);
+        let removed = buckets.bucket_mut(&request.input.bucket)?.remove(&request.input.key);
+        removed.map_err(|error| internal(&error))?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
@@ -192,10 +195,11 @@ impl s3s::S3 for Service {
         let mut buckets = lock(&self.0.buckets);
         let bucket = buckets.bucket_mut(&input.bucket)?;
         let delete = |key: String| {
-            bucket.remove(&key);
-            DeletedObject { key: Some(key), ..Default::default() }
+            bucket.remove(&key).map_err(|error| internal(&error))?;
+            Ok(DeletedObject { key: Some(key), ..Default::default() })
         };
-        let deleted: Vec<_> = input.delete.objects.into_iter().map(|object| object.key).map(delete).collect();
+        let deleted: Vec<_> =
+            input.delete.objects.into_iter().map(|object| object.key).map(delete).collect::<S3Result<_>>()?;
         let deleted = (input.delete.quiet != Some(true)).then_some(deleted);
         Ok(S3Response::new(DeleteObjectsOutput { deleted, ..Default::default() }))
     }

@@ -1,11 +1,14 @@
 //! Buckets, and the rules that a PUT must satisfy.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use chrono::{DateTime, Utc};
 use md5::{Digest as _, Md5};
 use s3s::{S3Error, S3Result, s3_error};
 
+use super::disk::BucketFolder;
 use super::list::{self, ListOrder, ListPage, ListQuery};
 use super::multipart::MultipartUpload;
 use super::object::{StoredObject, hex};
@@ -86,6 +89,8 @@ pub(super) struct Buckets {
     pub(super) uploads_begun: usize,
     /// The number of entity tags that are not MD5s so far. It makes them unique.
     other_etags: usize,
+    /// Where the objects are kept, if they are.
+    root: Option<PathBuf>,
 }
 
 /// The content of one bucket: its objects and its unfinished multipart uploads.
@@ -93,6 +98,7 @@ pub(super) struct Buckets {
 pub(super) struct BucketObjects {
     pub(super) created: DateTime<Utc>,
     objects: BTreeMap<String, StoredObject>,
+    folder: Option<BucketFolder>,
     pub(super) uploads: BTreeMap<String, MultipartUpload>,
 }
 
@@ -106,14 +112,30 @@ pub(super) struct Conditions {
 }
 
 impl Buckets {
+    /// Reads the buckets that a folder keeps, and keeps what is put from now on.
+    pub(super) fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        let mut buckets = BTreeMap::new();
+        for entry in fs::read_dir(root)? {
+            let entry = entry?;
+            let (Ok(name), true) = (entry.file_name().into_string(), entry.file_type()?.is_dir()) else { continue };
+            let created = entry.metadata()?.modified()?.into();
+            let folder = BucketFolder::new(root, &name)?;
+            let objects = folder.load()?;
+            buckets.insert(name, BucketObjects { created, objects, folder: Some(folder), uploads: BTreeMap::new() });
+        }
+        Ok(Self { buckets, root: Some(root.to_owned()), ..Self::default() })
+    }
+
     /// Creates a bucket. Returns `false` if it exists already.
-    pub(super) fn create(&mut self, name: &str, now: DateTime<Utc>) -> bool {
-        let mut is_new = false;
-        self.buckets.entry(name.to_owned()).or_insert_with(|| {
-            is_new = true;
-            BucketObjects { created: now, objects: BTreeMap::new(), uploads: BTreeMap::new() }
-        });
-        is_new
+    pub(super) fn create(&mut self, name: &str, now: DateTime<Utc>) -> io::Result<bool> {
+        if self.buckets.contains_key(name) {
+            return Ok(false);
+        }
+        let folder = self.root.as_ref().map(|root| BucketFolder::new(root, name)).transpose()?;
+        let bucket = BucketObjects { created: now, objects: BTreeMap::new(), folder, uploads: BTreeMap::new() };
+        self.buckets.insert(name.to_owned(), bucket);
+        Ok(true)
     }
 
     pub(super) fn bucket(&self, name: &str) -> S3Result<&BucketObjects> {
@@ -133,8 +155,7 @@ impl Buckets {
         new: StoredObject,
     ) -> S3Result<()> {
         self.check(bucket, &key, conditions)?;
-        self.bucket_mut(bucket)?.insert(key, new);
-        Ok(())
+        self.bucket_mut(bucket)?.insert(key, new).map_err(|error| internal(&error))
     }
 
     /// Returns the error with which S3 would reject the PUT, if any.
@@ -177,12 +198,19 @@ impl BucketObjects {
         self.objects.get(key)
     }
 
-    pub(super) fn insert(&mut self, key: String, new: StoredObject) {
+    pub(super) fn insert(&mut self, key: String, new: StoredObject) -> io::Result<()> {
+        if let Some(folder) = &self.folder {
+            folder.write(&key, &new)?;
+        }
         self.objects.insert(key, new);
+        Ok(())
     }
 
-    pub(super) fn remove(&mut self, key: &str) -> Option<StoredObject> {
-        self.objects.remove(key)
+    pub(super) fn remove(&mut self, key: &str) -> io::Result<Option<StoredObject>> {
+        if let Some(folder) = &self.folder {
+            folder.remove(key)?;
+        }
+        Ok(self.objects.remove(key))
     }
 
     /// Lists the visible objects. Each hidden object on the page counts one LIST less until it appears.
@@ -239,6 +267,11 @@ pub(super) fn check_bucket_name(name: &str) -> Result<(), &'static str> {
 
 pub(super) fn no_such_key() -> S3Error {
     s3_error!(NoSuchKey, "The specified key does not exist.")
+}
+
+/// Returns the error that the folder of a bucket failed.
+pub(super) fn internal(error: &io::Error) -> S3Error {
+    s3_error!(InternalError, "the folder of the bucket: {error}")
 }
 
 pub(super) fn no_such_bucket() -> S3Error {

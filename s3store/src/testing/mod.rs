@@ -52,6 +52,7 @@ mod bucket;
 mod checksum;
 mod connector;
 mod convert;
+mod disk;
 mod fault;
 mod files;
 mod fixture;

@@ -1,6 +1,7 @@
 //! The handle to the server.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
@@ -9,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use s3s::dto::Checksum;
 use tokio::net::ToSocketAddrs;
 
-use super::bucket::{Checksums, ConditionalPut, ETags, Policy, check_bucket_name};
+use super::bucket::{Buckets, Checksums, ConditionalPut, ETags, Policy, check_bucket_name};
 use super::connector::InProcess;
 use super::fault::Fault;
 use super::list::ListOrder;
@@ -57,6 +58,19 @@ impl S3 {
         Self(Arc::new(Server::new()))
     }
 
+    /// Creates a server that keeps its buckets and objects in a folder, and has them again when it is created with the same folder.
+    ///
+    /// The folder is always as after the last request that was answered, even if the process is killed. Only one server may use it at
+    /// a time. All objects are also held in memory. Unfinished multipart uploads are lost.
+    ///
+    /// # Errors
+    /// The folder can't be read, or has files of another kind.
+    pub fn in_folder(folder: impl AsRef<Path>) -> io::Result<Self> {
+        let server = Server::new();
+        *lock(&server.backend.buckets) = Buckets::open(folder.as_ref())?;
+        Ok(Self(Arc::new(server)))
+    }
+
     /// Creates a server with one empty bucket.
     ///
     /// # Panics
@@ -77,7 +91,8 @@ impl S3 {
         let refused = check_bucket_name(name).err();
         assert!(refused.is_none(), "bucket name {name:?} {}", refused.unwrap_or_default());
         let now = self.now();
-        lock(&self.0.backend.buckets).create(name, now);
+        let created = lock(&self.0.backend.buckets).create(name, now);
+        assert!(created.is_ok(), "create bucket {name:?}: {created:?}");
     }
 
     /// Returns an SDK client of this server, with the SDK's default retries and timeouts.
@@ -267,15 +282,19 @@ impl S3 {
         let mut object = Object::new(body.into(), now);
         object.metadata = metadata.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         let mut buckets = lock(&self.0.backend.buckets);
-        buckets.create(bucket, now);
+        let created = buckets.create(bucket, now);
+        assert!(created.is_ok(), "create bucket {bucket:?}: {created:?}");
         if let Ok(bucket) = buckets.bucket_mut(bucket) {
-            bucket.insert(key.to_owned(), StoredObject::new(object, Checksum::default(), None));
+            let stored = bucket.insert(key.to_owned(), StoredObject::new(object, Checksum::default(), None));
+            assert!(stored.is_ok(), "put {key:?}: {stored:?}");
         }
     }
 
     /// Removes an object and returns it, or `None` if it does not exist. Logs no request.
     pub fn remove_object(&self, bucket: &str, key: &str) -> Option<Object> {
         let mut buckets = lock(&self.0.backend.buckets);
-        buckets.buckets.get_mut(bucket)?.remove(key).map(|stored| stored.object)
+        let removed = buckets.buckets.get_mut(bucket)?.remove(key);
+        assert!(removed.is_ok(), "remove {key:?}: {removed:?}");
+        removed.ok()?.map(|stored| stored.object)
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod copy;
+mod serve;
 
 use std::process::{Command, Output, Stdio};
 
