@@ -20,47 +20,47 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metrics::{Method, Tally};
 
 impl Dataset {
-    /// Copies the dataset to another bucket or prefix, which may be on another S3: the one of `client`. Await the returned
-    /// builder.
+    /// Copies the dataset to another bucket or prefix, which may be on another S3: the one of `client`. Await the
+    /// returned builder.
     ///
-    /// The copy returns the same records in the same order, also as history. A write with a token that was committed here
-    /// finds its commit there. Refs keep their times, so the copied commits come in the same order from the change stream;
-    /// an offset changes only in its prefix. The copy includes the dataset's timing, schemas and the markers of its views.
-    /// What failed writes left behind is not copied.
+    /// The copy returns the same records in the same order, also as history. A write with a token that was committed
+    /// here finds its commit there. Refs keep their times, so the copied commits come in the same order from the change
+    /// stream; an offset changes only in its prefix. The copy includes the dataset's timing, schemas and the markers of
+    /// its views. What failed writes left behind is not copied.
     ///
-    /// An attempt's file is put before its refs, and the commit is put last, with the same metadata. So readers of the copy see
-    /// complete commits only, and a copy that was interrupted is continued by calling it again: what exists already is compared
-    /// and skipped. Nothing is overwritten or deleted; an object with another content is an error.
+    /// An attempt's file is put before its refs, and the commit is put last, with the same metadata. So readers of the
+    /// copy see complete commits only, and a copy that was interrupted is continued by calling it again: what exists
+    /// already is compared and skipped. Nothing is overwritten or deleted; an object with another content is an error.
     ///
-    /// Writers may go on meanwhile. The copy contains at least the commits that existed when it began. Calling it again adds
-    /// later ones. Several copies at once to one place do no harm.
+    /// Writers may go on meanwhile. The copy contains at least the commits that existed when it began. Calling it again
+    /// adds later ones. Several copies at once to one place do no harm.
     ///
     /// # What differs from the original
-    /// - The refs of copied commits lie in the past. A reader that follows the copy's change stream while it is made may have
-    ///   passed them. Start readers after the copy, or let them [begin](crate::Offset::START) again.
-    /// - S3's times of the objects are those of the copy. So a read [as of](crate::read::Read::as_of) an earlier instant finds
-    ///   nothing, [`doctor`](Dataset::doctor) reports the copied commits as late, and a write that finds its token's commit
-    ///   restamps it.
+    /// - The refs of copied commits lie in the past. A reader that follows the copy's change stream while it is made
+    ///   may have passed them. Start readers after the copy, or let them [begin](crate::Offset::START) again.
+    /// - S3's times of the objects are those of the copy. So a read [as of](crate::read::Read::as_of) an earlier
+    ///   instant finds nothing, [`doctor`](Dataset::doctor) reports the copied commits as late, and a write that finds
+    ///   its token's commit restamps it.
     /// - With [`only`](CopyTo::only), the views have the tuples of all partitions.
     ///
     /// # Errors
     /// - [`Config`](ErrorKind::Config): the destination was initialised with another timing.
-    /// - [`InvalidInput`](ErrorKind::InvalidInput): a pattern does not fit the partitions, or a key of the copy would be longer
-    ///   than S3 allows.
-    /// - [`InvalidData`](ErrorKind::InvalidData): an object of the destination differs from the original, or a commit of the
-    ///   original is not readable.
+    /// - [`InvalidInput`](ErrorKind::InvalidInput): a pattern does not fit the partitions, or a key of the copy would
+    ///   be longer than S3 allows.
+    /// - [`InvalidData`](ErrorKind::InvalidData): an object of the destination differs from the original, or a commit
+    ///   of the original is not readable.
     /// - [`Vanished`](ErrorKind::Vanished): an object was deleted meanwhile, or a commit has no file.
-    /// - [`Refused`](ErrorKind::Refused), [`Unavailable`](ErrorKind::Unavailable): S3 refused a request, or did not answer.
-    ///   Call it again.
+    /// - [`Refused`](ErrorKind::Refused), [`Unavailable`](ErrorKind::Unavailable): S3 refused a request, or did not
+    ///   answer. Call it again.
     ///
     /// # Cancel safety
     /// Dropping the future leaves a part of the copy, whose commits are complete. Calling it again adds the rest.
     ///
     /// # Requests
-    /// 1 LIST per 1,000 objects here, and 2 there. For each commit 1 HEAD here; to copy it, 1 GET here, 3 PUT and 1 HEAD there, and
-    /// 1 GET and 1 PUT for each 16 MiB of a larger file; to compare one that exists, 1 HEAD more here and 2 there. For each
-    /// marker that the copy lacks 1 PUT. Every schema takes 1 GET and 1 PUT. The files in flight take up to 256 MiB of memory,
-    /// and the names of all objects are held.
+    /// 1 LIST per 1,000 objects here, and 2 there. For each commit 1 HEAD here; to copy it, 1 GET here, 3 PUT and 1
+    /// HEAD there, and 1 GET and 1 PUT for each 16 MiB of a larger file; to compare one that exists, 1 HEAD more here
+    /// and 2 there. For each marker that the copy lacks 1 PUT. Every schema takes 1 GET and 1 PUT. The files in flight
+    /// take up to 256 MiB of memory, and the names of all objects are held.
     ///
     /// # Example
     /// ```

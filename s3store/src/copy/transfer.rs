@@ -137,8 +137,8 @@ impl Transfer {
 
     /// Compares a file of the destination with the original of the same size: 2 HEAD.
     ///
-    /// Reads both if their `ETag`s are not the same MD5. If a commit names the file, the copy that put the commit has done so,
-    /// and `ETag`s that are no MD5s, as those of large files, are not looked into again.
+    /// Reads both if their `ETag`s are not the same MD5. If a commit names the file, the copy that put the commit has
+    /// done so, and `ETag`s that are no MD5s, as those of large files, are not looked into again.
     pub(super) async fn compare_file(&self, from: &str, to: &str, size: u64, is_committed: bool) -> Result<()> {
         let original = self.source.client().head(from).await?.ok_or_else(|| vanished(from))?;
         let found = self.target.client().head(to).await?.ok_or_else(|| vanished(to))?;
@@ -190,6 +190,6 @@ fn vanished(key: &str) -> Error {
 /// Returns the error that an object of the destination is not the original's.
 pub(super) fn differs(key: &str, how: &str) -> Error {
     Error::invalid_data(format!(
-        "copy {key}: the destination has another object under this key: {how}; nothing was overwritten, use another prefix"
+        "copy {key}: the destination has another object under this key: {how}; use another prefix"
     ))
 }

@@ -1,8 +1,8 @@
 //! The folder of a server that keeps its objects: one file for each object.
 //!
-//! A file has the length of its header, the header as JSON, and the body. Its name is the SHA-256 of the key, because keys may be
-//! longer than names of files, and one may begin with another. It is written under another name first and then renamed, so a
-//! file under its final name is complete, even if the process was killed.
+//! A file has the length of its header, the header as JSON, and the body. Its name is the SHA-256 of the key, because
+//! keys may be longer than names of files, and one may begin with another. It is written under another name first and
+//! then renamed, so a file under its final name is complete, even if the process was killed.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

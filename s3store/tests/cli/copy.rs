@@ -28,7 +28,7 @@ async fn fail_a_write(s3: &S3, dataset: &Dataset) {
     s3.clear_faults();
 }
 
-/// An S3 with a small dataset in two partitions: two tokens, a write without one, a restamp, and what a failed write left.
+/// An S3 with a small dataset in two partitions: a token, a write without one, a restamp, and what a failed write left.
 async fn small() -> (S3, Dataset) {
     let s3 = S3::with_bucket("warehouse");
     s3.create_bucket("backup");
