@@ -14,6 +14,7 @@ mod sql {
     pub mod support;
 }
 mod cluster {
+    mod figures;
     mod fleet;
     mod losses;
     mod queries;

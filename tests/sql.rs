@@ -12,5 +12,6 @@ mod sql {
     mod random;
     #[expect(dead_code, reason = "shared with the tests of a cluster")]
     mod support;
+    mod tpch;
     mod traps;
 }

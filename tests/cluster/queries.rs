@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
+use s3store::datafusion::prelude::{col, lit};
 use s3store::sql::register;
 use s3store::testing::Operation;
 use s3store::{Dataset, Record};
@@ -118,6 +119,21 @@ async fn changes_are_the_rows_of_the_entries() {
     let since = &expected[expected.len() / 2];
     let after = rows(&session, &format!("SELECT DISTINCT \"offset\" FROM t_changes('{since}')")).await.unwrap();
     assert_eq!(after.len(), expected.len() - expected.len() / 2 - 1);
+}
+
+/// The default limits of gRPC and of Ballista are 4 and 16 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_may_be_larger_than_16_mib() {
+    let (_server, dataset) = filled().await;
+    let (store, session) = (dataset.store::<Cost>(), fleet().await.session(3));
+    register(&session, "t", &store.table()).unwrap();
+    let long = |number: usize| lit(format!("{number:>20000}"));
+    let texts: Vec<_> = (0..1_000).map(long).chain([lit("a%b")]).collect();
+    let frame = session.table("t").await.unwrap().filter(col("note").in_list(texts, false)).unwrap();
+    let found = frame.count().await.unwrap();
+    let expected = number(&session, "SELECT count(*) FROM t WHERE note = 'a%b'").await;
+    assert_eq!(i64::try_from(found).unwrap(), expected);
+    assert!(expected > 0);
 }
 
 /// An older form of [`Grown`].
