@@ -13,13 +13,13 @@ use super::bad_text;
 use super::guard::catch_panics;
 use super::limits::ColumnBudget;
 use super::mapping::{BatchAdapter, FilePlan};
+use super::prune::{self, Span};
 use super::row_groups::{self, FileParts, Needed};
 use super::sizes::ReadSizes;
 use super::steps::{Step, Steps};
 #[cfg(any(test, feature = "testing"))]
 use super::{Footer, FooterSearch};
 use crate::error::{Error, Result};
-#[cfg(any(test, feature = "testing"))]
 use crate::record::ReadLayout;
 
 /// A decoder of a file that is fetched by ranges. It performs no I/O: the caller fetches the ranges that
@@ -68,6 +68,11 @@ impl RangeReader {
     /// Returns how the file is read.
     pub(crate) fn plan(&self) -> &FilePlan {
         self.adapter.plan()
+    }
+
+    /// Returns the least and the greatest value of some columns of the layout, by the file's statistics.
+    pub(crate) fn spans(&self, layout: &ReadLayout, columns: &[usize]) -> Result<Vec<Option<Span>>> {
+        prune::spans(self.plan(), layout, columns, self.file.end())
     }
 
     /// Returns the schema of the batches.

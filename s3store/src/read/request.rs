@@ -114,6 +114,8 @@ pub(crate) struct Request {
     method: ReadMethod,
     missing: MissingFile,
     pub(crate) history: bool,
+    /// True if the rows of a partition may come in any order.
+    pub(crate) any_order: bool,
     pub(crate) as_of: Option<i64>,
     pub(crate) undecodable: UndecodableFile,
     /// A condition on the columns of the root record.
@@ -152,6 +154,7 @@ impl Request {
             method,
             missing,
             history: false,
+            any_order: false,
             as_of: None,
             undecodable: UndecodableFile::Fail,
             filter: Ok(None),
@@ -186,7 +189,8 @@ impl Request {
     }
 
     /// Counts the rows.
-    pub(crate) async fn count(self) -> Result<u64> {
+    pub(crate) async fn count(mut self) -> Result<u64> {
+        self.any_order = true;
         let root = &self.columns.root;
         let layout = ReadLayout::new(&root.projection(root.record.clone(), &[]), root);
         let is_filtered = !matches!(self.filter, Ok(None));
@@ -282,6 +286,7 @@ impl Request {
             dataset: self.dataset.clone(),
             reads_parts: reads_parts(&layout, &self.columns.root) || self.live.is_some(),
             keep,
+            any_order: self.any_order,
             opener: Arc::new(Opener::new(layout)),
             live: self.live.clone(),
             limits: self.limits.clone(),

@@ -1,5 +1,6 @@
 //! Partitions that fit into memory: all files are decoded side by side, and then merged.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -17,20 +18,37 @@ use crate::merge::{FileRuns, merge_runs};
 const FILES_DECODING: usize = 64;
 
 impl<S: Sink> PartitionScan<S> {
-    /// Returns `false` if the receiver was dropped.
-    pub(super) async fn read_held(&mut self, files: Vec<OpenFile>) -> Result<bool, RowsError> {
-        let names = names(files.iter().map(|file| file.label.as_str()));
-        let files: Vec<FileRows> = {
-            let work = &self.work;
-            let fetch = |file: OpenFile| async move {
+    /// Reads groups of files, one after the other, which are fetched and decoded side by side. Returns `false` if the receiver
+    /// was dropped.
+    pub(super) async fn read_held(&mut self, groups: Vec<Vec<OpenFile>>) -> Result<bool, RowsError> {
+        let work = self.work.clone();
+        let decode = |files: Vec<OpenFile>| async {
+            let names = names(files.iter().map(|file| file.label.as_str()));
+            let fetch = |file: OpenFile| async {
                 let OpenFile { label, file, reader, .. } = file;
                 let reader = work.fetch_steps(&file.key, reader).await?;
                 Ok::<_, Error>(FileRows::new(label, MemoryReader::of_ranges(reader)))
             };
-            stream::iter(files.into_iter().map(fetch)).buffered(FILES_DECODING).try_collect().await?
+            let fetched = stream::iter(files.into_iter().map(fetch)).buffered(FILES_DECODING);
+            work.decode_held::<S>(fetched.try_collect().await?, names).await
         };
-        let mut rows: PartitionRows<S> = self.work.decode_held(files, names).await?;
-        self.release_downloads();
+        let mut left = groups.len();
+        let mut decoded = pin!(stream::iter(groups.into_iter().map(decode)).buffered(FILES_DECODING));
+        while let Some(rows) = decoded.next().await {
+            let rows = rows?;
+            left -= 1;
+            if left == 0 {
+                self.release_downloads();
+            }
+            if !self.push_all(rows).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends the rows of files that were decoded. Returns `false` if the receiver was dropped.
+    async fn push_all(&mut self, mut rows: PartitionRows<S>) -> Result<bool, RowsError> {
         loop {
             let opener = Arc::clone(&self.work.opener);
             let threads = self.work.context.threads();

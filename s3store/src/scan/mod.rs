@@ -10,6 +10,7 @@
 //! | fetches files, or parts of them | `fetch` |
 //! | returns the plan of a scan for people | `explain` |
 //! | reads one partition | `partition` |
+//! | finds files that have no key in common | `apart` |
 //! | decodes all files side by side and merges them in memory | `held` |
 //! | merges files that do not fit into memory, with `spill` for those that are out of order | `streamed` |
 //! | finds the file and the row of a value that does not fit | `check` |
@@ -22,6 +23,7 @@
 //! Each request runs in its own task. It holds a permit until its body is in memory and then ends, so no permit is held
 //! while the consumer is busy.
 
+mod apart;
 mod check;
 mod explain;
 mod fetch;
@@ -115,6 +117,8 @@ pub(crate) struct Scan {
     /// True if parts of files may not be needed: columns that the layout leaves out, or row groups that a filter excludes.
     pub(crate) reads_parts: bool,
     pub(crate) keep: Keep,
+    /// True if the rows of a partition may come in any order.
+    pub(crate) any_order: bool,
     pub(crate) limits: ScanLimits,
     /// A further condition, which becomes stricter while the scan runs.
     pub(crate) live: Option<LiveFilter>,

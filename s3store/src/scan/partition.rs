@@ -16,7 +16,7 @@ use super::plan::{MergeMode, PartitionPlan};
 use super::rows::RowsError;
 use super::sink::{Event, PartitionPermits, Sink};
 use super::undecodable::{SkippedFile, UndecodableFile};
-use super::{Context, Turn};
+use super::{Context, Turn, apart};
 use crate::codec::{Footer, Opener, RangeReader, ReadSizes};
 use crate::dataset::{acquire, task_error};
 use crate::error::{ErrorKind, Result};
@@ -136,15 +136,31 @@ impl<S: Sink> PartitionScan<S> {
     /// Decodes files and sends their rows. Returns `false` if the receiver was dropped.
     async fn read_files(&mut self, fetched: Vec<(StoredFile, FetchedFile)>) -> Result<bool, RowsError> {
         let files = self.work.open_files(fetched).await?;
-        let sizes: Vec<ReadSizes> = files.iter().map(|file| file.sizes).collect();
-        let plan = PartitionPlan::new(&sizes, self.work.context.memory);
+        let plan = self.work.plan(&files);
         tracing::debug!(partition = self.key, files = files.len(), %plan, "reading a partition");
         self.reserve(plan.memory).await?;
+        let groups = self.work.independent(files).await?;
         let delivered = match plan.mode {
-            MergeMode::Held => self.read_held(files).await?,
-            MergeMode::Streamed => self.read_streamed(files, plan.memory).await?,
+            MergeMode::Held => self.read_held(groups).await?,
+            MergeMode::Streamed => self.read_in_turn(groups, plan.memory).await?,
         };
         Ok(delivered && self.output.flush().await)
+    }
+
+    /// Reads groups of files one after the other, within the memory. Returns `false` if the receiver was dropped.
+    async fn read_in_turn(&mut self, groups: Vec<Vec<OpenFile>>, memory: u64) -> Result<bool, RowsError> {
+        // Later groups have files in memory, too.
+        let _reserved = self.reserved.take();
+        for files in groups {
+            let delivered = match self.work.plan(&files).mode {
+                MergeMode::Held => self.read_held(vec![files]).await?,
+                MergeMode::Streamed => self.read_streamed(files, memory).await?,
+            };
+            if !delivered {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Reserves the memory for decoding in turn, and a place ahead of the consumer. Does nothing if the partition has both.
@@ -172,6 +188,27 @@ impl<S: Sink> PartitionScan<S> {
 }
 
 impl PartitionWork {
+    fn plan(&self, files: &[OpenFile]) -> PartitionPlan {
+        let sizes: Vec<ReadSizes> = files.iter().map(|file| file.sizes).collect();
+        PartitionPlan::new(&sizes, self.context.memory)
+    }
+
+    /// Divides files into groups that can be read one after the other, if rows may come in any order.
+    async fn independent(&self, files: Vec<OpenFile>) -> Result<Vec<Vec<OpenFile>>> {
+        let (scan, opener) = (&self.context.scan, Arc::clone(&self.opener));
+        let (true, true, Some(key)) = (scan.any_order, files.len() > 1, &opener.layout().key) else {
+            return Ok(vec![files]);
+        };
+        let columns = apart::compared_columns(key, scan.keep);
+        let opener = Arc::clone(&opener);
+        let divide = move || {
+            let spans = |file: &OpenFile| file.reader.spans(opener.layout(), &columns).map_err(|e| e.context(&file.label));
+            let spans = files.iter().map(spans).collect::<Result<Vec<_>>>()?;
+            Ok(apart::groups(files, &spans))
+        };
+        self.decode(divide).await
+    }
+
     /// Opens files: first all together, because it takes little, and then again those of which more should be fetched first.
     async fn open_files(&self, fetched: Vec<(StoredFile, FetchedFile)>) -> Result<Vec<OpenFile>> {
         let opener = Arc::clone(&self.opener);

@@ -61,6 +61,12 @@ impl Bounds {
         }
     }
 
+    /// Returns the least and the greatest value. Returns `None` if one is not known, or if there may be others, such as nulls.
+    pub(super) fn span(self) -> Option<(Literal, Literal)> {
+        let is_all = !self.has_nulls && !self.can_be_nan();
+        self.least.zip(self.greatest).filter(|_| is_all)
+    }
+
     /// Returns whether a test can be true for a row, and whether it can be false.
     pub(super) fn results(&self, test: &Test) -> Truth<bool> {
         let none = Truth { is_true: false, is_false: false };

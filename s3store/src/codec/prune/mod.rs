@@ -10,6 +10,7 @@ mod bounds;
 mod pages;
 mod rows;
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use arrow_array::Array;
@@ -38,7 +39,7 @@ pub(super) fn groups_that_can_match(
     file_end: &Bytes,
     blooms: &Blooms,
 ) -> Result<Vec<bool>> {
-    let metadata = statistics_of(file_end, plan.file_size(), &leaves_of(plan, layout, predicate))?;
+    let metadata = statistics_of(file_end, plan.file_size(), &leaves_of(plan, layout, predicate.columns()))?;
     let bounds = |column: usize| Ok((column, group_bounds(&metadata, plan, layout, column)?));
     let columns = predicate.columns().into_iter().map(bounds).collect::<Result<BTreeMap<_, _>>>()?;
     let groups = 0..metadata.num_row_groups();
@@ -54,13 +55,60 @@ pub(super) fn groups_that_can_match(
     can_match.collect()
 }
 
-/// Returns the leaves of the file that a predicate tests.
-fn leaves_of(plan: &FilePlan, layout: &ReadLayout, predicate: &Predicate) -> Vec<usize> {
+/// The least and the greatest value of a column in a file.
+pub(crate) type Span = (Literal, Literal);
+
+/// Returns the spans of some columns of the layout in a file. `None` stands for one that is not known, or that does not have
+/// all of the column's values.
+///
+/// Two files have no equal value in a column whose spans do not overlap.
+pub(super) fn spans(
+    plan: &FilePlan,
+    layout: &ReadLayout,
+    columns: &[usize],
+    file_end: &Bytes,
+) -> Result<Vec<Option<Span>>> {
+    let metadata = statistics_of(file_end, plan.file_size(), &leaves_of(plan, layout, columns.iter().copied()))?;
+    let span = |&column: &usize| {
+        if !keeps_differences(plan, layout, column) {
+            return Ok(None);
+        }
+        let groups = group_bounds(&metadata, plan, layout, column)?;
+        let spans = groups.into_iter().map(Bounds::span).collect::<Option<Vec<_>>>();
+        Ok(spans.and_then(|spans| spans.into_iter().reduce(joined)))
+    };
+    columns.iter().map(span).collect()
+}
+
+/// Returns the smallest span that contains both.
+fn joined((least, greatest): Span, (other_least, other_greatest): Span) -> Span {
+    let is_less = |a: &Literal, b: &Literal| a.compare(b).is_some_and(Ordering::is_lt);
+    let least = if is_less(&other_least, &least) { other_least } else { least };
+    let greatest = if is_less(&greatest, &other_greatest) { other_greatest } else { greatest };
+    (least, greatest)
+}
+
+/// Returns whether different values of a file are different values of the layout's column. Times that are cut to a coarser
+/// unit are not.
+fn keeps_differences(plan: &FilePlan, layout: &ReadLayout, column: usize) -> bool {
+    match plan.mapping().source_of(layout, column) {
+        Some(ColumnSource::Leaf { field, wanted, .. }) => {
+            let is_bytes = |data_type: &DataType| data_type.is_string() || data_type.is_binary();
+            let (file, is_same) = (field.data_type(), field.data_type() == wanted);
+            is_same || file.is_integer() && wanted.is_integer() || is_bytes(file) && is_bytes(wanted)
+        }
+        Some(ColumnSource::Constant(_)) => true,
+        Some(ColumnSource::Nested) | None => false,
+    }
+}
+
+/// Returns the leaves of the file that have columns of the layout.
+fn leaves_of(plan: &FilePlan, layout: &ReadLayout, columns: impl IntoIterator<Item = usize>) -> Vec<usize> {
     let leaf = |column| match plan.mapping().source_of(layout, column)? {
         ColumnSource::Leaf { leaf, .. } => Some(leaf),
         ColumnSource::Constant(_) | ColumnSource::Nested => None,
     };
-    predicate.columns().into_iter().filter_map(leaf).collect()
+    columns.into_iter().filter_map(leaf).collect()
 }
 
 /// Returns the bounds of a column in each row group. An empty result stands for bounds that are not known.
