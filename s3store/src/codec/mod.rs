@@ -47,9 +47,9 @@ pub(crate) use footer::{Footer, FooterSearch};
 #[cfg(feature = "arrow")]
 pub(crate) use mapping::Mapping;
 pub(crate) use memory_reader::{MemoryReader, Opener};
+pub(crate) use prune::Span;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use range_reader::decode_by_ranges;
-pub(crate) use prune::Span;
 pub(crate) use range_reader::{RangeProgress, RangeReader, StepRanges};
 pub(crate) use sizes::ReadSizes;
 

@@ -202,7 +202,8 @@ impl PartitionWork {
         let columns = apart::compared_columns(key, scan.keep);
         let opener = Arc::clone(&opener);
         let divide = move || {
-            let spans = |file: &OpenFile| file.reader.spans(opener.layout(), &columns).map_err(|e| e.context(&file.label));
+            let spans =
+                |file: &OpenFile| file.reader.spans(opener.layout(), &columns).map_err(|e| e.context(&file.label));
             let spans = files.iter().map(spans).collect::<Result<Vec<_>>>()?;
             Ok(apart::groups(files, &spans))
         };
