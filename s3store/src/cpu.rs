@@ -108,6 +108,11 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
+/// Returns the number of the machine's cores that the process may use.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
+
 /// Returns the threads, or `None` if the process can't start any. Jobs then run on the threads of their callers.
 fn pool() -> Option<&'static ThreadPool> {
     static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
@@ -119,7 +124,6 @@ fn pool() -> Option<&'static ThreadPool> {
             .inspect_err(|error| tracing::warn!(%error, threads, "can't start the threads for cpu work"))
             .ok()
     };
-    let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     POOL.get_or_init(|| start(cores()).or_else(|| start(1))).as_ref()
 }
 

@@ -11,6 +11,7 @@ use super::partition::{OpenFile, PartitionScan, PartitionWork};
 use super::rows::{FileRows, PartitionRows, RowsError, names};
 use super::sink::Sink;
 use crate::codec::{MemoryReader, RangeReader};
+use crate::cpu;
 use crate::error::{Error, Result};
 use crate::merge::{FileRuns, merge_runs};
 
@@ -18,22 +19,23 @@ use crate::merge::{FileRuns, merge_runs};
 const FILES_DECODING: usize = 64;
 
 impl<S: Sink> PartitionScan<S> {
-    /// Reads groups of files, one after the other, which are fetched and decoded side by side. Returns `false` if the receiver
-    /// was dropped.
+    /// Reads groups of files, one after the other, which are fetched side by side, and decoded as far ahead as there are
+    /// cores. Returns `false` if the receiver was dropped.
     pub(super) async fn read_held(&mut self, groups: Vec<Vec<OpenFile>>) -> Result<bool, RowsError> {
         let work = self.work.clone();
-        let decode = |files: Vec<OpenFile>| async {
-            let names = names(files.iter().map(|file| file.label.as_str()));
+        let fetch = |files: Vec<OpenFile>| async {
             let fetch = |file: OpenFile| async {
                 let OpenFile { label, file, reader, .. } = file;
                 let reader = work.fetch_steps(&file.key, reader).await?;
                 Ok::<_, Error>(FileRows::new(label, MemoryReader::of_ranges(reader)))
             };
             let fetched = stream::iter(files.into_iter().map(fetch)).buffered(FILES_DECODING);
-            work.decode_held::<S>(fetched.try_collect().await?, names).await
+            fetched.try_collect::<Vec<FileRows>>().await
         };
+        let decode = |fetched: Result<Vec<FileRows>>| async { work.decode_held::<S>(fetched?).await };
         let mut left = groups.len();
-        let mut decoded = pin!(stream::iter(groups.into_iter().map(decode)).buffered(FILES_DECODING));
+        let fetched = stream::iter(groups.into_iter().map(fetch)).buffered(FILES_DECODING);
+        let mut decoded = pin!(fetched.map(decode).buffered(cpu::cores()));
         while let Some(rows) = decoded.next().await {
             let rows = rows?;
             left -= 1;
@@ -84,11 +86,8 @@ impl PartitionWork {
     }
 
     /// Decodes files side by side.
-    async fn decode_held<S: Sink>(
-        &self,
-        mut files: Vec<FileRows>,
-        names: String,
-    ) -> Result<PartitionRows<S>, RowsError> {
+    async fn decode_held<S: Sink>(&self, mut files: Vec<FileRows>) -> Result<PartitionRows<S>, RowsError> {
+        let names = names(files.iter().map(FileRows::label));
         let (opener, keep) = (Arc::clone(&self.opener), self.context.scan.keep);
         if files.len() == 1
             && let Some(file) = files.pop()

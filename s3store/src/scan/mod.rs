@@ -79,6 +79,10 @@ const PARTITIONS_STARTED: usize = 64;
 /// memory is reserved.
 const CHUNKS_READY: usize = 256;
 
+/// The same, for partitions whose files are decoded one after the other. Decoding into memory that was used a moment ago is
+/// faster.
+const CHUNKS_READY_IN_ANY_ORDER: usize = 8;
+
 /// The limits of a scan.
 #[derive(Debug, Clone)]
 pub(crate) struct ScanLimits {
@@ -227,7 +231,8 @@ impl Context {
             let files: Vec<_> = files.into_iter().zip(fetches).map(start).collect();
             let (after, next) = oneshot::channel();
             let turn = Turn { before: std::mem::replace(&mut before, next), _after: after };
-            let (sender, events) = channel(CHUNKS_READY);
+            let ready = if self.scan.any_order { CHUNKS_READY_IN_ANY_ORDER } else { CHUNKS_READY };
+            let (sender, events) = channel(ready);
             let partition = PartitionScan::<S>::new(Arc::clone(self), key.clone(), reserved, turn, sender);
             let task = AbortOnDropHandle::new(tokio::spawn(partition.run(files).in_current_span()));
             if started.send(Ok(RunningPartition { key, events, task })).await.is_err() {
@@ -306,8 +311,7 @@ impl Context {
     /// Returns the threads that the next job may use, besides those of other jobs: all that are idle.
     fn threads(&self) -> Threads {
         let Some(tasks) = &self.decode_tasks else {
-            let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-            return Threads { count: cores, _permits: None };
+            return Threads { count: cpu::cores(), _permits: None };
         };
         let spare = tasks.available_permits().saturating_sub(1);
         let permits = u32::try_from(spare).ok().and_then(|spare| Arc::clone(tasks).try_acquire_many_owned(spare).ok());

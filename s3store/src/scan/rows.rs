@@ -34,6 +34,10 @@ impl FileRows {
         Self { label, reader, ends: None }
     }
 
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
     /// Divides a file that is large enough into `count` sections at most, to be decoded side by side. Returns one section if it
     /// is not.
     pub(super) fn into_sections(self, count: usize) -> Vec<Self> {

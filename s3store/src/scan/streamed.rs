@@ -23,6 +23,7 @@ use super::rows::{RowsError, names};
 use super::sink::Sink;
 use crate::codec::sort::OrderCheck;
 use crate::codec::{Footer, Opener, RangeProgress, RangeReader, StepRanges};
+use crate::cpu;
 use crate::dataset::task_error;
 use crate::error::{Error, Result};
 use crate::merge::{BatchSource, FileRuns, MergeProgress, StreamingMerge, compact, merge_part};
@@ -119,7 +120,7 @@ impl PartitionWork {
             async move { Ok::<_, Error>((sorted.await?, file)) }
         };
         // Each holds the key columns of a step.
-        let side_by_side = std::thread::available_parallelism().map_or(1, std::num::NonZero::get) + 1;
+        let side_by_side = cpu::cores() + 1;
         let checked: Vec<(bool, OpenFile)> =
             stream::iter(files.into_iter().map(check)).buffered(side_by_side).try_collect().await?;
         let mut runs = Vec::with_capacity(checked.len());
