@@ -7,6 +7,7 @@ Starts Ceph, writes the dataset of benches/scan.rs once, and runs each reader in
 `pip install duckdb duckdb-extension-httpfs polars pyarrow`. The folder is $DIR, or target/peers.
 """
 
+import importlib
 import os
 import pathlib
 import re
@@ -86,9 +87,16 @@ def report(seen):
         sys.exit(f"the sums of the latest records differ: {sums}")
 
 
+def load(engine):
+    """Imports what an engine needs, which is no part of its time."""
+    for module in {engine, "pyarrow.compute", "pyarrow.parquet"}:
+        importlib.import_module(module)
+
+
 def peer(name):
-    began = time.monotonic()
     reader, _, what = name.partition("-")
+    load(reader)
+    began = time.monotonic()
     records, total = {"duckdb": duckdb, "polars": polars, "pyarrow": pyarrow}[reader](what)
     seconds = time.monotonic() - began
     print(name, f"{seconds:.3f}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, records, total)

@@ -121,6 +121,7 @@ def report(seen):
 
 
 def peer(engine, query):
+    peers.load(engine)
     began = time.monotonic()
     rows, total = {"duckdb": duckdb, "polars": polars, "datafusion": datafusion}[engine](query)
     seconds = time.monotonic() - began
