@@ -38,7 +38,7 @@ pub(super) struct Connection {
 impl Command {
     /// Returns whether the command acts on Ctrl-C itself.
     pub(super) fn handles_interrupts(&self) -> bool {
-        matches!(self, Self::Bench(_) | Self::Sql(_))
+        matches!(self, Self::Bench(_) | Self::Sql(_) | Self::Tail(_))
     }
 }
 

@@ -4,6 +4,8 @@
 
 mod copy;
 mod serve;
+mod recording;
+mod terminal;
 
 use std::process::{Command, Output, Stdio};
 

@@ -1,5 +1,6 @@
 //! Commands that print records.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,32 +63,42 @@ pub(super) async fn tail(connection: &Connection, tail: Tail) -> Outcome<Done> {
         Some(since) => place(&dataset, since)?,
         None => Offset::START,
     };
-    loop {
-        let mut poll = table.poll(&offset);
-        if !tail.only.is_empty() {
-            poll = poll.only(tail.only.clone());
-        }
-        let page = poll.await?;
-        if tail.records {
-            print_records(&table, &page.entries).await?;
-        } else {
-            for entry in &page.entries {
-                print_entry(entry, tail.json)?;
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let done = loop {
+        let page = async {
+            let mut poll = table.poll(&offset);
+            if !tail.only.is_empty() {
+                poll = poll.only(tail.only.clone());
             }
-        }
+            let page = poll.await?;
+            if tail.records {
+                print_records(&table, &page.entries).await?;
+            } else {
+                page.entries.iter().try_for_each(|entry| print_entry(entry, tail.json))?;
+            }
+            Outcome::Ok(page)
+        };
+        // An offset counts when its page was printed.
+        let page = tokio::select! {
+            page = page => page?,
+            _ = &mut interrupt => break Done::Interrupted,
+        };
         offset = page.next;
         if page.caught_up {
             if !tail.follow {
-                break;
+                break Done::Well;
             }
-            dataset.clock().sleep(PACE).await;
+            tokio::select! {
+                () = dataset.clock().sleep(PACE) => {}
+                _ = &mut interrupt => break Done::Interrupted,
+            }
         }
-    }
+    };
     // Not among the records, which another program may read.
     if !offset.as_str().is_empty() {
         eprintln!("resume with --since '{offset}'");
     }
-    Ok(Done::Well)
+    Ok(done)
 }
 
 /// Returns the offset of a place in the change stream.
