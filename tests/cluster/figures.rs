@@ -58,9 +58,9 @@ async fn figures() {
     for file in 0..2 {
         let reading = |row: u64| Reading {
             site: format!("site-{:02}", row / ROWS),
-            sensor: i64::try_from(draw(ROWS / 2)).unwrap(),
+            sensor: draw(ROWS / 2),
             read_at: at(i64::try_from(file * ROWS + row % ROWS).unwrap()),
-            level: i64::try_from(draw(1_000)).unwrap(),
+            level: draw(1_000),
             note: format!("note {row} of {file}"),
         };
         let readings: Vec<Reading> = (0..SITES * ROWS).map(reading).collect();

@@ -15,6 +15,7 @@ mod commands;
 mod connect;
 mod faults;
 mod output;
+mod progress;
 
 use std::error::Error as _;
 use std::fmt;

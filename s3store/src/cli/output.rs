@@ -13,6 +13,7 @@ use futures_util::StreamExt as _;
 use parquet::arrow::ArrowWriter;
 
 use super::args::{Format, Output};
+use super::progress::Progress;
 use super::{Failure, Outcome};
 
 /// The most rows of a table on a terminal that are held to find the widths of its columns.
@@ -34,10 +35,15 @@ pub(super) async fn write_rows(mut rows: SendableRecordBatchStream, output: &Out
     };
     let mut writer = RowWriter::new(format, rows.schema(), out)?;
     let mut count = 0;
+    // Rows on the terminal are progress enough.
+    let progress = output.output.is_some().then(|| Progress::spinner("writing"));
     while let Some(batch) = rows.next().await {
         let batch = batch?;
         count += batch.num_rows() as u64;
         writer.write(&batch)?;
+        if let Some(progress) = &progress {
+            progress.note(format!("{count} rows"));
+        }
     }
     writer.finish()?;
     Ok(count)

@@ -43,7 +43,7 @@ impl ChangesFunction {
     pub(super) fn new(table: &Table, views: bool) -> Self {
         let columns = TableColumns::of_changes(table);
         let columns = Arc::new(if views { columns } else { columns.without_views() });
-        Self { rows: TableRows { table: table.clone(), columns, history: true } }
+        Self { rows: TableRows { table: table.clone(), columns, history: true, in_order: false } }
     }
 
     /// Returns the offset that an argument stands for: an offset as text, or an instant. Returns `None` for null.

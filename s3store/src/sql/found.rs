@@ -18,6 +18,8 @@ pub(super) struct TableRows {
     pub(super) columns: Arc<TableColumns>,
     /// If `true`, they are every version of each entity, or the changes. Otherwise they are the latest versions.
     pub(super) history: bool,
+    /// If `true`, the rows of each partition of the dataset come in the order of reads, also where the plan declares none.
+    pub(super) in_order: bool,
 }
 
 /// The files that a query reads of a table.

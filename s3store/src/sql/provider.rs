@@ -146,7 +146,7 @@ impl TableColumns {
 impl DatasetTable {
     pub(super) fn new(table: &Table) -> Self {
         let columns = Arc::new(TableColumns::of(table));
-        let rows = TableRows { table: table.clone(), columns, history: false };
+        let rows = TableRows { table: table.clone(), columns, history: false, in_order: false };
         Self { rows, only: PartitionFilter::All }
     }
 
@@ -154,6 +154,13 @@ impl DatasetTable {
     #[must_use]
     pub fn history(mut self) -> Self {
         self.rows.history = true;
+        self
+    }
+
+    /// Returns the rows of each partition of a plan in the order of reads.
+    #[cfg(feature = "cli")]
+    pub(crate) fn in_order(mut self) -> Self {
+        self.rows.in_order = true;
         self
     }
 

@@ -451,8 +451,8 @@ impl PartitionStream {
             false => (ReadMethod::Snapshot, MissingFile::Fail),
         };
         let mut request = Request::new(parts.rows.table.dataset(), wanted, source, method, missing);
-        (request.history, request.any_order, request.limits) =
-            (parts.rows.history, parts.ordering().is_empty(), limits);
+        (request.history, request.limits) = (parts.rows.history, limits);
+        request.any_order = !parts.rows.in_order && parts.ordering().is_empty();
         for condition in &parts.conditions.rows {
             request.add_filter(Ok(condition.clone()));
         }

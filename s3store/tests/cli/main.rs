@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
 
 mod copy;
-mod serve;
 mod recording;
+mod serve;
+mod server;
 mod terminal;
 
 use std::process::{Command, Output, Stdio};
@@ -124,7 +125,10 @@ async fn records_are_printed_in_every_form() {
     let json = lines(&world.ok(&["cat", LOCATION, "day=2026-03-01/*", "--format", "json"]).await);
     assert_eq!(json.len(), 4);
     assert_eq!(json[0]["tags"], serde_json::json!(["a \"b\""]));
-    assert_eq!(lines(&world.ok(&["cat", LOCATION, "--history", "--format", "json"]).await).len(), 16);
+    let history = lines(&world.ok(&["cat", LOCATION, "--history", "--format", "json"]).await);
+    assert_eq!(history.len(), 16);
+    let place = |row: &Value| ["day", "client", "sku", "revised_at"].map(|column| row[column].to_string());
+    assert!(history.is_sorted_by_key(place), "the order is that of reads: {history:?}");
     assert_eq!(lines(&world.ok(&["cat", LOCATION, "--limit", "3", "--format", "json"]).await).len(), 3);
     let table = world.ok(&["cat", LOCATION, "--columns", "sku,net", "--limit", "1", "--format", "table"]).await;
     assert!(table.contains("│ sku") && table.contains("SKU-0"), "{table}");

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use s3store::Dataset;
-use s3store::testing::{ACCESS_KEY, SECRET_KEY};
+use s3store::testing::{ACCESS_KEY, Fault, Operation, SECRET_KEY};
 
 use super::{Cost, LOCATION, World, cost};
 
@@ -17,6 +17,7 @@ struct Terminal {
 
 impl Terminal {
     /// Starts the binary. Returns `None` if there is no tmux.
+    #[expect(clippy::print_stdout, reason = "the log says which tests were skipped")]
     async fn start(world: &World, name: &str, arguments: &[&str]) -> Option<Self> {
         let home = tempfile::tempdir().unwrap();
         let server = format!("s3store-{name}-{}", std::process::id());
@@ -33,10 +34,9 @@ impl Terminal {
         }
         command.push(env!("CARGO_BIN_EXE_s3store").to_owned());
         command.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        // The pane stays when its process ends, and shows the exit code.
-        let settings = home.path().join("tmux.conf");
-        std::fs::write(&settings, "set-option -g remain-on-exit on\n").unwrap();
-        let options = ["-f", settings.to_str().unwrap(), "new-session", "-d", "-x", "100", "-y", "40"];
+        // The terminal would end with the process.
+        let shell = "trap : INT; \"$@\"; echo \"ended with $?\"; exec sleep 600";
+        let options = ["-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "40", "sh", "-c", shell, "sh"];
         let command = command.iter().map(String::as_str);
         let options: Vec<&str> = options.into_iter().chain(command).collect();
         let terminal = Self { server, _home: home };
@@ -72,26 +72,22 @@ impl Terminal {
     }
 
     /// Waits until the terminal shows a text for at least the `times`-th time. Returns everything that it shows.
+    #[expect(clippy::disallowed_methods, reason = "the binary is another process, whose clock can't be moved")]
     async fn shows(&self, wanted: &str, times: usize) -> String {
-        self.until(wanted, || self.text().matches(wanted).count() >= times).await
+        let begun = Instant::now();
+        loop {
+            let text = self.text();
+            if text.matches(wanted).count() >= times {
+                return text;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{wanted:?} is missing:\n{text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Waits until the process has ended with an exit code. Returns everything that the terminal shows.
     async fn ends_with(&self, code: i32) -> String {
-        let status = || self.tmux(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]).unwrap();
-        let text = self.until("the end", || status().starts_with('1')).await;
-        assert_eq!(status().trim(), format!("1 {code}"), "{text}");
-        text
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the binary is another process, whose clock can't be moved")]
-    async fn until(&self, wanted: &str, is_there: impl Fn() -> bool) -> String {
-        let begun = Instant::now();
-        while !is_there() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "{wanted:?} is missing:\n{}", self.text());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        self.text()
+        self.shows(&format!("ended with {code}\n"), 1).await
     }
 }
 
@@ -158,6 +154,23 @@ async fn tail_follows_until_it_is_interrupted() {
     let resume = ended.split("resume with --since '").nth(1).unwrap_or_else(|| panic!("{text}\n{ended}"));
     let offset: String = resume.split('\'').next().unwrap().split_whitespace().collect();
     assert_eq!(world.ok(&["tail", LOCATION, "--since", &offset]).await, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_shows_how_far_it_is() {
+    let world = World::new().await;
+    world.s3.create_bucket("backup");
+    // Slow enough to be seen.
+    world.s3.inject(Fault::on(Operation::Put).key_contains("copy/").always().delay(Duration::from_millis(400)));
+    let copy = ["copy", LOCATION, "s3://backup/copy"];
+    let Some(terminal) = Terminal::start(&world, "copy", &copy).await else { return };
+    let text = terminal.shows("of 8 commits", 1).await;
+    assert!(text.contains("copying ["), "{text}");
+    let text = terminal.ends_with(0).await;
+    assert!(text.contains("8 commits") && text.contains("verified"), "{text}");
+    assert!(!text.contains("copying ["), "the bar disappears: {text}");
+    let output = world.run(&copy).await;
+    assert!(output.status.success() && output.stderr.is_empty(), "there is no bar in a pipe: {output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cli::args::{Connection, Copy};
 use crate::cli::output::size;
+use crate::cli::progress::Progress;
 use crate::cli::{Done, Failure, Outcome, connect};
 
 /// Copies a dataset, or some of its partitions, to another place.
@@ -27,6 +28,11 @@ pub(super) async fn copy(connection: &Connection, copy: Copy) -> Outcome<Done> {
     if *dry_run {
         copying = copying.dry_run();
     }
+    let progress = Progress::bar("copying", 0, "commits");
+    let copying = copying.on_progress(move |now| {
+        progress.set(now.commits, now.of_commits);
+        progress.note(size(now.new_bytes));
+    });
     let copied = copying.await?;
     if *json {
         let object = json!({

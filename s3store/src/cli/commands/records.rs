@@ -28,7 +28,7 @@ const PACE: Duration = Duration::from_secs(1);
 pub(super) async fn cat(connection: &Connection, cat: Cat) -> Outcome<Done> {
     let dataset = connect::open(connection, &cat.location).await?;
     let table = connect::table(&dataset, &cat.table).await?;
-    let mut provider = table.provider();
+    let mut provider = table.provider().in_order();
     if cat.history {
         provider = provider.history();
     }

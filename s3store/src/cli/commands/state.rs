@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::cli::args::{Connection, Doctor, Info, Init, Ls, Place, Prune, Token};
 use crate::cli::output::{new_table, size};
+use crate::cli::progress::Progress;
 use crate::cli::{Done, Failure, Outcome, connect};
 use crate::dataset::{Dataset, Initialized};
 use crate::doctor::Finding;
@@ -41,11 +42,13 @@ pub(super) async fn info(connection: &Connection, info: Info) -> Outcome<Done> {
         Err(error) if error.kind() == ErrorKind::Config => None,
         Err(error) => return Err(error.into()),
     };
+    let progress = Progress::spinner(if info.records { "counting records" } else { "listing files" });
     let partitions = match &table {
         Some(table) if info.records => table.partitions("*").record_counts().await?,
         Some(table) => table.partitions("*").await?,
         None => Vec::new(),
     };
+    drop(progress);
     let sum = |of: fn(&PartitionSummary) -> u64| partitions.iter().map(of).sum::<u64>();
     let (files, bytes) = (sum(|one| one.files), sum(|one| one.bytes));
     let records = info.records.then(|| sum(|one| one.records.unwrap_or(0)));
@@ -222,7 +225,9 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
     if doctor.no_record_counts {
         examination = examination.without_record_counts();
     }
+    let progress = Progress::spinner("examining the dataset");
     let report = examination.await?;
+    drop(progress);
     for finding in &report.findings {
         match doctor.json {
             true => say!("{}", json!({"kind": kind(finding), "text": finding.to_string()})),
@@ -243,9 +248,12 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
     }
     let commits: Vec<_> = report.findings.iter().filter_map(Finding::to_restamp).collect();
     if doctor.restamp && !commits.is_empty() && (doctor.yes || asked(&format!("restamp {} commits?", commits.len()))?) {
+        let progress = Progress::bar("restamping", commits.len() as u64, "commits");
         for commit in &commits {
+            progress.advance();
             dataset.restamp(commit).await.map_err(|error| Failure::new(error.to_string()))?;
         }
+        drop(progress);
         eprintln!("restamped {} commits", commits.len());
         // A restamp does not repair the others.
         return Ok(if commits.len() == report.findings.len() { Done::Well } else { Done::WithFindings });
@@ -257,7 +265,9 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
 pub(super) async fn prune(connection: &Connection, prune: Prune) -> Outcome<Done> {
     let dataset = connect::open(connection, &prune.location).await?;
     let pruning = dataset.prune(prune.older_than);
+    let progress = Progress::spinner(if prune.yes { "deleting orphans" } else { "looking for orphans" });
     let pruned = if prune.yes { pruning.await? } else { pruning.dry_run().await? };
+    drop(progress);
     for (kind, keys) in [("file", &pruned.files), ("ref", &pruned.refs)] {
         for key in keys {
             match prune.json {

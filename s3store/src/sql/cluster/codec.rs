@@ -91,7 +91,7 @@ impl RowsForm {
         let table = Table::described(dataset, self.root, &names, Vec::new());
         let columns = if self.is_of_changes { TableColumns::of_changes(&table) } else { TableColumns::of(&table) };
         let columns = Arc::new(if self.has_views { columns } else { columns.without_views() });
-        Ok(TableRows { table, columns, history: self.history })
+        Ok(TableRows { table, columns, history: self.history, in_order: false })
     }
 }
 
