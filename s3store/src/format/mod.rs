@@ -7,6 +7,8 @@
 mod attempt;
 mod commit;
 mod data;
+#[cfg_attr(not(test), expect(dead_code, reason = "the publisher of Delta logs will use it"))]
+mod delta;
 mod duration;
 mod marker;
 mod offset;

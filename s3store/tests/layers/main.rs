@@ -12,9 +12,9 @@ use std::{fs, io};
 use source::{Module, Reference};
 
 /// The layers, lowest first. A module uses only layers before its own.
-const LAYERS: [&str; 26] = [
+const LAYERS: [&str; 27] = [
     "error", "clock", "ids", "cpu", "metrics", "format", "pattern", "record", "codec", "merge", "spill", "schema",
-    "s3", "dataset", "scan", "write", "read", "stream", "doctor", "copy", "view", "table", "sql", "testing", "cli",
+    "s3", "dataset", "scan", "write", "read", "stream", "doctor", "copy", "view", "table", "publish", "sql", "testing", "cli",
     "guide",
 ];
 

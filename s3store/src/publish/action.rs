@@ -1,0 +1,204 @@
+//! The actions of a Delta log, and their lines of JSON.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// The writer feature that no other program knows, so that none vacuums, optimises or appends.
+pub(super) const FENCE: &str = "s3store";
+
+/// An action of a version. Actions that a publisher never writes, such as `remove`, are not among them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum Action {
+    Protocol(Protocol),
+    MetaData(MetaData),
+    Add(Add),
+    Txn(Txn),
+    DomainMetadata(DomainMetadata),
+    CommitInfo(CommitInfo),
+}
+
+/// What a program must know to read the table, and to write to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Protocol {
+    pub(super) min_reader_version: u32,
+    pub(super) min_writer_version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reader_features: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) writer_features: Option<Vec<String>>,
+}
+
+/// The table's id, schema and properties.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MetaData {
+    pub(super) id: String,
+    pub(super) format: Format,
+    /// The schema as JSON.
+    pub(super) schema_string: String,
+    pub(super) partition_columns: Vec<String>,
+    pub(super) configuration: BTreeMap<String, String>,
+}
+
+/// The format of the files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Format {
+    pub(super) provider: String,
+    #[serde(default)]
+    pub(super) options: BTreeMap<String, String>,
+}
+
+/// A file of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Add {
+    /// The encoded path, relative to the table.
+    pub(super) path: String,
+    pub(super) partition_values: BTreeMap<String, Option<String>>,
+    pub(super) size: u64,
+    /// Milliseconds since 1970.
+    pub(super) modification_time: i64,
+    pub(super) data_change: bool,
+    /// The statistics as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stats: Option<String>,
+}
+
+/// The progress of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Txn {
+    pub(super) app_id: String,
+    pub(super) version: i64,
+}
+
+/// A text that the log keeps for a domain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct DomainMetadata {
+    pub(super) domain: String,
+    pub(super) configuration: String,
+    pub(super) removed: bool,
+}
+
+/// Who wrote a version. Checkpoints do not keep it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CommitInfo {
+    pub(super) timestamp: i64,
+    pub(super) operation: String,
+    /// The UUID that tells after an ambiguous answer whose version it is.
+    pub(super) txn_id: String,
+}
+
+impl Protocol {
+    /// Returns the protocol of a published table. Only a column of times without a zone needs a reader feature.
+    pub(super) fn fenced(has_local_times: bool) -> Self {
+        let local_times = has_local_times.then(|| "timestampNtz".to_owned());
+        let writer = ["appendOnly", "domainMetadata", FENCE].map(str::to_owned);
+        Self {
+            min_reader_version: if has_local_times { 3 } else { 1 },
+            min_writer_version: 7,
+            reader_features: local_times.clone().map(|feature| vec![feature]),
+            writer_features: Some(writer.into_iter().chain(local_times).collect()),
+        }
+    }
+
+    /// Returns whether only a publisher may write to the table.
+    pub(super) fn is_fenced(&self) -> bool {
+        self.min_writer_version >= 7 && self.writer_features.iter().flatten().any(|feature| feature == FENCE)
+    }
+}
+
+/// Returns the body of a version: one action in each line.
+pub(super) fn render(actions: &[Action]) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    for action in actions {
+        serde_json::to_writer(&mut body, action).map_err(Error::internal)?;
+        body.push(b'\n');
+    }
+    Ok(body)
+}
+
+/// Parses the body of a version.
+///
+/// # Errors
+/// `InvalidData` with the number of the line, if it is not an action that a publisher writes. A file that another program
+/// has removed must not be taken for one that is there.
+pub(super) fn parse(body: &[u8]) -> Result<Vec<Action>> {
+    let lines = body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
+    lines
+        .map(|(at, line)| {
+            serde_json::from_slice(line).map_err(|error| {
+                Error::invalid_data(format!("line {} is not an action of a publisher: {error}", at.saturating_add(1)))
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_are_parsed_as_rendered() {
+        let path = "data/day=1/a.parquet".to_owned();
+        let actions = [
+            Action::Protocol(Protocol::fenced(true)),
+            Action::MetaData(MetaData {
+                id: "id".to_owned(),
+                format: Format { provider: "parquet".to_owned(), options: BTreeMap::new() },
+                schema_string: "{}".to_owned(),
+                partition_columns: Vec::new(),
+                configuration: BTreeMap::from([("delta.appendOnly".to_owned(), "true".to_owned())]),
+            }),
+            Action::Add(Add {
+                path,
+                partition_values: BTreeMap::new(),
+                size: 3,
+                modification_time: 5,
+                data_change: true,
+                stats: None,
+            }),
+            Action::Txn(Txn { app_id: FENCE.to_owned(), version: 9 }),
+            Action::DomainMetadata(DomainMetadata {
+                domain: FENCE.to_owned(),
+                configuration: "{}".to_owned(),
+                removed: false,
+            }),
+            Action::CommitInfo(CommitInfo { timestamp: 1, operation: "WRITE".to_owned(), txn_id: "u".to_owned() }),
+        ];
+        let body = render(&actions).unwrap();
+        assert_eq!(parse(&body).unwrap(), actions);
+        let text = String::from_utf8(body).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(
+            lines[2],
+            r#"{"add":{"path":"data/day=1/a.parquet","partitionValues":{},"size":3,"modificationTime":5,"dataChange":true}}"#
+        );
+        assert_eq!(lines[3], r#"{"txn":{"appId":"s3store","version":9}}"#);
+    }
+
+    #[test]
+    fn protocols_are_fenced() {
+        let plain = serde_json::to_string(&Protocol::fenced(false)).unwrap();
+        let features = r#""writerFeatures":["appendOnly","domainMetadata","s3store"]"#;
+        assert_eq!(plain, format!(r#"{{"minReaderVersion":1,"minWriterVersion":7,{features}}}"#));
+        let local = Protocol::fenced(true);
+        assert_eq!((local.min_reader_version, local.is_fenced()), (3, true));
+        assert_eq!(local.reader_features.unwrap(), ["timestampNtz"]);
+        let foreign: Protocol = serde_json::from_str(r#"{"minReaderVersion":1,"minWriterVersion":2}"#).unwrap();
+        assert!(!foreign.is_fenced());
+    }
+
+    #[test]
+    fn actions_of_other_programs_are_refused() {
+        let body = b"{\"txn\":{\"appId\":\"a\",\"version\":1}}\n\n{\"remove\":{\"path\":\"a\"}}\n";
+        let error = parse(body).unwrap_err().to_string();
+        assert!(error.contains("line 3 is not an action of a publisher"), "{error}");
+    }
+}
