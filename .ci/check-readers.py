@@ -19,7 +19,9 @@ import pathlib
 import sys
 import uuid
 
+import deltalake
 import duckdb
+import duckdb_extension_delta
 import pandas
 import polars
 import pyarrow as pa
@@ -166,6 +168,33 @@ HIVE = {"a%25b": "a%b", "a%2Fb": "a/b", "__HIVE_DEFAULT_PARTITION__": None}
 TYPED = {"12": 12, "2026-03-17": datetime.date(2026, 3, 17)}
 
 
+def duckdb_delta(folder):
+    extensions = pathlib.Path(duckdb_extension_delta.__file__).parent / "extensions" / f"v{duckdb.__version__}"
+    connection = duckdb.connect()
+    connection.execute(f"LOAD '{extensions / 'delta.duckdb_extension'}'")
+    return connection.execute(f"SELECT part, id, note FROM delta_scan('{folder}')").fetchall()
+
+
+def vacuum(table):
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+
+
+def append(table):
+    rows = pa.table({"part": ["plain"], "id": [1], "note": ["appended"]})
+    deltalake.write_deltalake(table, rows, mode="append")
+
+
+def refuses(folder, change):
+    """Returns whether a change of the Delta table is refused, and leaves all files as they are."""
+    files = lambda: sorted((str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
+    before = files()
+    try:
+        change(deltalake.DeltaTable(str(folder)))
+    except Exception as error:  # Of a module without a stable name.
+        return "s3store" in str(error) and files() == before
+    return False
+
+
 def check_dataset(folder):
     """Runs the guide's recipes for whole datasets. Returns 1 if one returns other rows than expected."""
     folder = pathlib.Path(folder)
@@ -205,6 +234,12 @@ def check_dataset(folder):
             with_uncommitted,
             lambda: polars.scan_parquet(glob, hive_partitioning=False).select("part", "id", "note").collect().rows(),
         ),
+        ("duckdb, delta table", rows, lambda: duckdb_delta(folder)),
+        ("deltalake, delta table", rows, lambda: table(deltalake.DeltaTable(str(folder)).to_pyarrow_table())),
+        ("polars, delta table", rows, lambda: polars.scan_delta(str(folder)).select("part", "id", "note").collect().rows()),
+        ("deltalake refuses to vacuum", [True], lambda: [refuses(folder, vacuum)]),
+        ("deltalake refuses to compact", [True], lambda: [refuses(folder, lambda table: table.optimize.compact())]),
+        ("deltalake refuses to append", [True], lambda: [refuses(folder, append)]),
         # What the guide warns about.
         (
             "pyarrow, Hive partitions",

@@ -46,6 +46,7 @@ mod integration {
     mod poll_time;
     mod prune;
     mod pruning;
+    mod publish;
     mod race;
     mod read;
     mod records;

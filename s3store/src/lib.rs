@@ -103,8 +103,7 @@ mod ids;
 mod merge;
 mod metrics;
 pub mod pattern;
-#[cfg_attr(not(test), expect(dead_code, reason = "the publisher of Delta logs will use it"))]
-mod publish;
+pub mod publish;
 pub mod read;
 mod record;
 mod s3;

@@ -110,6 +110,7 @@ async fn methods_send_the_requests_in_the_table() {
     read(&mut table).await;
     follow(&mut table).await;
     views(&mut table).await;
+    publish(&mut table).await;
     nothing(&mut table).await;
     table.assert_all_checked();
 }
@@ -359,6 +360,28 @@ async fn follow(table: &mut RequestTable) {
         assert_eq!((orphans.files.len(), orphans.refs.len()), (1, 1));
         table.check(&world, "`prune` where nothing is deleted", &[('c', 1), ('p', pages)]);
     }
+}
+
+async fn publish(table: &mut RequestTable) {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = dataset.store::<Wide>();
+    store.write(&Wide::of("a", 4, 10)).token("job").await.unwrap();
+    store.write(&Wide::of("b", 5, 10)).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    store.poll(&Offset::START).await.unwrap();
+    world.counts();
+    store.table().publish_delta().await.unwrap();
+    table.check(&world, "`publish_delta`, the first time", &[('f', 2), ('q', 1), ('p', 1)]);
+    store.write(&Wide::of("a", 3, 10)).await.unwrap();
+    store.write(&Wide::of("c", 3, 10)).token("next").await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    world.counts();
+    store.table().publish_delta().await.unwrap();
+    let new = [('f', 2), ('v', 1), ('c', 2), ('p', 1)];
+    table.check(&world, "`publish_delta` of f new files, after v versions", &new);
+    store.table().publish_delta().await.unwrap();
+    table.check(&world, "`publish_delta` where nothing is new, after v versions", &[('v', 2), ('p', 1)]);
 }
 
 async fn views(table: &mut RequestTable) {

@@ -20,7 +20,7 @@ struct Row {
 
 /// A listing of `data/` contains files of failed attempts and empty objects beside the committed files.
 ///
-/// `S3STORE_WRITE_DATASET=folder` puts the objects into a folder, and the rows and paths of the committed files into
+/// `S3STORE_WRITE_DATASET=folder` puts the objects, with a Delta log, into a folder, and the rows and paths of the committed files into
 /// `expected.json` there.
 #[tokio::test(start_paused = true)]
 async fn a_listing_also_shows_uncommitted_files() {
@@ -40,6 +40,9 @@ async fn a_listing_also_shows_uncommitted_files() {
     assert_eq!((entries.len(), rows.len()), (PARTS.len() + 1, PARTS.len() + 1));
     assert_eq!(world.keys_with(".parquet").len(), entries.len() + 1);
     assert!(world.s3.object(BUCKET, &world.keys_with(".commit")[0]).unwrap().body.is_empty());
+
+    let published = store.table().publish_delta().await.unwrap();
+    assert_eq!((published.files, published.unpublishable.len()), (entries.len() as u64, 0));
 
     let Some(folder) = std::env::var_os("S3STORE_WRITE_DATASET") else { return };
     let folder = Path::new(&folder);

@@ -82,6 +82,11 @@ pub(super) enum Command {
         after_help = "Examples:\n  s3store prune s3://warehouse/billing\n  s3store prune s3://warehouse/billing --older-than 30d --yes"
     )]
     Prune(Prune),
+    /// Publish the committed files as a Delta table, which DuckDB, Spark, Polars and pandas read without a copy
+    #[command(
+        after_help = "Examples:\n  s3store publish s3://warehouse/billing\n  s3store publish s3://warehouse/billing --reconcile"
+    )]
+    Publish(Publish),
     /// Copy a dataset, or some partitions, to another bucket, prefix or S3, and verify the copy
     ///
     /// Run it again to continue a copy that was interrupted, or to add what was written since. It overwrites nothing. Start
@@ -345,6 +350,20 @@ pub(super) struct Copy {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// The dataset
+    pub(super) location: Location,
+    /// List the dataset, add what late commits left out, and report files that are missing
+    #[arg(long)]
+    pub(super) reconcile: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) table: TableOptions,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod copy;
+mod publish;
 mod records;
 mod serve;
 mod sql;
@@ -23,6 +24,7 @@ pub(super) async fn run(arguments: Arguments) -> Outcome<Done> {
         Command::Doctor(doctor) => state::doctor(&connection, doctor).await,
         Command::Prune(prune) => state::prune(&connection, prune).await,
         Command::Copy(copy) => copy::copy(&connection, copy).await,
+        Command::Publish(publish) => publish::publish(&connection, publish).await,
         Command::Cat(cat) => records::cat(&connection, cat).await,
         Command::Sql(sql) => sql::sql(&connection, sql).await,
         Command::Tail(tail) => records::tail(&connection, tail).await,

@@ -36,6 +36,7 @@ mod ranks;
 mod row_groups;
 mod sizes;
 pub(crate) mod sort;
+mod statistics;
 mod steps;
 mod thrift;
 
@@ -52,6 +53,7 @@ pub(crate) use prune::Span;
 pub(crate) use range_reader::decode_by_ranges;
 pub(crate) use range_reader::{RangeProgress, RangeReader, StepRanges};
 pub(crate) use sizes::ReadSizes;
+pub(crate) use statistics::ColumnStatistics;
 
 /// Rows per batch, for reading and for writing. Larger batches do not fit the processor's caches and cost a tenth more
 /// time.

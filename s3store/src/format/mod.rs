@@ -7,7 +7,6 @@
 mod attempt;
 mod commit;
 mod data;
-#[cfg_attr(not(test), expect(dead_code, reason = "the publisher of Delta logs will use it"))]
 mod delta;
 mod duration;
 mod marker;
@@ -27,6 +26,7 @@ pub(crate) mod vectors;
 pub(crate) use attempt::AttemptId;
 pub(crate) use commit::{CommitMeta, ContentDigest};
 pub(crate) use data::{DataKey, DataName};
+pub(crate) use delta::LogName;
 pub(crate) use duration::{GoDuration, commit_timeout, max_clock_skew};
 pub use offset::Offset;
 pub(crate) use partition::{PartitionKey, check_partition_value};

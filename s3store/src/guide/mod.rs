@@ -8,6 +8,7 @@
 //! | [change_stream] | follow every commit from a stored offset |
 //! | [views] | look up tuples of fields without reading data files |
 //! | [sql] | query datasets with SQL, also without their structs |
+//! | [publishing] | let DuckDB, Spark, Polars and pandas read a dataset as a Delta table |
 //! | [command_line] | look into datasets without writing Rust |
 //! | [testing] | test your code against an in-process S3, with faults |
 //! | [operating] | plan requests, permissions, servers, timing, metrics and alerts |
@@ -49,6 +50,14 @@ pub mod reading {
 /// [timing]: crate::guide::operating#commit-timeout-and-clock-skew
 pub mod change_stream {
     #![doc = include_str!("change_stream.md")]
+}
+
+/// Publishing: a dataset as a Delta table for other engines.
+///
+/// [change_stream]: crate::guide::change_stream
+/// [operating]: crate::guide::operating
+pub mod publishing {
+    #![doc = include_str!("publishing.md")]
 }
 
 /// SQL: tables for DataFusion, and what a query reads.

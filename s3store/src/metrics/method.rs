@@ -46,6 +46,7 @@ methods! {
     Doctor = "doctor",
     Prune = "prune",
     Copy = "copy",
+    PublishDelta = "publish_delta",
     Init = "init",
     Open = "open",
 }

@@ -132,7 +132,6 @@ impl Pattern {
     }
 
     /// Returns the pattern that selects every key with this number of columns.
-    #[cfg(feature = "datafusion")]
     pub(crate) fn all(columns: usize) -> Self {
         Self { segments: vec![Segment::Any; columns] }
     }

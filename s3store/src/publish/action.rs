@@ -43,6 +43,9 @@ pub(super) struct MetaData {
     pub(super) schema_string: String,
     pub(super) partition_columns: Vec<String>,
     pub(super) configuration: BTreeMap<String, String>,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) created_time: Option<i64>,
 }
 
 /// The format of the files.
@@ -108,6 +111,15 @@ impl Protocol {
         }
     }
 
+    /// Returns whether the table has no features but those of [`fenced`](Self::fenced).
+    pub(super) fn is_known(&self) -> bool {
+        let most = Self::fenced(true);
+        let within = |features: &Option<Vec<String>>, most: &Option<Vec<String>>| {
+            features.iter().flatten().all(|feature| most.iter().flatten().any(|known| known == feature))
+        };
+        within(&self.reader_features, &most.reader_features) && within(&self.writer_features, &most.writer_features)
+    }
+
     /// Returns whether only a publisher may write to the table.
     pub(super) fn is_fenced(&self) -> bool {
         self.min_writer_version >= 7 && self.writer_features.iter().flatten().any(|feature| feature == FENCE)
@@ -155,6 +167,7 @@ mod tests {
                 schema_string: "{}".to_owned(),
                 partition_columns: Vec::new(),
                 configuration: BTreeMap::from([("delta.appendOnly".to_owned(), "true".to_owned())]),
+                created_time: Some(7),
             }),
             Action::Add(Add {
                 path,
@@ -193,6 +206,10 @@ mod tests {
         assert_eq!(local.reader_features.unwrap(), ["timestampNtz"]);
         let foreign: Protocol = serde_json::from_str(r#"{"minReaderVersion":1,"minWriterVersion":2}"#).unwrap();
         assert!(!foreign.is_fenced());
+        let mut newer = Protocol::fenced(false);
+        assert!(newer.is_known());
+        newer.writer_features.iter_mut().for_each(|features| features.push("deletionVectors".to_owned()));
+        assert!(!newer.is_known());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The Delta schema of a dataset's columns, and what it leaves out.
 
+use std::fmt;
+
 use serde_json::{Value, json};
 
 use crate::schema::{SchemaColumn, SchemaTimeUnit, SchemaType};
@@ -11,24 +13,36 @@ pub(super) struct Columns {
     pub(super) schema: Value,
     /// The columns and nested fields that are left out.
     pub(super) left_out: Vec<LeftOut>,
-    /// If true, a column has times without a zone, which need a reader feature.
-    pub(super) has_local_times: bool,
 }
 
 /// A column or nested field that a published table lacks.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct LeftOut {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
     /// The names from the column down to the field, joined by dots.
-    pub(super) path: String,
-    pub(super) reason: &'static str,
+    pub path: String,
+    /// Why the table lacks it.
+    pub reason: &'static str,
+}
+
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.reason)
+    }
 }
 
 impl Columns {
     /// Maps columns to the types that all readers understand. All of them are nullable.
     pub(super) fn new(columns: &[SchemaColumn]) -> Self {
-        let mut mapped = Self { schema: Value::Null, left_out: Vec::new(), has_local_times: false };
+        let mut mapped = Self { schema: Value::Null, left_out: Vec::new() };
         mapped.schema = mapped.fields("", columns);
         mapped
+    }
+
+    /// Returns the names of the columns.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let fields = self.schema.get("fields").and_then(Value::as_array).into_iter().flatten();
+        fields.filter_map(|field| field.get("name")?.as_str())
     }
 
     fn fields(&mut self, parent: &str, columns: &[SchemaColumn]) -> Value {
@@ -63,7 +77,6 @@ impl Columns {
             SchemaType::Binary | SchemaType::FixedBinary(_) | SchemaType::UuidBinary => "binary".to_owned(),
             SchemaType::Date => "date".to_owned(),
             SchemaType::PointInTime { unit: SchemaTimeUnit::Milliseconds | SchemaTimeUnit::Microseconds, utc } => {
-                self.has_local_times |= !utc;
                 if *utc { "timestamp" } else { "timestamp_ntz" }.to_owned()
             }
             SchemaType::Decimal128 { precision: precision @ 1..=38, scale }
@@ -173,11 +186,5 @@ mod tests {
         let left: Vec<_> = columns.left_out.iter().map(|left| left.path.as_str()).collect();
         assert_eq!(left, ["A", "b"]);
         assert_eq!(columns.schema["fields"].as_array().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn only_local_times_need_a_reader_feature() {
-        let of = |utc| Columns::new(&[column("a", time(SchemaTimeUnit::Microseconds, utc))]).has_local_times;
-        assert_eq!((of(true), of(false)), (false, true));
     }
 }

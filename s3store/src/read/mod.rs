@@ -38,8 +38,9 @@ pub use self::partitions::{ListPartitions, PartitionSummary};
 pub(crate) use self::request::{Columns, FileSource, FindFiles, Request};
 pub use self::rows::{Row, Rows};
 use self::sink::{BorrowedRows, PartitionRecords, StreamedRecords};
+pub(crate) use self::snapshot::committed_files;
 #[cfg(feature = "datafusion")]
-pub(crate) use self::{filter::split as split_filter, request::keep_for, sink::Events, snapshot::committed_files};
+pub(crate) use self::{filter::split as split_filter, request::keep_for, sink::Events};
 use crate::clock::micros_from;
 #[cfg(feature = "testing")]
 use crate::codec::Opener;

@@ -22,7 +22,7 @@ use crate::pattern::IntoPatterns;
 use crate::read::ListPartitions;
 #[cfg(feature = "cli")]
 use crate::read::committed_files;
-use crate::record::{Description, Record, RootRecord as _};
+use crate::record::{Description, Names, Record, RootRecord as _};
 use crate::schema::{Schema, SchemaView};
 use crate::stream::{Entry, Poll, check_entry, files_of_entries};
 
@@ -191,6 +191,11 @@ impl Table {
         let found = call.run(async |tally| committed_files(&self.dataset, patterns, names, None, &tally).await).await?;
         let files = found.into_iter().flat_map(|partition| partition.files);
         Ok(files.map(|file| (file.key, file.size.bytes())).collect())
+    }
+
+    /// Returns the names of the partition columns.
+    pub(crate) fn partition_names(&self) -> Names {
+        self.root.partition.clone()
     }
 
     /// Returns the description of all columns of the record.

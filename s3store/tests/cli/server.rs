@@ -92,6 +92,15 @@ async fn every_command_works_on_a_server() {
     let history = async |place| server.run(0, &["cat", place, "--history", "--format", "json"]).await;
     assert_eq!(history(location).await, history(target).await);
 
+    let published: Value = serde_json::from_str(&server.run(0, &["publish", location, "--json"]).await).unwrap();
+    assert_eq!((&published["version"], &published["files"]), (&0.into(), &8.into()));
+    assert!(
+        server
+            .run(0, &["publish", location, "--reconcile"])
+            .await
+            .starts_with("0 files added; the version of the table is 0")
+    );
+
     let scratch = format!("s3://{}/scratch", server.bucket);
     let measured = server.run(0, &["bench", &scratch, "--objects", "10", "--size", "2KiB", "--json"]).await;
     let measured: Value = serde_json::from_str(&measured).unwrap();

@@ -147,12 +147,12 @@ fn group_bounds(
 }
 
 /// Returns whether a column chunk has statistics in the order of its type. Old writers compared bytes as signed numbers.
-fn has_ordered_statistics(chunk: &ColumnChunkMetaData) -> bool {
+pub(super) fn has_ordered_statistics(chunk: &ColumnChunkMetaData) -> bool {
     chunk.statistics().is_some_and(|statistics| !statistics.is_min_max_deprecated())
 }
 
 /// Returns whether the statistics of a leaf have the order of its type, and that is the order of its values here.
-fn is_ordered(metadata: &ParquetMetaData, leaf: usize) -> bool {
+pub(super) fn is_ordered(metadata: &ParquetMetaData, leaf: usize) -> bool {
     let file = metadata.file_metadata();
     let orders = file.column_orders().and_then(|orders| orders.get(leaf));
     let physical = file.schema_descr().columns().get(leaf).map(|column| column.physical_type());

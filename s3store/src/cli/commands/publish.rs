@@ -1,0 +1,41 @@
+//! Publishes a dataset as a Delta table.
+
+use serde_json::json;
+
+use crate::cli::args::{Connection, Publish};
+use crate::cli::progress::Progress;
+use crate::cli::{Done, Outcome, connect};
+
+/// Adds the committed files to the Delta log.
+pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcome<Done> {
+    let dataset = connect::open(connection, &publish.location).await?;
+    let table = connect::table(&dataset, &publish.table).await?;
+    let mut publishing = table.publish_delta();
+    if publish.reconcile {
+        publishing = publishing.reconcile();
+    }
+    let progress = Progress::spinner("publishing");
+    let published = publishing.await?;
+    drop(progress);
+    let has_findings = !published.missing.is_empty() || !published.unpublishable.is_empty();
+    if publish.json {
+        let left_out: Vec<_> =
+            published.left_out.iter().map(|left| json!({"column": left.path, "reason": left.reason})).collect();
+        let object = json!({
+            "version": published.version,
+            "versions": published.versions,
+            "files": published.files,
+            "left_out": left_out,
+            "unpublishable": published.unpublishable,
+            "missing": published.missing,
+        });
+        say!("{}", serde_json::to_string_pretty(&object)?);
+    } else {
+        let version = published.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+        say!("{} files added; the version of the table is {version}", published.files);
+        published.left_out.iter().for_each(|left| say!("left out: {left}"));
+        published.unpublishable.iter().for_each(|key| say!("can't be published: {key}"));
+        published.missing.iter().for_each(|key| say!("missing: {key}"));
+    }
+    Ok(if has_findings { Done::WithFindings } else { Done::Well })
+}

@@ -1,0 +1,284 @@
+//! The Delta log of a dataset.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use s3store::chrono::{DateTime, NaiveDate, Utc};
+use s3store::rust_decimal::Decimal;
+use s3store::testing::{Fault, Meanwhile, Operation};
+use s3store::{Dataset, ErrorKind, Record};
+use serde_json::Value;
+
+use crate::integration::harness::{BUCKET, Virtual, put, sleep};
+
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day))]
+struct Sale {
+    #[record(entity)]
+    day: NaiveDate,
+    #[record(entity)]
+    id: i64,
+    #[record(version)]
+    sold_at: DateTime<Utc>,
+    #[record(decimal(9, 2))]
+    price: Option<Decimal>,
+    note: String,
+    share: f64,
+    pieces: u32,
+}
+
+/// A later form of [`Sale`].
+#[derive(Debug, Clone, PartialEq, Record)]
+#[record(partition_by(day))]
+struct LaterSale {
+    #[record(entity)]
+    day: NaiveDate,
+    #[record(entity)]
+    id: i64,
+    #[record(version)]
+    sold_at: DateTime<Utc>,
+    #[record(default)]
+    customer: Option<String>,
+    #[record(default)]
+    local: Option<s3store::chrono::NaiveDateTime>,
+}
+
+fn sale(day: u32, id: i64, micros: i64) -> Sale {
+    Sale {
+        day: NaiveDate::from_ymd_opt(2026, 3, day).unwrap(),
+        id,
+        sold_at: DateTime::from_timestamp_micros(1_800_000_000_000_000 + micros).unwrap(),
+        price: (id > 1).then(|| Decimal::new(id * 100 + 5, 2)),
+        note: format!("note {id}"),
+        share: 0.5,
+        pieces: 3,
+    }
+}
+
+/// The prefix of the dataset.
+fn prefix(dataset: &Dataset) -> String {
+    dataset.prefix().to_owned()
+}
+
+/// The actions of each version of the log.
+fn versions(world: &Virtual, dataset: &Dataset) -> Vec<Vec<Value>> {
+    let folder = format!("{}/_delta_log/", prefix(dataset));
+    let keys: Vec<String> = world.s3.keys(BUCKET).into_iter().filter(|key| key.starts_with(&folder)).collect();
+    let version = |(number, key): (usize, &String)| {
+        assert_eq!(key, &format!("{folder}{number:020}.json"));
+        let body = world.s3.object(BUCKET, key).unwrap().body;
+        let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
+    };
+    keys.iter().enumerate().map(version).collect()
+}
+
+/// The paths of the files in the log, in order.
+fn paths(world: &Virtual, dataset: &Dataset) -> Vec<String> {
+    let versions = versions(world, dataset);
+    let adds = versions.iter().flatten().filter_map(|action| action.get("add"));
+    adds.map(|add| add["path"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Checks that the log has all committed files, each once, and nothing else. Returns their number.
+async fn check(world: &Virtual, dataset: &Dataset) -> usize {
+    let entries = dataset.store::<Sale>().poll_range(..).await.unwrap();
+    let start = format!("{}/", prefix(dataset));
+    let committed: BTreeSet<String> =
+        entries.iter().map(|entry| entry.data_path.strip_prefix(&start).unwrap().to_owned()).collect();
+    let mut paths = paths(world, dataset);
+    paths.sort_unstable();
+    assert_eq!(paths, committed.into_iter().collect::<Vec<_>>());
+    paths.len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_has_the_committed_files_and_their_statistics() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 1, 1_500), sale(1, 2, 2_001), sale(2, 3, 0)]).await.unwrap();
+    // A write that fails leaves a file.
+    world.s3.inject(put(".commit").always().fail(403, "AccessDenied"));
+    store.write(&[sale(1, 9, 0)]).await.unwrap_err();
+    world.s3.clear_faults();
+    sleep(Duration::from_secs(60)).await;
+
+    let published = table.publish_delta().await.unwrap();
+    assert_eq!((published.version, published.versions, published.files), (Some(0), 1, 2));
+    assert!(published.left_out.is_empty() && published.missing.is_empty());
+    assert_eq!(check(&world, &dataset).await, 2);
+    let first = &versions(&world, &dataset)[0];
+    let find = |name: &str| first.iter().find_map(|action| action.get(name)).unwrap();
+    assert_eq!(find("protocol")["writerFeatures"], serde_json::json!(["appendOnly", "domainMetadata", "s3store"]));
+    let metadata = find("metaData");
+    assert_eq!(metadata["configuration"]["delta.appendOnly"], "true");
+    let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
+    let types: Vec<_> =
+        schema["fields"].as_array().unwrap().iter().map(|field| field["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["date", "long", "timestamp", "decimal(9,2)", "string", "double", "long"]);
+    let add = find("add");
+    let size = world.s3.object(BUCKET, &format!("{}/{}", prefix(&dataset), add["path"].as_str().unwrap())).unwrap();
+    assert_eq!(add["size"], size.body.len());
+    let stats: Value = serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
+    assert_eq!(stats["numRecords"], 2);
+    assert_eq!(
+        stats["minValues"],
+        serde_json::json!({"day": "2026-03-01", "id": 1, "note": "note 1", "price": 2.05, "sold_at": "2027-01-15T08:00:00.001Z"})
+    );
+    assert_eq!(
+        stats["maxValues"],
+        serde_json::json!({"day": "2026-03-01", "id": 2, "note": "note 2", "price": 2.05, "sold_at": "2027-01-15T08:00:00.003Z"})
+    );
+    assert_eq!((&stats["nullCount"]["price"], &stats["nullCount"]["id"]), (&1.into(), &0.into()));
+
+    // Nothing is new.
+    let again = table.publish_delta().await.unwrap();
+    assert_eq!((again.version, again.versions, again.files), (Some(0), 0, 0));
+    store.write(&[sale(2, 3, 5)]).token("a").await.unwrap();
+    let early = table.publish_delta().await.unwrap();
+    assert_eq!(early.files, 0, "the commit is not settled");
+    sleep(Duration::from_secs(60)).await;
+    let next = table.publish_delta().await.unwrap();
+    assert_eq!((next.version, next.versions, next.files), (Some(1), 1, 1));
+    assert_eq!(check(&world, &dataset).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn wherever_a_call_fails_the_next_one_completes_the_log() {
+    let mut failed = 0;
+    for phase in 0..2 {
+        for (kind, fault) in [
+            ("refused", (|n| Fault::any().skip(n).times(1).fail(403, "AccessDenied")) as fn(usize) -> Fault),
+            ("refused but done", |n| Fault::any().skip(n).times(1).fail_applied(403, "AccessDenied")),
+            ("lost", |n| Fault::any().skip(n).times(1).drop_connection()),
+            ("answer lost", |n| Fault::any().skip(n).times(1).drop_connection_applied()),
+            ("all answers lost", |n| Fault::any().skip(n).always().drop_connection_applied()),
+        ] {
+            for request in 0.. {
+                let world = Virtual::new();
+                let dataset = world.dataset().await;
+                let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+                store.write(&[sale(1, 1, 0), sale(2, 2, 0)]).token("one").await.unwrap();
+                sleep(Duration::from_secs(60)).await;
+                if phase == 1 {
+                    table.publish_delta().await.unwrap();
+                    store.write(&[sale(1, 3, 0), sale(3, 2, 0)]).await.unwrap();
+                    sleep(Duration::from_secs(60)).await;
+                }
+                let data = |key: &String| key.contains("/data/");
+                let before: Vec<String> = world.s3.keys(BUCKET).into_iter().filter(data).collect();
+                world.s3.clear_requests();
+                world.s3.inject(fault(request));
+                let result = table.publish_delta().await;
+                let sent = world.s3.requests().len();
+                world.s3.clear_faults();
+                failed += usize::from(result.is_err());
+                let files = paths(&world, &dataset);
+                assert_eq!(files.len(), files.iter().collect::<BTreeSet<_>>().len(), "{kind} {request}");
+                table.publish_delta().await.unwrap();
+                let files = check(&world, &dataset).await;
+                assert_eq!(files, if phase == 0 { 2 } else { 4 }, "{kind} {request}");
+                let after: Vec<String> = world.s3.keys(BUCKET).into_iter().filter(data).collect();
+                assert_eq!(after, before, "data is not touched");
+                if sent <= request {
+                    break;
+                }
+            }
+        }
+    }
+    println!("{failed} calls failed");
+    assert!(failed > 20, "{failed}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn publishers_at_once_publish_each_file_once() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let store = dataset.store::<Sale>();
+    for round in 0..6 {
+        store.write(&[sale(1, round, 0), sale(2, round, 0)]).await.unwrap();
+        sleep(Duration::from_secs(60)).await;
+        world.s3.inject(Fault::on(Operation::Put).always().delay(Duration::from_millis(20)));
+        let table = store.table();
+        let publishing = (0..4).map(|_| async { table.publish_delta().await.unwrap() });
+        let published = futures_util::future::join_all(publishing).await;
+        world.s3.clear_faults();
+        assert_eq!(published.iter().map(|one| one.files).sum::<u64>(), 2);
+        assert_eq!(check(&world, &dataset).await, 2 * (usize::try_from(round).unwrap() + 1));
+    }
+    assert!(versions(&world, &dataset).len() <= 7);
+}
+
+/// A late commit is behind the log's place.
+#[tokio::test(start_paused = true)]
+async fn a_reconciling_call_adds_late_commits_and_reports_missing_files() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 1, 0)]).await.unwrap();
+    sleep(dataset.settle_window()).await;
+    // S3 puts it in the end, after the writer has given up.
+    world.s3.inject(put(".commit").always().apply_after(40 * dataset.settle_window(), Meanwhile::Silence));
+    let late = tokio::spawn({
+        let store = store.clone();
+        async move { store.write(&[sale(1, 2, 0)]).report_late().await }
+    });
+    late.await.unwrap().unwrap_err();
+    world.s3.clear_faults();
+    table.publish_delta().await.unwrap();
+    sleep(60 * dataset.settle_window()).await;
+    assert_eq!(paths(&world, &dataset).len(), 1);
+    table.publish_delta().await.unwrap();
+    let passed = paths(&world, &dataset).len();
+    let reconciled = table.publish_delta().reconcile().await.unwrap();
+    assert_eq!((passed, reconciled.files), (1, 1), "the late commit is passed until the dataset is listed");
+    let path = format!("{}/{}", prefix(&dataset), paths(&world, &dataset)[0]);
+    world.s3.remove_object(BUCKET, &path).unwrap();
+    let commit = path.replace(".parquet", ".commit");
+    let commits: Vec<String> = world.s3.keys(BUCKET).into_iter().filter(|key| key.ends_with(".commit")).collect();
+    // The commit of the file goes, too, or the dataset would be broken.
+    let gone = commits.iter().find(|key| commit.starts_with(key.trim_end_matches(".commit"))).unwrap();
+    world.s3.remove_object(BUCKET, gone).unwrap();
+    let reconciled = table.publish_delta().reconcile().await.unwrap();
+    assert_eq!(reconciled.missing, [path]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_column_is_added_to_the_table() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    dataset.store::<Sale>().write(&[sale(1, 1, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    dataset.store::<Sale>().table().publish_delta().await.unwrap();
+    let later = dataset.store::<LaterSale>();
+    let published = later.table().publish_delta().await.unwrap();
+    assert_eq!((published.version, published.files), (Some(1), 0));
+    // The older program changes nothing.
+    assert_eq!(dataset.store::<Sale>().table().publish_delta().await.unwrap().versions, 0);
+    let versions = versions(&world, &dataset);
+    let metadata = versions[1].iter().find_map(|action| action.get("metaData")).unwrap();
+    let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
+    let names: Vec<_> = schema["fields"].as_array().unwrap().iter().map(|field| field["name"].clone()).collect();
+    assert_eq!(names, ["day", "id", "sold_at", "price", "note", "share", "pieces", "customer", "local"]);
+    let protocol = versions[1].iter().find_map(|action| action.get("protocol")).unwrap();
+    assert_eq!((&protocol["minReaderVersion"], &protocol["readerFeatures"][0]), (&3.into(), &"timestampNtz".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_log_of_another_program_is_refused() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let key = format!("{}/_delta_log/{:020}.json", prefix(&dataset), 0);
+    let table = dataset.store::<Sale>().table();
+    world.s3.put_object(BUCKET, &key, r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#);
+    let error = table.publish_delta().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Config && error.to_string().contains("another program"), "{error}");
+    world.s3.put_object(BUCKET, &key, r#"{"remove":{"path":"data/x"}}"#);
+    let error = table.publish_delta().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidData && error.to_string().contains(&key), "{error}");
+    world.s3.remove_object(BUCKET, &key).unwrap();
+    world.s3.put_object(BUCKET, &key.replace("0.json", "4.json"), "");
+    let error = table.publish_delta().await.unwrap_err();
+    assert!(error.to_string().contains("is missing"), "{error}");
+}
