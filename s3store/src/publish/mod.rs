@@ -209,7 +209,8 @@ impl Publisher<'_> {
         for part in parts {
             self.add(part.to_vec(), None).await?;
         }
-        self.add(last.to_vec(), Some(&place)).await
+        let is_needed = !files.is_empty() || self.log.state.offset.is_none();
+        self.add(last.to_vec(), is_needed.then_some(&place)).await
     }
 
     /// Adds the files of the commits since the log's place.
