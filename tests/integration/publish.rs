@@ -244,6 +244,21 @@ async fn a_reconciling_call_adds_late_commits_and_reports_missing_files() {
     assert_eq!(reconciled.missing, [path]);
 }
 
+/// Somebody deletes a committed file before it is published.
+#[tokio::test(start_paused = true)]
+async fn a_deleted_file_does_not_stop_publishing() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    table.publish_delta().await.unwrap();
+    let commits = store.write(&[sale(1, 1, 0), sale(2, 2, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    world.s3.remove_object(BUCKET, &commits[0].data_path).unwrap();
+    let published = table.publish_delta().await.unwrap();
+    assert_eq!((published.files, published.missing), (1, vec![commits[0].data_path.clone()]));
+    assert_eq!(table.publish_delta().await.unwrap().versions, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_column_is_added_to_the_table() {
     let world = Virtual::new();

@@ -75,7 +75,6 @@ impl Table {
     /// - [`Config`](crate::ErrorKind::Config): another program keeps a Delta log there.
     /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a column has another type than in the table.
     /// - [`InvalidData`](crate::ErrorKind::InvalidData): the log or a data file is not readable.
-    /// - [`Vanished`](crate::ErrorKind::Vanished): a committed file was deleted.
     /// - [`ClockSkew`](crate::ErrorKind::ClockSkew): the local clock is ahead by more than the dataset allows.
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or did
     ///   not answer. Some versions may have been added. Call it again.
@@ -127,7 +126,8 @@ pub struct Published {
     pub left_out: Vec<LeftOut>,
     /// The keys of committed files that can't be published, because a control character is in them.
     pub unpublishable: Vec<String>,
-    /// The keys of files that the table has and the dataset has not. Only a reconciling call looks for them.
+    /// The keys of committed files that do not exist, so that they were not published. Also those of files that the table has
+    /// and the dataset has not, which only a reconciling call looks for.
     pub missing: Vec<String>,
 }
 
@@ -259,9 +259,19 @@ impl Publisher<'_> {
         let (dataset, tally) = (self.dataset().clone(), self.tally);
         let adds = files.into_iter().map(|file| {
             let (dataset, names) = (&dataset, &names);
-            async move { file_action(dataset, &file, names, tally).await }
+            async move {
+                let action = file_action(dataset, &file, names, tally).await?;
+                Ok::<_, Error>(action.ok_or(file.key))
+            }
         });
-        let adds: Vec<Add> = stream::iter(adds).buffered(dataset.client().permits()).try_collect().await?;
+        let found: Vec<_> = stream::iter(adds).buffered(dataset.client().permits()).try_collect().await?;
+        let mut adds = Vec::with_capacity(found.len());
+        for action in found {
+            match action {
+                Ok(add) => adds.push(add),
+                Err(missing) => self.published.missing.push(missing),
+            }
+        }
         let id = Uuid::from_bytes(ids::attempt(dataset.clock())).to_string();
         let (columns, clock) = (&self.columns, dataset.clock().micros() / 1_000);
         let make = |state: &State| -> Result<Vec<Action>> {
@@ -315,26 +325,31 @@ fn head(state: &State, columns: &Columns, id: &str, millis: i64) -> Result<Vec<A
     Ok(actions)
 }
 
-/// Returns the action that adds a file.
-async fn file_action(dataset: &Dataset, file: &StoredFile, names: &HashSet<String>, tally: &Tally) -> Result<Add> {
+/// Returns the action that adds a file, or `None` if the file does not exist.
+async fn file_action(
+    dataset: &Dataset,
+    file: &StoredFile,
+    names: &HashSet<String>,
+    tally: &Tally,
+) -> Result<Option<Add>> {
     let path = dataset.keys().log_path(&file.key);
     let path = path.ok_or_else(|| Error::internal(format!("{} can't be published", file.key)))?;
     let size = match file.size {
         FileSize::Bytes(size) => size,
         FileSize::Rows(_) => {
-            let head = dataset.client().head(&file.key).await?.ok_or_else(|| scan::vanished(file))?;
+            let Some(head) = dataset.client().head(&file.key).await? else { return Ok(None) };
             head.size.ok_or_else(|| Error::invalid_data(format!("head {}: there is no size", file.key)))?
         }
     };
-    let footer = scan::footer(dataset, file, size, tally).await?.ok_or_else(|| scan::vanished(file))?;
+    let Some(footer) = scan::footer(dataset, file, size, tally).await? else { return Ok(None) };
     let names = names.clone();
     let stats = cpu::run(dataset.clock(), move || stats::statistics(&footer, &names)).await;
-    Ok(Add {
+    Ok(Some(Add {
         path,
         partition_values: BTreeMap::new(),
         size,
         modification_time: dataset.clock().micros() / 1_000,
         data_change: true,
         stats: Some(stats.map_err(|error| error.context(&file.key))?),
-    })
+    }))
 }
