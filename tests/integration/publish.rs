@@ -244,6 +244,47 @@ async fn a_reconciling_call_adds_late_commits_and_reports_missing_files() {
     assert_eq!(reconciled.missing, [path]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_adds_a_version_each_interval() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 0, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let mut publishing = table.publish_delta().interval(Duration::from_secs(600)).stream();
+    let first = publishing.try_next().await.unwrap().unwrap();
+    assert_eq!((first.version, first.files), (Some(0), 1));
+    for round in 1..4 {
+        for id in 0..5 {
+            store.write(&[sale(1, id, round)]).await.unwrap();
+            sleep(Duration::from_secs(20)).await;
+        }
+        if round == 2 {
+            // Another publisher is faster.
+            store.write(&[sale(2, 7, round)]).await.unwrap();
+            sleep(Duration::from_secs(60)).await;
+            assert_eq!(table.publish_delta().await.unwrap().files, 6);
+            store.write(&[sale(2, 8, round)]).await.unwrap();
+        }
+        let published = publishing.try_next().await.unwrap().unwrap();
+        assert_eq!((published.versions, published.files), (1, if round == 2 { 1 } else { 5 }), "{round}");
+    }
+    check(&world, &dataset).await;
+    // Nothing is new: a GET of the next version and a LIST of refs.
+    world.s3.clear_requests();
+    let waiting = async { publishing.try_next().await.map(drop) };
+    tokio::select! {
+        _ = waiting => panic!("there is nothing to publish"),
+        () = sleep(Duration::from_secs(6_000)) => {}
+    }
+    assert!((18..=22).contains(&world.s3.requests().len()), "{:?}", world.log());
+    drop(publishing);
+    sleep(Duration::from_secs(1)).await;
+    world.s3.clear_requests();
+    sleep(Duration::from_secs(6_000)).await;
+    assert!(world.s3.requests().is_empty());
+}
+
 /// Somebody deletes a committed file before it is published.
 #[tokio::test(start_paused = true)]
 async fn a_deleted_file_does_not_stop_publishing() {

@@ -359,6 +359,12 @@ pub(super) struct Publish {
     /// List the dataset, add what late commits left out, and report files that are missing
     #[arg(long)]
     pub(super) reconcile: bool,
+    /// Go on until Ctrl-C
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// How long to wait after each look at the change stream
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, requires = "follow")]
+    pub(super) interval: Duration,
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,

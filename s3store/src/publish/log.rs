@@ -79,6 +79,16 @@ impl Log {
         Ok(log)
     }
 
+    /// Reads the versions that were added since: 1 GET for each, and 1 more.
+    pub(super) async fn catch_up(&mut self) -> Result<()> {
+        loop {
+            let key = self.dataset.keys().log_key(LogName::Version(self.next));
+            let Some(body) = self.dataset.client().get(&key, VERSION_BYTES).await? else { return Ok(()) };
+            self.apply(action::parse(&body).map_err(|error| error.context(&key))?);
+            self.check_owner()?;
+        }
+    }
+
     fn check_owner(&self) -> Result<()> {
         match &self.state.protocol {
             Some(protocol) if !protocol.is_fenced() => Err(Error::new(
@@ -98,13 +108,10 @@ impl Log {
     }
 
     /// Adds a version with the actions that `make` returns for the state of the log, and again if another publisher was
-    /// faster. Returns the number of the version, or `None` if there is nothing to add.
+    /// faster. Returns the number of files that it added, or `None` if there is nothing to add.
     ///
     /// Sends 1 PUT. For each version of another publisher: 1 GET and 1 PUT more. After an ambiguous answer: 1 GET.
-    pub(super) async fn add(
-        &mut self,
-        make: impl Fn(&State) -> Result<Vec<Action>>,
-    ) -> Result<Option<(u64, Vec<Action>)>> {
+    pub(super) async fn add(&mut self, make: impl Fn(&State) -> Result<Vec<Action>>) -> Result<Option<u64>> {
         loop {
             let mut actions = make(&self.state)?;
             if actions.is_empty() {
@@ -120,9 +127,9 @@ impl Log {
             let key = self.dataset.keys().log_key(LogName::Version(self.next));
             let body = Bytes::from(action::render(&actions)?);
             if let Added::Own = self.put(&key, body, &id).await? {
-                let version = self.next;
-                self.apply(actions.clone());
-                return Ok(Some((version, actions)));
+                let files = actions.iter().filter(|action| matches!(action, Action::Add(_))).count() as u64;
+                self.apply(actions);
+                return Ok(Some(files));
             }
             let body = self.dataset.client().get(&key, VERSION_BYTES).await?;
             let body = body.ok_or_else(|| Error::invalid_data(format!("read the delta log: {key} vanished")))?;

@@ -39,8 +39,10 @@ mod stats;
 use std::collections::{BTreeMap, HashSet};
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
 use self::action::{Action, Add, Format, MetaData, Protocol};
@@ -48,7 +50,7 @@ use self::columns::Columns;
 pub use self::columns::LeftOut;
 use self::log::{Log, State};
 use crate::cpu;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ResultStream, TaskStream};
 use crate::error::{Error, Result};
 use crate::format::Offset;
 use crate::ids;
@@ -57,6 +59,9 @@ use crate::pattern::Pattern;
 use crate::read::committed_files;
 use crate::scan::{self, FileSize, StoredFile};
 use crate::table::Table;
+
+/// The default of [`PublishDelta::interval`].
+const INTERVAL: Duration = Duration::from_secs(30);
 
 /// The most files that a version adds.
 const FILES_IN_VERSION: usize = 10_000;
@@ -100,16 +105,17 @@ impl Table {
     /// # }
     /// ```
     pub fn publish_delta(&self) -> PublishDelta {
-        PublishDelta { table: self.clone(), reconciles: false }
+        PublishDelta { table: self.clone(), reconciles: false, interval: INTERVAL }
     }
 }
 
-/// The settings of [`Table::publish_delta`].
+/// The settings of [`Table::publish_delta`], which publishes once when it is awaited, or goes on by [`stream`](Self::stream).
 #[derive(Debug, Clone)]
 #[must_use = "nothing is published until it is awaited"]
 pub struct PublishDelta {
     table: Table,
     reconciles: bool,
+    interval: Duration,
 }
 
 /// The result of [`Table::publish_delta`].
@@ -138,23 +144,66 @@ impl PublishDelta {
         self
     }
 
+    /// Sets how long [`stream`](Self::stream) waits after each look at the change stream. Default: 30 s.
+    ///
+    /// It adds at most one version in this time, unless there are more than 10,000 files to add.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Publishes until the stream is dropped. Returns what each version, or each few at once, has added.
+    ///
+    /// It reads the log only once. The stream ends after an error; a new one goes on where the log ends.
+    ///
+    /// # Errors
+    /// Those of [`Table::publish_delta`].
+    ///
+    /// # Cancel safety
+    /// Dropping the stream leaves a readable table.
+    ///
+    /// # Requests
+    /// At first those of [`Table::publish_delta`]. Then for each look at the change stream 1 GET, and 1 LIST for each 1,000 new
+    /// refs; and for new files those of a later call.
+    ///
+    /// # Example
+    /// ```
+    /// # async fn example(dataset: s3store::Dataset) -> s3store::Result<()> {
+    /// let mut publishing = dataset.table().await?.publish_delta().stream();
+    /// while let Some(published) = publishing.try_next().await? {
+    ///     println!("version {:?}: {} files", published.version, published.files);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn stream(self) -> ResultStream<Published> {
+        let metrics = self.table.dataset().metrics().clone();
+        let begin = move || metrics.call(Method::PublishDelta);
+        let events = TaskStream::new(1, begin, move |out, tally| async move {
+            if let Err(error) = self.follow(&out, &tally).await {
+                let _ = out.send(Err(error)).await;
+            }
+        });
+        ResultStream::new(events, |published| vec![published])
+    }
+
     async fn run(self, tally: &Tally) -> Result<Published> {
-        let columns = Columns::new(&self.table.schema().columns);
-        let log = Log::read(self.table.dataset()).await?;
-        // An error before the first file is fetched.
-        merged::schema(log.state.metadata.as_ref(), &columns.schema)?;
-        let is_new = log.state.offset.is_none();
-        let published = Published { version: log.next.checked_sub(1), ..Published::default() };
-        let mut publisher = Publisher { table: &self.table, columns, log, tally, published };
-        if is_new || self.reconciles {
-            publisher.publish_snapshot(self.reconciles).await?;
-        }
-        if !is_new {
+        let mut publisher = Publisher::start(&self, tally).await?;
+        Ok(publisher.take())
+    }
+
+    /// Publishes until the receiver is dropped.
+    async fn follow(&self, out: &Sender<Result<Published>>, tally: &Tally) -> Result<()> {
+        let mut publisher = Publisher::start(self, tally).await?;
+        loop {
+            let published = publisher.take();
+            if (published.versions > 0 || !published.missing.is_empty()) && out.send(Ok(published)).await.is_err() {
+                return Ok(());
+            }
+            self.table.dataset().clock().sleep(self.interval).await;
+            publisher.log.catch_up().await?;
             publisher.publish_changes().await?;
         }
-        let mut published = publisher.published;
-        published.left_out = publisher.columns.left_out;
-        Ok(published)
     }
 }
 
@@ -179,7 +228,30 @@ struct Publisher<'a> {
     published: Published,
 }
 
-impl Publisher<'_> {
+impl<'a> Publisher<'a> {
+    /// Reads the log, and publishes what there is.
+    async fn start(settings: &'a PublishDelta, tally: &'a Tally) -> Result<Self> {
+        let columns = Columns::new(&settings.table.schema().columns);
+        let log = Log::read(settings.table.dataset()).await?;
+        // An error before the first file is fetched.
+        merged::schema(log.state.metadata.as_ref(), &columns.schema)?;
+        let is_new = log.state.offset.is_none();
+        let mut publisher = Self { table: &settings.table, columns, log, tally, published: Published::default() };
+        if is_new || settings.reconciles {
+            publisher.publish_snapshot(settings.reconciles).await?;
+        }
+        if !is_new {
+            publisher.publish_changes().await?;
+        }
+        Ok(publisher)
+    }
+
+    /// Returns what was published since the last time.
+    fn take(&mut self) -> Published {
+        let version = self.log.next.checked_sub(1);
+        Published { version, left_out: self.columns.left_out.clone(), ..std::mem::take(&mut self.published) }
+    }
+
     fn dataset(&self) -> &Dataset {
         self.table.dataset()
     }
@@ -285,12 +357,9 @@ impl Publisher<'_> {
             }
             Ok(actions)
         };
-        if let Some((version, actions)) = self.log.add(make).await? {
-            self.published.version = Some(version);
+        if let Some(files) = self.log.add(make).await? {
             self.published.versions += 1;
-            self.published.files += actions.iter().filter(|action| matches!(action, Action::Add(_))).count() as u64;
-        } else {
-            self.published.version = self.log.next.checked_sub(1);
+            self.published.files += files;
         }
         Ok(())
     }

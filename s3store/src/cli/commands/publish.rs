@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::args::{Connection, Publish};
 use crate::cli::progress::Progress;
 use crate::cli::{Done, Outcome, connect};
+use crate::publish::Published;
 
 /// Adds the committed files to the Delta log.
 pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcome<Done> {
@@ -14,11 +15,24 @@ pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcom
     if publish.reconcile {
         publishing = publishing.reconcile();
     }
-    let progress = Progress::spinner("publishing");
-    let published = publishing.await?;
-    drop(progress);
-    let has_findings = !published.missing.is_empty() || !published.unpublishable.is_empty();
-    if publish.json {
+    if !publish.follow {
+        let progress = Progress::spinner("publishing");
+        let published = publishing.await?;
+        drop(progress);
+        show(&published, publish.json)?;
+        let has_findings = !published.missing.is_empty() || !published.unpublishable.is_empty();
+        return Ok(if has_findings { Done::WithFindings } else { Done::Well });
+    }
+    let mut publishing = publishing.interval(publish.interval).stream();
+    while let Some(published) = publishing.try_next().await? {
+        show(&published, publish.json)?;
+    }
+    Ok(Done::Well)
+}
+
+/// Prints what was published.
+fn show(published: &Published, json: bool) -> Outcome<()> {
+    if json {
         let left_out: Vec<_> =
             published.left_out.iter().map(|left| json!({"column": left.path, "reason": left.reason})).collect();
         let object = json!({
@@ -29,13 +43,13 @@ pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcom
             "unpublishable": published.unpublishable,
             "missing": published.missing,
         });
-        say!("{}", serde_json::to_string_pretty(&object)?);
-    } else {
-        let version = published.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
-        say!("{} files added; the version of the table is {version}", published.files);
-        published.left_out.iter().for_each(|left| say!("left out: {left}"));
-        published.unpublishable.iter().for_each(|key| say!("can't be published: {key}"));
-        published.missing.iter().for_each(|key| say!("missing: {key}"));
+        say!("{object}");
+        return Ok(());
     }
-    Ok(if has_findings { Done::WithFindings } else { Done::Well })
+    let version = published.version.map_or_else(|| "none".to_owned(), |version| version.to_string());
+    say!("{} files added; the version of the table is {version}", published.files);
+    published.left_out.iter().for_each(|left| say!("left out: {left}"));
+    published.unpublishable.iter().for_each(|key| say!("can't be published: {key}"));
+    published.missing.iter().for_each(|key| say!("missing: {key}"));
+    Ok(())
 }
