@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use s3store::chrono::{DateTime, NaiveDate, Utc};
+use s3store::publish::SqlDialect;
 use s3store::rust_decimal::Decimal;
 use s3store::testing::{Fault, Meanwhile, Operation};
 use s3store::{Dataset, ErrorKind, Record};
@@ -319,6 +320,29 @@ async fn a_new_column_is_added_to_the_table() {
     assert_eq!(names, ["day", "id", "sold_at", "price", "note", "share", "pieces", "customer", "local"]);
     let protocol = versions[1].iter().find_map(|action| action.get("protocol")).unwrap();
     assert_eq!((&protocol["minReaderVersion"], &protocol["readerFeatures"][0]), (&3.into(), &"timestampNtz".into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_latest_versions_are_a_query() {
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(day))]
+    struct Deletable {
+        #[record(entity)]
+        day: String,
+        #[record(version)]
+        at: i64,
+        #[record(deleted)]
+        gone: bool,
+    }
+    let dataset = Virtual::new().dataset().await;
+    let query = dataset.store::<Deletable>().table().latest_sql("files", SqlDialect::DuckDb).unwrap();
+    assert_eq!(
+        query,
+        "SELECT \"day\", \"at\", \"gone\" FROM (SELECT *, row_number() OVER (PARTITION BY \"day\" ORDER BY \"at\" DESC) AS \
+         s3store_row FROM files) AS versions WHERE s3store_row = 1 AND NOT coalesce(\"gone\", false)"
+    );
+    let query = dataset.store::<Sale>().table().latest_sql("files", SqlDialect::Spark).unwrap();
+    assert!(query.ends_with("(PARTITION BY `day`, `id` ORDER BY `sold_at` DESC) AS s3store_row FROM files) AS versions WHERE s3store_row = 1"), "{query}");
 }
 
 #[tokio::test(start_paused = true)]

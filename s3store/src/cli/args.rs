@@ -359,6 +359,9 @@ pub(super) struct Publish {
     /// List the dataset, add what late commits left out, and report files that are missing
     #[arg(long)]
     pub(super) reconcile: bool,
+    /// Publish nothing, and print a query of the latest versions for an engine that reads the table
+    #[arg(long, value_name = "DIALECT", conflicts_with_all = ["reconcile", "follow", "json"])]
+    pub(super) latest_sql: Option<Dialect>,
     /// Go on until Ctrl-C
     #[arg(short, long)]
     pub(super) follow: bool,
@@ -370,6 +373,14 @@ pub(super) struct Publish {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) table: TableOptions,
+}
+
+/// A dialect of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Dialect {
+    Duckdb,
+    Spark,
+    Trino,
 }
 
 #[derive(Debug, Args)]

@@ -9,7 +9,7 @@
 //!
 //! # What a reader sees
 //! The table has every version of each entity, as [`history`](crate::read::Read::history) has, and also copies of equal versions.
-//! The latest versions are a query with a window.
+//! [`Table::latest_sql`](crate::table::Table::latest_sql) returns a query of the latest versions.
 //!
 //! All columns are nullable. Types that Delta lacks, or that readers understand differently, are left out, each with a reason in
 //! [`Published::left_out`]:
@@ -32,6 +32,7 @@
 
 mod action;
 mod columns;
+mod latest;
 mod log;
 mod merged;
 mod stats;
@@ -48,6 +49,7 @@ use uuid::Uuid;
 use self::action::{Action, Add, Format, MetaData, Protocol};
 use self::columns::Columns;
 pub use self::columns::LeftOut;
+pub use self::latest::SqlDialect;
 use self::log::{Log, State};
 use crate::cpu;
 use crate::dataset::{Dataset, ResultStream, TaskStream};

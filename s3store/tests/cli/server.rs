@@ -101,6 +101,10 @@ async fn every_command_works_on_a_server() {
             .starts_with("0 files added; the version of the table is 0")
     );
 
+    let query = server.run(0, &["publish", location, "--latest-sql", "spark"]).await;
+    let window = "PARTITION BY `day`, `customer`, `sku` ORDER BY `revised_at` DESC";
+    assert!(query.contains(window) && query.contains("FROM delta.`s3a://"), "{query}");
+
     let scratch = format!("s3://{}/scratch", server.bucket);
     let measured = server.run(0, &["bench", &scratch, "--objects", "10", "--size", "2KiB", "--json"]).await;
     let measured: Value = serde_json::from_str(&measured).unwrap();

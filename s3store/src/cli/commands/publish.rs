@@ -2,15 +2,19 @@
 
 use serde_json::json;
 
-use crate::cli::args::{Connection, Publish};
+use crate::cli::args::{Connection, Dialect, Location, Publish};
 use crate::cli::progress::Progress;
-use crate::cli::{Done, Outcome, connect};
-use crate::publish::Published;
+use crate::cli::{Done, Failure, Outcome, connect};
+use crate::publish::{Published, SqlDialect};
+use crate::table::Table;
 
 /// Adds the committed files to the Delta log.
 pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcome<Done> {
     let dataset = connect::open(connection, &publish.location).await?;
     let table = connect::table(&dataset, &publish.table).await?;
+    if let Some(dialect) = publish.latest_sql {
+        return print_latest_sql(&table, &publish.location, dialect);
+    }
     let mut publishing = table.publish_delta();
     if publish.reconcile {
         publishing = publishing.reconcile();
@@ -26,6 +30,22 @@ pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcom
     let mut publishing = publishing.interval(publish.interval).stream();
     while let Some(published) = publishing.try_next().await? {
         show(&published, publish.json)?;
+    }
+    Ok(Done::Well)
+}
+
+/// Prints a query of the latest versions.
+fn print_latest_sql(table: &Table, location: &Location, dialect: Dialect) -> Outcome<Done> {
+    let Location { bucket, prefix } = location;
+    let (dialect, source) = match dialect {
+        Dialect::Duckdb => (SqlDialect::DuckDb, format!("delta_scan('s3://{bucket}/{}')", prefix.replace('\'', "''"))),
+        Dialect::Spark => (SqlDialect::Spark, format!("delta.`s3a://{bucket}/{prefix}`")),
+        // Trino knows tables by the names in its catalog.
+        Dialect::Trino => (SqlDialect::Trino, prefix.rsplit('/').next().unwrap_or_default().to_owned()),
+    };
+    match table.latest_sql(&source, dialect) {
+        Some(query) => say!("{query}"),
+        None => return Err(Failure::new("the records have no entity and version, or the table lacks them")),
     }
     Ok(Done::Well)
 }
