@@ -92,6 +92,7 @@ mod codec;
 pub mod copy;
 mod cpu;
 pub mod dataset;
+mod delta;
 pub mod doctor;
 mod error;
 mod format;

@@ -32,13 +32,13 @@ async fn a_healthy_dataset_has_no_findings() {
     assert_eq!(texts(&report), [""; 0]);
     assert_eq!((report.refs, report.commits, report.files), (3, 3, 3));
 
-    // 2 LISTs and 1 of uploads, and 1 HEAD and 1 GET for each commit.
+    // 2 LISTs, 1 of the log and 1 of uploads, 1 GET of the log, and 1 HEAD and 1 GET for each commit.
     world.s3.clear_requests();
     dataset.doctor(..).await.unwrap();
     assert_eq!(world.count(Operation::ListUploads), 1);
-    assert_eq!(world.counts(), [0, 3, 3, 3]);
+    assert_eq!(world.counts(), [0, 3, 4, 4]);
     dataset.doctor(..).without_record_counts().await.unwrap();
-    assert_eq!(world.counts(), [0, 3, 0, 3]);
+    assert_eq!(world.counts(), [0, 3, 1, 4]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -351,7 +351,7 @@ async fn follow(table: &mut RequestTable) {
         // 12 refs, 11 files, 10 commits.
         let pages = if page == 7 { 2 + 3 } else { 2 };
         dataset.doctor(..).await.unwrap();
-        table.check(&world, "`doctor`", &[('f', 10), ('c', 10), ('p', pages)]);
+        table.check(&world, "`doctor` where nothing is published", &[('f', 10), ('c', 10), ('p', pages)]);
         dataset.doctor(..).without_record_counts().await.unwrap();
         table.check(&world, "`doctor` with `without_record_counts`", &[('c', 10), ('p', pages)]);
         // One attempt has no commit. It is not deleted, because this is a dry run.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use s3store::chrono::{DateTime, NaiveDate, Utc};
+use s3store::doctor::Finding;
 use s3store::publish::SqlDialect;
 use s3store::rust_decimal::Decimal;
 use s3store::testing::{Fault, Meanwhile, Operation};
@@ -61,10 +62,20 @@ fn prefix(dataset: &Dataset) -> String {
     dataset.prefix().to_owned()
 }
 
+/// The keys of the log.
+fn log_keys(world: &Virtual) -> Vec<String> {
+    world.keys_with("/_delta_log/")
+}
+
+/// The start of the keys of a version.
+fn log_key(dataset: &Dataset, version: u64) -> String {
+    format!("{}/_delta_log/{version:020}", prefix(dataset))
+}
+
 /// The actions of each version of the log.
 fn versions(world: &Virtual, dataset: &Dataset) -> Vec<Vec<Value>> {
     let folder = format!("{}/_delta_log/", prefix(dataset));
-    let keys: Vec<String> = world.s3.keys(BUCKET).into_iter().filter(|key| key.starts_with(&folder)).collect();
+    let keys: Vec<String> = log_keys(world).into_iter().filter(|key| key.ends_with(".json")).collect();
     let version = |(number, key): (usize, &String)| {
         assert_eq!(key, &format!("{folder}{number:020}.json"));
         let body = world.s3.object(BUCKET, key).unwrap().body;
@@ -192,6 +203,151 @@ async fn wherever_a_call_fails_the_next_one_completes_the_log() {
     assert!(failed > 20, "{failed}");
 }
 
+/// Publishes a file in each of some versions, from `first` on.
+async fn publish_versions(dataset: &Dataset, first: i64, count: i64) {
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    for id in first..first + count {
+        store.write(&[sale(1, id, 0)]).await.unwrap();
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!(table.publish_delta().await.unwrap().versions, 1);
+    }
+}
+
+/// The keys of the checkpoints.
+fn checkpoints(world: &Virtual) -> Vec<String> {
+    log_keys(world).into_iter().filter(|key| key.contains(".checkpoint.")).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_hundred_versions_have_a_checkpoint() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    publish_versions(&dataset, 0, 99).await;
+    assert_eq!(checkpoints(&world), [""; 0]);
+    publish_versions(&dataset, 99, 110).await;
+    let key = |version| format!("{}.checkpoint.parquet", log_key(&dataset, version));
+    assert_eq!(checkpoints(&world), [key(99), key(199)]);
+    let pointer = format!("{}/_delta_log/_last_checkpoint", prefix(&dataset));
+    let json: Value = serde_json::from_slice(&world.s3.object(BUCKET, &pointer).unwrap().body).unwrap();
+    assert_eq!((&json["version"], &json["numOfAddFiles"], &json["size"]), (&199.into(), &200.into(), &204.into()));
+
+    // The checkpoint and the 9 versions since.
+    world.s3.clear_requests();
+    assert_eq!(table.publish_delta().await.unwrap().version, Some(208));
+    let requests = world.log();
+    assert!(requests.len() < 16 && requests.contains(&format!("Get {}", key(199))), "{requests:#?}");
+
+    // The pointer is lost, or is cut off, or its checkpoint is removed: the next call writes one.
+    let whole = world.s3.object(BUCKET, &pointer).unwrap().body;
+    for damage in 0..3 {
+        match damage {
+            0 => drop(world.s3.remove_object(BUCKET, &pointer).unwrap()),
+            1 => world.s3.put_object(BUCKET, &pointer, whole.slice(..10)),
+            _ => drop(world.s3.remove_object(BUCKET, &key(208)).unwrap()),
+        }
+        let published = table.publish_delta().reconcile().await.unwrap();
+        assert_eq!((published.version, published.versions), (Some(208), 0), "{damage}");
+        let json: Value = serde_json::from_slice(&world.s3.object(BUCKET, &pointer).unwrap().body).unwrap();
+        assert_eq!((&json["version"], &json["size"]), (&208.into(), &213.into()), "{damage}");
+        assert!(checkpoints(&world).contains(&key(208)), "{damage}");
+    }
+    // Nothing before the checkpoint is needed.
+    for key in log_keys(&world).iter().filter(|key| **key < self::log_key(&dataset, 208)) {
+        world.s3.remove_object(BUCKET, key).unwrap();
+    }
+    store.write(&[sale(1, 999, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let published = table.publish_delta().await.unwrap();
+    assert_eq!((published.version, published.files), (Some(209), 1), "no file is published again");
+
+    // A checkpoint that is not readable.
+    world.s3.put_object(BUCKET, &key(208), "PAR1");
+    let error = table.publish_delta().await.unwrap_err();
+    assert!(error.kind() == ErrorKind::InvalidData && error.to_string().contains(&key(208)), "{error}");
+}
+
+/// Wherever writing a checkpoint fails, the log stays complete, and the next call writes the same checkpoint.
+#[tokio::test(start_paused = true)]
+async fn wherever_a_checkpoint_fails_the_next_call_writes_it() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    publish_versions(&dataset, 0, 99).await;
+    store.write(&[sale(1, 99, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let before = world.s3.keys(BUCKET);
+    let restore = || {
+        for key in world.s3.keys(BUCKET).iter().filter(|key| !before.contains(key)) {
+            world.s3.remove_object(BUCKET, key).unwrap();
+        }
+        world.s3.clear_requests();
+    };
+    restore();
+    table.publish_delta().await.unwrap();
+    let all = world.s3.requests().len();
+    let mut failed = 0;
+    for fault in [
+        (|n| Fault::any().skip(n).times(1).fail(403, "AccessDenied")) as fn(usize) -> Fault,
+        |n| Fault::any().skip(n).times(1).fail_applied(403, "AccessDenied"),
+        |n| Fault::any().skip(n).times(1).drop_connection(),
+        |n| Fault::any().skip(n).always().drop_connection_applied(),
+    ] {
+        // Another test fails the requests that read the log. Those for the 100 versions of the checkpoint are alike.
+        for request in (101..all).filter(|request| *request < 112 || *request + 5 > all) {
+            restore();
+            world.s3.inject(fault(request));
+            failed += usize::from(table.publish_delta().await.is_err());
+            world.s3.clear_faults();
+            table.publish_delta().await.unwrap();
+            assert_eq!(check(&world, &dataset).await, 100, "{request}");
+            let key = format!("{}/_delta_log/{:020}.checkpoint.parquet", prefix(&dataset), 99);
+            assert_eq!(checkpoints(&world), [key], "{request}");
+            assert!(world.keys_with("_last_checkpoint").len() == 1, "{request}");
+            // The checkpoint has each file, once.
+            let published = table.publish_delta().reconcile().await.unwrap();
+            assert_eq!((published.versions, published.missing.len()), (0, 0), "{request}");
+        }
+    }
+    println!("{all} requests, {failed} calls failed");
+    assert!(failed > 30, "{failed}");
+}
+
+/// The log of a large table, whose files are not there.
+#[tokio::test(start_paused = true)]
+async fn a_large_checkpoint_has_several_parts() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    table.publish_delta().await.unwrap();
+    for version in 1..100 {
+        let file = |number: usize| {
+            let path = format!("data/day={version}/{number}.parquet");
+            serde_json::json!({"add": {"path": path, "partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": true}})
+                .to_string()
+        };
+        let body: Vec<String> = (0..2_050).map(file).collect();
+        world.s3.put_object(BUCKET, &format!("{}/_delta_log/{version:020}.json", prefix(&dataset)), body.join("\n"));
+    }
+    assert_eq!(table.publish_delta().await.unwrap().version, Some(99));
+    let key = |part: u32| format!("{}/_delta_log/{:020}.checkpoint.{part:010}.{:010}.parquet", prefix(&dataset), 99, 3);
+    assert_eq!(checkpoints(&world), [key(1), key(2), key(3)]);
+    let pointer = world.keys_with("_last_checkpoint").remove(0);
+    let json: Value = serde_json::from_slice(&world.s3.object(BUCKET, &pointer).unwrap().body).unwrap();
+    assert_eq!((&json["parts"], &json["numOfAddFiles"]), (&3.into(), &202_950.into()));
+    world.s3.clear_requests();
+    // All files are known, though there are none.
+    let published = table.publish_delta().reconcile().await.unwrap();
+    assert_eq!((published.versions, published.missing.len()), (0, 202_950));
+    assert!(world.s3.requests().len() < 16, "{:#?}", world.log());
+    // Without one part the checkpoint is not used.
+    world.s3.remove_object(BUCKET, &key(2)).unwrap();
+    store.write(&[sale(1, 1, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let published = table.publish_delta().await.unwrap();
+    assert_eq!((published.version, published.files), (Some(100), 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn publishers_at_once_publish_each_file_once() {
     let world = Virtual::new();
@@ -243,6 +399,89 @@ async fn a_reconciling_call_adds_late_commits_and_reports_missing_files() {
     world.s3.remove_object(BUCKET, gone).unwrap();
     let reconciled = table.publish_delta().reconcile().await.unwrap();
     assert_eq!(reconciled.missing, [path]);
+}
+
+/// The kinds of the findings of `doctor`.
+async fn diagnosed(dataset: &Dataset) -> Vec<String> {
+    let report = dataset.doctor(..).await.unwrap();
+    assert!(report.published_until.unwrap().is_some());
+    let kind = |finding: &Finding| format!("{finding:?}").split([' ', '(']).next().unwrap().to_owned();
+    report.findings.iter().map(kind).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn doctor_compares_the_log_with_the_dataset() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 1, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    let report = dataset.doctor(..).await.unwrap();
+    assert!(report.findings.is_empty() && report.published_until.unwrap().is_none());
+    table.publish_delta().await.unwrap();
+    let published = world.clock.now();
+    // Not published yet, and before the place of the publisher.
+    store.write(&[sale(1, 2, 0)]).await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(diagnosed(&dataset).await, [""; 0]);
+    let until = dataset.doctor(..).await.unwrap().published_until.unwrap().unwrap();
+    assert_eq!(until, published - dataset.settle_window());
+
+    // A late commit, which is restamped.
+    for _ in 0..2 {
+        world.s3.inject(put(".commit").always().apply_after(40 * dataset.settle_window(), Meanwhile::Silence));
+        store.write(&[sale(1, 3, 0)]).report_late().await.unwrap_err();
+        world.s3.clear_faults();
+        store.write(&[sale(1, 4, 0)]).await.unwrap();
+        sleep(2 * dataset.settle_window()).await;
+        table.publish_delta().await.unwrap();
+        sleep(60 * dataset.settle_window()).await;
+    }
+    let report = dataset.doctor(..).await.unwrap();
+    let missing = |finding: &Finding| match finding {
+        Finding::Unpublished { commit } => Some(commit.clone()),
+        _ => None,
+    };
+    let missing: Vec<_> = report.findings.iter().filter_map(missing).collect();
+    assert_eq!((report.findings.len(), missing.len()), (4, 2), "{:?}", report.findings);
+    dataset.restamp(&missing[0]).await.unwrap();
+    assert_eq!(diagnosed(&dataset).await, ["Late", "Unpublished"], "the first one is after the place of the publisher");
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(table.publish_delta().await.unwrap().files, 1);
+    assert_eq!(table.publish_delta().reconcile().await.unwrap().files, 1);
+    assert_eq!(diagnosed(&dataset).await, ["Late"]);
+    dataset.restamp(&missing[1]).await.unwrap();
+    assert_eq!(diagnosed(&dataset).await, [""; 0]);
+
+    // Somebody adds a file of a failed attempt, one that is not there, and an object that is no file.
+    world.s3.inject(put(".commit").always().fail(403, "AccessDenied"));
+    store.write(&[sale(2, 9, 0)]).await.unwrap_err();
+    world.s3.clear_faults();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(diagnosed(&dataset).await, ["RefWithoutCommit", "FileWithoutCommit"]);
+    let orphan = world.keys_with("/day=2026-03-02/").remove(0);
+    let orphan = orphan.strip_prefix(&format!("{}/", prefix(&dataset))).unwrap();
+    let missing = orphan.replace("day=2026-03-02", "day=2026-03-09");
+    let add = |path: &str| serde_json::json!({"add": {"path": path, "partitionValues": {}, "size": 1, "modificationTime": 1, "dataChange": true}});
+    let version = versions(&world, &dataset).len() as u64;
+    let body: Vec<String> = [orphan, missing.as_str(), "data/readme"].map(|path| add(path).to_string()).into();
+    world.s3.put_object(BUCKET, &format!("{}.json", log_key(&dataset, version)), body.join("\n"));
+    let found = ["RefWithoutCommit", "FileWithoutCommit", "PublishedWithoutCommit", "PublishedWithoutFile"];
+    let found: Vec<_> = found.into_iter().chain(["PublishedWithoutCommit"]).collect();
+    assert_eq!(diagnosed(&dataset).await, found);
+
+    // The log of another program, and one that is not readable.
+    world.s3.put_object(
+        BUCKET,
+        &format!("{}.json", log_key(&dataset, 0)),
+        r#"{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}"#,
+    );
+    let report = dataset.doctor(..).await.unwrap();
+    assert_eq!((report.findings.len(), report.published_until.unwrap_err().kind()), (2, ErrorKind::Config));
+    world.s3.put_object(BUCKET, &format!("{}.json", log_key(&dataset, 0)), "{");
+    let report = dataset.doctor(..).await.unwrap();
+    assert!(matches!(&report.findings[2..], [Finding::Unreadable { path, .. }] if path.ends_with("/_delta_log/")));
+    assert!(report.published_until.unwrap().is_none());
 }
 
 #[tokio::test(start_paused = true)]

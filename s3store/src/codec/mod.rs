@@ -29,6 +29,7 @@ mod memory_reader;
 pub(crate) mod neighbours;
 mod packed;
 mod pages;
+mod plain;
 mod plan;
 mod prune;
 mod range_reader;
@@ -48,6 +49,7 @@ pub(crate) use footer::{Footer, FooterSearch};
 #[cfg(feature = "arrow")]
 pub(crate) use mapping::Mapping;
 pub(crate) use memory_reader::{MemoryReader, Opener};
+pub(crate) use plain::{PlainReader, PlainWriter};
 pub(crate) use prune::Span;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use range_reader::decode_by_ranges;

@@ -1,9 +1,12 @@
 //! The listed objects of a dataset by token, and the decision what is wrong with them. Pure functions, no I/O.
 
+mod published;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
+pub(super) use self::published::Attempts;
 use super::report::Finding;
 use crate::error::Result;
 use crate::format::{AttemptId, CommitMeta, DataName, PartitionKey, Prefix, RefName, Token};

@@ -9,11 +9,12 @@ use std::pin::Pin;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use self::diagnose::{CommittedFile, Diagnosis, Listing, Scope};
+use self::diagnose::{Attempts, CommittedFile, Diagnosis, Listing, Scope};
 pub use self::prune::{Prune, Pruned};
 pub use self::report::{Finding, Report};
 use crate::clock::{Reading, micros};
 use crate::dataset::Dataset;
+use crate::delta::{Log, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 use crate::metrics::{Method, Tally};
@@ -29,6 +30,8 @@ impl Dataset {
     /// - commits without a ref or file
     /// - files whose number of rows differs from their commit's
     /// - multipart uploads of data files that a crash left behind, of any age of at least 24 hours
+    /// - if the dataset is [published](crate::publish): files in the Delta log that are not committed, and commits that it will
+    ///   not get
     ///
     /// It detects late objects by comparing S3's time of the object with the time in the ref's name, which is the writer's.
     /// This is an estimate. S3 reports whole seconds of its own clock. It reports the time of the last PUT, which may be a
@@ -46,14 +49,15 @@ impl Dataset {
     ///   did not answer.
     ///
     /// An unreadable object is a [finding](Finding::Unreadable), not an error. If the list of uploads fails, the report says so
-    /// in [`uploads`](Report::uploads).
+    /// in [`uploads`](Report::uploads), and if the Delta log can't be read, in [`published_until`](Report::published_until).
     ///
     /// # Cancel safety
     /// Dropping the future stops its requests. It changes nothing.
     ///
     /// # Requests
     /// 1 LIST per 1,000 objects, 1 per 1,000 unfinished uploads and at least 1, 1 HEAD for each token with a commit in the
-    /// window, and 1 GET for the footer of each data file committed in the window. A footer larger than 32 KiB takes 2.
+    /// window, and 1 GET for the footer of each data file committed in the window. A footer larger than 32 KiB takes 2. And
+    /// 1 GET for the last checkpoint of the Delta log, and 1 for each part of it and for each later version.
     ///
     /// # Example
     /// ```
@@ -98,7 +102,10 @@ impl Doctor {
             commit_timeout: micros(dataset.commit_timeout()),
             now: reading.micros,
         };
-        let mut diagnosis = examine(&dataset, scope, reading, tally).await?;
+        // Before the listing, in which its files must be.
+        let log = Log::read(&dataset).await;
+        let state = log.as_ref().ok().map(|log| &log.state);
+        let mut diagnosis = examine(&dataset, scope, reading, state, tally).await?;
         let listed = dataset.client().list_uploads(&dataset.keys().data_prefix()).await;
         let uploads = match listed {
             Ok(uploads) => {
@@ -114,8 +121,19 @@ impl Doctor {
             let found = count_rows(&dataset, std::mem::take(&mut diagnosis.committed_files), tally).await?;
             diagnosis.findings.extend(found);
         }
+        let published_until = match log {
+            Ok(log) => Ok(log.state.offset.as_ref().and_then(Offset::instant)),
+            Err(error) if error.kind() == ErrorKind::InvalidData => {
+                diagnosis.findings.push(Finding::Unreadable { path: dataset.keys().log_prefix(), error });
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "doctor can't read the delta log");
+                Err(error)
+            }
+        };
         let Diagnosis { findings, refs, commits, files, .. } = diagnosis;
-        Ok(Report { findings, refs, commits, files, uploads })
+        Ok(Report { findings, refs, commits, files, uploads, published_until })
     }
 }
 
@@ -131,7 +149,13 @@ impl IntoFuture for Doctor {
     }
 }
 
-async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tally) -> Result<Diagnosis> {
+async fn examine(
+    dataset: &Dataset,
+    scope: Scope,
+    reading: Reading,
+    log: Option<&State>,
+    tally: &Tally,
+) -> Result<Diagnosis> {
     let keys = dataset.keys();
     let mut listing = Listing::default();
     // Lists refs up to the present, because the ref of a restamp may be later than the window.
@@ -162,16 +186,23 @@ async fn examine(dataset: &Dataset, scope: Scope, reading: Reading, tally: &Tall
         };
         (token, key, found)
     }));
+    let mut attempts = Attempts::default();
     let mut results = lookups.buffered(dataset.client().permits());
     while let Some((token, key, found)) = results.next().await {
         match found {
             Ok(found) => {
+                if log.is_some() {
+                    attempts.insert(token.clone(), found.as_ref().map(|found| found.meta.attempt));
+                }
                 diagnosis.add(dataset.bucket(), keys, &listing, &token, found.map(|found| found.meta), scope)?
             }
             Err(error) => diagnosis.findings.push(unreadable(key.unwrap_or_default(), error)?),
         }
     }
     drop(results);
+    if let Some(log) = log {
+        diagnosis.add_log(keys, &listing, &attempts, log);
+    }
     Ok(diagnosis)
 }
 

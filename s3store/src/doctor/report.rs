@@ -11,8 +11,8 @@ use crate::write::Commit;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Report {
-    /// The findings: first malformed refs, then findings by partition and token, then unfinished uploads, then those from
-    /// the files' footers.
+    /// The findings: first malformed refs, then findings by partition and token, then those about the Delta log, then unfinished
+    /// uploads, then those from the files' footers.
     pub findings: Vec<Finding>,
     /// The number of refs whose time is in the window.
     pub refs: u64,
@@ -24,6 +24,10 @@ pub struct Report {
     /// window. An error if they could not be listed, because the server does not support it, refuses it or did not answer:
     /// then the findings have no [`UnfinishedUpload`](Finding::UnfinishedUpload), and nothing else is missing.
     pub uploads: Result<u64>,
+    /// The place of the publisher in the change stream: the Delta log has the commits before this time. `None` if the dataset is
+    /// [not published](crate::publish). An error if the log could not be read, because it is another program's, or S3 refused
+    /// it or did not answer: then the findings have none about it.
+    pub published_until: Result<Option<DateTime<Utc>>>,
 }
 
 /// A difference from the objects that a write in time leaves behind.
@@ -61,9 +65,9 @@ pub enum Finding {
         /// The number of rows in the file's footer.
         in_file: u64,
     },
-    /// A commit's metadata or a data file's footer is not readable.
+    /// A commit's metadata, a data file's footer, or the Delta log is not readable.
     Unreadable {
-        /// The object's key.
+        /// The object's key, or that of the log's folder.
         path: String,
         /// The reason.
         error: Error,
@@ -98,6 +102,25 @@ pub enum Finding {
         /// The object's key.
         path: String,
     },
+    /// The Delta log lacks a commit that later calls of [`publish_delta`](crate::table::Table::publish_delta) pass, because it
+    /// is before their place in the change stream: it was late. A call with
+    /// [`reconcile`](crate::publish::PublishDelta::reconcile) adds it.
+    Unpublished {
+        /// The commit.
+        commit: Commit,
+    },
+    /// The Delta log has a file that is not committed. Engines that read the Delta table show its records; the library does
+    /// not. Somebody else wrote to the log, or deleted the commit. Whether a token's commit is of this file is only examined
+    /// for commits in the window.
+    PublishedWithoutCommit {
+        /// The file's key.
+        data_path: String,
+    },
+    /// The Delta log has a file that does not exist. Engines that read the Delta table fail.
+    PublishedWithoutFile {
+        /// The file's key.
+        data_path: String,
+    },
 }
 
 impl Finding {
@@ -130,6 +153,11 @@ impl fmt::Display for Finding {
                 write!(f, "unfinished upload: {data_path}, started at {}, upload id {upload_id}", Instant(*started))
             }
             Self::MalformedRef { path } => write!(f, "malformed ref: {path}"),
+            Self::Unpublished { commit } => write!(f, "not in the delta log: {}", commit.data_path),
+            Self::PublishedWithoutCommit { data_path } => {
+                write!(f, "in the delta log, but not committed: {data_path}")
+            }
+            Self::PublishedWithoutFile { data_path } => write!(f, "in the delta log, but missing: {data_path}"),
         }
     }
 }

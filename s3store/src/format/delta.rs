@@ -48,6 +48,11 @@ impl Prefix {
         }
     }
 
+    /// Returns a text before the keys of all objects of a version and of later ones, and after those of earlier ones.
+    pub(crate) fn log_start(&self, version: u64) -> String {
+        format!("{}{version:0VERSION_DIGITS$}", self.log_prefix())
+    }
+
     /// Parses the key of an object of the Delta log, or returns `None` if the key has another shape.
     pub(crate) fn log_name(&self, key: &str) -> Option<LogName> {
         let name = self.strip(key)?.strip_prefix("/_delta_log/")?;

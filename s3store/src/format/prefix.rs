@@ -103,6 +103,7 @@ impl Prefix {
             Some("_config") => "config",
             Some("_ref") => "ref",
             Some("_matview") => "marker",
+            Some("_delta_log") => "delta_log",
             Some("data") if rest.ends_with(".commit") => "commit",
             Some("data") => "data",
             _ => "other",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::action::MetaData;
+use crate::delta::MetaData;
 use crate::error::{Error, Result};
 
 /// Returns the schema of the table with the columns of a record: those that the table has, and then the new ones.
@@ -72,8 +72,8 @@ pub(super) fn has_local_times(data_type: &Value) -> bool {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::action::Format;
     use super::*;
+    use crate::delta::Format;
 
     fn table(fields: &[(&str, Value)]) -> Value {
         let field = |(name, data_type): &(&str, Value)| json!({"name": name, "type": data_type, "nullable": true, "metadata": {}});

@@ -30,10 +30,8 @@
 //! Publishing never deletes and never writes below `data/`. All of its state is in the log. So any process can go on, and two at
 //! once do no harm: each version is put on the condition that it does not exist.
 
-mod action;
 mod columns;
 mod latest;
-mod log;
 mod merged;
 mod stats;
 
@@ -46,13 +44,12 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::sync::mpsc::Sender;
 use uuid::Uuid;
 
-use self::action::{Action, Add, Format, MetaData, Protocol};
 use self::columns::Columns;
 pub use self::columns::LeftOut;
 pub use self::latest::SqlDialect;
-use self::log::{Log, State};
 use crate::cpu;
 use crate::dataset::{Dataset, ResultStream, TaskStream};
+use crate::delta::{self, Action, Add, Format, Log, MetaData, Protocol, State};
 use crate::error::{Error, Result};
 use crate::format::Offset;
 use crate::ids;
@@ -90,10 +87,13 @@ impl Table {
     /// Dropping the future, or a crash, leaves a readable table. The next call adds what is missing.
     ///
     /// # Requests
-    /// 1 LIST for each 1,000 versions, and 1 GET for each version. The first call and a reconciling one list the dataset, with a
-    /// HEAD for each commit with a token; others poll the change stream, with a HEAD for each new file. For each new file 1 GET of
-    /// its footer, or 2 if that is large. 1 PUT for each version, and a GET and a PUT more for each that another publisher adds
-    /// meanwhile.
+    /// 1 GET and 1 LIST for the log, and 1 GET for each version since its last checkpoint and for each part of that. The first call
+    /// and a reconciling one list the dataset, with a HEAD for each commit with a token; others poll the change stream, with a HEAD
+    /// for each new file. For each new file 1 GET of its footer, or 2 if that is large. 1 PUT for each version, and a GET and a PUT
+    /// more for each that another publisher adds meanwhile.
+    ///
+    /// A checkpoint, after 100 versions: 1 GET and 1 LIST, 1 GET for each of those versions and for each part of the last
+    /// checkpoint, 1 PUT for each 100,000 files of the table, and 1 PUT.
     ///
     /// # Example
     /// ```
@@ -205,6 +205,7 @@ impl PublishDelta {
             self.table.dataset().clock().sleep(self.interval).await;
             publisher.log.catch_up().await?;
             publisher.publish_changes().await?;
+            publisher.log.checkpoint_if_due().await?;
         }
     }
 }
@@ -245,6 +246,7 @@ impl<'a> Publisher<'a> {
         if !is_new {
             publisher.publish_changes().await?;
         }
+        publisher.log.checkpoint_if_due().await?;
         Ok(publisher)
     }
 
@@ -355,7 +357,7 @@ impl<'a> Publisher<'a> {
             // Another publisher may be further.
             let is_further = place.is_some_and(|place| state.offset.as_ref().is_none_or(|known| known < place));
             if let (Some(place), true) = (place, is_further) {
-                actions.extend(log::place(place));
+                actions.extend(delta::place(place));
             }
             Ok(actions)
         };

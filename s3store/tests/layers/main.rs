@@ -12,10 +12,10 @@ use std::{fs, io};
 use source::{Module, Reference};
 
 /// The layers, lowest first. A module uses only layers before its own.
-const LAYERS: [&str; 27] = [
+const LAYERS: [&str; 28] = [
     "error", "clock", "ids", "cpu", "metrics", "format", "pattern", "record", "codec", "merge", "spill", "schema",
-    "s3", "dataset", "scan", "write", "read", "stream", "doctor", "copy", "view", "table", "publish", "sql", "testing",
-    "cli", "guide",
+    "s3", "dataset", "delta", "scan", "write", "read", "stream", "doctor", "copy", "view", "table", "publish", "sql",
+    "testing", "cli", "guide",
 ];
 
 /// Pairs of layers that must not use each other, although one comes before the other.

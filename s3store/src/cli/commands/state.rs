@@ -237,6 +237,9 @@ pub(super) async fn doctor(connection: &Connection, doctor: Doctor) -> Outcome<D
     if let Err(error) = &report.uploads {
         eprintln!("unfinished uploads are not known: {error}");
     }
+    if let Err(error) = &report.published_until {
+        eprintln!("the delta log was not examined: {error}");
+    }
     if !doctor.json {
         say!(
             "{} findings among {} commits, {} refs and {} files",
@@ -310,6 +313,9 @@ fn kind(finding: &Finding) -> &'static str {
         Finding::FileWithoutCommit { .. } => "file_without_commit",
         Finding::UnfinishedUpload { .. } => "unfinished_upload",
         Finding::MalformedRef { .. } => "malformed_ref",
+        Finding::Unpublished { .. } => "unpublished",
+        Finding::PublishedWithoutCommit { .. } => "published_without_commit",
+        Finding::PublishedWithoutFile { .. } => "published_without_file",
     }
 }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 
 /// The writer feature that no other program knows, so that none vacuums, optimises or appends.
-pub(super) const FENCE: &str = "s3store";
+pub(crate) const FENCE: &str = "s3store";
 
 /// An action of a version. Actions that a publisher never writes, such as `remove`, are not among them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Action {
+pub(crate) enum Action {
     Protocol(Protocol),
     MetaData(MetaData),
     Add(Add),
@@ -24,83 +24,83 @@ pub(super) enum Action {
 /// What a program must know to read the table, and to write to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Protocol {
-    pub(super) min_reader_version: u32,
-    pub(super) min_writer_version: u32,
+pub(crate) struct Protocol {
+    pub(crate) min_reader_version: u32,
+    pub(crate) min_writer_version: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) reader_features: Option<Vec<String>>,
+    pub(crate) reader_features: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) writer_features: Option<Vec<String>>,
+    pub(crate) writer_features: Option<Vec<String>>,
 }
 
 /// The table's id, schema and properties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MetaData {
-    pub(super) id: String,
-    pub(super) format: Format,
+pub(crate) struct MetaData {
+    pub(crate) id: String,
+    pub(crate) format: Format,
     /// The schema as JSON.
-    pub(super) schema_string: String,
-    pub(super) partition_columns: Vec<String>,
-    pub(super) configuration: BTreeMap<String, String>,
+    pub(crate) schema_string: String,
+    pub(crate) partition_columns: Vec<String>,
+    pub(crate) configuration: BTreeMap<String, String>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) created_time: Option<i64>,
+    pub(crate) created_time: Option<i64>,
 }
 
 /// The format of the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Format {
-    pub(super) provider: String,
+pub(crate) struct Format {
+    pub(crate) provider: String,
     #[serde(default)]
-    pub(super) options: BTreeMap<String, String>,
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 /// A file of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Add {
+pub(crate) struct Add {
     /// The encoded path, relative to the table.
-    pub(super) path: String,
-    pub(super) partition_values: BTreeMap<String, Option<String>>,
-    pub(super) size: u64,
+    pub(crate) path: String,
+    pub(crate) partition_values: BTreeMap<String, Option<String>>,
+    pub(crate) size: u64,
     /// Milliseconds since 1970.
-    pub(super) modification_time: i64,
-    pub(super) data_change: bool,
+    pub(crate) modification_time: i64,
+    pub(crate) data_change: bool,
     /// The statistics as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) stats: Option<String>,
+    pub(crate) stats: Option<String>,
 }
 
 /// The progress of an application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Txn {
-    pub(super) app_id: String,
-    pub(super) version: i64,
+pub(crate) struct Txn {
+    pub(crate) app_id: String,
+    pub(crate) version: i64,
 }
 
 /// A text that the log keeps for a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct DomainMetadata {
-    pub(super) domain: String,
-    pub(super) configuration: String,
-    pub(super) removed: bool,
+pub(crate) struct DomainMetadata {
+    pub(crate) domain: String,
+    pub(crate) configuration: String,
+    pub(crate) removed: bool,
 }
 
 /// Who wrote a version. Checkpoints do not keep it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CommitInfo {
-    pub(super) timestamp: i64,
-    pub(super) operation: String,
+pub(crate) struct CommitInfo {
+    pub(crate) timestamp: i64,
+    pub(crate) operation: String,
     /// The UUID that tells after an ambiguous answer whose version it is.
-    pub(super) txn_id: String,
+    pub(crate) txn_id: String,
 }
 
 impl Protocol {
     /// Returns the protocol of a published table. Only a column of times without a zone needs a reader feature.
-    pub(super) fn fenced(has_local_times: bool) -> Self {
+    pub(crate) fn fenced(has_local_times: bool) -> Self {
         let local_times = has_local_times.then(|| "timestampNtz".to_owned());
         let writer = ["appendOnly", "domainMetadata", FENCE].map(str::to_owned);
         Self {
@@ -112,7 +112,7 @@ impl Protocol {
     }
 
     /// Returns whether the table has no features but those of [`fenced`](Self::fenced).
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         let most = Self::fenced(true);
         let within = |features: &Option<Vec<String>>, most: &Option<Vec<String>>| {
             features.iter().flatten().all(|feature| most.iter().flatten().any(|known| known == feature))
@@ -121,13 +121,13 @@ impl Protocol {
     }
 
     /// Returns whether only a publisher may write to the table.
-    pub(super) fn is_fenced(&self) -> bool {
+    pub(crate) fn is_fenced(&self) -> bool {
         self.min_writer_version >= 7 && self.writer_features.iter().flatten().any(|feature| feature == FENCE)
     }
 }
 
 /// Returns the body of a version: one action in each line.
-pub(super) fn render(actions: &[Action]) -> Result<Vec<u8>> {
+pub(crate) fn render(actions: &[Action]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     for action in actions {
         serde_json::to_writer(&mut body, action).map_err(Error::internal)?;
@@ -141,7 +141,7 @@ pub(super) fn render(actions: &[Action]) -> Result<Vec<u8>> {
 /// # Errors
 /// `InvalidData` with the number of the line, if it is not an action that a publisher writes. A file that another program
 /// has removed must not be taken for one that is there.
-pub(super) fn parse(body: &[u8]) -> Result<Vec<Action>> {
+pub(crate) fn parse(body: &[u8]) -> Result<Vec<Action>> {
     let lines = body.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.trim_ascii().is_empty());
     lines
         .map(|(at, line)| {

@@ -1,0 +1,63 @@
+//! What the Delta log has and should not have, and what it lacks.
+
+use std::collections::BTreeMap;
+
+use super::{Diagnosis, Listing, PartitionToken};
+use crate::delta::State;
+use crate::doctor::report::Finding;
+use crate::format::{AttemptId, DataName, PartitionKey, Prefix};
+use crate::write::Commit;
+
+/// The attempt of each examined commit. `None` for a token without one.
+pub(in crate::doctor) type Attempts = BTreeMap<PartitionToken, Option<AttemptId>>;
+
+impl Diagnosis {
+    /// Compares the files in the log with those listed, and the commits of the window with the log. The log was read before the
+    /// listing, so all of its files should be there.
+    pub(in crate::doctor) fn add_log(&mut self, prefix: &Prefix, listing: &Listing, attempts: &Attempts, log: &State) {
+        let mut paths: Vec<_> = log.paths.iter().collect();
+        paths.sort_unstable();
+        for path in paths {
+            let data_path = prefix.of_log_path(path).unwrap_or_else(|| path.clone());
+            self.findings.extend(listing.check_published(prefix, attempts, data_path));
+        }
+        let Some(place) = log.offset.as_ref().and_then(|place| place.instant()) else { return };
+        let place = place.timestamp_micros();
+        let is_due = |commit: &&Commit| listing.last_ref(prefix, commit).is_some_and(|micros| micros < place);
+        let is_missing =
+            |commit: &&Commit| prefix.log_path(&commit.data_path).is_some_and(|path| !log.paths.contains(&path));
+        let commits = self.committed_files.iter().map(|file| &file.commit);
+        let missing: Vec<_> = commits.filter(is_due).filter(is_missing).cloned().collect();
+        self.findings.extend(missing.into_iter().map(|commit| Finding::Unpublished { commit }));
+    }
+}
+
+impl Listing {
+    /// Checks that a file in the log is committed, as far as the listing and the examined commits show.
+    fn check_published(&self, prefix: &Prefix, attempts: &Attempts, data_path: String) -> Option<Finding> {
+        let token = prefix.parse_data_key(&data_path).and_then(|parsed| match &parsed.name {
+            DataName::File { attempt, .. } => {
+                let partition = PartitionKey::found(parsed.partition);
+                Some((PartitionToken { partition, token: parsed.name.token() }, *attempt))
+            }
+            DataName::Commit { .. } => None,
+        });
+        let Some((token, attempt)) = token else { return Some(Finding::PublishedWithoutCommit { data_path }) };
+        let objects = self.tokens.get(&token);
+        if !objects.is_some_and(|objects| objects.files.contains_key(&attempt)) {
+            return Some(Finding::PublishedWithoutFile { data_path });
+        }
+        let is_committed = objects.is_some_and(|objects| objects.commit.is_some())
+            && attempts.get(&token).is_none_or(|committed| *committed == Some(attempt));
+        (!is_committed).then_some(Finding::PublishedWithoutCommit { data_path })
+    }
+
+    /// Returns the time in the name of the last ref of a commit, in microseconds.
+    fn last_ref(&self, prefix: &Prefix, commit: &Commit) -> Option<i64> {
+        let parsed = prefix.parse_data_key(&commit.data_path)?;
+        let DataName::File { attempt, .. } = parsed.name else { return None };
+        let token = PartitionToken { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() };
+        let refs = self.tokens.get(&token)?.refs.keys();
+        refs.filter(|(of, _)| *of == attempt).map(|(_, micros)| *micros).max()
+    }
+}
