@@ -3,7 +3,6 @@
 
     check-readers.py FILE.parquet ROWS.json [TYPES.json]
     check-readers.py --dataset FOLDER
-    check-readers.py --types FOLDER
 
 ROWS.json is a list of objects. 64-bit integers are text. Times are text, in ticks of the column's unit since 1970 or
 midnight. Bytes and UUIDs are hex, decimals are text without the point. Other values are plain JSON. TYPES.json maps a
@@ -20,9 +19,7 @@ import pathlib
 import sys
 import uuid
 
-import deltalake
 import duckdb
-import duckdb_extension_delta
 import pandas
 import polars
 import pyarrow as pa
@@ -169,96 +166,6 @@ HIVE = {"a%25b": "a%b", "a%2Fb": "a/b", "__HIVE_DEFAULT_PARTITION__": None}
 TYPED = {"12": 12, "2026-03-17": datetime.date(2026, 3, 17)}
 
 
-def duckdb_with_delta():
-    extensions = pathlib.Path(duckdb_extension_delta.__file__).parent / "extensions" / f"v{duckdb.__version__}"
-    connection = duckdb.connect()
-    connection.execute(f"LOAD '{extensions / 'delta.duckdb_extension'}'")
-    return connection
-
-
-def duckdb_delta(folder):
-    return duckdb_with_delta().execute(f"SELECT part, id, note FROM delta_scan('{folder}')").fetchall()
-
-
-def form(value):
-    """Returns a value in the form that tests/integration/other_readers.rs writes."""
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime.datetime):
-        zoned = value if value.tzinfo else value.replace(tzinfo=datetime.timezone.utc)
-        return round((zoned - datetime.datetime.fromtimestamp(0, datetime.timezone.utc)) / datetime.timedelta(microseconds=1))
-    if isinstance(value, (datetime.date, decimal.Decimal)):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        return {name: form(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [form(member) for member in value]
-    return value
-
-
-def typed_rows(table):
-    rows = [{name: form(value) for name, value in row.items()} for row in table.to_pylist()]
-    for row in rows:
-        # A map is a list of pairs.
-        row["scores"] = dict(map(tuple, row["scores"]))
-    return sorted(rows, key=lambda row: row["id"])
-
-
-def check_types(folder):
-    """Compares a Delta table with columns of each type. Returns 1 if a reader returns other rows than expected."""
-    folder = pathlib.Path(folder)
-    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    delta = deltalake.DeltaTable(str(folder))
-    connection = duckdb_with_delta()
-    source = f"delta_scan('{folder}')"
-    failures = 0
-    for name, read in [
-        ("duckdb, types", lambda: connection.execute(f"SELECT * FROM {source}").to_arrow_table()),
-        ("deltalake, types", lambda: delta.to_pyarrow_table()),
-    ]:
-        seen = typed_rows(read())
-        for row, wanted in zip(seen, expected, strict=True):
-            for column in row.keys() | wanted.keys():
-                if row.get(column, "missing") != wanted.get(column, "missing"):
-                    failures += 1
-                    print(f"FAIL {name}: {column} of {wanted['id']}: {row.get(column)!r}, expected {wanted.get(column)!r}")
-        print(f"{name}: {len(seen)} rows of {len(expected[0])} columns")
-    # Files that the statistics exclude must not have the row.
-    for column in ["id", "tiny", "small", "number", "day", "at_ms", "at_us", "local", "price", "text", "long", "part"]:
-        # As text, which the query casts to the column's type.
-        rows = f"SELECT id, {column}::VARCHAR FROM read_parquet('{folder}/data/*/*.parquet')"
-        for id, value in connection.execute(rows).fetchall():
-            condition = f"{column} IS NULL" if value is None else f"{column} = '{value}'"
-            found = connection.execute(f"SELECT count(*) FROM {source} WHERE {condition} AND id = {id}").fetchone()[0]
-            if found != 1:
-                failures += 1
-                print(f"FAIL duckdb finds no {column} = {value!r}")
-    print("all types are the same" if not failures else f"{failures} failures")
-    return 1 if failures else 0
-
-
-def vacuum(table):
-    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
-
-
-def append(table):
-    rows = pa.table({"part": ["plain"], "id": [1], "note": ["appended"]})
-    deltalake.write_deltalake(table, rows, mode="append")
-
-
-def refuses(folder, change):
-    """Returns whether a change of the Delta table is refused, and leaves all files as they are."""
-    files = lambda: sorted((str(path), path.stat().st_size) for path in folder.rglob("*") if path.is_file())
-    before = files()
-    try:
-        change(deltalake.DeltaTable(str(folder)))
-    except Exception as error:  # Of a module without a stable name.
-        return "s3store" in str(error) and files() == before
-    return False
-
-
 def check_dataset(folder):
     """Runs the guide's recipes for whole datasets. Returns 1 if one returns other rows than expected."""
     folder = pathlib.Path(folder)
@@ -298,12 +205,6 @@ def check_dataset(folder):
             with_uncommitted,
             lambda: polars.scan_parquet(glob, hive_partitioning=False).select("part", "id", "note").collect().rows(),
         ),
-        ("duckdb, delta table", rows, lambda: duckdb_delta(folder)),
-        ("deltalake, delta table", rows, lambda: table(deltalake.DeltaTable(str(folder)).to_pyarrow_table())),
-        ("polars, delta table", rows, lambda: polars.scan_delta(str(folder)).select("part", "id", "note").collect().rows()),
-        ("deltalake refuses to vacuum", [True], lambda: [refuses(folder, vacuum)]),
-        ("deltalake refuses to compact", [True], lambda: [refuses(folder, lambda table: table.optimize.compact())]),
-        ("deltalake refuses to append", [True], lambda: [refuses(folder, append)]),
         # What the guide warns about.
         (
             "pyarrow, Hive partitions",
@@ -334,8 +235,6 @@ def check_dataset(folder):
 if __name__ == "__main__":
     if len(sys.argv) == 3 and sys.argv[1] == "--dataset":
         sys.exit(check_dataset(sys.argv[2]))
-    if len(sys.argv) == 3 and sys.argv[1] == "--types":
-        sys.exit(check_types(sys.argv[2]))
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     sys.exit(main(*sys.argv[1:]))

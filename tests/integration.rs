@@ -14,6 +14,7 @@ mod integration {
     mod dashboards;
     mod dataset;
     mod deleted;
+    mod delta_readers;
     mod determinism;
     mod dictionaries;
     mod doctor;
