@@ -40,6 +40,7 @@ EXPECTED = {
     "crowded": (["S3StorePermitsExhausted"], ["S3StoreSlowRequests"]),
     "slow": (["S3StoreSlowRequests"], []),
     "lagging": (["S3StoreStreamLag"], []),
+    "unpublished": (["S3StorePublishLag"], []),
     "stalled": (["S3StoreReadStalls"], []),
 }
 # Seconds to wait for the alerts. A stall is reported after a minute, by a check that runs every 30 s.

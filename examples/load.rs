@@ -299,6 +299,24 @@ async fn lagging() -> Result<()> {
     std::future::pending().await
 }
 
+/// A publisher whose interval is far too long.
+async fn unpublished() -> Result<()> {
+    // It starts an hour in the past.
+    let (s3, clock) = (S3::with_bucket(BUCKET), Clock::machine());
+    clock.set_offset(TimeDelta::hours(-1));
+    s3.set_clock_offset(TimeDelta::hours(-1));
+    let options = Dataset::options().clock(clock.clone());
+    let dataset = options.init(s3.client(), BUCKET, "unpublished").await?.into_dataset();
+    dataset.store().write(&events(0, 2)).await?;
+    let table = dataset.store::<Event>().table();
+    let mut publishing = table.publish_delta().interval(Duration::from_secs(86_400)).stream();
+    publishing.try_next().await?;
+    s3.set_clock_offset(TimeDelta::zero());
+    clock.set_offset(TimeDelta::zero());
+    publishing.try_next().await?;
+    Ok(())
+}
+
 /// A consumer that reads one record of a stream and then stops.
 async fn stalled() -> Result<()> {
     let world = World::new("stalled").await?;
@@ -329,6 +347,7 @@ async fn main() -> Result<()> {
     problems.spawn(crowded());
     problems.spawn(slow());
     problems.spawn(lagging());
+    problems.spawn(unpublished());
     problems.spawn(stalled());
     // A task ends only if it fails.
     let ended = tokio::select! {

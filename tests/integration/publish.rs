@@ -525,6 +525,62 @@ async fn a_stream_adds_a_version_each_interval() {
     assert!(world.s3.requests().is_empty());
 }
 
+/// A stream goes on when S3 is available again. It does not begin before.
+#[tokio::test(start_paused = true)]
+async fn a_stream_waits_for_s3() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    let mut publishing = table.publish_delta().stream();
+    for round in 0..3 {
+        world.s3.inject(Fault::any().key_contains("_delta_log").always().fail(503, "SlowDown"));
+        let waiting = async { publishing.try_next().await.map(drop) };
+        tokio::select! {
+            ended = waiting => panic!("{ended:?}"),
+            () = sleep(Duration::from_secs(600)) => {}
+        }
+        world.s3.clear_faults();
+        let first = (round == 0).then_some(0);
+        store.write(&[sale(1, round, 0)]).await.unwrap();
+        if first == Some(0) {
+            // The table begins with the files that are there.
+            assert_eq!(publishing.try_next().await.unwrap().unwrap().version, Some(0));
+        } else {
+            assert_eq!(publishing.try_next().await.unwrap().unwrap().files, 1);
+        }
+    }
+    sleep(Duration::from_secs(100)).await;
+    check(&world, &dataset).await;
+    // Another error ends it.
+    world.s3.inject(Fault::any().always().fail(403, "AccessDenied"));
+    assert_eq!(publishing.try_next().await.unwrap_err().kind(), ErrorKind::Refused);
+    assert!(publishing.try_next().await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn columns_can_be_left_out() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let table = dataset.store::<Sale>().table();
+    let publishing = table.publish_delta().leave_out(["pieces", "unknown"]);
+    let query = publishing.latest_sql("sales", SqlDialect::DuckDb).unwrap();
+    assert!(query.starts_with(r#"SELECT "day", "id", "sold_at", "price", "note", "share" FROM"#), "{query}");
+    let left_out = publishing.clone().await.unwrap().left_out;
+    assert_eq!(left_out.iter().map(ToString::to_string).collect::<Vec<_>>(), ["pieces: the caller leaves it out"]);
+    let names = |version: usize| {
+        let versions = versions(&world, &dataset);
+        let metadata = versions[version].iter().find_map(|action| action.get("metaData")).unwrap();
+        let schema: Value = serde_json::from_str(metadata["schemaString"].as_str().unwrap()).unwrap();
+        schema["fields"].as_array().unwrap().len()
+    };
+    assert_eq!(names(0), 6);
+    // It is added if another publisher does not leave it out, and then stays.
+    table.publish_delta().await.unwrap();
+    assert_eq!(names(1), 7);
+    assert_eq!(publishing.await.unwrap().versions, 0);
+    assert_eq!(table.publish_delta().leave_out(["id"]).latest_sql("sales", SqlDialect::DuckDb), None);
+}
+
 /// Somebody deletes a committed file before it is published.
 #[tokio::test(start_paused = true)]
 async fn a_deleted_file_does_not_stop_publishing() {

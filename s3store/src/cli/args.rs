@@ -359,6 +359,9 @@ pub(super) struct Publish {
     /// List the dataset, add what late commits left out, and report files that are missing
     #[arg(long)]
     pub(super) reconcile: bool,
+    /// Leave a column out of a new table, for readers that fail on its type; may be repeated
+    #[arg(long, value_name = "COLUMN")]
+    pub(super) leave_out: Vec<String>,
     /// Publish nothing, and print a query of the latest versions for an engine that reads the table
     #[arg(long, value_name = "DIALECT", conflicts_with_all = ["reconcile", "follow", "json"])]
     pub(super) latest_sql: Option<Dialect>,

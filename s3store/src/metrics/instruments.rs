@@ -240,6 +240,11 @@ instruments! {
     stalls: Counter<u64> = "s3store.read.iter.stall.count", "{event}", NONE, [METHOD],
         "Checks, every 30 s, that found a read without progress for a minute.";
 
+    publish_versions: Counter<u64> = "s3store.publish.versions", "{version}", NONE, [],
+        "Versions that were added to the Delta log.";
+    publish_files: Counter<u64> = "s3store.publish.files", "{file}", NONE, [],
+        "Files that were added to the Delta log.";
+
     ; gauges:
     limit = "s3store.target.limit", "{request}",
         "The number of permits: max_inflight_requests.";
@@ -247,6 +252,8 @@ instruments! {
         "The local clock minus S3's: the least difference that is certain, 0 if the clocks may agree.";
     follow_lag = "s3store.follow.lag", "s",
         "How far the slowest follower is behind: the age of the time up to which it has delivered all entries.";
+    publish_lag = "s3store.publish.lag", "s",
+        "How far publishing is behind the change stream: the age of the time up to which the Delta log has all commits in time.";
 }
 
 #[cfg(test)]

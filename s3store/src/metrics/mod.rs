@@ -44,7 +44,8 @@ struct Inner {
     bucket: String,
     prefix: String,
     permits: u64,
-    followers: Mutex<Vec<Weak<AtomicI64>>>,
+    followers: Positions,
+    publishers: Positions,
 }
 
 /// The dataset that the metrics describe.
@@ -73,7 +74,8 @@ impl Metrics {
             bucket: bucket.to_owned(),
             prefix: prefix.to_owned(),
             permits: permits as u64,
-            followers: Mutex::default(),
+            followers: Positions::default(),
+            publishers: Positions::default(),
         }))
     }
 
@@ -83,7 +85,8 @@ impl Metrics {
     pub(crate) fn opened(&self, skew: impl Fn() -> Option<i64> + Send + Sync + 'static) {
         self.begin_at_zero();
         self.observe_limit();
-        self.observe_seconds(of::follow_lag, Inner::lag);
+        self.observe_seconds(of::follow_lag, |dataset| dataset.followers.lag(&dataset.clock));
+        self.observe_seconds(of::publish_lag, |dataset| dataset.publishers.lag(&dataset.clock));
         self.observe_seconds(of::clock_skew, move |_| skew().map(seconds_of));
     }
 
@@ -98,6 +101,8 @@ impl Metrics {
             &instruments.restamps,
             &instruments.body_slot_exhausted,
             &instruments.byte_budget_exhausted,
+            &instruments.publish_versions,
+            &instruments.publish_files,
         ] {
             counter.add(0, sets.all());
         }
@@ -246,13 +251,20 @@ impl Metrics {
         self.0.instruments.partition_decode.record(seconds(took), self.0.sets.all());
     }
 
+    /// Counts a version of the Delta log, and its files.
+    pub(crate) fn published(&self, files: u64) {
+        self.0.instruments.publish_versions.add(1, self.0.sets.all());
+        self.0.instruments.publish_files.add(files, self.0.sets.all());
+    }
+
     /// Registers a follower that has delivered all entries up to `micros`. It counts until the position is dropped.
     pub(crate) fn follower(&self, micros: i64) -> Position {
-        let position = Arc::new(AtomicI64::new(micros));
-        let mut followers = self.0.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        followers.retain(|follower| follower.strong_count() > 0);
-        followers.push(Arc::downgrade(&position));
-        Position(position)
+        self.0.followers.add(micros)
+    }
+
+    /// Registers a publisher that has published all commits up to `micros`. It counts until the position is dropped.
+    pub(crate) fn publisher(&self, micros: i64) -> Position {
+        self.0.publishers.add(micros)
     }
 
     pub(crate) fn clock(&self) -> &Clock {
@@ -268,12 +280,24 @@ impl Metrics {
     }
 }
 
-impl Inner {
-    /// Returns the lag of the slowest follower, in seconds; `None` without followers.
-    fn lag(&self) -> Option<f64> {
-        let followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
-        let positions = followers.iter().filter_map(Weak::upgrade).map(|position| position.load(Ordering::Relaxed));
-        positions.min().map(|least| seconds_of(self.clock.micros().saturating_sub(least).max(0)))
+/// How far each of some consumers of the change stream is.
+#[derive(Default)]
+struct Positions(Mutex<Vec<Weak<AtomicI64>>>);
+
+impl Positions {
+    fn add(&self, micros: i64) -> Position {
+        let position = Arc::new(AtomicI64::new(micros));
+        let mut positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        positions.retain(|position| position.strong_count() > 0);
+        positions.push(Arc::downgrade(&position));
+        Position(position)
+    }
+
+    /// Returns the lag of the slowest consumer, in seconds; `None` without consumers.
+    fn lag(&self, clock: &Clock) -> Option<f64> {
+        let positions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let micros = positions.iter().filter_map(Weak::upgrade).map(|position| position.load(Ordering::Relaxed));
+        micros.min().map(|least| seconds_of(clock.micros().saturating_sub(least).max(0)))
     }
 }
 
@@ -296,7 +320,7 @@ impl Drop for Finisher {
     }
 }
 
-/// The time up to which a follower has delivered all entries, in microseconds.
+/// The time up to which a consumer of the change stream has delivered or published all entries, in microseconds.
 #[derive(Debug)]
 pub(crate) struct Position(Arc<AtomicI64>);
 

@@ -32,10 +32,15 @@ impl fmt::Display for LeftOut {
 }
 
 impl Columns {
-    /// Maps columns to the types that all readers understand. All of them are nullable.
-    pub(super) fn new(columns: &[SchemaColumn]) -> Self {
+    /// Maps columns to the types that all readers understand, but those that the caller leaves out. All of them are nullable.
+    pub(super) fn new(columns: &[SchemaColumn], unwanted: &[String]) -> Self {
         let mut mapped = Self { schema: Value::Null, left_out: Vec::new() };
-        mapped.schema = mapped.fields("", columns);
+        let (unwanted, wanted): (Vec<_>, Vec<_>) =
+            columns.iter().cloned().partition(|column| unwanted.contains(&column.name));
+        for column in unwanted {
+            mapped.leave_out(column.name, "the caller leaves it out");
+        }
+        mapped.schema = mapped.fields("", &wanted);
         mapped
     }
 
@@ -130,7 +135,7 @@ mod tests {
 
     /// Returns the type that a column of this type is published as.
     fn published(data_type: SchemaType) -> Option<Value> {
-        let columns = Columns::new(&[column("a", data_type)]);
+        let columns = Columns::new(&[column("a", data_type)], &[]);
         let field = columns.schema["fields"].get(0).cloned();
         assert_eq!(field.is_none(), columns.left_out.iter().any(|left| left.path == "a" || left.path == "a.element"));
         field.map(|field| field["type"].clone())
@@ -170,7 +175,7 @@ mod tests {
     #[test]
     fn nested_fields_are_left_out_alone() {
         let fields = vec![column("x", SchemaType::Float16), column("y", SchemaType::Utf8)];
-        let columns = Columns::new(&[column("s", SchemaType::Struct(fields))]);
+        let columns = Columns::new(&[column("s", SchemaType::Struct(fields))], &[]);
         let y = json!({"name": "y", "type": "string", "nullable": true, "metadata": {}});
         assert_eq!(columns.schema["fields"][0]["type"], json!({"type": "struct", "fields": [y]}));
         let left: Vec<_> = columns.left_out.iter().map(|left| left.path.as_str()).collect();
@@ -182,7 +187,7 @@ mod tests {
     fn columns_that_would_read_wrong_are_left_out() {
         let mut renamed = column("b", SchemaType::Utf8);
         renamed.aliases.push("old".to_owned());
-        let columns = Columns::new(&[column("a", SchemaType::Utf8), column("A", SchemaType::Utf8), renamed]);
+        let columns = Columns::new(&[column("a", SchemaType::Utf8), column("A", SchemaType::Utf8), renamed], &[]);
         let left: Vec<_> = columns.left_out.iter().map(|left| left.path.as_str()).collect();
         assert_eq!(left, ["A", "b"]);
         assert_eq!(columns.schema["fields"].as_array().unwrap().len(), 1);

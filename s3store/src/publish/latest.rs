@@ -1,5 +1,6 @@
 //! The latest versions as a query of other engines.
 
+use super::PublishDelta;
 use super::columns::Columns;
 use crate::schema::SchemaType;
 use crate::table::Table;
@@ -43,9 +44,17 @@ impl Table {
     /// ```
     #[must_use]
     pub fn latest_sql(&self, source: &str, dialect: SqlDialect) -> Option<String> {
-        let schema = self.schema();
+        self.publish_delta().latest_sql(source, dialect)
+    }
+}
+
+impl PublishDelta {
+    /// Returns a query of the latest versions as [`Table::latest_sql`] does, without the columns that are left out.
+    #[must_use]
+    pub fn latest_sql(&self, source: &str, dialect: SqlDialect) -> Option<String> {
+        let schema = self.table.schema();
         let version = schema.version.as_deref()?;
-        let columns = Columns::new(&schema.columns);
+        let columns = Columns::new(&schema.columns, &self.left_out);
         let published: Vec<&str> = columns.names().collect();
         let is_published = |name: &str| published.contains(&name);
         let deleted = schema.deleted.as_deref();

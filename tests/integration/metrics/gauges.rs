@@ -85,6 +85,36 @@ async fn the_lag_is_the_age_of_what_the_consumer_has_not_received() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_lag_of_publishing_is_the_age_of_what_the_log_has() {
+    const LAG: &str = "s3store.publish.lag";
+    let (world, meter) = (Virtual::new(), Meter::new());
+    let dataset = measured(&world, &meter).await;
+    let store = dataset.store::<Event>();
+    let lag = || meter.collect().points(LAG, &[]).iter().map(|point| point.value).collect::<Vec<_>>();
+    let added = || ["versions", "files"].map(|name| meter.collect().sum(&format!("s3store.publish.{name}"), &[]));
+    store.write(&Event::of(&["a", "b"], 1)).await.unwrap();
+    store.table().publish_delta().await.unwrap();
+    assert_eq!((lag(), added()), (vec![], [1.0, 2.0]), "one call has no lag");
+    let window = dataset.settle_window().as_secs_f64();
+    let table = store.table();
+    let mut publishing = table.publish_delta().interval(Duration::from_secs(60)).stream();
+    assert_eq!(lag(), [0.0; 0], "it has not started");
+    store.write(&Event::of(&["a"], 1)).await.unwrap();
+    publishing.try_next().await.unwrap();
+    assert!((window..window + 1.0).contains(&lag()[0]), "{:?}", lag());
+    assert_eq!(added(), [2.0, 3.0]);
+    // Nothing is new, so the log is as long as before, and up to date.
+    assert!(within(Duration::from_secs(650), publishing.try_next()).await.is_none());
+    assert!((window..window + 61.0).contains(&lag()[0]), "{:?}", lag());
+    world.s3.inject(Fault::on(Operation::List).always().fail(503, "SlowDown"));
+    assert!(within(Duration::from_secs(600), publishing.try_next()).await.is_none());
+    assert!((600.0..700.0).contains(&lag()[0]), "{:?}", lag());
+    drop(publishing);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(lag(), [0.0; 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_follower_without_any_response_lags_from_its_start() {
     let (world, meter) = (Virtual::new(), Meter::new());
     let dataset = measured(&world, &meter).await;

@@ -22,7 +22,7 @@ const FILES: &str = "1 5 10 25 50 100 500 1000 5000";
 /// library, whose dashboards query them, so they must never change. `s3store.write.encode_buf_dropped` is left out:
 /// this library has no buffer pool.
 #[rustfmt::skip]
-const INVENTORY: [(&str, &str, &str, &str, &str); 41] = [
+const INVENTORY: [(&str, &str, &str, &str, &str); 44] = [
     ("s3store.target.waiting", "up-down", "{goroutine}", "", ""),
     ("s3store.target.inflight", "up-down", "{request}", "", ""),
     ("s3store.target.semaphore.wait.duration", "histogram", "s", WAITS, ""),
@@ -65,6 +65,9 @@ const INVENTORY: [(&str, &str, &str, &str, &str); 41] = [
     ("s3store.target.limit", "gauge", "{request}", "", ""),
     ("s3store.clock.skew", "gauge", "s", "", ""),
     ("s3store.follow.lag", "gauge", "s", "", ""),
+    ("s3store.publish.versions", "counter", "{version}", "", ""),
+    ("s3store.publish.files", "counter", "{file}", "", ""),
+    ("s3store.publish.lag", "gauge", "s", "", ""),
 ];
 
 fn kind(kind: InstrumentKind) -> &'static str {

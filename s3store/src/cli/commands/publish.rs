@@ -5,17 +5,16 @@ use serde_json::json;
 use crate::cli::args::{Connection, Dialect, Location, Publish};
 use crate::cli::progress::Progress;
 use crate::cli::{Done, Failure, Outcome, connect};
-use crate::publish::{Published, SqlDialect};
-use crate::table::Table;
+use crate::publish::{PublishDelta, Published, SqlDialect};
 
 /// Adds the committed files to the Delta log.
 pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcome<Done> {
     let dataset = connect::open(connection, &publish.location).await?;
     let table = connect::table(&dataset, &publish.table).await?;
+    let mut publishing = table.publish_delta().leave_out(publish.leave_out);
     if let Some(dialect) = publish.latest_sql {
-        return print_latest_sql(&table, &publish.location, dialect);
+        return print_latest_sql(&publishing, &publish.location, dialect);
     }
-    let mut publishing = table.publish_delta();
     if publish.reconcile {
         publishing = publishing.reconcile();
     }
@@ -35,7 +34,7 @@ pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcom
 }
 
 /// Prints a query of the latest versions.
-fn print_latest_sql(table: &Table, location: &Location, dialect: Dialect) -> Outcome<Done> {
+fn print_latest_sql(publishing: &PublishDelta, location: &Location, dialect: Dialect) -> Outcome<Done> {
     let Location { bucket, prefix } = location;
     let (dialect, source) = match dialect {
         Dialect::Duckdb => (SqlDialect::DuckDb, format!("delta_scan('s3://{bucket}/{}')", prefix.replace('\'', "''"))),
@@ -43,7 +42,7 @@ fn print_latest_sql(table: &Table, location: &Location, dialect: Dialect) -> Out
         // Trino knows tables by the names in its catalog.
         Dialect::Trino => (SqlDialect::Trino, prefix.rsplit('/').next().unwrap_or_default().to_owned()),
     };
-    match table.latest_sql(&source, dialect) {
+    match publishing.latest_sql(&source, dialect) {
         Some(query) => say!("{query}"),
         None => return Err(Failure::new("the records have no entity and version, or the table lacks them")),
     }
