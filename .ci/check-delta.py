@@ -2,8 +2,9 @@
 """Reads published Delta tables on an S3 server with other engines, and compares the rows with those that were written.
 
     check-delta.py FILE.json
+    check-delta.py --flights FILE.json
 
-FILE.json is what `tests/integration/delta_readers.rs` wrote about the tables. The endpoint and credentials are those of the
+FILE.json is what `tests/integration/delta_readers.rs` wrote about the tables. The second form compares a table with a CSV file. The endpoint and credentials are those of the
 tests: S3STORE_TEST_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION. Needs `pip install deltalake polars
 pandas pyarrow chdb daft pyspark duckdb-extension-delta duckdb-extension-httpfs`, and DuckDB in the version of its extensions.
 """
@@ -259,5 +260,25 @@ def main(path):
     return 1 if FAILURES else 0
 
 
+def check_flights(path):
+    """Compares the flights with their CSV file, as DuckDB reads both."""
+    with open(path, encoding="utf-8") as file:
+        described = json.load(file)
+    published = f"(SELECT * REPLACE (nullif(tailnum, 'NA') AS tailnum) FROM delta_scan('{Table(described['bucket'], described['prefix']).url}'))"
+    flights = f"read_csv('{described['csv']}', nullstr = 'NA')"
+    connection = duckdb_connection()
+    connection.execute("SET timezone = 'UTC'")
+    counts = [connection.execute(f"SELECT count(*) FROM {source}").fetchone()[0] for source in (published, flights)]
+    columns = ", ".join(name for name, *_ in connection.execute(f"DESCRIBE SELECT * FROM {flights}").fetchall())
+    for one, other in [(published, flights), (flights, published)]:
+        query = f"SELECT count(*) FROM (SELECT {columns} FROM {one} EXCEPT ALL SELECT {columns} FROM {other})"
+        if connection.execute(query).fetchone()[0]:
+            fail(f"the table has {counts[0]} flights, the CSV {counts[1]}, and they differ")
+    print(f"duckdb: {counts[0]} flights in the table, {counts[1]} in the CSV" + ("" if FAILURES else ", all equal"))
+    return 1 if FAILURES else 0
+
+
 if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] == "--flights":
+        sys.exit(check_flights(sys.argv[2]))
     sys.exit(main(sys.argv[1]) if len(sys.argv) == 2 else __doc__)

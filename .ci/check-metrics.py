@@ -40,7 +40,11 @@ EXPECTED = {
     "crowded": (["S3StorePermitsExhausted"], ["S3StoreSlowRequests"]),
     "slow": (["S3StoreSlowRequests"], []),
     "lagging": (["S3StoreStreamLag"], []),
-    "unpublished": (["S3StorePublishLag"], []),
+    # Its requests time out.
+    "unpublished": (
+        ["S3StorePublishLag"],
+        ["S3StoreRetries", "S3StoreRequestErrors", "S3StoreUnavailable", "S3StoreSlowRequests", "S3StorePollsFail"],
+    ),
     "stalled": (["S3StoreReadStalls"], []),
 }
 # Seconds to wait for the alerts. A stall is reported after a minute, by a check that runs every 30 s.

@@ -299,20 +299,19 @@ async fn lagging() -> Result<()> {
     std::future::pending().await
 }
 
-/// A publisher whose interval is far too long.
+/// A publisher that can't list the refs, and whose log ends an hour ago.
 async fn unpublished() -> Result<()> {
-    // It starts an hour in the past.
     let (s3, clock) = (S3::with_bucket(BUCKET), Clock::machine());
     clock.set_offset(TimeDelta::hours(-1));
     s3.set_clock_offset(TimeDelta::hours(-1));
-    let options = Dataset::options().clock(clock.clone());
-    let dataset = options.init(s3.client(), BUCKET, "unpublished").await?.into_dataset();
+    let dataset = Dataset::options().clock(clock).init(s3.client(), BUCKET, "unpublished").await?.into_dataset();
     dataset.store().write(&events(0, 2)).await?;
-    let table = dataset.store::<Event>().table();
-    let mut publishing = table.publish_delta().interval(Duration::from_secs(86_400)).stream();
-    publishing.try_next().await?;
+    dataset.store::<Event>().table().publish_delta().await?;
+    drop(dataset);
     s3.set_clock_offset(TimeDelta::zero());
-    clock.set_offset(TimeDelta::zero());
+    s3.inject(Fault::on(Operation::List).key_contains("/_ref/").always().hang());
+    let dataset = Dataset::open(s3.client(), BUCKET, "unpublished").await?;
+    let mut publishing = dataset.store::<Event>().table().publish_delta().stream();
     publishing.try_next().await?;
     Ok(())
 }

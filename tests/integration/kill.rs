@@ -1,4 +1,4 @@
-//! Writers and followers in separate processes, killed at random with SIGKILL.
+//! Writers, followers and publishers in separate processes, killed at random with SIGKILL.
 //!
 //! Every batch that a writer saw committed must be in the snapshot, and every follower must receive it, exactly once
 //! after deduplication. Each process keeps its state in a file: a writer the batches that it saw committed, a follower
@@ -15,6 +15,7 @@ use aws_sdk_s3::Client;
 use s3store::doctor::Finding;
 use s3store::testing::{ACCESS_KEY, Listener, REGION, S3, SECRET_KEY};
 use s3store::{Clock, Dataset, Offset, Store};
+use serde_json::Value;
 
 use crate::integration::harness::{BUCKET, Server, sleep};
 use crate::integration::records::Item;
@@ -22,6 +23,11 @@ use crate::integration::records::Item;
 const WRITERS: u64 = 4;
 const FOLLOWERS: u64 = 2;
 const RECORDS: i64 = 10;
+
+const PUBLISHERS: u64 = 2;
+
+/// How often publishers are killed.
+const PUBLISHER_KILLS: usize = 50;
 
 /// The role of a child process, such as `writer 0`.
 const ROLE: &str = "S3STORE_KILL_ROLE";
@@ -42,7 +48,7 @@ fn batch(writer: u64, number: i64) -> Vec<Item> {
     (0..RECORDS).map(|index| Item::new(part(id(index)), id(index), number, "x")).collect()
 }
 
-/// The child processes of the test below run this. In the normal test run it does nothing.
+/// The child processes of the tests below run this. In the normal test run it does nothing.
 #[tokio::test]
 async fn child() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -53,6 +59,7 @@ async fn child() {
     let store = dataset.store();
     match role.split_once(' ').unwrap() {
         ("writer", number) => write(&store, number.parse().unwrap(), &folder).await,
+        ("publisher", number) => publish(&store, number).await,
         (_, number) => follow(&store, number, &folder).await,
     }
 }
@@ -111,6 +118,18 @@ async fn follow(store: &Store<Item>, number: &str, folder: &Path) {
     }
 }
 
+async fn publish(store: &Store<Item>, number: &str) {
+    let table = store.table();
+    loop {
+        let mut publishing = table.publish_delta().interval(Duration::from_millis(50)).stream();
+        while let Some(published) = publishing.try_next().await.transpose() {
+            if let Err(error) = published {
+                eprintln!("publisher {number}: {error:?}");
+            }
+        }
+    }
+}
+
 /// Returns the records that a follower received, and how often.
 fn seen(folder: &Path, number: u64) -> BTreeMap<Key, usize> {
     let mut seen = BTreeMap::new();
@@ -134,11 +153,11 @@ struct Fleet {
 }
 
 impl Fleet {
-    fn start(variables: Vec<(&'static str, String)>) -> Self {
+    /// Starts this number of processes of each role.
+    fn start(variables: Vec<(&'static str, String)>, roles: &[(&str, u64)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut fleet = Self { folder, variables, running: Vec::new(), kills: BTreeMap::new() };
-        let roles = (0..WRITERS).map(|n| format!("writer {n}")).chain((0..FOLLOWERS).map(|n| format!("follower {n}")));
-        for role in roles {
+        for role in roles.iter().flat_map(|(role, count)| (0..*count).map(move |number| format!("{role} {number}"))) {
             let child = fleet.spawn(&role);
             fleet.running.push((role, child));
         }
@@ -211,6 +230,20 @@ impl Drop for Fleet {
     }
 }
 
+/// Random numbers that differ between runs.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        Self(Clock::machine().now().timestamp_micros().unsigned_abs())
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
 /// Returns a server that child processes can reach: the one in the environment, or the in-process one on a socket.
 async fn server() -> (Client, String, String, Vec<(&'static str, String)>, Option<(S3, Listener)>) {
     if std::env::var_os("S3STORE_TEST_ENDPOINT").is_some() {
@@ -236,16 +269,14 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     variables.push((PREFIX, prefix.clone()));
     let dataset = Dataset::init(client, &bucket, &prefix).commit_timeout(Duration::from_secs(4)).await.unwrap();
     let dataset = dataset.into_dataset();
-    let mut fleet = Fleet::start(variables);
+    let mut fleet = Fleet::start(variables, &[("writer", WRITERS), ("follower", FOLLOWERS)]);
 
-    let clock = Clock::machine();
-    let mut random = clock.now().timestamp_micros().unsigned_abs();
+    let (clock, mut random) = (Clock::machine(), Random::new());
     let started = clock.now();
     while (clock.now() - started).num_milliseconds() < i64::try_from(seconds * 1_000).unwrap() {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        sleep(Duration::from_millis(500 + (random >> 33) % 1_000)).await;
+        sleep(Duration::from_millis(500 + random.below(1_000))).await;
         let processes = fleet.running.len();
-        fleet.kill(usize::try_from(random >> 40).unwrap() % processes);
+        fleet.kill(usize::try_from(random.below(processes as u64)).unwrap());
     }
     fleet.stop_writers().await;
     let acknowledged = fleet.acknowledged();
@@ -285,4 +316,65 @@ async fn nothing_is_lost_or_doubled_by_kills() {
     println!("{} files, {} commits, {} findings", report.files, report.commits, report.findings.len());
     let damage: Vec<_> = report.findings.iter().filter(|finding| !harmless(finding)).collect();
     assert!(damage.is_empty(), "{damage:?}");
+}
+
+/// Two publishers are killed wherever they are: while they read the log, poll, read footers, or add versions and checkpoints.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_file_is_published_once_however_often_publishers_are_killed() {
+    let (client, bucket, prefix, mut variables, _s3) = server().await;
+    variables.push((PREFIX, prefix.clone()));
+    let dataset = Dataset::init(client.clone(), &bucket, &prefix).commit_timeout(Duration::from_secs(2)).await.unwrap();
+    let store = dataset.into_dataset().store::<Item>();
+    let mut fleet = Fleet::start(variables, &[("writer", 1), ("publisher", PUBLISHERS)]);
+    let mut random = Random::new();
+    for _ in 0..PUBLISHER_KILLS {
+        sleep(Duration::from_millis(50 + random.below(400))).await;
+        fleet.kill(1 + usize::try_from(random.below(PUBLISHERS)).unwrap());
+    }
+    fleet.stop_writers().await;
+    // What is settled now is published by those that are still running, or by nobody.
+    sleep(store.dataset().settle_window()).await;
+    let logs = fleet.logs();
+    drop(fleet);
+    let (versions, published) = published(&client, &bucket, &prefix).await;
+    let last = store.table().publish_delta().reconcile().await.unwrap();
+    println!("{PUBLISHER_KILLS} kills: {versions} versions with {} files, {} left", published.len(), last.files);
+    assert!(published.len() > 20, "{logs}");
+    let (_, published) = self::published(&client, &bucket, &prefix).await;
+    let entries = store.poll_range(..).await.unwrap();
+    let committed: BTreeSet<String> = entries.iter().map(|entry| entry.data_path.clone()).collect();
+    let in_log: BTreeSet<String> = published.iter().map(|path| format!("{prefix}/{path}")).collect();
+    assert_eq!(published.len(), in_log.len(), "a file is there twice");
+    // The last commits are not settled, and the change stream does not have those that were late.
+    assert!(committed.is_subset(&in_log), "{:?}\n{logs}", committed.difference(&in_log).collect::<Vec<_>>());
+    let findings = store.dataset().doctor(..).await.unwrap().findings;
+    let is_about_log = |finding: &&Finding| {
+        matches!(
+            finding,
+            Finding::Unpublished { .. } | Finding::PublishedWithoutCommit { .. } | Finding::PublishedWithoutFile { .. }
+        )
+    };
+    let about_log: Vec<_> = findings.iter().filter(is_about_log).collect();
+    assert!(about_log.is_empty(), "{about_log:?}");
+}
+
+/// Returns the number of versions of the Delta log, and the paths of the files in them, in order.
+async fn published(client: &Client, bucket: &str, prefix: &str) -> (usize, Vec<String>) {
+    let folder = format!("{prefix}/_delta_log/");
+    let mut pages = client.list_objects_v2().bucket(bucket).prefix(folder).into_paginator().send();
+    let (mut versions, mut paths) = (0, Vec::new());
+    while let Some(page) = pages.next().await {
+        for key in
+            page.unwrap().contents().iter().filter_map(|object| object.key()).filter(|key| key.ends_with(".json"))
+        {
+            let body = client.get_object().bucket(bucket).key(key).send().await.unwrap().body.collect().await.unwrap();
+            let actions = serde_json::Deserializer::from_slice(&body.into_bytes())
+                .into_iter::<Value>()
+                .map(Result::unwrap)
+                .collect::<Vec<_>>();
+            paths.extend(actions.iter().filter_map(|action| Some(action.get("add")?["path"].as_str()?.to_owned())));
+            versions += 1;
+        }
+    }
+    (versions, paths)
 }

@@ -48,7 +48,7 @@ use self::publisher::Publisher;
 use crate::clock::micros;
 use crate::dataset::{ResultStream, TaskStream};
 use crate::error::{ErrorKind, Result};
-use crate::metrics::{Method, Tally};
+use crate::metrics::{Method, Position, Tally};
 use crate::table::Table;
 
 /// The default of [`PublishDelta::interval`].
@@ -189,7 +189,8 @@ impl PublishDelta {
     }
 
     async fn run(self, tally: &Tally) -> Result<Published> {
-        let mut publisher = Publisher::start(&self, tally).await?;
+        let mut publisher = Publisher::open(&self, tally).await?;
+        publisher.begin(self.reconciles).await?;
         Ok(publisher.take())
     }
 
@@ -201,11 +202,7 @@ impl PublishDelta {
         let mut publisher = None;
         loop {
             let settled = settled();
-            let published = match &mut publisher {
-                None => Publisher::start(self, tally).await.map(|started| publisher.insert(started).take()),
-                Some(publisher) => publisher.go_on().await.map(|()| publisher.take()),
-            };
-            match published {
+            match self.step(&mut publisher, &position, tally).await {
                 Ok(published) => {
                     position.reached(settled);
                     let is_news = published.versions > 0 || !published.missing.is_empty();
@@ -220,6 +217,25 @@ impl PublishDelta {
             }
             dataset.clock().sleep(self.interval).await;
         }
+    }
+
+    /// Publishes what there is since the last time. Begins if there is no publisher.
+    async fn step<'a>(
+        &'a self,
+        publisher: &mut Option<Publisher<'a>>,
+        position: &Position,
+        tally: &'a Tally,
+    ) -> Result<Published> {
+        if let Some(publisher) = publisher {
+            publisher.go_on().await?;
+            return Ok(publisher.take());
+        }
+        let mut opened = Publisher::open(self, tally).await?;
+        if let Some(reached) = opened.reached() {
+            position.reached(reached);
+        }
+        opened.begin(self.reconciles).await?;
+        Ok(publisher.insert(opened).take())
     }
 }
 

@@ -32,22 +32,30 @@ pub(super) struct Publisher<'a> {
 }
 
 impl<'a> Publisher<'a> {
-    /// Reads the log, and publishes what there is.
-    pub(super) async fn start(settings: &'a PublishDelta, tally: &'a Tally) -> Result<Self> {
+    /// Reads the log.
+    pub(super) async fn open(settings: &'a PublishDelta, tally: &'a Tally) -> Result<Self> {
         let columns = Columns::new(&settings.table.schema().columns, &settings.left_out);
         let log = Log::read(settings.table.dataset()).await?;
         // An error before the first file is fetched.
         merged::schema(log.state.metadata.as_ref(), &columns.schema)?;
-        let is_new = log.state.offset.is_none();
-        let mut publisher = Self { table: &settings.table, columns, log, tally, published: Published::default() };
-        if is_new || settings.reconciles {
-            publisher.publish_snapshot(settings.reconciles).await?;
+        Ok(Self { table: &settings.table, columns, log, tally, published: Published::default() })
+    }
+
+    /// Returns the time up to which the log has all commits in time, in microseconds. `None` for a new log.
+    pub(super) fn reached(&self) -> Option<i64> {
+        self.log.state.offset.as_ref().and_then(Offset::instant).map(|instant| instant.timestamp_micros())
+    }
+
+    /// Publishes what there is. A reconciling publisher also lists the dataset.
+    pub(super) async fn begin(&mut self, reconciles: bool) -> Result<()> {
+        let is_new = self.log.state.offset.is_none();
+        if is_new || reconciles {
+            self.publish_snapshot(reconciles).await?;
         }
         if !is_new {
-            publisher.publish_changes().await?;
+            self.publish_changes().await?;
         }
-        publisher.log.checkpoint_if_due().await?;
-        Ok(publisher)
+        self.log.checkpoint_if_due().await
     }
 
     /// Publishes what there is since the last time.
