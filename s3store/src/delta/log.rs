@@ -17,9 +17,6 @@ use crate::s3::{Class, IfNoneMatch, ListedObject, Put};
 /// The size of a version whose size is not known, for the deadline of its request.
 pub(crate) const VERSION_BYTES: u64 = 1 << 20;
 
-/// The versions between two checkpoints.
-const VERSIONS: u64 = 100;
-
 /// The log of a dataset, as far as it was read.
 pub(crate) struct Log {
     dataset: Dataset,
@@ -117,16 +114,16 @@ impl Log {
         self.state.check_owner(&self.dataset.keys().log_prefix())
     }
 
-    /// Writes a checkpoint if the one that the log names as its last is 100 versions old.
+    /// Writes a checkpoint if the log has at least this number of versions after the one that it names as its last.
     ///
     /// Sends 1 GET and 1 LIST then. If no other publisher has written one, it sends 1 GET for each part of the last checkpoint and
     /// for each version since, 1 PUT for each part, and 1 PUT for the name.
-    pub(crate) async fn checkpoint_if_due(&mut self) -> Result<()> {
-        if self.next.saturating_sub(self.pointed) < VERSIONS {
+    pub(crate) async fn checkpoint_after(&mut self, versions: u64) -> Result<()> {
+        if self.next.saturating_sub(self.pointed) < versions {
             return Ok(());
         }
         self.find_checkpoint().await?;
-        let is_due = self.next.saturating_sub(self.pointed) >= VERSIONS;
+        let is_due = self.next.saturating_sub(self.pointed) >= versions;
         if let (true, Some(version)) = (is_due, self.next.checked_sub(1)) {
             let written = checkpoint::write(&self.dataset, self.checkpoint.as_ref(), version, &self.state).await;
             let folder = self.dataset.keys().log_prefix();

@@ -81,7 +81,7 @@ impl Table {
     /// for each new file. For each new file 1 GET of its footer, or 2 if that is large. 1 PUT for each version, and a GET and a PUT
     /// more for each that another publisher adds meanwhile.
     ///
-    /// A checkpoint, after 100 versions: 1 GET and 1 LIST, 1 GET for each of those versions and for each part of the last
+    /// A checkpoint, after 100 versions or a call that adds several: 1 GET and 1 LIST, 1 GET for each of those versions and for each part of the last
     /// checkpoint, 1 PUT for each 100,000 files of the table, and 1 PUT.
     ///
     /// # Example

@@ -22,6 +22,9 @@ use crate::table::Table;
 /// The most files that a version adds.
 const FILES_IN_VERSION: usize = 10_000;
 
+/// The versions between two checkpoints.
+const VERSIONS: u64 = 100;
+
 /// A call that is running.
 pub(super) struct Publisher<'a> {
     table: &'a Table,
@@ -55,14 +58,16 @@ impl<'a> Publisher<'a> {
         if !is_new {
             self.publish_changes().await?;
         }
-        self.log.checkpoint_if_due().await
+        // Readers load many files sooner from a checkpoint.
+        let are_many = self.published.versions > 1;
+        self.log.checkpoint_after(if are_many { 1 } else { VERSIONS }).await
     }
 
     /// Publishes what there is since the last time.
     pub(super) async fn go_on(&mut self) -> Result<()> {
         self.log.catch_up().await?;
         self.publish_changes().await?;
-        self.log.checkpoint_if_due().await
+        self.log.checkpoint_after(VERSIONS).await
     }
 
     /// Returns what was published since the last time.
