@@ -203,6 +203,58 @@ async fn wherever_a_call_fails_the_next_one_completes_the_log() {
     assert!(failed > 20, "{failed}");
 }
 
+/// Wherever a stream fails, it goes on or ends, and its log has each file once at most.
+#[tokio::test(start_paused = true)]
+async fn wherever_a_stream_fails_it_goes_on_or_ends() {
+    let (mut ended, mut went_on) = (0, 0);
+    for (kind, fault) in [
+        ("refused", (|n| Fault::any().skip(n).times(1).fail(403, "AccessDenied")) as fn(usize) -> Fault),
+        ("refused but done", |n| Fault::any().skip(n).times(1).fail_applied(403, "AccessDenied")),
+        ("unavailable", |n| Fault::any().skip(n).times(8).drop_connection()),
+        ("answers lost", |n| Fault::any().skip(n).times(8).drop_connection_applied()),
+    ] {
+        for request in 0.. {
+            let world = Virtual::new();
+            let dataset = world.dataset().await;
+            let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+            for id in 0..3 {
+                store.write(&[sale(1, id, 0), sale(2, id, 0)]).await.unwrap();
+                sleep(Duration::from_secs(60)).await;
+                if id == 0 {
+                    table.publish_delta().await.unwrap();
+                }
+            }
+            world.s3.clear_requests();
+            world.s3.inject(fault(request));
+            let mut publishing = table.publish_delta().stream();
+            let result = tokio::time::timeout(Duration::from_secs(300), publishing.try_next()).await;
+            let sent = world.s3.requests().len();
+            world.s3.clear_faults();
+            match result {
+                Ok(Ok(published)) => {
+                    went_on += 1;
+                    assert_eq!(published.unwrap().version, Some(1), "{kind} {request}");
+                    assert_eq!(check(&world, &dataset).await, 6, "{kind} {request}");
+                }
+                Ok(Err(error)) => {
+                    ended += 1;
+                    assert_eq!(error.kind(), ErrorKind::Refused, "{kind} {request}");
+                }
+                // It published before an answer was lost, and then there was no news.
+                Err(_) => assert_eq!(check(&world, &dataset).await, 6, "{kind} {request}"),
+            }
+            drop(publishing);
+            table.publish_delta().await.unwrap();
+            assert_eq!(check(&world, &dataset).await, 6, "{kind} {request}");
+            if sent <= request {
+                break;
+            }
+        }
+    }
+    println!("{went_on} streams went on, {ended} ended");
+    assert!(went_on > 10 && ended > 10, "{went_on} {ended}");
+}
+
 /// Publishes a file in each of some versions, from `first` on.
 async fn publish_versions(dataset: &Dataset, first: i64, count: i64) {
     let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
