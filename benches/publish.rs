@@ -33,6 +33,7 @@ struct Small {
 }
 
 #[tokio::main]
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 async fn main() {
     // Cargo adds an argument of its own.
     let files: u64 = env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(100_000);

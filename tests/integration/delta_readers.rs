@@ -13,7 +13,7 @@ use s3store::{ColumnType, Entry, Record};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::integration::harness::{BUCKET, Server, options};
+use crate::integration::harness::{BUCKET, Server, options, within};
 use crate::integration::other_readers::PARTS;
 
 #[derive(Debug, Clone, Record)]
@@ -225,7 +225,7 @@ async fn flights_are_published_while_they_are_written() {
     });
     let files: u64 = futures_util::future::join_all(writers).await.into_iter().map(Result::unwrap).sum();
     done.send(files).unwrap();
-    let versions = tokio::time::timeout(Duration::from_secs(120), publishing).await.unwrap().unwrap();
+    let versions = within(Duration::from_secs(120), publishing).await.unwrap().unwrap();
     let lags = lags(&server, &store.poll_range(..).await.unwrap()).await;
     println!(
         "{} flights in {files} files, in {versions} versions; from a commit to its version {:?}, at most {:?}; the settle window \
