@@ -338,8 +338,19 @@ async fn each_file_is_published_once_however_often_publishers_are_killed() {
     drop(fleet);
     let (versions, published) = published(&client, &bucket, &prefix).await;
     let last = store.table().publish_delta().reconcile().await.unwrap();
-    println!("{PUBLISHER_KILLS} kills: {versions} versions with {} files, {} left", published.len(), last.files);
+    let listed = client.list_objects_v2().bucket(&bucket).prefix(format!("{prefix}/_delta_log/")).send().await.unwrap();
+    let is_checkpoint =
+        |object: &&aws_sdk_s3::types::Object| object.key().is_some_and(|key| key.contains(".checkpoint."));
+    let checkpoints = listed.contents().iter().filter(is_checkpoint).count();
+    println!(
+        "{PUBLISHER_KILLS} kills: {versions} versions with {} files, {checkpoints} checkpoints, {} files left",
+        published.len(),
+        last.files
+    );
     assert!(published.len() > 20, "{logs}");
+    // The call above has read the last checkpoint, if there was one.
+    assert!(versions < 100 || checkpoints > 0, "{logs}");
+    assert_eq!(last.missing.len(), 0);
     let (_, published) = self::published(&client, &bucket, &prefix).await;
     let entries = store.poll_range(..).await.unwrap();
     let committed: BTreeSet<String> = entries.iter().map(|entry| entry.data_path.clone()).collect();

@@ -7,7 +7,7 @@ use s3store::chrono::{DateTime, NaiveDate, Utc};
 use s3store::doctor::Finding;
 use s3store::publish::SqlDialect;
 use s3store::rust_decimal::Decimal;
-use s3store::testing::{Fault, Meanwhile, Operation};
+use s3store::testing::{ConditionalPut, Fault, Meanwhile, Operation};
 use s3store::{Dataset, ErrorKind, Record};
 use serde_json::Value;
 
@@ -290,13 +290,14 @@ async fn each_hundred_versions_have_a_checkpoint() {
     let requests = world.log();
     assert!(requests.len() < 16 && requests.contains(&format!("Get {}", key(199))), "{requests:#?}");
 
-    // The pointer is lost, or is cut off, or its checkpoint is removed: the next call writes one.
+    // The pointer is lost, or is cut off, or its checkpoint is removed or not readable: the next call writes one.
     let whole = world.s3.object(BUCKET, &pointer).unwrap().body;
-    for damage in 0..3 {
+    for damage in 0..4 {
         match damage {
             0 => drop(world.s3.remove_object(BUCKET, &pointer).unwrap()),
             1 => world.s3.put_object(BUCKET, &pointer, whole.slice(..10)),
-            _ => drop(world.s3.remove_object(BUCKET, &key(208)).unwrap()),
+            2 => drop(world.s3.remove_object(BUCKET, &key(208)).unwrap()),
+            _ => world.s3.put_object(BUCKET, &key(208), "PAR1"),
         }
         let published = table.publish_delta().reconcile().await.unwrap();
         assert_eq!((published.version, published.versions), (Some(208), 0), "{damage}");
@@ -313,7 +314,7 @@ async fn each_hundred_versions_have_a_checkpoint() {
     let published = table.publish_delta().await.unwrap();
     assert_eq!((published.version, published.files), (Some(209), 1), "no file is published again");
 
-    // A checkpoint that is not readable.
+    // A checkpoint that is not readable, without what is before it.
     world.s3.put_object(BUCKET, &key(208), "PAR1");
     let error = table.publish_delta().await.unwrap_err();
     assert!(error.kind() == ErrorKind::InvalidData && error.to_string().contains(&key(208)), "{error}");
@@ -708,4 +709,189 @@ async fn the_log_of_another_program_is_refused() {
     world.s3.put_object(BUCKET, &key.replace("0.json", "4.json"), "");
     let error = table.publish_delta().await.unwrap_err();
     assert!(error.to_string().contains("is missing"), "{error}");
+}
+
+/// Earlier and later forms of a record, which readers can read from each other's files.
+mod forms {
+    use super::*;
+
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(part))]
+    pub struct Narrow {
+        pub part: String,
+        pub old: i32,
+        #[record(timestamp = "us")]
+        pub at: DateTime<Utc>,
+    }
+
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(part))]
+    pub struct Wide {
+        pub part: String,
+        pub old: i64,
+        #[record(timestamp = "ms")]
+        pub at: DateTime<Utc>,
+    }
+
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(part))]
+    pub struct Renamed {
+        pub part: String,
+        #[record(alias = "old")]
+        pub new: i32,
+    }
+}
+
+/// Removes the log, as the guide says.
+fn remove_log(world: &Virtual) {
+    for key in log_keys(world) {
+        world.s3.remove_object(BUCKET, &key).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_engines_would_read_wrong_are_refused() {
+    use forms::{Narrow, Renamed, Wide};
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let [narrow, wide, renamed] =
+        [dataset.store::<Narrow>().table(), dataset.store::<Wide>().table(), dataset.store::<Renamed>().table()];
+    let (part, at) = ("a".to_owned(), DateTime::from_timestamp_micros(1_500).unwrap());
+    let refused = async |table: &s3store::table::Table, column: &str| {
+        let error = table.publish_delta().reconcile().await.unwrap_err();
+        let text = error.to_string();
+        assert!(error.kind() == ErrorKind::InvalidInput && text.contains(&format!("column {column}")), "{text}");
+    };
+    dataset.store().write(&[Narrow { part: part.clone(), old: 1, at }]).await.unwrap();
+    narrow.publish_delta().await.unwrap();
+    refused(&wide, "old").await;
+    refused(&renamed, "new").await;
+    // The newer program writes. The older one does not notice.
+    dataset.store().write(&[Wide { part: part.clone(), old: 1 << 40, at }]).await.unwrap();
+    refused(&narrow, "old").await;
+    assert_eq!(paths(&world, &dataset).len(), 1);
+    remove_log(&world);
+    assert_eq!(wide.publish_delta().await.unwrap().files, 2, "the types of the other file are narrower");
+    let stats: Vec<Value> = versions(&world, &dataset)
+        .iter()
+        .flatten()
+        .filter_map(|action| serde_json::from_str(action.get("add")?["stats"].as_str()?).ok())
+        .collect();
+    let mut olds: Vec<i64> = stats.iter().map(|stats| stats["maxValues"]["old"].as_i64().unwrap()).collect();
+    olds.sort_unstable();
+    assert_eq!(olds, [1, 1 << 40]);
+    assert!(stats.iter().all(|stats| stats["minValues"]["at"] == "1970-01-01T00:00:00.001Z"), "{stats:?}");
+
+    let other = world.options().init(world.s3.client(), BUCKET, "renamed").await.unwrap().into_dataset();
+    other.store().write(&[Narrow { part: part.clone(), old: 1, at }]).await.unwrap();
+    let narrow = other.store::<Narrow>().table();
+    narrow.publish_delta().await.unwrap();
+    other.store().write(&[Renamed { part, new: 7 }]).await.unwrap();
+    refused(&narrow, "old").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_file_is_reported_and_passed() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    table.publish_delta().await.unwrap();
+    let commits = store.write(&[sale(1, 1, 0), sale(2, 2, 0)]).await.unwrap();
+    let body = world.s3.object(BUCKET, &commits[0].data_path).unwrap().body;
+    let mut damaged = body.to_vec();
+    let end = damaged.len() - 12;
+    damaged[end..end + 4].fill(0xff);
+    world.s3.put_object(BUCKET, &commits[0].data_path, damaged);
+    sleep(Duration::from_secs(60)).await;
+    let published = table.publish_delta().await.unwrap();
+    assert_eq!((published.files, published.unreadable), (1, vec![commits[0].data_path.clone()]));
+    assert_eq!(table.publish_delta().await.unwrap().versions, 0);
+    // It is repaired.
+    world.s3.put_object(BUCKET, &commits[0].data_path, body);
+    assert_eq!(table.publish_delta().reconcile().await.unwrap().files, 1);
+    assert_eq!(check(&world, &dataset).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ignores_conditions_is_refused() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 1, 0)]).await.unwrap();
+    for mode in [ConditionalPut::Ignored, ConditionalPut::NotImplemented] {
+        world.s3.set_conditional_put(mode);
+        for _ in 0..2 {
+            let error = table.publish_delta().await.unwrap_err().to_string();
+            assert!(error.contains("If-None-Match"), "{error}");
+        }
+    }
+}
+
+/// Looks at the change stream do not become more expensive by commits that are in the log, or refs without commits.
+#[tokio::test(start_paused = true)]
+async fn a_quiet_stream_looks_at_nothing_twice() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    table.publish_delta().await.unwrap();
+    for id in 0..20 {
+        store.write(&[sale(1, id, 0)]).token(format!("t{id}")).await.unwrap();
+        world.s3.inject(put(".commit").always().fail(403, "AccessDenied"));
+        store.write(&[sale(1, id, 1)]).await.unwrap_err();
+        world.s3.clear_faults();
+    }
+    sleep(Duration::from_secs(60)).await;
+    // All are in the log, whose place is before them.
+    let place = versions(&world, &dataset).len();
+    assert_eq!(table.publish_delta().reconcile().await.unwrap().files, 20);
+    assert!(versions(&world, &dataset).len() > place);
+    let mut publishing = table.publish_delta().interval(Duration::from_secs(60)).stream();
+    assert!(within(Duration::from_secs(90), publishing.try_next()).await.is_none());
+    world.s3.clear_requests();
+    assert!(within(Duration::from_secs(600), publishing.try_next()).await.is_none());
+    let requests = world.log();
+    assert!(requests.iter().all(|request| !request.starts_with("Head")) && requests.len() <= 22, "{requests:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_if_the_log_is_removed() {
+    let world = Virtual::new();
+    let dataset = world.dataset().await;
+    let (store, table) = (dataset.store::<Sale>(), dataset.store::<Sale>().table());
+    store.write(&[sale(1, 1, 0)]).await.unwrap();
+    let mut publishing = table.publish_delta().stream();
+    publishing.try_next().await.unwrap().unwrap();
+    remove_log(&world);
+    store.write(&[sale(1, 2, 0)]).await.unwrap();
+    let error = publishing.try_next().await.unwrap_err();
+    assert!(error.to_string().contains("was the log removed?"), "{error}");
+    assert_eq!(log_keys(&world), [""; 0]);
+    assert_eq!(table.publish_delta().await.unwrap().files, 2);
+    assert_eq!(check(&world, &dataset).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn latest_versions_are_those_of_each_partition() {
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(part), dedup = "per_partition")]
+    struct PerPartition {
+        part: String,
+        #[record(entity)]
+        id: i64,
+        #[record(version)]
+        version: i64,
+    }
+    #[derive(Debug, Clone, Record)]
+    #[record(partition_by(month = format(day, "%Y-%m")), dedup = "per_partition")]
+    struct PerMonth {
+        day: NaiveDate,
+        #[record(entity)]
+        id: i64,
+        #[record(version)]
+        version: i64,
+    }
+    let dataset = Virtual::new().dataset().await;
+    let query = dataset.store::<PerPartition>().table().latest_sql("t", SqlDialect::DuckDb).unwrap();
+    assert!(query.contains(r#"PARTITION BY "id", "part" ORDER BY"#), "{query}");
+    assert_eq!(dataset.store::<PerMonth>().table().latest_sql("t", SqlDialect::DuckDb), None);
 }

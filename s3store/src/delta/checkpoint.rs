@@ -1,7 +1,7 @@
 //! Checkpoints of the Delta log in the bucket: what all versions up to one say, in few objects.
 //!
 //! A checkpoint is copied from the one before it and the versions since, a few thousand actions at a time. So two publishers write
-//! the same rows in the same order, and memory holds only one part, whatever the size of the table.
+//! the same rows in the same order, and memory holds one part and the paths of all files.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -27,7 +27,7 @@ const FILES_IN_PART: usize = 100_000;
 const PART_BYTES: u64 = 32 << 20;
 
 /// The versions that are fetched at the same time. One may have some megabytes.
-const VERSIONS_AT_ONCE: usize = 8;
+pub(super) const VERSIONS_AT_ONCE: usize = 8;
 
 /// A checkpoint that is complete.
 #[derive(Debug, PartialEq)]

@@ -9,5 +9,5 @@ mod log;
 mod state;
 
 pub(crate) use self::action::{Action, Add, Format, MetaData, Protocol};
-pub(crate) use self::log::Log;
+pub(crate) use self::log::{Log, ignores_conditions};
 pub(crate) use self::state::{State, place};

@@ -127,10 +127,11 @@ impl Doctor {
                 diagnosis.findings.push(Finding::Unreadable { path: dataset.keys().log_prefix(), error });
                 Ok(None)
             }
-            Err(error) => {
+            Err(error) if matches!(error.kind(), ErrorKind::Config | ErrorKind::Refused) => {
                 tracing::warn!(%error, "doctor can't read the delta log");
                 Err(error)
             }
+            Err(error) => return Err(error),
         };
         let Diagnosis { findings, refs, commits, files, .. } = diagnosis;
         Ok(Report { findings, refs, commits, files, uploads, published_until })

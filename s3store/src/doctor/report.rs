@@ -24,9 +24,9 @@ pub struct Report {
     /// window. An error if they could not be listed, because the server does not support it, refuses it or did not answer:
     /// then the findings have no [`UnfinishedUpload`](Finding::UnfinishedUpload), and nothing else is missing.
     pub uploads: Result<u64>,
-    /// The place of the publisher in the change stream: the Delta log has the commits before this time. `None` if the dataset is
-    /// [not published](crate::publish). An error if the log could not be read, because it is another program's, or S3 refused
-    /// it or did not answer: then the findings have none about it.
+    /// The place of the Delta log in the change stream: it has the commits before this time that were not late. It stays where it
+    /// is while there are no commits. `None` if the dataset is [not published](crate::publish). An error if the log could not be
+    /// read, because it is another program's, or S3 refused it: then the findings have none about it.
     pub published_until: Result<Option<DateTime<Utc>>>,
 }
 

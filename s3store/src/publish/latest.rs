@@ -2,7 +2,7 @@
 
 use super::PublishDelta;
 use super::columns::Columns;
-use crate::schema::SchemaType;
+use crate::schema::{SchemaForm, SchemaType};
 use crate::table::Table;
 
 /// A dialect of SQL.
@@ -28,8 +28,9 @@ impl SqlDialect {
 
 impl Table {
     /// Returns a query of the latest version of each entity, without deleted ones, for an engine that reads the published
-    /// Delta table as `source`, such as `delta_scan('s3://warehouse/billing')`. Returns `None` if the record has no entity, or if
-    /// the Delta table lacks a column of the key. Sends nothing.
+    /// Delta table as `source`, such as `delta_scan('s3://warehouse/billing')`. Returns `None` if the record has no entity, if the
+    /// Delta table lacks a column of the key, or if the entity lacks a column from which a partition is made by a format or a
+    /// function: reads return an entity once for each partition. Sends nothing.
     ///
     /// Of several records with equal versions, the engine chooses one. Reads return the one that was written last.
     ///
@@ -58,8 +59,17 @@ impl PublishDelta {
         let published: Vec<&str> = columns.names().collect();
         let is_published = |name: &str| published.contains(&name);
         let deleted = schema.deleted.as_deref();
-        let needed = schema.entity.iter().map(String::as_str).chain([version]).chain(deleted);
-        if !needed.into_iter().all(is_published) {
+        // Reads deduplicate within a partition.
+        let mut key: Vec<&str> = schema.entity.iter().map(String::as_str).collect();
+        for part in &schema.partition {
+            match (&part.form, part.columns.as_slice()) {
+                (_, columns) if !columns.is_empty() && columns.iter().all(|name| schema.entity.contains(name)) => {}
+                (SchemaForm::Value, [name]) => key.push(name),
+                _ => return None,
+            }
+        }
+        let mut needed = key.iter().copied().chain([version]).chain(deleted);
+        if schema.entity.is_empty() || !needed.all(is_published) {
             return None;
         }
         let quoted = |name: &str| dialect.quoted(name);
@@ -72,7 +82,7 @@ impl PublishDelta {
             }
         });
         let all = list(&mut published.iter().copied());
-        let entity = list(&mut schema.entity.iter().map(String::as_str));
+        let entity = list(&mut key.iter().copied());
         Some(format!(
             "SELECT {all} FROM (SELECT *, row_number() OVER (PARTITION BY {entity} ORDER BY {} DESC) AS s3store_row FROM {source}) \
              AS versions WHERE s3store_row = 1{alive}",

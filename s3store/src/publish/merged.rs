@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use crate::delta::MetaData;
 use crate::error::{Error, Result};
+use crate::schema::{SchemaColumn, SchemaType};
 
 /// Returns the schema of the table with the columns of a record: those that the table has, and then the new ones.
 ///
 /// A program with an older record does not take columns away.
 ///
 /// # Errors
-/// `InvalidInput` if a column has another type.
+/// `InvalidInput` if a column has another type, or a name that differs from another one's only in case.
 pub(super) fn schema(table: Option<&MetaData>, columns: &Value) -> Result<Value> {
     let Some(table) = table else { return Ok(columns.clone()) };
     let known: Value = serde_json::from_str(&table.schema_string)
@@ -27,8 +28,17 @@ fn merged(known: &Value, wanted: &Value, path: &str) -> Result<Value> {
             let mut fields: Vec<Value> = fields(known).cloned().collect();
             for field in self::fields(wanted) {
                 let name = field["name"].as_str().unwrap_or_default();
-                match fields.iter_mut().find(|known| known["name"] == field["name"]) {
-                    Some(known) => known["type"] = merged(&known["type"], &field["type"], &format!("{path}{name}."))?,
+                let lower = |field: &Value| field["name"].as_str().unwrap_or_default().to_lowercase();
+                match fields.iter_mut().find(|known| lower(known) == lower(field)) {
+                    Some(known) if known["name"] == field["name"] => {
+                        known["type"] = merged(&known["type"], &field["type"], &format!("{path}{name}."))?;
+                    }
+                    Some(known) => {
+                        return Err(Error::invalid_input(format!(
+                            "publish: readers do not tell the column {path}{name} from {} in the delta table; leave it out",
+                            known["name"]
+                        )));
+                    }
                     None => fields.push(field.clone()),
                 }
             }
@@ -43,18 +53,48 @@ fn merged(known: &Value, wanted: &Value, path: &str) -> Result<Value> {
             Ok(json!({"type": "map", "keyType": "string", "valueType": value, "valueContainsNull": true}))
         }
         _ => Err(Error::invalid_input(format!(
-            "publish: the column {} is {known} in the delta table and {wanted} in the record; a delta table can't change a type",
+            "publish: the column {} is {known} in the delta table and {wanted} in the record; a delta table can't change a type, so \
+             remove the log to publish anew",
             path.trim_end_matches('.')
         ))),
     }
 }
 
+/// Checks that no column of the table is one that the record has under another name: new files would have nulls there.
+///
+/// # Errors
+/// `InvalidInput` with both names.
+pub(super) fn check_names(table: Option<&MetaData>, record: &[SchemaColumn]) -> Result<()> {
+    let Some(table) = table else { return Ok(()) };
+    let known: Value = serde_json::from_str(&table.schema_string)
+        .map_err(|error| Error::invalid_data("the schema in the delta log is not readable").with_source(error))?;
+    renamed(&known, record, "")
+}
+
+fn renamed(known: &Value, record: &[SchemaColumn], path: &str) -> Result<()> {
+    for column in record {
+        let is_old = |field: &&Value| column.aliases.iter().any(|alias| field["name"] == *alias);
+        if let Some(old) = fields(known).find(is_old) {
+            return Err(Error::invalid_input(format!(
+                "publish: the column {path}{} is {} in the delta table, where new files would have nulls; remove the log to publish \
+                 anew",
+                column.name, old["name"]
+            )));
+        }
+        let same = fields(known).find(|field| field["name"] == column.name);
+        if let (Some(same), SchemaType::Struct(members)) = (same, &column.data_type) {
+            renamed(&same["type"], members, &format!("{path}{}.", column.name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Returns the kind of a nested type.
-fn kind(data_type: &Value) -> Option<&str> {
+pub(super) fn kind(data_type: &Value) -> Option<&str> {
     data_type.get("type")?.as_str()
 }
 
-fn fields(data_type: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn fields(data_type: &Value) -> impl Iterator<Item = &Value> {
     data_type.get("fields").and_then(Value::as_array).into_iter().flatten()
 }
 
@@ -100,6 +140,28 @@ mod tests {
         assert_eq!(both, table(&[("a", json!("long")), ("s", nested), ("b", json!("date"))]));
         assert_eq!(schema(Some(&metadata(&both)), &small).unwrap(), both);
         assert_eq!(schema(None, &small).unwrap(), small);
+    }
+
+    #[test]
+    fn other_names_of_a_column_are_refused() {
+        let known = metadata(&table(&[("old", json!("long")), ("s", table(&[("x", json!("long"))]))]));
+        let column = |name: &str, data_type, aliases: &[&str]| SchemaColumn {
+            name: name.to_owned(),
+            data_type,
+            nullable: false,
+            may_be_missing: false,
+            aliases: aliases.iter().map(|&alias| alias.to_owned()).collect(),
+            values: Vec::new(),
+        };
+        let new = column("new", SchemaType::Int64, &["old"]);
+        assert!(check_names(Some(&known), std::slice::from_ref(&new)).is_err());
+        assert!(check_names(None, &[new]).is_ok());
+        let nested = SchemaType::Struct(vec![column("y", SchemaType::Int64, &["x"])]);
+        let error = check_names(Some(&known), &[column("s", nested, &[])]).unwrap_err().to_string();
+        assert!(error.contains("the column s.y is \"x\""), "{error}");
+        assert!(check_names(Some(&known), &[column("old", SchemaType::Int64, &["older"])]).is_ok());
+        let other_case = table(&[("OLD", json!("long"))]);
+        assert!(schema(Some(&known), &other_case).unwrap_err().to_string().contains("the column OLD from \"old\""));
     }
 
     #[test]

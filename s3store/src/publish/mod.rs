@@ -31,6 +31,7 @@
 //! once do no harm: each version is put on the condition that it does not exist.
 
 mod columns;
+mod fit;
 mod latest;
 mod merged;
 mod publisher;
@@ -61,13 +62,14 @@ impl Table {
     /// add the files of the commits since then, up to the [settle window](crate::Dataset::settle_window) before the present. Call it
     /// every minute or so; each call adds one version of the table if there is anything to add, or several if there is much.
     ///
-    /// A commit that was late is not in the change stream where it should be, so later calls pass it. [`PublishDelta::reconcile`]
+    /// A commit that was late is not in the change stream where it should be, so later calls skip it. [`PublishDelta::reconcile`]
     /// lists the dataset again.
     ///
     /// # Errors
-    /// - [`Config`](crate::ErrorKind::Config): another program keeps a Delta log there.
-    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a column has another type than in the table.
-    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the log or a data file is not readable.
+    /// - [`Config`](crate::ErrorKind::Config): another program keeps a Delta log there, or the server ignores `If-None-Match`.
+    /// - [`InvalidInput`](crate::ErrorKind::InvalidInput): a column of the record, or of a file, has another type or name than in
+    ///   the table, so that engines would fail or return other values.
+    /// - [`InvalidData`](crate::ErrorKind::InvalidData): the log is not readable.
     /// - [`ClockSkew`](crate::ErrorKind::ClockSkew): the local clock is ahead by more than the dataset allows.
     /// - [`Refused`](crate::ErrorKind::Refused), [`Unavailable`](crate::ErrorKind::Unavailable): S3 refused a request, or did
     ///   not answer. Some versions may have been added. Call it again.
@@ -77,9 +79,10 @@ impl Table {
     ///
     /// # Requests
     /// 1 GET and 1 LIST for the log, and 1 GET for each version since its last checkpoint and for each part of that. The first call
-    /// and a reconciling one list the dataset, with a HEAD for each commit with a token; others poll the change stream, with a HEAD
-    /// for each new file. For each new file 1 GET of its footer, or 2 if that is large. 1 PUT for each version, and a GET and a PUT
-    /// more for each that another publisher adds meanwhile.
+    /// and a reconciling one list the dataset, with a HEAD for each commit with a token, and 1 LIST that compares the clocks. Later
+    /// calls, and reconciling ones too, poll the change stream, with a HEAD for each commit and one for each new file. For each new
+    /// file 1 GET of its footer, or 2 if that is large. 1 PUT for each version, and a GET and a PUT more for each that another
+    /// publisher adds meanwhile. The first PUT of a `Dataset` is repeated, to see that the server refuses the second one.
     ///
     /// A checkpoint, after 100 versions or a call that adds several: 1 GET and 1 LIST, 1 GET for each of those versions and for each part of the last
     /// checkpoint, 1 PUT for each 100,000 files of the table, and 1 PUT.
@@ -128,6 +131,9 @@ pub struct Published {
     /// The keys of committed files that do not exist, so that they were not published. Also those of files that the table has
     /// and the dataset has not, which only a reconciling call looks for.
     pub missing: Vec<String>,
+    /// The keys of committed files whose footer is not readable, so that they were not published. The log has the reasons. A
+    /// reconciling call tries them again.
+    pub unreadable: Vec<String>,
 }
 
 impl PublishDelta {
@@ -137,8 +143,8 @@ impl PublishDelta {
         self
     }
 
-    /// Leaves columns out of the table, for readers that fail on their types, as Polars does on `u64`. A column that the table has
-    /// already stays there.
+    /// Leaves columns, not nested ones, out of the table, for readers that fail on their types, as Polars does on `u64`. A column
+    /// that the table has already stays there. Names that the record lacks change nothing.
     pub fn leave_out<N: Into<String>>(mut self, columns: impl IntoIterator<Item = N>) -> Self {
         self.left_out.extend(columns.into_iter().map(Into::into));
         self
@@ -165,7 +171,7 @@ impl PublishDelta {
     ///
     /// # Requests
     /// At first those of [`Table::publish_delta`]. Then for each look at the change stream 1 GET, and 1 LIST for each 1,000 new
-    /// refs; and for new files those of a later call.
+    /// refs; for new files those of a later call, and for each version 1 HEAD, to see that the log is still there.
     ///
     /// # Example
     /// ```
@@ -190,7 +196,7 @@ impl PublishDelta {
 
     async fn run(self, tally: &Tally) -> Result<Published> {
         let mut publisher = Publisher::open(&self, tally).await?;
-        publisher.begin(self.reconciles).await?;
+        publisher.go_on(self.reconciles).await?;
         Ok(publisher.take())
     }
 
@@ -205,7 +211,9 @@ impl PublishDelta {
             match self.step(&mut publisher, &position, tally).await {
                 Ok(published) => {
                     position.reached(settled);
-                    let is_news = published.versions > 0 || !published.missing.is_empty();
+                    let Published { versions, unpublishable, missing, unreadable, .. } = &published;
+                    let is_news =
+                        *versions > 0 || [unpublishable, missing, unreadable].iter().any(|keys| !keys.is_empty());
                     if is_news && out.send(Ok(published)).await.is_err() {
                         return Ok(());
                     }
@@ -226,16 +234,18 @@ impl PublishDelta {
         position: &Position,
         tally: &'a Tally,
     ) -> Result<Published> {
-        if let Some(publisher) = publisher {
-            publisher.go_on().await?;
-            return Ok(publisher.take());
-        }
-        let mut opened = Publisher::open(self, tally).await?;
-        if let Some(reached) = opened.reached() {
-            position.reached(reached);
-        }
-        opened.begin(self.reconciles).await?;
-        Ok(publisher.insert(opened).take())
+        let publisher = match publisher {
+            Some(publisher) => publisher,
+            None => {
+                let opened = Publisher::open(self, tally).await?;
+                if let Some(reached) = opened.reached() {
+                    position.reached(reached);
+                }
+                publisher.insert(opened)
+            }
+        };
+        publisher.go_on(self.reconciles).await?;
+        Ok(publisher.take())
     }
 }
 

@@ -1,26 +1,32 @@
 //! A call that publishes: what it adds to the log, and when.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::columns::Columns;
-use super::{PublishDelta, Published, merged, stats};
+use super::{PublishDelta, Published, fit, merged, stats};
 use crate::cpu;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, IfNoneMatchSupport};
 use crate::delta::{self, Action, Add, Format, Log, MetaData, Protocol, State};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 use crate::ids;
 use crate::metrics::Tally;
 use crate::pattern::Pattern;
 use crate::read::committed_files;
 use crate::scan::{self, FileSize, StoredFile};
+use crate::schema::SchemaColumn;
 use crate::table::Table;
 
 /// The most files that a version adds.
 const FILES_IN_VERSION: usize = 10_000;
+
+/// The most bytes of paths and statistics in a version, if it has more than one file.
+const BYTES_IN_VERSION: usize = 8 << 20;
 
 /// The versions between two checkpoints.
 const VERSIONS: u64 = 100;
@@ -30,6 +36,10 @@ pub(super) struct Publisher<'a> {
     table: &'a Table,
     columns: Columns,
     log: Log,
+    /// Where the next poll begins. It may be after the log's place, which is put only with files.
+    place: Option<Offset>,
+    /// Whether the log was brought up to date.
+    has_begun: bool,
     tally: &'a Tally,
     published: Published,
 }
@@ -37,11 +47,26 @@ pub(super) struct Publisher<'a> {
 impl<'a> Publisher<'a> {
     /// Reads the log.
     pub(super) async fn open(settings: &'a PublishDelta, tally: &'a Tally) -> Result<Self> {
-        let columns = Columns::new(&settings.table.schema().columns, &settings.left_out);
-        let log = Log::read(settings.table.dataset()).await?;
-        // An error before the first file is fetched.
+        let dataset = settings.table.dataset();
+        if dataset.conditional_put().support() == IfNoneMatchSupport::Ignored {
+            return Err(delta::ignores_conditions());
+        }
+        let record = &settings.table.schema().columns;
+        let columns = Columns::new(record, &settings.left_out);
+        let log = Log::read(dataset).await?;
+        // Errors before the first file is fetched.
+        merged::check_names(log.state.metadata.as_ref(), record)?;
         merged::schema(log.state.metadata.as_ref(), &columns.schema)?;
-        Ok(Self { table: &settings.table, columns, log, tally, published: Published::default() })
+        let place = log.state.offset.clone();
+        Ok(Self {
+            table: &settings.table,
+            columns,
+            log,
+            place,
+            has_begun: false,
+            tally,
+            published: Published::default(),
+        })
     }
 
     /// Returns the time up to which the log has all commits in time, in microseconds. `None` for a new log.
@@ -49,25 +74,24 @@ impl<'a> Publisher<'a> {
         self.log.state.offset.as_ref().and_then(Offset::instant).map(|instant| instant.timestamp_micros())
     }
 
-    /// Publishes what there is. A reconciling publisher also lists the dataset.
-    pub(super) async fn begin(&mut self, reconciles: bool) -> Result<()> {
+    /// Publishes what there is since the last time. The first time, a reconciling publisher also lists the dataset.
+    pub(super) async fn go_on(&mut self, reconciles: bool) -> Result<()> {
+        if self.has_begun {
+            self.log.catch_up().await?;
+        }
+        let before = self.published.versions;
         let is_new = self.log.state.offset.is_none();
-        if is_new || reconciles {
+        if is_new || (reconciles && !self.has_begun) {
+            // If this fails, the next time lists the dataset again.
             self.publish_snapshot(reconciles).await?;
         }
+        self.has_begun = true;
         if !is_new {
             self.publish_changes().await?;
         }
         // Readers load many files sooner from a checkpoint.
-        let are_many = self.published.versions > 1;
+        let are_many = self.published.versions.saturating_sub(before) > 1;
         self.log.checkpoint_after(if are_many { 1 } else { VERSIONS }).await
-    }
-
-    /// Publishes what there is since the last time.
-    pub(super) async fn go_on(&mut self) -> Result<()> {
-        self.log.catch_up().await?;
-        self.publish_changes().await?;
-        self.log.checkpoint_after(VERSIONS).await
     }
 
     /// Returns what was published since the last time.
@@ -75,7 +99,7 @@ impl<'a> Publisher<'a> {
         let version = self.log.next.checked_sub(1);
         let mut published = std::mem::take(&mut self.published);
         // A call that failed in between has noted them before.
-        for keys in [&mut published.missing, &mut published.unpublishable] {
+        for keys in [&mut published.missing, &mut published.unpublishable, &mut published.unreadable] {
             keys.sort_unstable();
             keys.dedup();
         }
@@ -114,9 +138,10 @@ impl<'a> Publisher<'a> {
         self.add(last.to_vec(), is_needed.then_some(&place)).await
     }
 
-    /// Adds the files of the commits since the log's place.
+    /// Adds the files of the commits since the last poll.
     async fn publish_changes(&mut self) -> Result<()> {
-        while let Some(place) = self.log.state.offset.clone() {
+        // Another publisher may be further.
+        while let Some(place) = self.place.clone().max(self.log.state.offset.clone()) {
             let page = self.table.poll(&place).limit(FILES_IN_VERSION).await?;
             let files = page.entries.iter().map(|entry| StoredFile {
                 key: entry.data_path.clone(),
@@ -126,8 +151,9 @@ impl<'a> Publisher<'a> {
             });
             let files = self.unpublished(files.collect());
             // A version for nothing but the place would only make the log longer, unless the next call would begin far back.
-            let place = (!files.is_empty() || !page.caught_up).then_some(&page.next);
-            self.add(files, place).await?;
+            let kept = (!files.is_empty() || !page.caught_up).then_some(&page.next);
+            self.add(files, kept).await?;
+            self.place = Some(page.next);
             if page.caught_up {
                 break;
             }
@@ -154,29 +180,39 @@ impl<'a> Publisher<'a> {
         wanted
     }
 
-    /// Adds a version with files, and a place in the change stream.
+    /// Adds files, and then a place in the change stream, in one version or, if they take many bytes, in several.
     async fn add(&mut self, files: Vec<StoredFile>, place: Option<&Offset>) -> Result<()> {
-        let names: HashSet<String> = self.columns.names().map(str::to_owned).collect();
+        let schema = merged::schema(self.log.state.metadata.as_ref(), &self.columns.schema)?;
+        let target = Arc::new(Target { schema, record: self.table.schema().columns.clone() });
         let (dataset, tally) = (self.dataset().clone(), self.tally);
-        let adds = files.into_iter().map(|file| {
-            let (dataset, names) = (&dataset, &names);
-            async move {
-                let action = file_action(dataset, &file, names, tally).await?;
-                Ok::<_, Error>(action.ok_or(file.key))
-            }
+        let examined = files.into_iter().map(|file| {
+            let (dataset, target) = (&dataset, &target);
+            async move { examine(dataset, file, target, tally).await }
         });
-        let found: Vec<_> = stream::iter(adds).buffered(dataset.client().permits()).try_collect().await?;
-        let mut adds = Vec::with_capacity(found.len());
-        for action in found {
-            match action {
-                Ok(add) => adds.push(add),
-                Err(missing) => self.published.missing.push(missing),
+        let examined: Vec<_> = stream::iter(examined).buffered(dataset.client().permits()).try_collect().await?;
+        let mut adds = Vec::with_capacity(examined.len());
+        for file in examined {
+            match file {
+                Examined::File(add) => adds.push(add),
+                Examined::Missing(key) => self.published.missing.push(key),
+                Examined::Unreadable(key) => self.published.unreadable.push(key),
             }
         }
-        let id = Uuid::from_bytes(ids::attempt(dataset.clock())).to_string();
-        let (columns, clock) = (&self.columns, dataset.clock().micros() / 1_000);
+        let mut versions = by_bytes(adds);
+        // The place counts when all files are there.
+        let last = versions.pop().unwrap_or_default();
+        for adds in versions {
+            self.add_version(&adds, None).await?;
+        }
+        self.add_version(&last, place).await
+    }
+
+    async fn add_version(&mut self, adds: &[Add], place: Option<&Offset>) -> Result<()> {
+        let clock = self.dataset().clock().clone();
+        let id = Uuid::from_bytes(ids::attempt(&clock)).to_string();
+        let (columns, millis) = (&self.columns, clock.micros() / 1_000);
         let make = |state: &State| -> Result<Vec<Action>> {
-            let mut actions = head(state, columns, &id, clock)?;
+            let mut actions = head(state, columns, &id, millis)?;
             let new = adds.iter().filter(|add| !state.paths.contains(&add.path));
             actions.extend(new.cloned().map(Action::Add));
             // Another publisher may be further.
@@ -193,6 +229,24 @@ impl<'a> Publisher<'a> {
         }
         Ok(())
     }
+}
+
+/// Divides files into versions of few enough bytes.
+fn by_bytes(adds: Vec<Add>) -> Vec<Vec<Add>> {
+    let mut versions: Vec<Vec<Add>> = Vec::new();
+    let mut bytes = 0usize;
+    for add in adds {
+        let more = add.path.len().saturating_add(add.stats.as_ref().map_or(0, String::len));
+        bytes = bytes.saturating_add(more);
+        match versions.last_mut() {
+            Some(version) if bytes <= BYTES_IN_VERSION => version.push(add),
+            _ => {
+                versions.push(vec![add]);
+                bytes = more;
+            }
+        }
+    }
+    versions
 }
 
 /// Returns the actions that make the table one with these columns.
@@ -224,31 +278,84 @@ fn head(state: &State, columns: &Columns, id: &str, millis: i64) -> Result<Vec<A
     Ok(actions)
 }
 
-/// Returns the action that adds a file, or `None` if the file does not exist.
-async fn file_action(
-    dataset: &Dataset,
-    file: &StoredFile,
-    names: &HashSet<String>,
-    tally: &Tally,
-) -> Result<Option<Add>> {
-    let path = dataset.keys().log_path(&file.key);
-    let path = path.ok_or_else(|| Error::internal(format!("{} can't be published", file.key)))?;
+/// What files are compared with.
+struct Target {
+    /// The schema of the table.
+    schema: Value,
+    /// The columns of the publisher's record.
+    record: Vec<SchemaColumn>,
+}
+
+/// What a file is to the table.
+enum Examined {
+    File(Add),
+    /// The key of a file that does not exist.
+    Missing(String),
+    /// The key of a file whose footer is not readable.
+    Unreadable(String),
+}
+
+/// Reads a file's footer, and returns the action that adds the file.
+///
+/// # Errors
+/// `InvalidInput` if its columns do not fit the table.
+async fn examine(dataset: &Dataset, file: StoredFile, target: &Arc<Target>, tally: &Tally) -> Result<Examined> {
     let size = match file.size {
-        FileSize::Bytes(size) => size,
-        FileSize::Rows(_) => {
-            let Some(head) = dataset.client().head(&file.key).await? else { return Ok(None) };
-            head.size.ok_or_else(|| Error::invalid_data(format!("head {}: there is no size", file.key)))?
-        }
+        FileSize::Bytes(size) => Some(size),
+        FileSize::Rows(_) => match dataset.client().head(&file.key).await? {
+            Some(head) => head.size,
+            None => return Ok(Examined::Missing(file.key)),
+        },
     };
-    let Some(footer) = scan::footer(dataset, file, size, tally).await? else { return Ok(None) };
-    let names = names.clone();
-    let stats = cpu::run(dataset.clock(), move || stats::statistics(&footer, &names)).await;
-    Ok(Some(Add {
-        path,
+    let size = size.ok_or_else(|| Error::invalid_data(format!("head {}: there is no size", file.key)))?;
+    let stats = match scan::footer(dataset, &file, size, tally).await {
+        Ok(None) => return Ok(Examined::Missing(file.key)),
+        Ok(Some(footer)) => {
+            let target = Arc::clone(target);
+            cpu::run(dataset.clock(), move || {
+                fit::check(&footer, &target.schema, &target.record)?;
+                stats::statistics(&footer, &target.schema)
+            })
+            .await
+        }
+        Err(error) => Err(error),
+    };
+    let stats = match stats {
+        Ok(stats) => stats,
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            tracing::warn!(key = file.key, %error, "a committed file is not readable and is not published");
+            return Ok(Examined::Unreadable(file.key));
+        }
+        Err(error) => return Err(error.context(&file.key)),
+    };
+    let path = dataset.keys().log_path(&file.key);
+    Ok(Examined::File(Add {
+        path: path.ok_or_else(|| Error::internal(format!("{} can't be published", file.key)))?,
         partition_values: BTreeMap::new(),
         size,
         modification_time: dataset.clock().micros() / 1_000,
         data_change: true,
-        stats: Some(stats.map_err(|error| error.context(&file.key))?),
+        stats: Some(stats),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_limited_by_bytes() {
+        let add = |bytes: usize| Add {
+            path: "p".repeat(bytes),
+            partition_values: BTreeMap::new(),
+            size: 1,
+            modification_time: 1,
+            data_change: true,
+            stats: None,
+        };
+        let lengths = |adds: Vec<Add>| by_bytes(adds).iter().map(Vec::len).collect::<Vec<_>>();
+        assert_eq!(lengths(Vec::new()), [0; 0]);
+        assert_eq!(lengths(vec![add(10), add(10)]), [2]);
+        assert_eq!(lengths(vec![add(BYTES_IN_VERSION + 1), add(1), add(BYTES_IN_VERSION - 1), add(1)]), [1, 2, 1]);
+    }
 }

@@ -3,8 +3,6 @@
 //! Readers skip files by them, so a value is left out where readers differ in how they understand it: those of floats,
 //! unsigned integers, bytes and long decimals.
 
-use std::collections::HashSet;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
@@ -16,6 +14,7 @@ use arrow_schema::{DataType, TimeUnit};
 use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta};
 use serde_json::{Map, Value, json};
 
+use super::merged::fields;
 use crate::codec::{ColumnStatistics, Footer};
 use crate::error::Result;
 
@@ -32,11 +31,11 @@ enum End {
     Greatest,
 }
 
-/// Returns the statistics of a file as JSON, for the columns of these names.
-pub(super) fn statistics(footer: &Footer, published: &HashSet<String>) -> Result<String> {
+/// Returns the statistics of a file as JSON, for the columns of a table with this schema, whose types the file's fit.
+pub(super) fn statistics(footer: &Footer, table: &Value) -> Result<String> {
     let columns = footer.statistics()?;
-    let columns = columns.iter().filter(|column| published.contains(&column.name));
-    Ok(of_columns(footer.rows()?, columns).to_string())
+    let is_published = |column: &&ColumnStatistics| fields(table).any(|field| field["name"] == column.name);
+    Ok(of_columns(footer.rows()?, columns.iter().filter(is_published)).to_string())
 }
 
 fn of_columns<'a>(rows: u64, columns: impl Iterator<Item = &'a ColumnStatistics>) -> Value {

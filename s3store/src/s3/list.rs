@@ -195,7 +195,7 @@ impl BucketClient {
             Position::Continue(token) => (None, Some(token.clone())),
             Position::First | Position::End => (None, None),
         };
-        let sent = Start { after: after.clone(), token: token.clone() };
+        let sent = Start { prefix: prefix.clone(), after: after.clone(), token: token.clone() };
         let request = self
             .0
             .client

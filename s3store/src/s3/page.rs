@@ -105,6 +105,7 @@ pub(super) fn is_whole(body: &[u8]) -> bool {
 /// The beginning of a page, as the request states it.
 #[derive(Debug, Default)]
 pub(super) struct Start {
+    pub(super) prefix: String,
     pub(super) after: Option<String>,
     pub(super) token: Option<String>,
 }
@@ -126,6 +127,10 @@ pub(super) fn end(output: &ListObjectsV2Output, sent: &Start, by_folder: bool) -
     }
     if sent.token.is_none() && is_another(output.start_after(), sent.after.as_deref()) {
         return Err("the listing is the response to another start-after".to_owned());
+    }
+    // The keys show it otherwise.
+    if listed == 0 && is_another(output.prefix(), Some(&sent.prefix)) {
+        return Err("the listing is the response to another prefix".to_owned());
     }
     let token = output.next_continuation_token().filter(|token| !token.is_empty());
     match (output.is_truncated(), token) {
@@ -344,6 +349,13 @@ mod tests {
         end(&echo(""), &token("a/b"), false).unwrap();
         end(&echo("c"), &token("a/b"), false).unwrap_err();
         end(&echo("c"), &Start::default(), false).unwrap_err();
+        // An empty page has no keys that show its prefix.
+        let empty = |prefix: &str| ListObjectsV2Output::builder().is_truncated(false).prefix(prefix).build();
+        let sent = Start { prefix: "a b/".to_owned(), ..Start::default() };
+        for prefix in ["a b/", "a+b%2F", "a%20b/", ""] {
+            end(&empty(prefix), &sent, false).unwrap();
+        }
+        end(&empty("a b/c"), &sent, false).unwrap_err();
         let after = |key: &str| Start { after: Some(key.to_owned()), ..Start::default() };
         for (echo, sent, is_right) in [("d/a;", "d/a;", true), ("d/a%3B", "d/a;", true), ("d/b;", "d/a;", false)] {
             let mut output = page(Some(false), None);

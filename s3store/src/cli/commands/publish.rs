@@ -23,7 +23,8 @@ pub(super) async fn publish(connection: &Connection, publish: Publish) -> Outcom
         let published = publishing.await?;
         drop(progress);
         show(&published, publish.json)?;
-        let has_findings = !published.missing.is_empty() || !published.unpublishable.is_empty();
+        let Published { missing, unpublishable, unreadable, .. } = &published;
+        let has_findings = [missing, unpublishable, unreadable].iter().any(|keys| !keys.is_empty());
         return Ok(if has_findings { Done::WithFindings } else { Done::Well });
     }
     let mut publishing = publishing.interval(publish.interval).stream();
@@ -38,13 +39,20 @@ fn print_latest_sql(publishing: &PublishDelta, location: &Location, dialect: Dia
     let Location { bucket, prefix } = location;
     let (dialect, source) = match dialect {
         Dialect::Duckdb => (SqlDialect::DuckDb, format!("delta_scan('s3://{bucket}/{}')", prefix.replace('\'', "''"))),
-        Dialect::Spark => (SqlDialect::Spark, format!("delta.`s3a://{bucket}/{prefix}`")),
+        Dialect::Spark => (SqlDialect::Spark, format!("delta.`s3a://{bucket}/{}`", prefix.replace('`', "``"))),
         // Trino knows tables by the names in its catalog.
-        Dialect::Trino => (SqlDialect::Trino, prefix.rsplit('/').next().unwrap_or_default().to_owned()),
+        Dialect::Trino => {
+            let name = prefix.rsplit('/').next().unwrap_or_default();
+            (SqlDialect::Trino, format!("\"{}\"", name.replace('"', "\"\"")))
+        }
     };
     match publishing.latest_sql(&source, dialect) {
         Some(query) => say!("{query}"),
-        None => return Err(Failure::new("the records have no entity and version, or the table lacks them")),
+        None => {
+            return Err(Failure::new(
+                "the records have no entity and version, the table lacks them, or partitions are made of other columns",
+            ));
+        }
     }
     Ok(Done::Well)
 }
@@ -61,6 +69,7 @@ fn show(published: &Published, json: bool) -> Outcome<()> {
             "left_out": left_out,
             "unpublishable": published.unpublishable,
             "missing": published.missing,
+            "unreadable": published.unreadable,
         });
         say!("{object}");
         return Ok(());
@@ -70,5 +79,6 @@ fn show(published: &Published, json: bool) -> Outcome<()> {
     published.left_out.iter().for_each(|left| say!("left out: {left}"));
     published.unpublishable.iter().for_each(|key| say!("can't be published: {key}"));
     published.missing.iter().for_each(|key| say!("missing: {key}"));
+    published.unreadable.iter().for_each(|key| say!("not readable: {key}"));
     Ok(())
 }

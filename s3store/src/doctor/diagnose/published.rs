@@ -23,7 +23,12 @@ impl Diagnosis {
         }
         let Some(place) = log.offset.as_ref().and_then(|place| place.instant()) else { return };
         let place = place.timestamp_micros();
-        let is_due = |commit: &&Commit| listing.last_ref(prefix, commit).is_some_and(|micros| micros < place);
+        // A ref from before the window is not listed.
+        let own = |commit: &Commit| commit.offset.instant().map(|instant| instant.timestamp_micros());
+        let is_due = |commit: &&Commit| {
+            let last = listing.last_ref(prefix, commit).max(own(commit));
+            last.is_some_and(|micros| micros < place)
+        };
         let is_missing =
             |commit: &&Commit| prefix.log_path(&commit.data_path).is_some_and(|path| !log.paths.contains(&path));
         let commits = self.committed_files.iter().map(|file| &file.commit);
