@@ -327,9 +327,18 @@ async fn each_file_is_published_once_however_often_publishers_are_killed() {
     let store = dataset.into_dataset().store::<Item>();
     let mut fleet = Fleet::start(variables, &[("writer", 1), ("publisher", PUBLISHERS)]);
     let mut random = Random::new();
-    for _ in 0..PUBLISHER_KILLS {
-        sleep(Duration::from_millis(50 + random.below(400))).await;
+    let (mut longest, mut before) = (400, 0);
+    for kill in 1..=PUBLISHER_KILLS {
+        sleep(Duration::from_millis(50 + random.below(longest))).await;
         fleet.kill(1 + usize::try_from(random.below(PUBLISHERS)).unwrap());
+        if kill % 5 == 0 {
+            // Where a process takes long to start, it must live longer to get anywhere.
+            let (versions, _) = published(&client, &bucket, &prefix).await;
+            if versions == before {
+                longest = (longest * 2).min(10_000);
+            }
+            before = versions;
+        }
     }
     fleet.stop_writers().await;
     // What is settled now is published by those that are still running, or by nobody.
