@@ -85,6 +85,24 @@ impl Terminal {
         }
     }
 
+    /// Presses Ctrl-C until the terminal shows a text for at least the `times`-th time. A key that is pressed while the prompt hands
+    /// the terminal over is no signal.
+    #[expect(clippy::disallowed_methods, reason = "the binary is another process, whose clock can't be moved")]
+    async fn interrupted_shows(&self, wanted: &str, times: usize) {
+        let begun = Instant::now();
+        let is_there = || self.text().matches(wanted).count() >= times;
+        while !is_there() {
+            self.press("C-c");
+            for _ in 0..40 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                if is_there() {
+                    return;
+                }
+            }
+            assert!(begun.elapsed() < Duration::from_secs(60), "{wanted:?} is missing:\n{}", self.text());
+        }
+    }
+
     /// Waits until the process has ended with an exit code. Returns everything that the terminal shows.
     async fn ends_with(&self, code: i32) -> String {
         self.shows(&format!("ended with {code}\n"), 1).await
@@ -131,8 +149,7 @@ async fn the_prompt_answers_completes_and_remembers() {
     terminal.press("Enter");
     terminal.shows("generate_series", 1).await;
     let prompts = terminal.text().matches("sql>").count();
-    terminal.press("C-c");
-    terminal.shows("sql>", prompts + 1).await;
+    terminal.interrupted_shows("sql>", prompts + 1).await;
     terminal.enter(r"\q");
     terminal.press("Enter");
     terminal.ends_with(0).await;
