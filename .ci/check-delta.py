@@ -4,8 +4,8 @@
     check-delta.py FILE.json
     check-delta.py --flights FILE.json
 
-FILE.json is what `tests/integration/delta_readers.rs` wrote about the tables. The second form compares a table with a CSV file. The endpoint and credentials are those of the
-tests: S3STORE_TEST_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION. Needs `pip install deltalake polars
+FILE.json is what `tests/integration/delta_readers.rs` wrote about the tables. The second form compares
+a table with a CSV file. The endpoint and credentials are those of the tests: S3STORE_TEST_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION. Needs `pip install deltalake polars
 pandas pyarrow chdb daft pyspark duckdb-extension-delta duckdb-extension-httpfs`, and DuckDB in the version of its extensions.
 """
 

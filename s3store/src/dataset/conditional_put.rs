@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use crate::s3::{Class, Failure};
+
 /// The observed support of `If-None-Match: *`, shared by all clones of a dataset.
 ///
 /// An optimistic write relies on the backend to refuse a second commit, so it needs
@@ -26,6 +28,21 @@ impl ConditionalPutProbe {
             1 => IfNoneMatchSupport::Enforced,
             2 => IfNoneMatchSupport::Ignored,
             _ => IfNoneMatchSupport::Untested,
+        }
+    }
+
+    /// Records the answer to a second conditional PUT of an object that this process has just put.
+    pub(crate) fn record_second_put(&self, answer: Result<(), Failure>) {
+        match answer {
+            Ok(()) => self.record(IfNoneMatchSupport::Ignored),
+            Err(failure) => match failure.class {
+                Class::Precondition | Class::Forbidden => self.record(IfNoneMatchSupport::Enforced),
+                Class::NotImplemented => self.record(IfNoneMatchSupport::Ignored),
+                _ => tracing::debug!(
+                    %failure,
+                    "the probe for if-none-match got no usable answer; the next conditional put repeats it"
+                ),
+            },
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Log {
     pointed: u64,
     /// The versions of checkpoints that are not readable.
     unreadable: Vec<u64>,
-    /// Whether the log may have been removed since it was read.
+    /// If true, somebody may have removed the log since this process read it.
     is_stale: bool,
 }
 
@@ -144,11 +144,12 @@ impl Log {
     /// Reads the versions that were added since: 1 GET for each, and 1 more.
     pub(crate) async fn catch_up(&mut self) -> Result<()> {
         self.is_stale = true;
-        while let Some(actions) = find_version(&self.dataset, self.next, VERSION_BYTES).await? {
+        loop {
+            let key = self.dataset.keys().log_key(LogName::Version(self.next));
+            let Some(actions) = actions_in(&self.dataset, key, VERSION_BYTES).await? else { return Ok(()) };
             self.apply(actions);
             self.check_owner()?;
         }
-        Ok(())
     }
 
     /// Checks that the last version is still there: 1 HEAD. Otherwise somebody has removed the log, and a version alone would not
@@ -193,7 +194,7 @@ impl Log {
     /// faster. Returns the number of files that it added, or `None` if there is nothing to add.
     ///
     /// Sends 1 PUT, after [`catch_up`](Self::catch_up) 1 HEAD more, and the first time 1 PUT more, which the server must refuse.
-    /// For each version of another publisher: 1 GET and 1 PUT more. After an ambiguous answer: 1 GET.
+    /// It sends 1 GET and 1 PUT more for each version of another publisher, and 1 GET after an answer that leaves the outcome open.
     pub(crate) async fn add(&mut self, make: impl Fn(&State) -> Result<Vec<Action>>) -> Result<Option<u64>> {
         loop {
             let mut actions = make(&self.state)?;
@@ -221,7 +222,7 @@ impl Log {
         }
     }
 
-    /// Puts a version unless it exists. After an ambiguous answer, the id tells whose version it is.
+    /// Puts a version unless it exists. If the answer leaves the outcome open, reads the version, whose id tells who put it.
     async fn put(&self, key: &str, body: Bytes, id: &str) -> Result<Added> {
         let permit = self.dataset.client().permit(Operation::Put).await?;
         let put = Put::new(key, body);
@@ -255,18 +256,8 @@ impl Log {
         if probe.support() != IfNoneMatchSupport::Untested {
             return Ok(());
         }
-        match permit.put_if_absent(put, IfNoneMatch::Required).await {
-            Ok(()) => {
-                probe.record(IfNoneMatchSupport::Ignored);
-                Err(ignores_conditions())
-            }
-            Err(failure) => {
-                if matches!(failure.class, Class::Precondition | Class::Forbidden) {
-                    probe.record(IfNoneMatchSupport::Enforced);
-                }
-                Ok(())
-            }
-        }
+        probe.record_second_put(permit.put_if_absent(put, IfNoneMatch::Required).await);
+        if probe.support() == IfNoneMatchSupport::Ignored { Err(ignores_conditions()) } else { Ok(()) }
     }
 
     /// Adds what the next version says.
@@ -283,10 +274,6 @@ pub(crate) async fn version_of(dataset: &Dataset, key: String, size: u64) -> Res
 }
 
 /// Returns the actions of a version, or `None` if it does not exist: 1 GET.
-async fn find_version(dataset: &Dataset, version: u64, size: u64) -> Result<Option<Vec<Action>>> {
-    actions_in(dataset, dataset.keys().log_key(LogName::Version(version)), size).await
-}
-
 async fn actions_in(dataset: &Dataset, key: String, size: u64) -> Result<Option<Vec<Action>>> {
     let Some(body) = dataset.client().get(&key, size).await? else { return Ok(None) };
     let parsed = cpu::run(dataset.clock(), move || action::parse(&body)).await;

@@ -1,4 +1,4 @@
-//! What a Delta log says.
+//! The state of a Delta table, as the actions of its log give it.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,7 +6,7 @@ use super::action::{Action, DomainMetadata, FENCE, MetaData, Protocol, Txn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Offset;
 
-/// What the versions of a log say together.
+/// The state after all versions of a log that were read.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) protocol: Option<Protocol>,

@@ -25,8 +25,8 @@ pub struct Report {
     /// then the findings have no [`UnfinishedUpload`](Finding::UnfinishedUpload), and nothing else is missing.
     pub uploads: Result<u64>,
     /// The place of the Delta log in the change stream: it has the commits before this time that were not late. It stays where it
-    /// is while there are no commits. `None` if the dataset is [not published](crate::publish). An error if the log could not be
-    /// read, because it is another program's, or S3 refused it: then the findings have none about it.
+    /// is while there are no commits. `None` if the dataset is [not published](crate::publish). It is an
+    /// error if another program keeps the log, or S3 refused to show it: then the findings have none about the log.
     pub published_until: Result<Option<DateTime<Utc>>>,
 }
 

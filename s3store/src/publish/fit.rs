@@ -1,4 +1,4 @@
-//! Whether the columns of a file are those of the table, as engines read them.
+//! The comparison of a file's columns with those of the table.
 
 use serde_json::Value;
 

@@ -13,10 +13,13 @@ use crate::schema::{SchemaColumn, SchemaType};
 /// # Errors
 /// `InvalidInput` if a column has another type, or a name that differs from another one's only in case.
 pub(super) fn schema(table: Option<&MetaData>, columns: &Value) -> Result<Value> {
-    let Some(table) = table else { return Ok(columns.clone()) };
-    let known: Value = serde_json::from_str(&table.schema_string)
-        .map_err(|error| Error::invalid_data("the schema in the delta log is not readable").with_source(error))?;
-    merged(&known, columns, "")
+    table.map_or_else(|| Ok(columns.clone()), |table| merged(&parsed(table)?, columns, ""))
+}
+
+/// Parses the schema of a table.
+fn parsed(table: &MetaData) -> Result<Value> {
+    serde_json::from_str(&table.schema_string)
+        .map_err(|error| Error::invalid_data("the schema in the delta log is not readable").with_source(error))
 }
 
 fn merged(known: &Value, wanted: &Value, path: &str) -> Result<Value> {
@@ -65,10 +68,7 @@ fn merged(known: &Value, wanted: &Value, path: &str) -> Result<Value> {
 /// # Errors
 /// `InvalidInput` with both names.
 pub(super) fn check_names(table: Option<&MetaData>, record: &[SchemaColumn]) -> Result<()> {
-    let Some(table) = table else { return Ok(()) };
-    let known: Value = serde_json::from_str(&table.schema_string)
-        .map_err(|error| Error::invalid_data("the schema in the delta log is not readable").with_source(error))?;
-    renamed(&known, record, "")
+    table.map_or(Ok(()), |table| renamed(&parsed(table)?, record, ""))
 }
 
 fn renamed(known: &Value, record: &[SchemaColumn], path: &str) -> Result<()> {

@@ -227,7 +227,7 @@ impl PublishDelta {
         }
     }
 
-    /// Publishes what there is since the last time. Begins if there is no publisher.
+    /// Publishes the commits since the last step. Opens the publisher first if there is none.
     async fn step<'a>(
         &'a self,
         publisher: &mut Option<Publisher<'a>>,

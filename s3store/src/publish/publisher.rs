@@ -38,7 +38,7 @@ pub(super) struct Publisher<'a> {
     log: Log,
     /// Where the next poll begins. It may be after the log's place, which is put only with files.
     place: Option<Offset>,
-    /// Whether the log was brought up to date.
+    /// If true, the publisher has added all files that its first step had to add.
     has_begun: bool,
     tally: &'a Tally,
     published: Published,

@@ -130,17 +130,8 @@ async fn put_commit(
 
 /// Puts this attempt's commit again, conditionally and with the same metadata, to see whether the backend refuses it.
 async fn probe(dataset: &Dataset, permit: &Permit, referenced: &Referenced) {
-    let probe = dataset.conditional_put();
-    match permit.put_if_absent(&commit_put(dataset, referenced), IfNoneMatch::Required).await {
-        Ok(()) => probe.record(IfNoneMatchSupport::Ignored),
-        Err(failure) => match failure.class {
-            Class::Precondition | Class::Forbidden => probe.record(IfNoneMatchSupport::Enforced),
-            Class::NotImplemented => probe.record(IfNoneMatchSupport::Ignored),
-            _ => {
-                tracing::debug!(%failure, "the probe for if-none-match got no usable answer; the next write repeats it")
-            }
-        },
-    }
+    let answer = permit.put_if_absent(&commit_put(dataset, referenced), IfNoneMatch::Required).await;
+    dataset.conditional_put().record_second_put(answer);
 }
 
 fn commit_put(dataset: &Dataset, referenced: &Referenced) -> Put {

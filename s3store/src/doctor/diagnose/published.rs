@@ -1,4 +1,4 @@
-//! What the Delta log has and should not have, and what it lacks.
+//! The comparison of the Delta log with the committed files.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +40,9 @@ impl Diagnosis {
 impl Listing {
     /// Checks that a file in the log is committed, as far as the listing and the examined commits show.
     fn check_published(&self, prefix: &Prefix, attempts: &Attempts, data_path: String) -> Option<Finding> {
-        let token = prefix.parse_data_key(&data_path).and_then(|parsed| match &parsed.name {
-            DataName::File { attempt, .. } => {
-                let partition = PartitionKey::found(parsed.partition);
-                Some((PartitionToken { partition, token: parsed.name.token() }, *attempt))
-            }
-            DataName::Commit { .. } => None,
-        });
-        let Some((token, attempt)) = token else { return Some(Finding::PublishedWithoutCommit { data_path }) };
+        let Some((token, attempt)) = file_of(prefix, &data_path) else {
+            return Some(Finding::PublishedWithoutCommit { data_path });
+        };
         let objects = self.tokens.get(&token);
         if !objects.is_some_and(|objects| objects.files.contains_key(&attempt)) {
             return Some(Finding::PublishedWithoutFile { data_path });
@@ -59,10 +54,15 @@ impl Listing {
 
     /// Returns the time in the name of the last ref of a commit, in microseconds.
     fn last_ref(&self, prefix: &Prefix, commit: &Commit) -> Option<i64> {
-        let parsed = prefix.parse_data_key(&commit.data_path)?;
-        let DataName::File { attempt, .. } = parsed.name else { return None };
-        let token = PartitionToken { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() };
+        let (token, attempt) = file_of(prefix, &commit.data_path)?;
         let refs = self.tokens.get(&token)?.refs.keys();
         refs.filter(|(of, _)| *of == attempt).map(|(_, micros)| *micros).max()
     }
+}
+
+/// Returns the token and the attempt of a data file. `None` for the key of another object.
+fn file_of(prefix: &Prefix, key: &str) -> Option<(PartitionToken, AttemptId)> {
+    let parsed = prefix.parse_data_key(key)?;
+    let DataName::File { attempt, .. } = parsed.name else { return None };
+    Some((PartitionToken { partition: PartitionKey::found(parsed.partition), token: parsed.name.token() }, attempt))
 }
